@@ -1,0 +1,65 @@
+# VeridianOS: the front door.
+#
+#   make run                  install what is missing, build, boot to a prompt (Ctrl-A X leaves)
+#   make run CMD='ls -l /'    boot, run one command line, print its output, end with its status
+#   make test                 everything that CI checks; ends with "N passed, N failed"
+#   make help                 the other goals and the variables
+#
+# How it works: this file holds the goals. mk/config.mk turns the variables into folders and compiler flags,
+# mk/kernel.mk and mk/user.mk find the sources by wildcard and say how they become kernel.elf and boot.img,
+# mk/check.mk has the gates and tests. Two fragments are made before anything else is looked at, by make's own
+# remaking of included files: setup.mk (the tools are installed) and gen.mk (the sources that idlgen writes).
+# Every object depends on the headers it read (-MMD) and on the makefiles; nothing is ever built by recursion.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+.PHONY: all
+all: image-direct
+
+include mk/config.mk
+include mk/kernel.mk
+include mk/user.mk
+include mk/check.mk
+
+# --- what is booted -------------------------------------------------------------------------------------------
+
+.PHONY: image-direct kernel user gen
+image-direct: kernel user
+kernel: $(KERNEL)
+user: $(BOOT_ARCHIVE)
+gen: $(GEN)/gen.mk
+
+# The default root disk does not depend on ARCH or BUILD: real files of pinned Debian packages.
+DEFAULT_DISK := $(BUILD_ROOT)/root.img
+$(DEFAULT_DISK): tools/mkdisk $(wildcard ports/rootfs-data/*)
+	tools/mkdisk --out $@
+
+DISK ?= $(DEFAULT_DISK)
+DISK_GOAL := $(filter $(DEFAULT_DISK),$(DISK))
+
+RUN := tools/run --arch $(ARCH) --kernel $(KERNEL) --archive $(BOOT_ARCHIVE) --symbols $(KERNEL_DEBUG) \
+       --log $(O)/boot.log --smp $(SMP) --mem $(MEM) $(if $(DISK),--disk '$(DISK)') $(if $(WRITE),--write) \
+       $(if $(BOOT),--append '$(BOOT)')
+
+.PHONY: run debug bench
+# CMD travels in the environment, so that no quote in it meets a shell.
+export CMD
+run: image-direct $(DISK_GOAL)
+	@exec $(RUN) $(if $(CMD),--command-from-environment CMD)
+
+debug: image-direct $(DISK_GOAL)
+	@exec $(RUN) --debug
+
+bench: image-direct $(DISK_GOAL)
+	tests/bench/run --arch $(ARCH) --build-root $(BUILD_ROOT) --out $(BUILD_ROOT)/$(ARCH)/bench.json
+
+.PHONY: clean help
+clean:
+	rm -rf $(BUILD_ROOT)
+
+help:
+	@sed -n '/^# Goals/,/^$$/p' mk/config.mk | sed 's/^# \{0,1\}//'

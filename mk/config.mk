@@ -1,0 +1,96 @@
+# Variables, folders, tools and compiler flags.
+#
+# Goals
+#   all           kernel.elf and boot.img (the default)
+#   run           boot QEMU on the terminal          debug       the same, halted, with gdb attached
+#   test          what CI runs                       test-long   and what takes longer
+#   unit          host unit tests                    bench       figures beside their budgets
+#   format        clang-format in place              lint        clang-tidy and the other gates
+#   gen           run the IDL generator              clean       remove the build folder
+# Variables
+#   ARCH=x86_64   BUILD=release|debug|kasan|kcsan    SMP=4  MEM=256M
+#   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes
+#   BOOT='…'      words for the kernel's command line
+#   BUILD_ROOT=build   where everything built goes
+
+ARCH ?= x86_64
+# What is measured and tested is what is shipped, so release is the default everywhere.
+BUILD ?= release
+SMP ?= 4
+MEM ?= 256M
+BOOT ?=
+CMD ?=
+WRITE ?=
+BUILD_ROOT ?= build
+
+ifeq ($(filter $(BUILD),release debug kasan kcsan),)
+$(error BUILD=$(BUILD): one of release, debug, kasan, kcsan)
+endif
+ifeq ($(filter $(ARCH),x86_64 aarch64 riscv64),)
+$(error ARCH=$(ARCH): one of x86_64, aarch64, riscv64)
+endif
+ifeq ($(wildcard mk/arch-$(ARCH).mk),)
+$(error ARCH=$(ARCH) is not yet ported: issue 3)
+endif
+
+O := $(BUILD_ROOT)/$(ARCH)/$(BUILD)
+GEN := $(BUILD_ROOT)/gen
+SYSROOT := $(BUILD_ROOT)/$(ARCH)/sysroot
+
+LLVM := 19
+CC := clang-$(LLVM)
+LD := ld.lld-$(LLVM)
+AR := llvm-ar-$(LLVM)
+NM := llvm-nm-$(LLVM)
+OBJCOPY := llvm-objcopy-$(LLVM)
+
+# Every object is made anew when the rules that make it change.
+MAKEFILES_READ = Makefile $(wildcard mk/*.mk)
+
+ifneq ($(MAKECMDGOALS),clean)
+# Tools first: everything else needs them. The fragment says where clang keeps its own headers and run time.
+include $(BUILD_ROOT)/setup.mk
+include $(GEN)/gen.mk
+endif
+
+$(BUILD_ROOT)/setup.mk: tools/setup
+	@tools/setup --fragment $@
+
+# One run of the generator writes everything; it leaves files alone that would not change.
+IDL := $(sort $(wildcard abi/*.idl idl/*.idl))
+$(GEN)/gen.mk: $(BUILD_ROOT)/setup.mk tools/idlgen $(wildcard tools/idl/*.py) $(IDL)
+	@mkdir -p $(GEN)
+	@tools/idlgen $(GEN)
+	@cd $(GEN) && { echo "GEN_USER_SOURCES := $$(find include -name '*.c' | LC_ALL=C sort | tr '\n' ' ')"; \
+	  echo "GEN_KERNEL_SOURCES := $$(find kernel -name '*.c' 2>/dev/null | LC_ALL=C sort | tr '\n' ' ')"; } > gen.mk
+
+# --- flags for every C file -----------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wcast-align \
+            -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough -Wformat=2
+CLANG_WARNINGS := -Wthread-safety -Wthread-safety-beta -Wmissing-variable-declarations -Wcomma -Wassign-enum
+
+# Nothing of the folder, the time or the locale may reach an object.
+REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(BUILD_ROOT))=build \
+                -fdebug-compilation-dir=. -Wdate-time -fno-ident
+HARDENING := -fstack-protector-strong -ftrivial-auto-var-init=zero -fstrict-flex-arrays=3 \
+             -fsanitize=bounds,signed-integer-overflow -fsanitize-trap=all -fno-strict-aliasing \
+             -fno-delete-null-pointer-checks
+
+OPTIMISE_release := -O2
+OPTIMISE_debug := -O1
+OPTIMISE_kasan := -O1
+OPTIMISE_kcsan := -O1
+# The sanitiser builds are debug builds too.
+BUILD_DEFINES_release :=
+BUILD_DEFINES_debug := -DCONFIG_DEBUG=1
+BUILD_DEFINES_kasan := -DCONFIG_DEBUG=1 -DCONFIG_KASAN=1
+BUILD_DEFINES_kcsan := -DCONFIG_DEBUG=1 -DCONFIG_KCSAN=1
+
+CFLAGS_COMMON := -std=gnu17 -g -fno-common -ffunction-sections -fdata-sections -fno-omit-frame-pointer \
+                 $(WARNINGS) $(CLANG_WARNINGS) $(REPRODUCIBLE) $(HARDENING) $(OPTIMISE_$(BUILD)) $(BUILD_DEFINES_$(BUILD))
+DEPENDENCIES = -MMD -MP -MF $(@:.o=.d) -MT $@
+ARCHIVE = rm -f $@ && $(AR) rcsD $@ $^
+
+# The architecture's own flags: KERNEL_ARCH_CFLAGS, KERNEL_KASAN_CFLAGS, USER_ARCH_CFLAGS, *_TARGET.
+include mk/arch-$(ARCH).mk

@@ -1,0 +1,54 @@
+# The kernel: every .c and .S below kernel/ but the other architectures', and the generated dispatch.
+# Linked twice: the second link carries the table of the first one's function names, for backtraces.
+
+KERNEL := $(O)/kernel.elf
+KERNEL_DEBUG := $(O)/kernel.debug.elf
+KERNEL_SCRIPT := kernel/arch/$(ARCH)/kernel.ld
+
+KERNEL_SOURCES := $(sort $(shell find kernel -path kernel/arch -prune -o \( -name '*.c' -o -name '*.S' \) -print) \
+                         $(shell find kernel/arch/$(ARCH) -name '*.c' -o -name '*.S'))
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(O)/kobj/%.o) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o)
+
+KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include -I$(GEN)/kernel
+KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
+                -fno-pic -fno-pie $(CFLAGS_COMMON) -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
+                $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_EXTRA_CFLAGS)
+
+# Shadow memory is set up after the first C code has run, so the run time of a sanitiser is not instrumented itself;
+# nor is what runs before it: those files say so by their name.
+KERNEL_SANITIZE_kasan := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$(KASAN_SHADOW_OFFSET) \
+                         -mllvm -asan-instrumentation-with-call-threshold=10000 -mllvm -asan-stack=1 \
+                         -mllvm -asan-globals=1 -Wno-error=frame-larger-than
+KERNEL_SANITIZE_kcsan := -fsanitize=thread -mllvm -tsan-distinguish-volatile=1 \
+                         -mllvm -tsan-instrument-func-entry-exit=0
+UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c
+$(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread
+
+$(O)/kobj/%.o: % $(MAKEFILES_READ)
+	@mkdir -p $(@D)
+	$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(O)/kobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ)
+	@mkdir -p $(@D)
+	$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+KERNEL_LINK = $(LD) -nostdlib -static --build-id=none --orphan-handling=warn --gc-sections -z max-page-size=4096 -T $(KERNEL_SCRIPT)
+
+$(O)/ksyms-none.S: tools/ksyms $(MAKEFILES_READ)
+	@mkdir -p $(@D)
+	tools/ksyms --empty > $@
+$(O)/ksyms.S: $(O)/kernel.first.elf
+	$(NM) --defined-only --no-sort $< | tools/ksyms > $@
+$(O)/ksyms%.o: $(O)/ksyms%.S
+	$(CC) --target=$(KERNEL_TARGET) -c $< -o $@
+
+$(O)/kernel.first.elf: $(KERNEL_OBJECTS) $(O)/ksyms-none.o $(KERNEL_SCRIPT)
+	$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-none.o -o $@
+$(KERNEL_DEBUG): $(KERNEL_OBJECTS) $(O)/ksyms.o $(KERNEL_SCRIPT)
+	$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms.o -o $@
+	@$(NM) --defined-only --no-sort $@ | tools/ksyms | cmp -s - $(O)/ksyms.S || \
+	  { echo "ksyms: the names moved between the links: .ksyms must come after the text" >&2; exit 1; }
+$(KERNEL): $(KERNEL_DEBUG)
+	$(OBJCOPY) --strip-all $< $@
+
+-include $(KERNEL_OBJECTS:.o=.d)

@@ -1,0 +1,80 @@
+# User space: libraries (lib/<name>), programs (a folder with program.mk, or one file in apps/), the boot archive.
+# A program is a static position-independent executable: its folder's .c files, the libraries that program.mk
+# names in LIBS, and always the IDL stubs (idl), lib/os and musl.
+
+BOOT_ARCHIVE := $(O)/boot.img
+
+USER_INCLUDES = $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) -I$(GEN)/include \
+                -isystem $(SYSROOT)/include -isystem $(CLANG_RESOURCE)/include
+USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) $(USER_INCLUDES) -I$(<D)
+
+$(O)/uobj/%.o: % $(MAKEFILES_READ) | $(SYSROOT)/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(O)/uobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ) | $(SYSROOT)/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+# musl, unpacked from its pinned source package and built by its recipe.
+$(SYSROOT)/.stamp: $(wildcard ports/musl/* ports/build) $(BUILD_ROOT)/setup.mk
+	ports/build musl --arch $(ARCH) --build-root $(BUILD_ROOT)
+	@touch $@
+
+# --- libraries ------------------------------------------------------------------------------------------------
+
+sources_in = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S $(d)/arch/$(ARCH)/*.c $(d)/arch/$(ARCH)/*.S)))
+
+LIBRARIES := $(sort $(patsubst lib/%/,%,$(dir $(wildcard lib/*/*.c))))
+define library_rule
+LIB_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(call sources_in,lib/$(1)))
+$(O)/lib/lib$(1).a: $$(LIB_$(1)_OBJECTS)
+	@mkdir -p $$(@D)
+	$$(ARCHIVE)
+USER_OBJECTS += $$(LIB_$(1)_OBJECTS)
+endef
+$(foreach l,$(LIBRARIES),$(eval $(call library_rule,$(l))))
+
+IDL_OBJECTS := $(GEN_USER_SOURCES:%=$(O)/uobj/gen/%.o)
+USER_OBJECTS += $(IDL_OBJECTS)
+$(O)/lib/libidl.a: $(IDL_OBJECTS)
+	@mkdir -p $(@D)
+	$(ARCHIVE)
+
+# --- programs -------------------------------------------------------------------------------------------------
+
+USER_LINK = $(LD) -nostdlib -static -pie --no-dynamic-linker -z relro -z now -z text -z separate-code \
+            -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
+USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
+
+# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS
+define program_rule
+PROGRAMS += $(1)
+PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2))
+$(O)/bin/$(1): $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
+	@mkdir -p $$(@D)
+	$$(USER_LINK) $(SYSROOT)/lib/rcrt1.o $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
+	  $$(filter %.a,$$^) $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
+	$$(OBJCOPY) --strip-all $$@.debug $$@
+USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
+endef
+
+PROGRAM_FOLDERS := $(sort $(patsubst %/program.mk,%,$(wildcard $(addsuffix /program.mk,services/* drivers/*/* fs/* apps/* tests/guest/*))))
+$(foreach p,$(PROGRAM_FOLDERS),$(eval LIBS :=)$(eval include $(p)/program.mk)$(eval \
+  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS))))
+
+LIBS :=
+-include apps/program.mk
+$(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS))))
+
+# --- the boot archive -----------------------------------------------------------------------------------------
+
+MANIFESTS := $(sort $(wildcard $(addsuffix /manifest.toml,services/* drivers/*/* fs/* apps/* tests/guest/*)))
+CATALOGUE := $(O)/catalogue
+$(CATALOGUE): $(wildcard tools/mkcatalogue) $(MANIFESTS)
+	tools/mkcatalogue --out $@ $(MANIFESTS)
+
+$(BOOT_ARCHIVE): tools/mkboot $(PROGRAMS:%=$(O)/bin/%) $(if $(wildcard tools/mkcatalogue),$(CATALOGUE)) $(MAKEFILES_READ)
+	tools/mkboot --out $@ $(foreach p,$(PROGRAMS),$(p)=$(O)/bin/$(p)) $(if $(wildcard tools/mkcatalogue),catalogue=$(CATALOGUE))
+
+-include $(USER_OBJECTS:.o=.d)
