@@ -1,0 +1,129 @@
+#pragma once
+/* Everything an architecture supplies. tools/check-boundary fails the build if the symbols that cross differ from this file.
+ * arch_thread.h (per architecture, inline) adds: struct arch_context, struct arch_fpu, and the accessors listed at the end. */
+#include "cpu.h"
+#include "kernel.h"
+
+struct aspace;
+struct thread;
+
+/* ── Boot and CPUs ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+#define BOOT_RANGES_MAX 64
+struct boot_range { paddr_t base; uint64_t bytes; };
+/** What the boot path found, whichever it was. Filled by the architecture before kernel_main. */
+struct boot_info {
+    struct boot_range ram[BOOT_RANGES_MAX];         /* usable RAM, page-aligned, sorted, without what follows */
+    uint32_t ram_count;
+    struct boot_range reserved[BOOT_RANGES_MAX];    /* kernel image, archive, firmware tables: never allocated */
+    uint32_t reserved_count;
+    paddr_t archive;
+    uint64_t archive_bytes;
+    paddr_t acpi_rsdp;
+    paddr_t fdt;
+    uint64_t fdt_bytes;
+    char cmdline[2048];
+    uint8_t seed[32];
+    uint64_t kernel_bytes;
+};
+extern struct boot_info boot_info;
+
+/** First things on the boot CPU once the heap stands: interrupt controllers, clock, CPU discovery (fills cpus[], cpu_count). */
+void arch_init(void);
+/** Start CPU @id; it calls kernel_cpu_main. False if it did not answer. */
+bool arch_cpu_start(uint32_t id);
+/** This CPU's data. Inline in arch_cpu.h: struct cpu *arch_cpu_local(void); */
+/** Enable interrupts and wait for one; handlers run inside; returns with interrupts off. Called only with nothing to run. */
+void arch_cpu_idle(void);
+void arch_cpu_relax(void);
+/** Stop the other CPUs for a panic; then this one ends the machine with a failing status. */
+void arch_stop_others(void);
+NORETURN void arch_poweroff(uint32_t status);
+/** A seed of entropy from the CPU, or 0 bytes: fills @seed, returns bytes. */
+size_t arch_random(void *seed, size_t bytes);
+
+/* ── Interrupts and time ───────────────────────────────────────────────────────────────────────────────────────────── */
+/** Make CPU @id enter the kernel soon (trap_ipi). */
+void arch_ipi_send(uint32_t id);
+/** Is an interrupt waiting for this CPU? For preemption points. */
+bool arch_irq_pending(void);
+uint64_t arch_time_now_ns(void);
+/** One-shot: trap_timer at @deadline_ns (UINT64_MAX: none). */
+void arch_timer_arm(uint64_t deadline_ns);
+/** Route global line @line to a vector that ends in trap_irq(@cookie), masked. INVALID, BUSY, NO_MEMORY. */
+__attribute__((warn_unused_result)) status_t arch_irq_attach(uint32_t line, uint32_t flags, void *cookie, uint32_t *vector);
+/** Allocate a message-signalled vector. */
+__attribute__((warn_unused_result)) status_t arch_msi_attach(void *cookie, uint32_t *vector, uint64_t *address, uint32_t *data);
+void arch_irq_mask(uint32_t vector);
+void arch_irq_unmask(uint32_t vector);
+void arch_irq_detach(uint32_t vector);
+
+/* ── Threads ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/** Leave the kernel as @thread: restore its context (its aspace is active already). */
+NORETURN void arch_thread_resume(struct thread *thread);
+/** Idle: switch to the boot of this CPU's kernel stack and call @function. */
+NORETURN void arch_stack_reset(void (*function)(void));
+/** Save the live FPU state of @thread from this CPU into memory (thread->fpu_cpu is this CPU). */
+void arch_fpu_save(struct thread *thread);
+/** @thread is about to run here: enable the FPU if its state is live on this CPU, else trap the first use (eager where needed). */
+void arch_fpu_switch(struct thread *thread);
+/** The state is not needed any more (thread freed). */
+void arch_fpu_free(struct thread *thread);
+
+/* ── Page tables: entry formats only; the walker is mm/pagetable.c ─────────────────────────────────────────────────── */
+/* arch_pt.h, inline: ARCH_PT_LEVELS, ARCH_PT_INDEX_BITS, arch_pte_leaf(), arch_pte_table(), arch_pte_is_present(), arch_pte_is_leaf(),
+ * arch_pte_address(), arch_pte_flags(), ARCH_USER_START, ARCH_USER_END. */
+/** Load the page tables of @root (a table frame). */
+void arch_aspace_activate(paddr_t root);
+/** Flush this CPU's translations of the active address space: one page, or all. */
+void arch_tlb_flush_page(uint64_t address);
+void arch_tlb_flush_all(void);
+/** Copy the kernel's part into a new root table. */
+void arch_aspace_root_init(paddr_t root);
+/** Map @bytes of device memory into the kernel; for arch code and the log. */
+void *arch_map_device(paddr_t base, uint64_t bytes);
+/** Make instructions written through the direct map visible to fetch. */
+void arch_icache_sync(paddr_t base, uint64_t bytes);
+
+/* ── Debug and ports ───────────────────────────────────────────────────────────────────────────────────────────────── */
+void arch_putc(char c);
+/** Return addresses from the current frame (or @frame_pointer if not 0) outwards. */
+size_t arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count);
+void arch_print_registers(const struct thread *thread);
+/** Port access; UNSUPPORTED where there are none. */
+__attribute__((warn_unused_result)) status_t arch_port_in(uint32_t port, uint32_t width, uint32_t *value);
+__attribute__((warn_unused_result)) status_t arch_port_out(uint32_t port, uint32_t width, uint32_t value);
+
+/* ── Upwards: what the architecture calls. Those from user mode never return: they end in sched_leave(). ─────────────── */
+/** Boot CPU, boot_info filled, running on its kernel stack, direct map and kernel page tables final. */
+NORETURN void kernel_main(void);
+/** Another CPU, on its own stack, interrupts off. */
+NORETURN void kernel_cpu_main(void);
+/** A system call of cpu->current: number by arch_syscall_number(). */
+NORETURN void trap_syscall(struct thread *self);
+/** User page fault. @access: MAP_READ, MAP_WRITE or MAP_EXECUTE. */
+NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access);
+/** Any other user exception: @what for the report. */
+NORETURN void trap_exception(struct thread *self, const char *what, uint64_t code);
+/** Interrupts. From user mode the entry code then calls sched_leave(); from idle it returns. */
+void trap_irq(void *cookie);
+void trap_timer(void);
+void trap_ipi(void);
+/** A fault in kernel mode: panics with the registers the architecture has printed. */
+NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t frame_pointer);
+/* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
+
+/* arch_thread.h, inline:
+ *   uint64_t arch_syscall_number(const struct thread *)
+ *   uint64_t arch_syscall_arg(const struct thread *, unsigned i)                 i < 8
+ *   void arch_syscall_status_set(struct thread *, status_t)
+ *   void arch_syscall_result_set(struct thread *, unsigned i, uint64_t value)    i < 4
+ *   void arch_syscall_restart(struct thread *)                                   execute the call again
+ *   ipc registers, in and out: arch_ipc_handle(t), arch_ipc_info(t), arch_ipc_word(t, i), arch_ipc_deadline(t), arch_ipc_queue(t);
+ *   arch_ipc_set(t, status, badge, info), arch_ipc_words_copy(to, from)
+ *   void arch_context_init(struct thread *, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)
+ *   void arch_tls_set(struct thread *, uint64_t tls)
+ *   void arch_regs_get(const struct thread *, struct thread_regs *)
+ *   status_t arch_regs_set(struct thread *, const struct thread_regs *)          INVALID: privileged bits, non-canonical addresses
+ *   bool arch_user_address_is_valid(uint64_t address)
+ * They need struct thread: arch_thread.h defines struct arch_context and struct arch_fpu only and is included by thread.h; the inline
+ * accessors are in arch_accessors.h, which thread.h users include. */

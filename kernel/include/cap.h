@@ -1,0 +1,64 @@
+#pragma once
+/* Capabilities: nodes of an object's derivation tree, and the tables that name them.
+ *
+ * A struct cap is a node. As SLOT it sits in a process's table; as GHOST its holder closed it but its children live; MESSAGE is
+ * on its way; MAPPING and BINDING are leaves that stand for a mapping, an interrupt or a DMA mapping made through the parent, so
+ * that revocation undoes them. A table slot is {tag, node}: lookup compares the tag and needs no lock; the node is freed after
+ * a grace period. Anything that outlives its call takes the lock of the thing it enqueues on and checks cap_is_dead() there;
+ * revoke marks the node dead first and then visits that thing under the same lock, so one of the two sees the other. */
+#include "object.h"
+
+struct process;
+struct thread;
+
+enum cap_kind { CAP_SLOT, CAP_GHOST, CAP_MESSAGE, CAP_LEAF };
+
+/** Counts the live capabilities with one badge; the last one gone makes the endpoint deliver CLOSED(badge). */
+struct badge_record;
+
+struct cap {
+    struct object *object;                          /* reference while not a ghost */
+    uint64_t badge;
+    uint32_t rights;
+    uint32_t epoch;                                 /* endpoints: the epoch the badge was made in */
+    uint32_t slot;                                  /* index in holder's table, CAP_SLOT only */
+    uint8_t kind GUARDED_BY(tree_lock);
+    bool dead;                                      /* atomic: revoked or closed */
+    uint32_t pending;                               /* atomic: queued calls that came through this capability */
+    struct process *holder;                         /* CAP_SLOT only */
+    struct budget *budget;                          /* charged for the node */
+    struct badge_record *badge_record;
+    struct cap *parent GUARDED_BY(tree_lock);
+    struct list children GUARDED_BY(tree_lock);
+    struct list sibling GUARDED_BY(tree_lock);
+    /** CAP_LEAF: undo what the leaf stands for. No lock held; called once, after the node left the tree. */
+    void (*sever)(struct cap *leaf);
+    uint64_t id;
+    struct rcu_head rcu;
+};
+
+static inline bool cap_is_dead(const struct cap *cap)
+{
+    return __atomic_load_n(&cap->dead, __ATOMIC_ACQUIRE);
+}
+
+/** Find @handle in @process: type (OBJECT_NONE: any) and all of @rights. BAD_HANDLE, WRONG_TYPE, DENIED. Valid until the kernel is left. */
+__attribute__((warn_unused_result)) status_t cap_lookup(struct process *process, handle_t handle, uint32_t type,
+                                                        uint32_t rights, struct cap **cap);
+/** A first capability (a top of the tree) for a new @object in the table of @process. On failure nothing is changed and the
+ *  caller still owns the object. */
+__attribute__((warn_unused_result)) status_t cap_create(struct process *process, struct object *object, uint32_t rights,
+                                                        handle_t *handle);
+/** Insert a MAPPING/BINDING leaf below @parent. @leaf is embedded in the caller's structure and zeroed; @sever undoes it on
+ *  revocation. BAD_HANDLE if @parent is dead; KERNEL_RESTART (self queued) while the tree is being revoked. */
+__attribute__((warn_unused_result)) status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
+                                                             void (*sever)(struct cap *leaf));
+/** Remove a leaf from its tree unless revocation did already: then false, and sever() was or will be called. The leaf's memory
+ *  must live until a grace period has passed. */
+bool cap_leaf_remove(struct cap *leaf);
+/** A capability in @process made from @source by mode CAP_TRANSFER_COPY/DERIVE/MOVE. MOVE closes @source. @from is the process
+ *  that holds @source. Statuses as sys_cap_derive; KERNEL_RESTART while the tree is being revoked. */
+__attribute__((warn_unused_result)) status_t cap_transfer(struct thread *self, struct cap *source, struct process *to,
+                                                          uint32_t mode, uint32_t rights, uint64_t badge, handle_t *handle);
+/** Give the slot of @cap back. */
+void cap_close(struct process *process, struct cap *cap);

@@ -1,0 +1,37 @@
+#pragma once
+/* Endpoints: the rendezvous of synchronous calls (ipc/endpoint.c). */
+#include "queue.h"
+#include "thread.h"
+
+struct endpoint {
+    struct object object;
+    struct spinlock lock;                           /* endpoint_lock */
+    struct list callers GUARDED_BY(endpoint_lock);  /* threads whose call waits for a worker */
+    struct list workers GUARDED_BY(endpoint_lock);  /* threads waiting in receive */
+    struct list closed GUARDED_BY(endpoint_lock);   /* badge_records whose CLOSED is to be delivered */
+    uint32_t epoch;                                 /* atomic */
+    bool dead GUARDED_BY(endpoint_lock);
+};
+
+static inline struct endpoint *endpoint_of(struct object *object)
+{
+    return container_of(object, struct endpoint, object);
+}
+
+/** The raw calls: entered from trap_syscall with registers in self->context. Return the thread to continue with is cpu->current;
+ *  outcome as any handler. */
+status_t ipc_call(struct thread *self);
+status_t ipc_receive(struct thread *self);
+status_t ipc_reply_receive(struct thread *self);
+status_t ipc_reply(struct thread *self);
+
+/** An event was posted to @queue, which @endpoint receives with: hand it to a waiting worker. No lock held from endpoint_lock on. */
+void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue);
+/** Revocation: cancel calls queued through @cap (already dead). */
+void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap);
+/** The badge's last capability is gone. */
+void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record);
+/** @thread dies: its current reply gets PEER_DIED, its own call is withdrawn. */
+void ipc_thread_died(struct thread *thread);
+/** @process dies: every call it accepted gets PEER_DIED. */
+void ipc_process_died(struct process *process);

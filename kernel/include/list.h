@@ -1,0 +1,55 @@
+#pragma once
+/* Intrusive doubly linked lists with a sentinel. A node that is on no list points to itself. */
+#include "kernel.h"
+
+struct list {
+    struct list *next;
+    struct list *prev;
+};
+
+static inline void list_init(struct list *l)
+{
+    l->next = l;
+    l->prev = l;
+}
+
+static inline bool list_is_empty(const struct list *l)
+{
+    return l->next == l;
+}
+
+static inline void list_insert_before(struct list *position, struct list *node)
+{
+    node->prev = position->prev;
+    node->next = position;
+    position->prev->next = node;
+    position->prev = node;
+}
+
+static inline void list_push_back(struct list *l, struct list *node)
+{
+    list_insert_before(l, node);
+}
+
+static inline void list_push_front(struct list *l, struct list *node)
+{
+    list_insert_before(l->next, node);
+}
+
+static inline void list_remove(struct list *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_init(node);
+}
+
+/** The first node, or NULL. */
+static inline struct list *list_first(const struct list *l)
+{
+    return list_is_empty(l) ? NULL : l->next;
+}
+
+#define list_entry(node, type, member) container_of(node, type, member)
+#define list_for_each(node, l) for (struct list *node = (l)->next; node != (l); node = node->next)
+#define list_for_each_safe(node, after, l) \
+    for (struct list *node = (l)->next, *after = node->next; node != (l); node = after, after = node->next)

@@ -1,0 +1,66 @@
+#pragma once
+/* Address spaces: page tables and the mappings that explain them.
+ *
+ * TLB: each aspace has a generation, raised by everything that takes a translation away. A CPU compares it on the way out of the kernel
+ * (and when switching) and flushes. CPUs that run user code of this aspace are sent an IPI, and nobody waits: frames taken out of page
+ * tables are freed through rcu_call(), whose grace period implies that every CPU left the kernel, hence flushed. */
+#include "../cap.h"
+#include "memory.h"
+
+struct mapping {
+    struct cap leaf;                                /* in the Memory's derivation tree */
+    struct aspace *aspace;
+    struct memory *memory;                          /* reference */
+    uint64_t start, pages;                          /* aspace_lock */
+    uint64_t offset_pages;
+    uint32_t prot;                                  /* MAP_READ|WRITE|EXECUTE now */
+    uint32_t max_prot;                              /* what the capability allowed */
+    uint64_t cookie;
+    struct mapping *left, *right;                   /* aspace_lock: balanced tree by start */
+    uint32_t height;
+    struct list memory_link;                        /* memory_lock */
+    struct rcu_head rcu;
+};
+
+struct aspace {
+    struct object object;
+    struct spinlock lock;                           /* aspace_lock */
+    paddr_t root;                                   /* top page table */
+    struct mapping *mappings GUARDED_BY(aspace_lock);
+    uint64_t generation;                            /* atomic */
+    uint64_t cpus[CPU_MAX / 64];                    /* atomic bits: CPUs that have it loaded */
+    uint64_t resident;                              /* pages mapped */
+    uint64_t random;                                /* ASLR state */
+};
+
+static inline struct aspace *aspace_of(struct object *object)
+{
+    return container_of(object, struct aspace, object);
+}
+
+__attribute__((warn_unused_result)) status_t aspace_create(struct budget *budget, struct aspace **aspace);
+/** Map without a capability (init's first mappings): as sys_aspace_map. */
+__attribute__((warn_unused_result)) status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_t address,
+                                                               uint64_t offset, uint64_t length, uint32_t flags, uint64_t *mapped);
+/** Resolve a user fault of @self. OK: retry the instruction. KERNEL_BLOCKED: queued at the pager. FAULT, NO_MEMORY, IO …: it cannot be. */
+__attribute__((warn_unused_result)) status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address,
+                                                          uint32_t access);
+/** Kernel access to user memory, always by walking: the kernel never dereferences a user address. FAULT if unmapped or without the
+ *  access; KERNEL_BLOCKED when @self was queued at a pager (restart the call); @self NULL: pager pages give BUSY. @done (may be NULL)
+ *  tells the bytes copied. */
+__attribute__((warn_unused_result)) status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address,
+                                                            size_t bytes, size_t *done);
+__attribute__((warn_unused_result)) status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t address,
+                                                             const void *from, size_t bytes, size_t *done);
+/** Between two address spaces, anonymous and copy-on-write pages resolved in place, never waiting: stops with FAULT at what is not there. */
+__attribute__((warn_unused_result)) status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from,
+                                                         uint64_t from_address, size_t bytes, size_t *done);
+/** The frame behind a user address with @access, resolved in place; for futex words and remote atomics. */
+__attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t address,
+                                                          uint32_t access, paddr_t *frame);
+/** On the way out: load @aspace if another is loaded, flush if its generation moved. */
+void aspace_activate(struct aspace *aspace);
+
+/** Used by generated code: copies between @self's aspace and the kernel; KERNEL_RESTART when the pager must be asked first. */
+__attribute__((warn_unused_result)) status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes);
+__attribute__((warn_unused_result)) status_t user_copy_out(struct thread *self, uint64_t address, const void *from, size_t bytes);

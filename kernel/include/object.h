@@ -1,0 +1,43 @@
+#pragma once
+/* Kernel objects: the common header.
+ *
+ * An object lives while any non-ghost node of its derivation tree does (capabilities in slots or messages, mappings,
+ * bindings). When the last is gone object_destroy() calls the type's destroy(): wake waiters, drop what it holds. Internal
+ * pointers from other objects are counted in @refs; when that falls to 0 the memory is freed after a grace period, so code
+ * that found a pointer without a lock may look at it until it leaves the kernel. */
+#include "list.h"
+#include "rcu.h"
+#include "spinlock.h"
+
+struct budget;
+struct object;
+
+struct object_ops {
+    uint32_t type;                            /* enum object_type */
+    /** The last capability is gone. No lock held. May not fail; long work uses a preemptible continuation. */
+    void (*destroy)(struct object *object);
+    /** The last reference is gone and a grace period has passed: give the memory back. */
+    void (*free)(struct object *object);
+};
+
+struct object {
+    const struct object_ops *ops;
+    uint64_t id;                              /* never reused */
+    uint32_t refs;                            /* atomic: internal references, 1 for the tree */
+    struct spinlock lock;                     /* tree_lock: guards the derivation tree */
+    uint32_t live GUARDED_BY(tree_lock);      /* nodes that are not ghosts */
+    uint32_t revoking GUARDED_BY(tree_lock);  /* revocations in progress: derive waits */
+    struct list tops GUARDED_BY(tree_lock);   /* nodes without a parent */
+    struct list derivers GUARDED_BY(tree_lock); /* threads waiting for the revocation to end (thread.wait_link) */
+    struct budget *budget;                    /* what the object is charged to; holds a reference */
+    struct rcu_head rcu;
+};
+
+/** Initialise the header; takes a reference on @budget. refs = 1 (the tree's). */
+void object_init(struct object *object, const struct object_ops *ops, struct budget *budget);
+static inline void object_ref(struct object *object)
+{
+    __atomic_fetch_add(&object->refs, 1, __ATOMIC_RELAXED);
+}
+/** Drop a reference; the last one frees the object after a grace period. Any lock may be held. */
+void object_unref(struct object *object);

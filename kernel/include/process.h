@@ -1,0 +1,57 @@
+#pragma once
+/* Processes: a capability table, a budget, threads, an address space. */
+#include "cap.h"
+#include "queue.h"
+
+struct cspace_slot {
+    uint32_t tag;                                   /* generation mixed with the process's secret; changes on every close */
+    uint32_t next_free;
+    struct cap *cap;                                /* atomic */
+};
+
+#define CSPACE_LEAF_SLOTS 128u
+#define CSPACE_LEAVES 1024u
+
+struct process {
+    struct object object;
+    struct spinlock lock;                           /* process_lock */
+    struct list threads GUARDED_BY(process_lock);
+    uint32_t thread_count GUARDED_BY(process_lock);
+    uint8_t state;                                  /* enum process_state; process_lock to write */
+    bool dying;                                     /* atomic */
+    int64_t exit_status;
+    struct aspace *aspace;                          /* reference */
+    struct event_source exit_event;
+    char name[NAME_MAX];
+    struct list registry_link;                      /* registry_lock */
+
+    struct spinlock cspace;                         /* cspace_lock */
+    struct cspace_slot *leaves[CSPACE_LEAVES];      /* atomic pointers, filled on demand */
+    uint32_t free_slot GUARDED_BY(cspace_lock);
+    uint32_t slot_count GUARDED_BY(cspace_lock);
+    uint64_t secret;
+    uint64_t caps;
+
+    struct spinlock accepted_lock;                  /* reply_lock class is the caller's; this one guards the list (futex_lock class) */
+    struct list accepted GUARDED_BY(futex_lock);    /* threads whose calls this process has accepted and not answered */
+    uint64_t cpu_time_ns;                           /* of threads that ended */
+};
+
+static inline struct process *process_of(struct object *object)
+{
+    return container_of(object, struct process, object);
+}
+
+/** A process with an empty table; charged to @budget; holds references on @aspace. */
+__attribute__((warn_unused_result)) status_t process_create(struct budget *budget, struct aspace *aspace, const char *name,
+                                                            struct process **process);
+/** A stopped thread of @process. */
+__attribute__((warn_unused_result)) status_t thread_create(struct process *process, struct budget *budget, struct thread **thread);
+/** Start: state NEW to READY. BUSY if it was started before. */
+__attribute__((warn_unused_result)) status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls);
+/** End the process: all threads get ATTENTION_KILL. @status is kept for whoever waits. */
+void process_kill(struct process *process, int64_t status);
+/** The process a thread of which made an unresolvable fault: log it with registers, kill the process. */
+void process_fault(struct thread *thread, const char *what, uint64_t address);
+/** Walk all processes in order of id: the first with an id above @after that @wanted accepts; with a reference, or NULL. */
+struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *), void *context);

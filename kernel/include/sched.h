@@ -1,0 +1,24 @@
+#pragma once
+/* Scheduling: per-CPU queues of 64 fixed priorities, preemption, stealing by idle CPUs (sched/sched.c). */
+#include "cpu.h"
+#include "thread.h"
+
+/** Nanoseconds a thread runs before others of its priority. */
+#define SLICE_NS 5000000ull
+
+/** Choose what to run and leave the kernel; runs continuations, handles attention, flushes the TLB, notes quiescence; idles when
+ *  there is nothing. Every kernel entry that came from user mode ends here. */
+NORETURN void sched_leave(void);
+/** The current thread goes to the back (or stays in front) of its queue and is not current any more. */
+void sched_requeue_current(bool front);
+/** The current thread blocked (already published): forget it. */
+void sched_forget_current(void);
+/** Direct handoff on this CPU: @next (which belongs to the caller) becomes current without passing the queue. The former current
+ *  must be published or requeued. */
+void sched_handoff(struct thread *next);
+/** Set attention bits and make @thread notice: cancel its wait, or interrupt its CPU. */
+void thread_set_attention(struct thread *thread, uint32_t bits);
+/** True if a preemption point should give way: an interrupt is pending or a higher priority is ready. */
+bool sched_should_yield(void);
+/** Run queues and the idle state of this CPU. Called once per CPU before sched_leave. */
+void sched_cpu_init(struct cpu *cpu);

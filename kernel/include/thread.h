@@ -1,0 +1,100 @@
+#pragma once
+/* Threads.
+ *
+ * Entry code saves user registers straight into thread.context of the CPU's current thread; the kernel works on that and leaves by
+ * resuming some thread. A thread that must wait records everything in itself and is queued; the waker writes its results into its
+ * context and makes it ready. After a thread is published on a wait list and the lock dropped, it may run elsewhere at once: its old
+ * CPU must not touch it again. */
+#include "arch_thread.h"
+#include "cap.h"
+#include "ktimer.h"
+#include "list.h"
+#include "object.h"
+
+struct aspace;
+struct cpu;
+struct endpoint;
+struct memory;
+struct process;
+struct queue;
+
+enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_WAITING, THREAD_DEAD };
+
+/** Why a running thread must stop by before it returns to user mode (bits of thread.attention). */
+enum { ATTENTION_KILL = 1, ATTENTION_SUSPEND = 2, ATTENTION_INTERRUPT = 4 };
+
+/** One per kind of wait. */
+struct wait_class {
+    const char *name;
+    /** Take @thread off what it waits on, if it still waits there with wait_sequence @sequence. True: it was unlinked and belongs
+     *  to the caller, who must wake it. No lock held. */
+    bool (*cancel)(struct thread *thread, uint64_t sequence);
+};
+
+struct thread {
+    struct object object;
+    struct arch_context context;                    /* user registers while not in user mode */
+    struct process *process;                        /* reference */
+    struct aspace *aspace;                          /* reference */
+    struct list process_link;                       /* process_lock */
+    uint64_t id;
+
+    /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
+    uint8_t state;
+    uint8_t priority;                               /* base */
+    uint8_t effective;                              /* with what callers lend */
+    uint32_t cpu;                                   /* where it runs, ran last, or is queued */
+    struct list run_link;
+    uint64_t affinity[CPU_MAX / 64];
+    uint64_t cpu_time_ns;
+    uint32_t attention;                             /* atomic */
+
+    /* Waiting: set by the thread under the lock of what it waits on. */
+    const struct wait_class *wait_class;            /* atomic; NULL: not waiting */
+    void *wait_object;
+    struct list wait_link;
+    uint64_t wait_sequence;
+    uint64_t wait_data;                             /* what the waker or canceller needs: mask, address … */
+    void (*wait_finish)(struct thread *thread, status_t status); /* writes results when cancelled: NULL = status only */
+    struct ktimer deadline;
+    uint64_t deadline_sequence;
+
+    /** Work to be done in the kernel before the thread returns to user mode; runs with no lock held, whenever the thread is
+     *  scheduled, until it clears itself. */
+    void (*continuation)(struct thread *self);
+    void *continuation_data;
+
+    /* Calls: see ipc/endpoint.c. */
+    struct ipc_buffer *buffer;                      /* kernel address of the message buffer, or NULL */
+    struct memory *buffer_memory;
+    uint64_t buffer_frame;
+    struct spinlock reply;                          /* reply_lock */
+    struct endpoint *call_endpoint GUARDED_BY(reply_lock);
+    struct process *server GUARDED_BY(reply_lock);  /* who accepted the call */
+    uint64_t call_sequence;                         /* names this call; +1 a call */
+    struct cap *call_cap;                           /* through which it came (badge); valid while queued */
+    uint64_t call_badge;
+    struct list call_link;                          /* server's list of accepted calls: process.accepted, under reply… see endpoint.c */
+    struct thread *current_reply;                   /* worker: whose call it serves now */
+    uint64_t current_sequence;
+    struct thread *lender;                          /* worker: lends its effective priority */
+    struct queue *wait_queue;                       /* receive: the queue waited on together with the endpoint */
+    struct arch_fpu *fpu;                           /* allocated on first use */
+    uint32_t fpu_cpu;                               /* where the registers are live; UINT32_MAX: in memory */
+};
+
+static inline struct thread *thread_of(struct object *object)
+{
+    return container_of(object, struct thread, object);
+}
+
+/** Prepare to wait: called under the lock of the thing waited on, after linking self->wait_link there. False: attention is pending,
+ *  the caller unlinks and returns STATUS_INTERRUPTED. After true and the unlock the thread must not be touched; return KERNEL_BLOCKED. */
+__attribute__((warn_unused_result)) bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
+                                                           uint64_t deadline_ns);
+/** The waker's side, under the same lock, after unlinking: the thread stops waiting and belongs to the caller, who must thread_wake() it. */
+void thread_wait_end(struct thread *thread);
+/** Make a thread that belongs to the caller runnable. Locks up to endpoint_lock may be held. */
+void thread_wake(struct thread *thread);
+/** thread_wake after setting the status of its system call. */
+void thread_wake_status(struct thread *thread, status_t status);
