@@ -60,8 +60,6 @@ void arch_irq_detach(uint32_t vector);
 /* ── Threads ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 /** Leave the kernel as @thread: restore its context (its aspace is active already). */
 NORETURN void arch_thread_resume(struct thread *thread);
-/** Idle: switch to the boot of this CPU's kernel stack and call @function. */
-NORETURN void arch_stack_reset(void (*function)(void));
 /** Save the live FPU state of @thread from this CPU into memory (thread->fpu_cpu is this CPU). */
 void arch_fpu_save(struct thread *thread);
 /** @thread is about to run here: enable the FPU if its state is live on this CPU, else trap the first use (eager where needed). */
@@ -72,6 +70,8 @@ void arch_fpu_free(struct thread *thread);
 /* ── Page tables: entry formats only; the walker is mm/pagetable.c ─────────────────────────────────────────────────── */
 /* arch_pt.h, inline: ARCH_PT_LEVELS, ARCH_PT_INDEX_BITS, arch_pte_leaf(), arch_pte_table(), arch_pte_is_present(), arch_pte_is_leaf(),
  * arch_pte_address(), arch_pte_flags(), ARCH_USER_START, ARCH_USER_END. */
+/** Page tables with the kernel's part only: what an idle CPU has loaded. */
+extern paddr_t arch_kernel_root;
 /** Load the page tables of @root (a table frame). */
 void arch_aspace_activate(paddr_t root);
 /** Flush this CPU's translations of the active address space: one page, or all. */

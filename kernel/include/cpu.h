@@ -1,6 +1,7 @@
 #pragma once
 /* Per-CPU data. arch_cpu_local() gives the running CPU's. The first fields are known to assembly (arch/…/offsets). */
 #include "kernel.h"
+#include "ktimer.h"
 #include "list.h"
 #include "rcu.h"
 #include "spinlock.h"
@@ -41,7 +42,9 @@ struct cpu {
     struct thread *fpu_owner;                               /* whose FPU state is in the registers */
     struct runqueue queue;
     struct timer_heap timers;
-    uint64_t slice_end_ns;
+    struct ktimer slice;                                    /* ends the turn of the current thread if others wait at its priority */
+    struct ktimer rcu_timer;
+    uint32_t rcu_count;                                     /* callbacks in rcu_next */
     uint64_t quiescent;                                     /* last grace period seen; see sched/rcu.c */
     struct rcu_head *rcu_next;                              /* callbacks waiting for the next grace period */
     struct rcu_head **rcu_next_tail;

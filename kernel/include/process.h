@@ -4,9 +4,9 @@
 #include "queue.h"
 
 struct cspace_slot {
-    uint32_t tag;                                   /* generation mixed with the process's secret; changes on every close */
+    struct cap *cap;                                /* atomic; its handle must match */
+    uint32_t tag;                                   /* of the next capability here: changes on every use */
     uint32_t next_free;
-    struct cap *cap;                                /* atomic */
 };
 
 #define CSPACE_LEAF_SLOTS 128u
@@ -32,8 +32,9 @@ struct process {
     uint64_t secret;
     uint64_t caps;
 
-    struct spinlock accepted_lock;                  /* reply_lock class is the caller's; this one guards the list (futex_lock class) */
-    struct list accepted GUARDED_BY(futex_lock);    /* threads whose calls this process has accepted and not answered */
+    struct spinlock saved_lock;                     /* futex_lock class (innermost of the waits) */
+    struct list saved GUARDED_BY(futex_lock);       /* callers whose replies this process has saved */
+    uint32_t teardown_cursor;
     uint64_t cpu_time_ns;                           /* of threads that ended */
 };
 

@@ -11,8 +11,10 @@
 NORETURN void sched_leave(void);
 /** The current thread goes to the back (or stays in front) of its queue and is not current any more. */
 void sched_requeue_current(bool front);
-/** The current thread blocked (already published): forget it. */
+/** The current thread blocked (already published): forget it without touching it. */
 void sched_forget_current(void);
+/** The current thread gives way: it stays runnable and another is chosen on the way out. */
+void sched_yield_current(void);
 /** Direct handoff on this CPU: @next (which belongs to the caller) becomes current without passing the queue. The former current
  *  must be published or requeued. */
 void sched_handoff(struct thread *next);

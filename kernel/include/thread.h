@@ -55,7 +55,6 @@ struct thread {
     struct list wait_link;
     uint64_t wait_sequence;
     uint64_t wait_data;                             /* what the waker or canceller needs: mask, address … */
-    void (*wait_finish)(struct thread *thread, status_t status); /* writes results when cancelled: NULL = status only */
     struct ktimer deadline;
     uint64_t deadline_sequence;
 
@@ -69,15 +68,21 @@ struct thread {
     struct memory *buffer_memory;
     uint64_t buffer_frame;
     struct spinlock reply;                          /* reply_lock */
-    struct endpoint *call_endpoint GUARDED_BY(reply_lock);
-    struct process *server GUARDED_BY(reply_lock);  /* who accepted the call */
+    struct thread *reply_worker GUARDED_BY(reply_lock); /* whose current reply this call is */
+    struct process *reply_server GUARDED_BY(reply_lock); /* who accepted the call; NULL: nobody has */
     uint64_t call_sequence;                         /* names this call; +1 a call */
-    struct cap *call_cap;                           /* through which it came (badge); valid while queued */
+    uint64_t call_cap_id;                           /* node through which it came, for revocation while queued */
     uint64_t call_badge;
-    struct list call_link;                          /* server's list of accepted calls: process.accepted, under reply… see endpoint.c */
-    struct thread *current_reply;                   /* worker: whose call it serves now */
+    uint64_t call_deadline_ns;
+    struct cap *message_caps[IPC_CAPS_MAX];         /* capabilities of the outgoing message */
+    uint32_t message_cap_count;
+    struct list saved_link;                         /* server's process.saved */
+    struct thread *current_reply;                   /* worker: whose call it serves now; atomic */
     uint64_t current_sequence;
-    struct thread *lender;                          /* worker: lends its effective priority */
+    uint32_t index;                                 /* in the thread table: tokens of saved replies */
+    bool in_syscall;                                /* else it came by an exception or interrupt */
+    bool wait_restarts;                             /* woken, it executes its system call again */
+    struct rcu_head rcu_wait;                       /* waiting for a grace period (revoke) */
     struct queue *wait_queue;                       /* receive: the queue waited on together with the endpoint */
     struct arch_fpu *fpu;                           /* allocated on first use */
     uint32_t fpu_cpu;                               /* where the registers are live; UINT32_MAX: in memory */
@@ -92,6 +97,9 @@ static inline struct thread *thread_of(struct object *object)
  *  the caller unlinks and returns STATUS_INTERRUPTED. After true and the unlock the thread must not be touched; return KERNEL_BLOCKED. */
 __attribute__((warn_unused_result)) bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
                                                            uint64_t deadline_ns);
+/** Call before thread_wait_begin if, once woken, @self shall execute its system call (or the faulting instruction) again from the
+ *  start. The handler then returns KERNEL_BLOCKED, which everybody passes up unchanged. */
+void thread_restart_on_wake(struct thread *self);
 /** The waker's side, under the same lock, after unlinking: the thread stops waiting and belongs to the caller, who must thread_wake() it. */
 void thread_wait_end(struct thread *thread);
 /** Make a thread that belongs to the caller runnable. Locks up to endpoint_lock may be held. */

@@ -46,7 +46,7 @@ __attribute__((warn_unused_result)) status_t aspace_map_kernel(struct aspace *as
 __attribute__((warn_unused_result)) status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address,
                                                           uint32_t access);
 /** Kernel access to user memory, always by walking: the kernel never dereferences a user address. FAULT if unmapped or without the
- *  access; KERNEL_BLOCKED when @self was queued at a pager (restart the call); @self NULL: pager pages give BUSY. @done (may be NULL)
+ *  access; KERNEL_BLOCKED when @self was queued at a pager (pass it up); @self NULL: pager pages give BUSY. @done (may be NULL)
  *  tells the bytes copied. */
 __attribute__((warn_unused_result)) status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address,
                                                             size_t bytes, size_t *done);
@@ -61,6 +61,6 @@ __attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace,
 /** On the way out: load @aspace if another is loaded, flush if its generation moved. */
 void aspace_activate(struct aspace *aspace);
 
-/** Used by generated code: copies between @self's aspace and the kernel; KERNEL_RESTART when the pager must be asked first. */
+/** Used by generated code: copies between @self's aspace and the kernel; KERNEL_BLOCKED (pass it up) when the pager must be asked first. */
 __attribute__((warn_unused_result)) status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes);
 __attribute__((warn_unused_result)) status_t user_copy_out(struct thread *self, uint64_t address, const void *from, size_t bytes);

@@ -39,15 +39,15 @@ __attribute__((warn_unused_result)) status_t memory_create(struct budget *budget
 __attribute__((warn_unused_result)) status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes,
                                                                     struct memory **memory);
 /** The frame of page @index for reading or writing: takes, zeroes, copies as needed. The frame stays valid until the kernel is left.
- *  RANGE beyond the size; NO_MEMORY; KERNEL_BLOCKED if the page must come from the pager and @self was queued for it (the caller
- *  makes its call restart: returns KERNEL_RESTART after this); with @self NULL: BUSY instead. */
+ *  RANGE beyond the size; NO_MEMORY; KERNEL_BLOCKED if the page must come from the pager and @self was queued for it
+ *  (after thread_restart_on_wake(): pass it up unchanged and touch @self no more); with @self NULL: BUSY instead. */
 __attribute__((warn_unused_result)) status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write,
                                                          paddr_t *frame);
 /** Pin a page: resolves it for writing if @write and keeps it in place until memory_unpin. */
 __attribute__((warn_unused_result)) status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, bool write,
                                                         paddr_t *frame);
 void memory_unpin(struct memory *memory, uint64_t index);
-/** Kernel-side copies; RANGE, NO_MEMORY, and KERNEL_RESTART when a pager had to be asked. */
+/** Kernel-side copies; RANGE, NO_MEMORY, and KERNEL_BLOCKED (pass it up) when a pager had to be asked. */
 __attribute__((warn_unused_result)) status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to,
                                                          size_t bytes);
 __attribute__((warn_unused_result)) status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset,
