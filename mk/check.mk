@@ -13,9 +13,11 @@ define unit_rule
 UNIT_$(1)_OBJECTS := $(patsubst %,$(BUILD_ROOT)/unit/$(1)/%.o,$(sort $(wildcard tests/unit/$(1)/*.c) $(2)))
 $$(UNIT_$(1)_OBJECTS): $(BUILD_ROOT)/unit/$(1)/%.o: % $$(MAKEFILES_READ) tests/unit/$(1)/unit.mk
 	@mkdir -p $$(@D)
-	$$(CC) $$(UNIT_CFLAGS) $(3) $$(DEPENDENCIES) -c $$< -o $$@
+	$$(call say,CC,$$<)
+	$(Q)$$(CC) $$(UNIT_CFLAGS) $(3) $$(DEPENDENCIES) -c $$< -o $$@
 $(BUILD_ROOT)/unit/$(1)/unit: $$(UNIT_$(1)_OBJECTS)
-	$$(CC) -fsanitize=address,undefined $$^ -o $$@
+	$$(call say,LD,$$@)
+	$(Q)$$(CC) -fsanitize=address,undefined $$^ -o $$@
 -include $$(UNIT_$(1)_OBJECTS:.o=.d)
 endef
 $(foreach a,$(UNIT_AREAS),$(eval SOURCES :=)$(eval CFLAGS :=)$(eval include tests/unit/$(a)/unit.mk)$(eval \

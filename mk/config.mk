@@ -11,7 +11,7 @@
 #   ARCH=x86_64   BUILD=release|debug|kasan|kcsan    SMP=4  MEM=256M
 #   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes
 #   BOOT='…'      words for the kernel's command line
-#   BUILD_ROOT=build   where everything built goes
+#   BUILD_ROOT=build   where everything built goes   V=1   show the commands
 
 ARCH ?= x86_64
 # What is measured and tested is what is shipped, so release is the default everywhere.
@@ -44,6 +44,11 @@ AR := llvm-ar-$(LLVM)
 NM := llvm-nm-$(LLVM)
 OBJCOPY := llvm-objcopy-$(LLVM)
 
+# One short line for each step; V=1 shows the commands.
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %s  %s\n' $(1) $(2))
+
 # Every object is made anew when the rules that make it change.
 MAKEFILES_READ = Makefile $(wildcard mk/*.mk)
 
@@ -58,9 +63,9 @@ $(BUILD_ROOT)/setup.mk: tools/setup
 
 # One run of the generator writes everything; it leaves files alone that would not change.
 IDL := $(sort $(wildcard abi/*.idl idl/*.idl))
-$(GEN)/gen.mk: $(BUILD_ROOT)/setup.mk tools/idlgen $(wildcard tools/idl/*.py) $(IDL)
+$(GEN)/gen.mk: $(BUILD_ROOT)/setup.mk $(wildcard tools/idlgen/*.py) $(IDL)
 	@mkdir -p $(GEN)
-	@tools/idlgen $(GEN)
+	@python3 tools/idlgen -o $(GEN) $(IDL)
 	@cd $(GEN) && { echo "GEN_USER_SOURCES := $$(find include -name '*.c' | LC_ALL=C sort | tr '\n' ' ')"; \
 	  echo "GEN_KERNEL_SOURCES := $$(find kernel -name '*.c' 2>/dev/null | LC_ALL=C sort | tr '\n' ' ')"; } > gen.mk
 

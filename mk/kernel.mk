@@ -6,7 +6,7 @@ KERNEL_DEBUG := $(O)/kernel.debug.elf
 KERNEL_SCRIPT := kernel/arch/$(ARCH)/kernel.ld
 
 KERNEL_SOURCES := $(sort $(shell find kernel -path kernel/arch -prune -o \( -name '*.c' -o -name '*.S' \) -print) \
-                         $(shell find kernel/arch/$(ARCH) -name '*.c' -o -name '*.S'))
+                         $(shell find kernel/arch/$(ARCH) -name '*.c' -o -name '*.S' 2>/dev/null))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(O)/kobj/%.o) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o)
 
 KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include -I$(GEN)/kernel
@@ -26,29 +26,33 @@ $(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-addr
 
 $(O)/kobj/%.o: % $(MAKEFILES_READ)
 	@mkdir -p $(@D)
-	$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 $(O)/kobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ)
 	@mkdir -p $(@D)
-	$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-KERNEL_LINK = $(LD) -nostdlib -static --build-id=none --orphan-handling=warn --gc-sections -z max-page-size=4096 -T $(KERNEL_SCRIPT)
+KERNEL_LINK = $(LD) -nostdlib -static --build-id=none --gc-sections \
+              -z max-page-size=4096 -T $(KERNEL_SCRIPT)
 
-$(O)/ksyms-none.S: tools/ksyms $(MAKEFILES_READ)
+$(O)/ksyms-first.S: tools/ksyms $(MAKEFILES_READ)
 	@mkdir -p $(@D)
-	tools/ksyms --empty > $@
-$(O)/ksyms.S: $(O)/kernel.first.elf
-	$(NM) --defined-only --no-sort $< | tools/ksyms > $@
-$(O)/ksyms%.o: $(O)/ksyms%.S
-	$(CC) --target=$(KERNEL_TARGET) -c $< -o $@
+	$(Q)tools/ksyms --empty > $@
+$(O)/ksyms-last.S: $(O)/kernel.first.elf
+	$(Q)$(NM) --defined-only --no-sort $< | tools/ksyms > $@
+$(O)/ksyms-%.o: $(O)/ksyms-%.S
+	$(Q)$(CC) --target=$(KERNEL_TARGET) -c $< -o $@
 
-$(O)/kernel.first.elf: $(KERNEL_OBJECTS) $(O)/ksyms-none.o $(KERNEL_SCRIPT)
-	$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-none.o -o $@
-$(KERNEL_DEBUG): $(KERNEL_OBJECTS) $(O)/ksyms.o $(KERNEL_SCRIPT)
-	$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms.o -o $@
-	@$(NM) --defined-only --no-sort $@ | tools/ksyms | cmp -s - $(O)/ksyms.S || \
+$(O)/kernel.first.elf: $(KERNEL_OBJECTS) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
+	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-first.o -o $@
+$(KERNEL_DEBUG): $(KERNEL_OBJECTS) $(O)/ksyms-last.o $(KERNEL_SCRIPT)
+	$(call say,LD,$@)
+	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-last.o -o $@
+	@$(NM) --defined-only --no-sort $@ | tools/ksyms | cmp -s - $(O)/ksyms-last.S || \
 	  { echo "ksyms: the names moved between the links: .ksyms must come after the text" >&2; exit 1; }
 $(KERNEL): $(KERNEL_DEBUG)
-	$(OBJCOPY) --strip-all $< $@
+	$(Q)$(OBJCOPY) --strip-all $< $@
 
 -include $(KERNEL_OBJECTS:.o=.d)

@@ -10,11 +10,13 @@ USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_AR
 
 $(O)/uobj/%.o: % $(MAKEFILES_READ) | $(SYSROOT)/.stamp
 	@mkdir -p $(@D)
-	$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 $(O)/uobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ) | $(SYSROOT)/.stamp
 	@mkdir -p $(@D)
-	$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 # musl, unpacked from its pinned source package and built by its recipe.
 $(SYSROOT)/.stamp: $(wildcard ports/musl/* ports/build) $(BUILD_ROOT)/setup.mk
@@ -30,7 +32,8 @@ define library_rule
 LIB_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(call sources_in,lib/$(1)))
 $(O)/lib/lib$(1).a: $$(LIB_$(1)_OBJECTS)
 	@mkdir -p $$(@D)
-	$$(ARCHIVE)
+	$$(call say,AR,$$@)
+	$(Q)$$(ARCHIVE)
 USER_OBJECTS += $$(LIB_$(1)_OBJECTS)
 endef
 $(foreach l,$(LIBRARIES),$(eval $(call library_rule,$(l))))
@@ -39,7 +42,8 @@ IDL_OBJECTS := $(GEN_USER_SOURCES:%=$(O)/uobj/gen/%.o)
 USER_OBJECTS += $(IDL_OBJECTS)
 $(O)/lib/libidl.a: $(IDL_OBJECTS)
 	@mkdir -p $(@D)
-	$(ARCHIVE)
+	$(call say,AR,$@)
+	$(Q)$(ARCHIVE)
 
 # --- programs -------------------------------------------------------------------------------------------------
 
@@ -53,9 +57,10 @@ PROGRAMS += $(1)
 PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2))
 $(O)/bin/$(1): $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
 	@mkdir -p $$(@D)
-	$$(USER_LINK) $(SYSROOT)/lib/rcrt1.o $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
+	$$(call say,LD,$$@)
+	$(Q)$$(USER_LINK) $(SYSROOT)/lib/rcrt1.o $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
 	  $$(filter %.a,$$^) $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
-	$$(OBJCOPY) --strip-all $$@.debug $$@
+	$(Q)$$(OBJCOPY) --strip-all $$@.debug $$@
 USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
 endef
 
@@ -72,9 +77,11 @@ $(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s
 MANIFESTS := $(sort $(wildcard $(addsuffix /manifest.toml,services/* drivers/*/* fs/* apps/* tests/guest/*)))
 CATALOGUE := $(O)/catalogue
 $(CATALOGUE): $(wildcard tools/mkcatalogue) $(MANIFESTS)
-	tools/mkcatalogue --out $@ $(MANIFESTS)
+	$(call say,MK,$@)
+	$(Q)tools/mkcatalogue --out $@ $(MANIFESTS)
 
 $(BOOT_ARCHIVE): tools/mkboot $(PROGRAMS:%=$(O)/bin/%) $(if $(wildcard tools/mkcatalogue),$(CATALOGUE)) $(MAKEFILES_READ)
-	tools/mkboot --out $@ $(foreach p,$(PROGRAMS),$(p)=$(O)/bin/$(p)) $(if $(wildcard tools/mkcatalogue),catalogue=$(CATALOGUE))
+	$(call say,MK,$@)
+	$(Q)tools/mkboot --out $@ $(foreach p,$(PROGRAMS),$(p)=$(O)/bin/$(p)) $(if $(wildcard tools/mkcatalogue),catalogue=$(CATALOGUE))
 
 -include $(USER_OBJECTS:.o=.d)
