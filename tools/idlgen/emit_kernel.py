@@ -1,0 +1,233 @@
+"""kernel/handlers.h and kernel/dispatch.c: the kernel's side of every system call.
+
+The dispatcher does what can be said in the interface file: widths, handles, types, rights, copying of
+structures. A handler sees only checked values. An `out` structure is written once before the handler
+runs: a page that is absent then ends the call while it has changed nothing, so that it can restart.
+"""
+
+from emit_syscalls import errors_text, number_name, result_type
+from model import INTEGERS
+from output import banner, comment, wrap_call
+
+HANDLERS_PROLOGUE = """
+/* The kernel's system call handlers: `object.method` of the ABI is sys_object_method().
+ *
+ * A handler runs with its integers in range and its capabilities looked up, type- and rights-checked. It
+ * returns a status of the ABI, or a code of the kernel's own (status_internal.h), after which neither
+ * status nor results are stored. The endpoint's raw calls have no handler here: trap_syscall() takes them
+ * before the dispatcher, which answers their numbers like unknown ones, UNSUPPORTED. */
+#pragma once
+
+#include <veridian/abi.h>
+#include <veridian/syscall_numbers.h>
+
+struct thread;
+struct cap;
+
+/** A range of the caller's memory that the handler may read; nothing about it has been checked. */
+struct user_in {
+    uint64_t address;
+    uint64_t length;
+};
+
+/** A range of the caller's memory that the handler may write; nothing about it has been checked. */
+struct user_out {
+    uint64_t address;
+    uint64_t length;
+};
+
+/** Do system call @number of @self: its status, which is also stored, or a code of the kernel's own. */
+MUST_CHECK status_t syscall_dispatch(struct thread *self, uint64_t number);
+
+/** "object.method" of system call @number, "?" if there is none. */
+const char *syscall_name(uint64_t number);
+
+"""
+
+DISPATCH_PROLOGUE = """
+#include "handlers.h"
+
+#include "arch_accessors.h"
+#include "cap.h"
+#include "mm/aspace.h"
+#include "status_internal.h"
+#include "thread.h"
+
+"""
+
+
+def handler_params(method):
+    out = ["struct thread *self"]
+    for param in method.params:
+        if param.kind == "int":
+            out.append(f"{INTEGERS[param.type].c} {param.name}")
+        elif param.kind == "handle":
+            out.append(f"handle_t {param.name}")
+        elif param.kind == "cap":
+            out.append(f"struct cap *{param.name}")
+        elif param.kind == "in_bytes":
+            out.append(f"struct user_in {param.name}")
+        elif param.kind == "out_bytes":
+            out.append(f"struct user_out {param.name}")
+        else:
+            const = "const " if param.kind == "in_struct" else ""
+            out.append(f"{const}struct {param.type} *{param.name}")
+    return out + [f"{result_type(result)} *{result.name}" for result in method.results]
+
+
+def handlers(model):
+    out = [banner(model.abi), HANDLERS_PROLOGUE]
+    for interface in model.objects:
+        for method in interface.methods:
+            if method.raw:
+                continue
+            out.append(comment(errors_text(method)))
+            name = f"sys_{interface.name}_{method.name}"
+            out.append(wrap_call(f"MUST_CHECK status_t {name}", handler_params(method), ";"))
+        out.append("\n")
+    return "".join(out).rstrip("\n") + "\n"
+
+
+def argument(register):
+    return f"arch_syscall_arg(self, {register})"
+
+
+def check_lines(method):
+    """Width checks: they come first, since they cost least."""
+    out = []
+    for param in method.params:
+        if param.kind == "int" and INTEGERS[param.type].size < 8:
+            macro = f"UINT{8 * INTEGERS[param.type].size}_MAX"
+            out.append(f"    if ({argument(param.register)} > {macro}) {{\n        return STATUS_INVALID;\n    }}\n")
+    return out
+
+
+def rights_text(rights):
+    return " | ".join(f"RIGHT_{right.upper()}" for right in rights) or "0"
+
+
+def lookup_lines(method):
+    out = []
+    for param in method.params:
+        if param.kind != "cap":
+            continue
+        kind = "NONE" if param.type == "any" else param.type.upper()
+        out.append(f"    struct cap *{param.name};\n")
+        call = [
+            "self->process",
+            argument(param.register),
+            f"OBJECT_{kind}",
+            rights_text(param.rights),
+            f"&{param.name}",
+        ]
+        out.append(wrap_call("status_ = cap_lookup", call, ";", "    "))
+        out.append("    if (!status_is_ok(status_)) {\n        return status_;\n    }\n")
+    return out
+
+
+def struct_lines(method):
+    out = []
+    for param in method.params:
+        if param.kind == "in_struct":
+            out.append(f"    struct {param.type} {param.name};\n")
+            copy = ["self", f"&{param.name}", argument(param.register), f"sizeof({param.name})"]
+            out.append(wrap_call("status_ = user_copy_in", copy, ";", "    "))
+        elif param.kind == "out_struct":
+            out.append(f"    struct {param.type} {param.name} = {{0}};\n")
+            out.append(copy_out(param, "    "))
+        else:
+            continue
+        out.append("    if (!status_is_ok(status_)) {\n        return status_;\n    }\n")
+    return out
+
+
+def copy_out(param, indent):
+    call = ["self", argument(param.register), f"&{param.name}", f"sizeof({param.name})"]
+    return wrap_call("status_ = user_copy_out", call, ";", indent)
+
+
+def handler_values(method):
+    out = ["self"]
+    for param in method.params:
+        value = argument(param.register)
+        if param.kind == "int":
+            out.append(value if param.type == "u64" else f"({INTEGERS[param.type].c}){value}")
+        elif param.kind == "handle":
+            out.append(value)
+        elif param.kind == "cap":
+            out.append(param.name)
+        elif param.kind in ("in_bytes", "out_bytes"):
+            kind = "user_in" if param.kind == "in_bytes" else "user_out"
+            out.append(f"(struct {kind}){{{value}, {argument(param.register + 1)}}}")
+        else:
+            out.append(f"&{param.name}")
+    return out + [f"&{result.name}" for result in method.results]
+
+
+def dispatch_function(interface, method):
+    name = f"{interface.name}_{method.name}"
+    has_struct = any(param.kind.endswith("_struct") for param in method.params)
+    # Structures stay out of the frame of syscall_dispatch().
+    head = "__attribute__((noinline)) static status_t" if has_struct else "static status_t"
+    out = [f"{head} dispatch_{name}(struct thread *self)\n{{\n"]
+    out += check_lines(method)
+    body = lookup_lines(method) + struct_lines(method)
+    if body or method.results:
+        out.append("    status_t status_;\n")
+    out += body
+    for result in method.results:
+        out.append(f"    {result_type(result)} {result.name} = 0;\n")
+    call = handler_values(method)
+    outs = [param for param in method.params if param.kind == "out_struct"]
+    if not method.results and not outs:
+        out.append(wrap_call(f"return sys_{name}", call, ";", "    "))
+        out.append("}\n")
+        return "".join(out)
+    out.append(wrap_call(f"status_ = sys_{name}", call, ";", "    "))
+    for param in outs:
+        out.append("    if (status_is_ok(status_)) {\n" + copy_out(param, "        ") + "    }\n")
+    if method.results:
+        out.append("    if (status_is_ok(status_)) {\n")
+        for result in method.results:
+            cast = "" if result_type(result) in ("handle_t", "uint64_t") else "(uint64_t)"
+            out.append(f"        arch_syscall_result_set(self, {result.register}, {cast}{result.name});\n")
+        out.append("    }\n")
+    out.append("    return status_;\n}\n")
+    return "".join(out)
+
+
+def dispatch_switch(model):
+    out = ["static status_t dispatch(struct thread *self, uint64_t number)\n{\n    switch (number) {\n"]
+    for interface in model.objects:
+        for method in interface.methods:
+            if not method.raw:
+                out.append(f"    case {number_name(interface, method)}:\n")
+                out.append(f"        return dispatch_{interface.name}_{method.name}(self);\n")
+    out.append("    default:\n        return STATUS_UNSUPPORTED;\n    }\n}\n\n")
+    out.append("status_t syscall_dispatch(struct thread *self, uint64_t number)\n{\n")
+    out.append("    status_t status = dispatch(self, number);\n")
+    out.append("    if (!status_is_internal(status)) {\n        arch_syscall_status_set(self, status);\n    }\n")
+    out.append("    return status;\n}\n")
+    return "".join(out)
+
+
+def names(model):
+    out = ["\nconst char *syscall_name(uint64_t number)\n{\n    switch (number) {\n"]
+    for interface in model.objects:
+        for method in interface.methods:
+            out.append(f"    case {number_name(interface, method)}:\n")
+            out.append(f'        return "{interface.name}.{method.name}";\n')
+    out.append('    default:\n        return "?";\n    }\n}\n')
+    return "".join(out)
+
+
+def emit(model):
+    functions = [
+        dispatch_function(interface, method)
+        for interface in model.objects
+        for method in interface.methods
+        if not method.raw
+    ]
+    dispatch = banner(model.abi) + DISPATCH_PROLOGUE + "\n".join(functions) + "\n"
+    dispatch += dispatch_switch(model) + names(model)
+    return {"kernel/handlers.h": handlers(model), "kernel/dispatch.c": dispatch}
