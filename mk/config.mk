@@ -66,8 +66,8 @@ IDL := $(sort $(wildcard abi/*.idl idl/*.idl))
 $(GEN)/gen.mk: $(BUILD_ROOT)/setup.mk $(wildcard tools/idlgen/*.py) $(IDL)
 	@mkdir -p $(GEN)
 	@python3 tools/idlgen -o $(GEN) $(IDL)
-	@cd $(GEN) && { echo "GEN_USER_SOURCES := $$(find include -name '*.c' | LC_ALL=C sort | tr '\n' ' ')"; \
-	  echo "GEN_KERNEL_SOURCES := $$(find kernel -name '*.c' 2>/dev/null | LC_ALL=C sort | tr '\n' ' ')"; } > gen.mk
+	@cd $(GEN) && { echo "GEN_USER_SOURCES := $$(find src -name '*.c' 2>/dev/null | LC_ALL=C sort | tr '\n' ' ')"; \
+	  echo "GEN_KERNEL_SOURCES := $$(find kernel -name '*.c' | LC_ALL=C sort | tr '\n' ' ')"; } > gen.mk
 
 # --- flags for every C file -----------------------------------------------------------------------------------
 

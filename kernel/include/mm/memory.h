@@ -10,7 +10,7 @@ struct aspace;
 struct mapping;
 struct thread;
 
-enum memory_kind { MEMORY_ANONYMOUS, MEMORY_PHYSICAL, MEMORY_CONTIGUOUS, MEMORY_PAGER };
+enum memory_kind { MEMORY_KIND_ANONYMOUS, MEMORY_KIND_PHYSICAL, MEMORY_KIND_CONTIGUOUS, MEMORY_KIND_PAGER };
 
 struct radix_node;
 
