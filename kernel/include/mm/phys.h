@@ -1,6 +1,24 @@
 #pragma once
-/* Physical memory: a buddy allocator, bitmaps as the authority; and a reference count per frame of RAM. */
-#include "kernel.h"
+/* Physical memory: a buddy allocator, bitmaps as the authority, per-CPU caches of single frames in front; and what each frame of RAM
+ * carries: a reference count, and the budget that is charged for it. */
+#include "../kernel.h"
+#include "arch_pt.h"
+
+struct budget;
+
+/** Orders 0 (4 KiB) to this one (1 GiB). */
+#define PHYS_ORDER_MAX 18u
+
+/** The direct map: all RAM is there. */
+static inline void *phys_to_virt(paddr_t address)
+{
+    return arch_direct_map(address);
+}
+
+static inline paddr_t virt_to_phys(const void *pointer)
+{
+    return arch_direct_unmap(pointer);
+}
 
 /** Build the allocator from boot_info. Called once, before the heap. */
 void phys_init(void);
@@ -8,13 +26,25 @@ void phys_init(void);
 __attribute__((warn_unused_result)) bool phys_alloc(uint32_t order, paddr_t *frame);
 /** The same below @limit. */
 __attribute__((warn_unused_result)) bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame);
+/** Free at once what phys_alloc gave (one reference left, no owner). Nobody can reach it any more, through a TLB neither. */
 void phys_free(paddr_t frame, uint32_t order);
-/** References to single frames (copy-on-write sharing, pins). */
+
+/** A frame charged to @budget (one page), not zeroed, one reference. NO_MEMORY if the budget or the machine has none. */
+__attribute__((warn_unused_result)) status_t frame_create(struct budget *budget, paddr_t *frame);
+/** Drop a reference; the last one frees the frame after a grace period, and then uncharges its owner. Any lock before phys_lock held. */
+void frame_put(paddr_t frame);
+/** The same without a grace period, for frames that never were in a page table and that nobody else can look at. */
+void frame_put_now(paddr_t frame);
+/** References to single frames (copy-on-write sharing, page-table entries of a table, pins). */
 void frame_ref(paddr_t frame);
-/** Drop one; true if it was the last: the caller frees the frame (after a grace period if it was mapped). */
+/** Drop one; true if it was the last: the caller owns the frame (and its one remaining reference) and frees it. */
 bool frame_unref(paddr_t frame);
 uint32_t frame_refs(paddr_t frame);
-/** Is this RAM that the allocator manages? */
+
+/** Does the range touch RAM: managed, or reserved for the kernel's image, the boot archive or the allocator's own tables? */
 bool phys_is_ram(paddr_t base, uint64_t bytes);
 uint64_t phys_total_pages(void);
+/** Free now; frames in a grace period are not. */
 uint64_t phys_free_pages(void);
+/** Pages that no allocation can give: the allocator's tables. */
+uint64_t phys_table_pages(void);

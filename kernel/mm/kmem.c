@@ -1,0 +1,203 @@
+/* The kernel heap.
+ *
+ * Small sizes come from slabs: blocks of frames, aligned to their size, that begin with a header and hold objects of one class. The
+ * header's bitmap is the authority on what is in use; nothing is kept in free objects, and a pointer's slab is found by masking it.
+ * So a double free, or a free with the wrong size, is noticed at once. Each class has a lock and a list of slabs with room; an empty
+ * slab goes back to the physical allocator unless it is the last one with room. Sizes above the largest class are whole blocks of
+ * frames. A caller is charged the size of the class, rounded up to 16 bytes: what it takes from others. */
+#include "kmem.h"
+
+#include "budget.h"
+#include "kstring.h"
+#include "list.h"
+#include "mm/phys.h"
+#include "spinlock.h"
+
+#define SLAB_HEADER_BYTES 64u
+#define SLAB_WORDS 2u
+
+struct slab {
+    struct list link;                               /* kmem_lock: on the class's partial list while it has room */
+    uint32_t class_index;
+    uint32_t used;
+    uint64_t busy[SLAB_WORDS];                      /* a bit an object */
+};
+
+_Static_assert(sizeof(struct slab) <= SLAB_HEADER_BYTES, "the header's room");
+
+struct kmem_class {
+    uint32_t bytes;
+    uint32_t order;                                 /* of a slab */
+    struct spinlock lock;
+    struct list partial GUARDED_BY(kmem_lock);
+};
+
+/* Objects fit SLAB_WORDS * 64 to a slab; sizes are chosen so that little of a slab is left over. */
+static struct kmem_class classes[] = {
+    {.bytes = 32, .order = 0},  {.bytes = 48, .order = 0},  {.bytes = 64, .order = 0},   {.bytes = 96, .order = 0},
+    {.bytes = 128, .order = 0}, {.bytes = 192, .order = 0}, {.bytes = 256, .order = 0},  {.bytes = 320, .order = 0},
+    {.bytes = 448, .order = 0}, {.bytes = 576, .order = 0}, {.bytes = 800, .order = 0},  {.bytes = 1008, .order = 0},
+    {.bytes = 1344, .order = 0}, {.bytes = 1616, .order = 1}, {.bytes = 2032, .order = 1},
+};
+
+#define CLASS_COUNT ARRAY_SIZE(classes)
+#define CLASS_BYTES_MAX 2032u
+
+static uint64_t pages_held;                         /* atomic */
+static uint64_t bytes_used;                         /* atomic */
+
+/* By (bytes + 15) / 16: the class. Filled on first use. */
+static uint8_t class_of_size[CLASS_BYTES_MAX / 16 + 1];
+static bool ready;
+
+static void kmem_init(void) NO_THREAD_SAFETY
+{
+    uint32_t class = 0;
+    for (uint32_t i = 0; i < ARRAY_SIZE(class_of_size); i++) {
+        while (classes[class].bytes < i * 16)
+            class++;
+        class_of_size[i] = (uint8_t)class;
+    }
+    for (uint32_t i = 0; i < CLASS_COUNT; i++)
+        list_init(&classes[i].partial);
+    ready = true;
+}
+
+static uint32_t slab_capacity(const struct kmem_class *class)
+{
+    return MIN((uint32_t)((PAGE_SIZE << class->order) - SLAB_HEADER_BYTES) / class->bytes, SLAB_WORDS * 64u);
+}
+
+static struct slab *slab_create(uint32_t index) REQUIRES(kmem_lock)
+{
+    struct kmem_class *class = &classes[index];
+    paddr_t frame;
+    if (!phys_alloc(class->order, &frame))
+        return NULL;
+    struct slab *slab = phys_to_virt(frame);
+    memset(slab, 0, sizeof(*slab));
+    slab->class_index = index;
+    list_push_front(&class->partial, &slab->link);
+    __atomic_fetch_add(&pages_held, 1ull << class->order, __ATOMIC_RELAXED);
+    return slab;
+}
+
+static void slab_destroy(struct slab *slab) REQUIRES(kmem_lock)
+{
+    struct kmem_class *class = &classes[slab->class_index];
+    list_remove(&slab->link);
+    __atomic_fetch_sub(&pages_held, 1ull << class->order, __ATOMIC_RELAXED);
+    phys_free(virt_to_phys(slab), class->order);
+}
+
+/* A free object of @slab, which has room. */
+static void *slab_take(struct slab *slab) REQUIRES(kmem_lock)
+{
+    struct kmem_class *class = &classes[slab->class_index];
+    uint32_t word = ~slab->busy[0] != 0 ? 0 : 1;
+    uint32_t bit = (uint32_t)__builtin_ctzll(~slab->busy[word]);
+    slab->busy[word] |= 1ull << bit;
+    if (++slab->used == slab_capacity(class))
+        list_remove(&slab->link);
+    return (char *)slab + SLAB_HEADER_BYTES + (size_t)(word * 64 + bit) * class->bytes;
+}
+
+static void *small_alloc(uint32_t index)
+{
+    struct kmem_class *class = &classes[index];
+    void *pointer = NULL;
+    kmem_lock_acquire(&class->lock);
+    struct list *first = list_first(&class->partial);
+    struct slab *slab = first != NULL ? list_entry(first, struct slab, link) : slab_create(index);
+    if (slab != NULL)
+        pointer = slab_take(slab);
+    kmem_lock_release(&class->lock);
+    return pointer;
+}
+
+static void small_free(uint32_t index, void *pointer)
+{
+    struct kmem_class *class = &classes[index];
+    uintptr_t mask = ((uintptr_t)PAGE_SIZE << class->order) - 1;
+    struct slab *slab = (void *)((uintptr_t)pointer & ~mask);
+    uint32_t offset = (uint32_t)((uintptr_t)pointer & mask) - SLAB_HEADER_BYTES;
+    uint32_t object = offset / class->bytes;
+    kmem_lock_acquire(&class->lock);
+    ASSERT(slab->class_index == index && offset % class->bytes == 0 && object < slab_capacity(class));
+    uint64_t bit = 1ull << (object % 64);
+    ASSERT((slab->busy[object / 64] & bit) != 0);
+    slab->busy[object / 64] &= ~bit;
+    if (slab->used-- == slab_capacity(class))
+        list_push_front(&class->partial, &slab->link);
+    else if (slab->used == 0 && class->partial.next != class->partial.prev)
+        slab_destroy(slab);
+    kmem_lock_release(&class->lock);
+}
+
+static uint32_t large_order(size_t bytes)
+{
+    uint32_t order = 0;
+    while ((PAGE_SIZE << order) < bytes)
+        order++;
+    return order;
+}
+
+static void *large_alloc(uint32_t order)
+{
+    paddr_t frame;
+    if (!phys_alloc(order, &frame))
+        return NULL;
+    __atomic_fetch_add(&pages_held, 1ull << order, __ATOMIC_RELAXED);
+    return phys_to_virt(frame);
+}
+
+/* What a request for @bytes really takes. */
+static size_t charge_bytes(size_t bytes)
+{
+    return bytes <= CLASS_BYTES_MAX ? classes[class_of_size[(bytes + 15) / 16]].bytes : PAGE_SIZE << large_order(bytes);
+}
+
+void *kmem_alloc(struct budget *budget, size_t bytes)
+{
+    if (unlikely(!ready))
+        kmem_init();
+    if (bytes == 0 || bytes > KMEM_BYTES_MAX)
+        return NULL;
+    size_t charge = charge_bytes(bytes);
+    if (budget != NULL && !status_is_ok(budget_charge_kmem(budget, charge)))
+        return NULL;
+    void *pointer = bytes <= CLASS_BYTES_MAX ? small_alloc(class_of_size[(bytes + 15) / 16]) : large_alloc(large_order(bytes));
+    if (pointer == NULL) {
+        if (budget != NULL)
+            budget_uncharge_kmem(budget, charge);
+        return NULL;
+    }
+    __atomic_fetch_add(&bytes_used, charge, __ATOMIC_RELAXED);
+    return memset(pointer, 0, bytes);
+}
+
+void kmem_free(struct budget *budget, void *pointer, size_t bytes)
+{
+    ASSERT(pointer != NULL && bytes != 0 && bytes <= KMEM_BYTES_MAX);
+    size_t charge = charge_bytes(bytes);
+    if (bytes <= CLASS_BYTES_MAX) {
+        small_free(class_of_size[(bytes + 15) / 16], pointer);
+    } else {
+        uint32_t order = large_order(bytes);
+        phys_free(virt_to_phys(pointer), order);
+        __atomic_fetch_sub(&pages_held, 1ull << order, __ATOMIC_RELAXED);
+    }
+    __atomic_fetch_sub(&bytes_used, charge, __ATOMIC_RELAXED);
+    if (budget != NULL)
+        budget_uncharge_kmem(budget, charge);
+}
+
+uint64_t kmem_pages(void)
+{
+    return __atomic_load_n(&pages_held, __ATOMIC_RELAXED);
+}
+
+uint64_t kmem_bytes(void)
+{
+    return __atomic_load_n(&bytes_used, __ATOMIC_RELAXED);
+}

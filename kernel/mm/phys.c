@@ -1,0 +1,488 @@
+/* The physical allocator.
+ *
+ * RAM is a few zones: runs of boot_info.ram with small holes between. A zone has one bitmap for each order, in which a set bit is a
+ * free block; nothing is kept in free memory itself, so a stray write cannot corrupt the allocator, and freeing what is free already
+ * is noticed. Splitting and joining work on bits alone: the buddy of block i is block i ^ 1.
+ * In front, each CPU keeps some single frames, touched by that CPU only (interrupts are off), so that a page fault takes no lock.
+ * Beside the bitmaps stands one struct frame for each page: references, and the budget that pays. A frame whose last reference goes
+ * may still be in the TLB of another CPU; frame_put() therefore chains it on its CPU's list through the same structure - never
+ * through the page, which user space could still write to - and a grace period later the whole list is freed. That needs no
+ * memory, so it cannot fail. The owner pays until the frame is really free, so a budget bounds what it can have in flight.
+ * Invariant: a frame is in exactly one of these states: a bit in a bitmap (refs 0), in a CPU's cache (refs 0), in use (refs > 0),
+ * deferred (refs 0, owner pays), a hole (HOLE). */
+#include "mm/phys.h"
+
+#include "arch.h"
+#include "arch_cpu.h"
+#include "bitmap.h"
+#include "budget.h"
+#include "kstring.h"
+#include "sched.h"
+
+#define ZONES_MAX 16u
+/** RAM ranges nearer than this share a zone: the hole costs 16 bytes a page. */
+#define ZONE_GAP_BYTES (16ull << 20)
+#define CACHE_FRAMES 32u
+#define CACHE_BATCH 16u
+/** Frames freed in one go before looking whether something waits. */
+#define DEFERRED_STEP 64u
+
+#define REFS_BITS 28u
+#define REFS_MASK ((1ull << REFS_BITS) - 1)
+#define HOLE REFS_MASK
+
+struct frame {
+    uint64_t word;                                  /* atomic: references; while deferred the next frame's number above REFS_BITS */
+    struct budget *owner;                           /* charged one page; holds a reference */
+};
+
+struct zone {
+    uint64_t first;                                 /* frame numbers: [first, first + pages) */
+    uint64_t pages;
+    uint64_t aligned;                               /* first rounded down to a block of the highest order: bit 0 of each bitmap */
+    struct frame *frames;
+    struct bitmap free[PHYS_ORDER_MAX + 1] GUARDED_BY(phys_lock);
+};
+
+/* What a CPU keeps for itself. Lives in a frame of its own. */
+struct phys_cpu {
+    uint32_t count;
+    uint64_t frames[CACHE_FRAMES];                  /* frame numbers */
+    uint64_t deferred;                              /* list, by frame number; 0: empty (frame 0 is never given out) */
+    uint64_t waiting;                               /* list in its grace period */
+    bool grace_running;
+    struct rcu_head rcu;
+};
+
+static struct zone zones[ZONES_MAX];
+static uint32_t zone_count;
+static struct spinlock zones_lock;
+static uint64_t total_pages;
+static uint64_t table_pages;
+static uint64_t buddy_pages GUARDED_BY(phys_lock);
+static struct phys_cpu *phys_cpus[CPU_MAX];
+
+/* ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct zone *zone_find(uint64_t number)
+{
+    for (uint32_t i = zone_count; i-- > 0;)
+        if (number - zones[i].first < zones[i].pages)
+            return &zones[i];
+    return NULL;
+}
+
+static struct frame *frame_at(uint64_t number)
+{
+    struct zone *zone = zone_find(number);
+    ASSERT(zone != NULL);
+    return &zone->frames[number - zone->first];
+}
+
+static struct frame *frame_of(paddr_t address)
+{
+    return frame_at(address >> PAGE_SHIFT);
+}
+
+void frame_ref(paddr_t address)
+{
+    uint64_t old = __atomic_fetch_add(&frame_of(address)->word, 1, __ATOMIC_RELAXED) & REFS_MASK;
+    /* Each reference but the first is held by 500 bytes of charged kernel memory: the limit is not reached with less than 128 GiB. */
+    ASSERT(old != 0 && old < HOLE - 1);
+}
+
+bool frame_unref(paddr_t address)
+{
+    struct frame *frame = frame_of(address);
+    uint64_t old = __atomic_fetch_sub(&frame->word, 1, __ATOMIC_ACQ_REL) & REFS_MASK;
+    ASSERT(old != 0 && old != HOLE);
+    if (old != 1)
+        return false;
+    __atomic_store_n(&frame->word, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+uint32_t frame_refs(paddr_t address)
+{
+    return (uint32_t)(__atomic_load_n(&frame_of(address)->word, __ATOMIC_ACQUIRE) & REFS_MASK);
+}
+
+/* ── Buddy ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Free 2^order frames from @number on, joining buddies. */
+static void block_give(struct zone *zone, uint64_t number, uint32_t order) REQUIRES(phys_lock)
+{
+    uint64_t block = (number - zone->aligned) >> order;
+    ASSERT(!bitmap_test(&zone->free[order], block));
+    buddy_pages += 1ull << order;
+    while (order < PHYS_ORDER_MAX && (block ^ 1) < zone->free[order].bits && bitmap_test(&zone->free[order], block ^ 1)) {
+        bitmap_clear(&zone->free[order], block ^ 1);
+        block >>= 1;
+        order++;
+    }
+    bitmap_set(&zone->free[order], block);
+}
+
+/* Take the lowest block of @order in @zone that ends at or below frame @limit. */
+static bool block_take(struct zone *zone, uint32_t order, uint64_t limit, uint64_t *number) REQUIRES(phys_lock)
+{
+    for (uint32_t o = order; o <= PHYS_ORDER_MAX; o++) {
+        uint64_t block;
+        if (!bitmap_first(&zone->free[o], &block) || zone->aligned + (block << o) + (1ull << order) > limit)
+            continue;
+        bitmap_clear(&zone->free[o], block);
+        while (o > order) {
+            o--;
+            block <<= 1;
+            bitmap_set(&zone->free[o], block | 1);
+        }
+        buddy_pages -= 1ull << order;
+        *number = zone->aligned + (block << order);
+        return true;
+    }
+    return false;
+}
+
+/* High zones first: low memory is what some devices need. */
+static bool zones_take(uint32_t order, uint64_t limit, uint64_t *number) REQUIRES(phys_lock)
+{
+    for (uint32_t i = zone_count; i-- > 0;)
+        if (zones[i].first < limit && block_take(&zones[i], order, limit, number))
+            return true;
+    return false;
+}
+
+static void frame_begin(uint64_t number)
+{
+    struct frame *frame = frame_at(number);
+    ASSERT(__atomic_load_n(&frame->word, __ATOMIC_RELAXED) == 0 && frame->owner == NULL);
+    __atomic_store_n(&frame->word, 1, __ATOMIC_RELAXED);
+}
+
+/* ── Per-CPU caches ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct phys_cpu *phys_cpu_local(void)
+{
+    struct cpu *cpu = arch_cpu_local();
+    return likely(cpu != NULL) ? phys_cpus[cpu->id] : NULL;
+}
+
+/* This CPU's cache, made on first use; NULL if there is no memory for it. */
+static struct phys_cpu *phys_cpu_make(void)
+{
+    _Static_assert(sizeof(struct phys_cpu) <= PAGE_SIZE, "lives in one frame");
+    struct cpu *cpu = arch_cpu_local();
+    uint64_t number;
+    if (cpu == NULL)
+        return NULL;
+    phys_lock_acquire(&zones_lock);
+    bool found = zones_take(0, UINT64_MAX, &number);
+    phys_lock_release(&zones_lock);
+    if (!found)
+        return NULL;
+    frame_begin(number);
+    struct phys_cpu *cache = phys_to_virt(number << PAGE_SHIFT);
+    memset(cache, 0, sizeof(*cache));
+    __atomic_store_n(&phys_cpus[cpu->id], cache, __ATOMIC_RELEASE);
+    return cache;
+}
+
+static void cache_refill(struct phys_cpu *cache)
+{
+    phys_lock_acquire(&zones_lock);
+    while (cache->count < CACHE_BATCH && zones_take(0, UINT64_MAX, &cache->frames[cache->count]))
+        cache->count++;
+    phys_lock_release(&zones_lock);
+}
+
+static void cache_spill(struct phys_cpu *cache)
+{
+    phys_lock_acquire(&zones_lock);
+    while (cache->count > CACHE_BATCH) {
+        uint64_t number = cache->frames[--cache->count];
+        block_give(zone_find(number), number, 0);
+    }
+    phys_lock_release(&zones_lock);
+}
+
+static bool frame_take(uint64_t *number)
+{
+    struct phys_cpu *cache = phys_cpu_local();
+    if (unlikely(cache == NULL) && (cache = phys_cpu_make()) == NULL)
+        return false;
+    if (unlikely(cache->count == 0)) {
+        cache_refill(cache);
+        if (cache->count == 0)
+            return false;
+    }
+    *number = cache->frames[--cache->count];
+    return true;
+}
+
+/* @number's structure says free already. */
+static void frame_give(uint64_t number)
+{
+    struct phys_cpu *cache = phys_cpu_local();
+    if (unlikely(cache == NULL)) {
+        phys_lock_acquire(&zones_lock);
+        block_give(zone_find(number), number, 0);
+        phys_lock_release(&zones_lock);
+        return;
+    }
+    if (unlikely(cache->count == CACHE_FRAMES))
+        cache_spill(cache);
+    cache->frames[cache->count++] = number;
+}
+
+bool phys_alloc(uint32_t order, paddr_t *frame)
+{
+    uint64_t number;
+    if (order != 0)
+        return phys_alloc_below(order, UINT64_MAX, frame);
+    if (!frame_take(&number))
+        return false;
+    frame_begin(number);
+    *frame = number << PAGE_SHIFT;
+    return true;
+}
+
+bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame)
+{
+    uint64_t number;
+    if (order > PHYS_ORDER_MAX)
+        return false;
+    phys_lock_acquire(&zones_lock);
+    bool found = zones_take(order, limit >> PAGE_SHIFT, &number);
+    phys_lock_release(&zones_lock);
+    if (!found)
+        return false;
+    frame_begin(number);
+    *frame = number << PAGE_SHIFT;
+    return true;
+}
+
+static void frame_end(struct frame *frame)
+{
+    ASSERT(__atomic_load_n(&frame->word, __ATOMIC_RELAXED) == 1 && frame->owner == NULL);
+    __atomic_store_n(&frame->word, 0, __ATOMIC_RELAXED);
+}
+
+void phys_free(paddr_t address, uint32_t order)
+{
+    uint64_t number = address >> PAGE_SHIFT;
+    ASSERT(is_page_aligned(address) && order <= PHYS_ORDER_MAX && (number & ((1ull << order) - 1)) == 0);
+    frame_end(frame_at(number));
+    if (order == 0) {
+        frame_give(number);
+        return;
+    }
+    phys_lock_acquire(&zones_lock);
+    block_give(zone_find(number), number, order);
+    phys_lock_release(&zones_lock);
+}
+
+/* ── Charged frames ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+status_t frame_create(struct budget *budget, paddr_t *frame)
+{
+    status_t status = budget_charge_pages(budget, 1);
+    if (!status_is_ok(status))
+        return status;
+    if (!phys_alloc(0, frame)) {
+        budget_uncharge_pages(budget, 1);
+        return STATUS_NO_MEMORY;
+    }
+    object_ref(&budget->object);
+    frame_of(*frame)->owner = budget;
+    return STATUS_OK;
+}
+
+/* The owner stops paying. */
+static void frame_disown(struct frame *frame)
+{
+    struct budget *owner = frame->owner;
+    if (owner == NULL)
+        return;
+    frame->owner = NULL;
+    budget_uncharge_pages(owner, 1);
+    object_unref(&owner->object);
+}
+
+void frame_put_now(paddr_t address)
+{
+    if (!frame_unref(address))
+        return;
+    frame_disown(frame_of(address));
+    phys_free(address, 0);
+}
+
+static void deferred_run(struct rcu_head *head);
+
+/* Nobody collects while a grace period runs: what comes meanwhile waits for the next. */
+static void deferred_begin(struct phys_cpu *cache)
+{
+    cache->waiting = cache->deferred;
+    cache->deferred = 0;
+    cache->grace_running = true;
+    rcu_call(&cache->rcu, deferred_run);
+}
+
+/* Callbacks run on the CPU that queued them, so this is that CPU's own structure. */
+static void deferred_run(struct rcu_head *head)
+{
+    struct phys_cpu *cache = container_of(head, struct phys_cpu, rcu);
+    for (uint32_t i = 0; cache->waiting != 0; i++) {
+        if (i >= DEFERRED_STEP && sched_should_yield()) {
+            rcu_call(head, deferred_run);
+            return;
+        }
+        uint64_t number = cache->waiting;
+        struct frame *frame = frame_at(number);
+        cache->waiting = frame->word >> REFS_BITS;
+        __atomic_store_n(&frame->word, 0, __ATOMIC_RELAXED);
+        frame_disown(frame);
+        frame_give(number);
+    }
+    cache->grace_running = false;
+    if (cache->deferred != 0)
+        deferred_begin(cache);
+}
+
+void frame_put(paddr_t address)
+{
+    if (!frame_unref(address))
+        return;
+    struct phys_cpu *cache = phys_cpu_local();
+    ASSERT(cache != NULL);
+    uint64_t number = address >> PAGE_SHIFT;
+    __atomic_store_n(&frame_at(number)->word, cache->deferred << REFS_BITS, __ATOMIC_RELAXED);
+    cache->deferred = number;
+    if (!cache->grace_running)
+        deferred_begin(cache);
+}
+
+/* ── Start ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Bytes of bitmaps and frame structures for @zone. */
+static uint64_t zone_table_bytes(const struct zone *zone)
+{
+    uint64_t span = zone->first + zone->pages - zone->aligned;
+    uint64_t words = 0;
+    for (uint32_t order = 0; order <= PHYS_ORDER_MAX; order++)
+        words += bitmap_size_words((span >> order) + 1);
+    uint64_t bytes = words * sizeof(uint64_t) + zone->pages * sizeof(struct frame);
+    return (bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+}
+
+static void zone_tables_init(struct zone *zone, void *tables, uint64_t bytes) NO_THREAD_SAFETY
+{
+    uint64_t span = zone->first + zone->pages - zone->aligned;
+    uint64_t *memory = tables;
+    memset(tables, 0, bytes);
+    for (uint32_t order = 0; order <= PHYS_ORDER_MAX; order++)
+        memory = bitmap_init(&zone->free[order], (span >> order) + 1, memory);
+    zone->frames = (struct frame *)(void *)memory;
+    for (uint64_t i = 0; i < zone->pages; i++)
+        zone->frames[i].word = HOLE;
+}
+
+/* Make [number, end) free, in blocks as big as alignment allows. */
+static void range_give(struct zone *zone, uint64_t number, uint64_t end)
+{
+    for (uint64_t i = number; i < end; i++)
+        zone->frames[i - zone->first].word = 0;
+    total_pages += end - number;
+    phys_lock_acquire(&zones_lock);
+    while (number < end) {
+        uint32_t order = (uint32_t)__builtin_ctzll(number | 1ull << PHYS_ORDER_MAX);
+        while (number + (1ull << order) > end)
+            order--;
+        block_give(zone, number, order);
+        number += 1ull << order;
+    }
+    phys_lock_release(&zones_lock);
+}
+
+/* A zone over boot_info.ram[from, to). Its tables go to the end of the last range that holds them. */
+static void zone_add(uint32_t from, uint32_t to)
+{
+    struct boot_range *ranges = boot_info.ram;
+    struct zone *zone = &zones[zone_count];
+    zone->first = ranges[from].base >> PAGE_SHIFT;
+    zone->pages = ((ranges[to - 1].base + ranges[to - 1].bytes) >> PAGE_SHIFT) - zone->first;
+    zone->aligned = zone->first & ~((1ull << PHYS_ORDER_MAX) - 1);
+    uint64_t bytes = zone_table_bytes(zone);
+    uint32_t host = to;
+    while (host-- > from && ranges[host].bytes < bytes) {
+    }
+    if (host + 1 == from) {
+        klog("phys: no room for the tables of %u ranges: left out", to - from);
+        return;
+    }
+    paddr_t tables = ranges[host].base + ranges[host].bytes - bytes;
+    zone_tables_init(zone, phys_to_virt(tables), bytes);
+    zone_count++;
+    table_pages += bytes >> PAGE_SHIFT;
+    for (uint32_t i = from; i < to; i++) {
+        uint64_t end = ranges[i].base + ranges[i].bytes - (i == host ? bytes : 0);
+        /* Frame 0 stays out: 0 is no frame in lists and page tables. */
+        range_give(zone, MAX(ranges[i].base >> PAGE_SHIFT, 1u), end >> PAGE_SHIFT);
+    }
+}
+
+void phys_init(void)
+{
+    uint32_t from = 0;
+    for (uint32_t i = 1; i <= boot_info.ram_count; i++) {
+        const struct boot_range *before = &boot_info.ram[i - 1];
+        if (i < boot_info.ram_count && boot_info.ram[i].base - (before->base + before->bytes) <= ZONE_GAP_BYTES)
+            continue;
+        if (zone_count == ZONES_MAX) {
+            klog("phys: more than %u zones of RAM: the rest is not used", ZONES_MAX);
+            return;
+        }
+        zone_add(from, i);
+        from = i;
+    }
+    if (total_pages == 0)
+        panic("phys: the machine has no memory");
+}
+
+/* ── Questions ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool ranges_touch(const struct boot_range *ranges, uint32_t count, paddr_t base, paddr_t end)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (base < ranges[i].base + ranges[i].bytes && ranges[i].base < end)
+            return true;
+    return false;
+}
+
+bool phys_is_ram(paddr_t base, uint64_t bytes)
+{
+    return ranges_touch(boot_info.ram, boot_info.ram_count, base, base + bytes) ||
+           ranges_touch(boot_info.reserved, boot_info.reserved_count, base, base + bytes);
+}
+
+uint64_t phys_total_pages(void)
+{
+    return total_pages;
+}
+
+uint64_t phys_table_pages(void)
+{
+    return table_pages;
+}
+
+uint64_t phys_free_pages(void)
+{
+    phys_lock_acquire(&zones_lock);
+    uint64_t pages = buddy_pages;
+    phys_lock_release(&zones_lock);
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        const struct phys_cpu *cache = __atomic_load_n(&phys_cpus[i], __ATOMIC_ACQUIRE);
+        if (cache != NULL)
+            pages += __atomic_load_n(&cache->count, __ATOMIC_RELAXED);
+    }
+    return pages;
+}
