@@ -39,5 +39,16 @@ static inline void object_ref(struct object *object)
 {
     __atomic_fetch_add(&object->refs, 1, __ATOMIC_RELAXED);
 }
+/** A reference on an object found without a lock or reference. False: its last one is gone, it is being freed. */
+__attribute__((warn_unused_result)) static inline bool object_try_ref(struct object *object)
+{
+    uint32_t refs = __atomic_load_n(&object->refs, __ATOMIC_RELAXED);
+
+    while (refs != 0) {
+        if (__atomic_compare_exchange_n(&object->refs, &refs, refs + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
 /** Drop a reference; the last one frees the object after a grace period. Any lock may be held. */
 void object_unref(struct object *object);

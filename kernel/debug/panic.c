@@ -1,0 +1,94 @@
+/* The end of the machine.
+ *
+ * The first CPU that panics stops the others, prints why, the user registers of its current thread and a symbolised backtrace, and
+ * ends the machine with a failing status. A second CPU that panics meanwhile waits to be stopped; a panic inside the panic ends the
+ * machine at once. No lock is taken from here on: whoever holds one may have been stopped. */
+#include <arch_cpu.h>
+#include <debug.h>
+#include <format.h>
+#include <ksyms.h>
+#include <log.h>
+#include <thread.h>
+
+#define PANIC_STATUS 1
+#define PANIC_TEXT_BYTES 256
+#define BACKTRACE_DEPTH 24
+
+/* Id of the panicking CPU + 1, 0 while all is well. */
+static uint32_t panic_cpu;
+
+void backtrace_print(uint64_t frame_pointer)
+{
+    uint64_t addresses[BACKTRACE_DEPTH];
+    size_t count = arch_backtrace(frame_pointer, addresses, BACKTRACE_DEPTH);
+
+    klog("backtrace:");
+    for (size_t i = 0; i < count; i++) {
+        uint64_t offset;
+        const char *name = ksym_name(addresses[i], &offset);
+
+        if (name != NULL)
+            klog("  %#018llx %s+%#llx", (unsigned long long)addresses[i], name, (unsigned long long)offset);
+        else
+            klog("  %#018llx", (unsigned long long)addresses[i]);
+    }
+}
+
+/** True for the one CPU that may report. Does not return on the others. */
+static void panic_enter(void)
+{
+    uint32_t me = arch_cpu_local()->id + 1;
+    uint32_t nobody = 0;
+
+    if (__atomic_compare_exchange_n(&panic_cpu, &nobody, me, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return;
+    if (nobody == me)
+        arch_poweroff(PANIC_STATUS);
+    for (;;)
+        arch_cpu_relax();
+}
+
+static void panic_report(const char *text, uint64_t frame_pointer)
+{
+    const struct thread *current = arch_cpu_local()->current;
+
+    klog("PANIC on CPU %u: %s", arch_cpu_local()->id, text);
+    if (current != NULL)
+        arch_print_registers(current);
+    backtrace_print(frame_pointer);
+}
+
+void panic(const char *format, ...)
+{
+    char text[PANIC_TEXT_BYTES];
+    va_list arguments;
+
+    panic_enter();
+    arch_stop_others();
+    log_enter_panic();
+    va_start(arguments, format);
+    format_text_va(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    panic_report(text, 0);
+    arch_poweroff(PANIC_STATUS);
+}
+
+void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t frame_pointer)
+{
+    char text[PANIC_TEXT_BYTES];
+    uint64_t offset;
+    const char *name = ksym_name(pc, &offset);
+
+    panic_enter();
+    arch_stop_others();
+    log_enter_panic();
+    format_text(text, sizeof(text), "%s in the kernel at %#llx (%s+%#llx), address %#llx", what, (unsigned long long)pc,
+                name != NULL ? name : "?", (unsigned long long)offset, (unsigned long long)address);
+    panic_report(text, frame_pointer);
+    arch_poweroff(PANIC_STATUS);
+}
+
+void __stack_chk_fail(void)
+{
+    panic("stack overflow: the guard of a frame was overwritten");
+}
