@@ -6,7 +6,7 @@ BOOT_ARCHIVE := $(O)/boot.img
 
 USER_INCLUDES = $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) -I$(GEN)/include \
                 -isystem $(SYSROOT)/include -isystem $(CLANG_RESOURCE)/include
-USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) $(USER_INCLUDES) -I$(<D)
+USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) $(PROGRAM_INCLUDE) $(USER_INCLUDES)
 
 $(O)/uobj/%.o: % $(MAKEFILES_READ) | $(SYSROOT)/.stamp
 	@mkdir -p $(@D)
@@ -25,9 +25,11 @@ $(SYSROOT)/.stamp: $(wildcard ports/musl/* ports/build) $(BUILD_ROOT)/setup.mk
 
 # --- libraries ------------------------------------------------------------------------------------------------
 
-sources_in = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S $(d)/arch/$(ARCH)/*.c $(d)/arch/$(ARCH)/*.S)))
+# The sources of a folder and those below it, of other architectures none.
+sources_in = $(sort $(shell find $(1) -name arch -prune -o \( -name '*.c' -o -name '*.S' \) -print; \
+                            find $(wildcard $(1)/arch/$(ARCH)) /dev/null -name '*.c' -o -name '*.S'))
 
-LIBRARIES := $(sort $(patsubst lib/%/,%,$(dir $(wildcard lib/*/*.c))))
+LIBRARIES := $(sort $(shell find lib/ -mindepth 2 -name '*.c' 2>/dev/null | cut -d/ -f2))
 define library_rule
 LIB_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(call sources_in,lib/$(1)))
 $(O)/lib/lib$(1).a: $$(LIB_$(1)_OBJECTS)
@@ -35,6 +37,7 @@ $(O)/lib/lib$(1).a: $$(LIB_$(1)_OBJECTS)
 	$$(call say,AR,$$@)
 	$(Q)$$(ARCHIVE)
 USER_OBJECTS += $$(LIB_$(1)_OBJECTS)
+$$(LIB_$(1)_OBJECTS): PROGRAM_INCLUDE := -Ilib/$(1)
 endef
 $(foreach l,$(LIBRARIES),$(eval $(call library_rule,$(l))))
 
@@ -51,7 +54,7 @@ USER_LINK = $(LD) -nostdlib -static -pie --no-dynamic-linker -z relro -z now -z 
             -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
 USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
 
-# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS
+# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its folder
 define program_rule
 PROGRAMS += $(1)
 PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2))
@@ -62,15 +65,16 @@ $(O)/bin/$(1): $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3)
 	  $$(filter %.a,$$^) $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
 	$(Q)$$(OBJCOPY) --strip-all $$@.debug $$@
 USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
+$$(PROGRAM_$(1)_OBJECTS): PROGRAM_INCLUDE := -I$(4)
 endef
 
 PROGRAM_FOLDERS := $(sort $(patsubst %/program.mk,%,$(wildcard $(addsuffix /program.mk,services/* drivers/*/* fs/* apps/* tests/guest/*))))
 $(foreach p,$(PROGRAM_FOLDERS),$(eval LIBS :=)$(eval include $(p)/program.mk)$(eval \
-  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS))))
+  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS),$(p))))
 
 LIBS :=
 -include apps/program.mk
-$(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS))))
+$(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS),apps)))
 
 # --- the boot archive -----------------------------------------------------------------------------------------
 
