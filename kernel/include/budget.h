@@ -11,6 +11,11 @@ struct budget {
     uint32_t priority_ceiling;
 };
 
+static inline struct budget *budget_of(struct object *object)
+{
+    return container_of(object, struct budget, object);
+}
+
 /** Charge; NO_MEMORY changes nothing. Any lock may be held. */
 __attribute__((warn_unused_result)) status_t budget_charge_pages(struct budget *budget, uint64_t pages);
 void budget_uncharge_pages(struct budget *budget, uint64_t pages);

@@ -36,6 +36,7 @@ struct cpu {
     uint32_t arch_id;                                       /* APIC id, MPIDR, hart */
     bool online;
     bool idle;                                              /* atomic */
+    bool slice_over;                                        /* the current thread has had its turn */
     bool resched;                                           /* set by IPI or wake-up: choose again on exit */
     struct aspace *aspace;                                  /* whose page tables are loaded */
     uint64_t aspace_generation;                             /* its TLB generation when last flushed here */
@@ -47,7 +48,6 @@ struct cpu {
     uint32_t rcu_count;                                     /* callbacks in rcu_next */
     uint64_t quiescent;                                     /* last grace period seen; see sched/rcu.c */
     struct rcu_head *rcu_next;                              /* callbacks waiting for the next grace period */
-    struct rcu_head **rcu_next_tail;
     struct rcu_head *rcu_current;                           /* callbacks of the running grace period */
     uint64_t rcu_current_period;
     uint64_t last_clock_ns;                                 /* for CPU time accounting */

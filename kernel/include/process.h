@@ -22,19 +22,21 @@ struct process {
     int64_t exit_status;
     struct aspace *aspace;                          /* reference */
     struct event_source exit_event;
-    char name[NAME_MAX];
+    char name[PROCESS_NAME_BYTES];
     struct list registry_link;                      /* registry_lock */
 
     struct spinlock cspace;                         /* cspace_lock */
     struct cspace_slot *leaves[CSPACE_LEAVES];      /* atomic pointers, filled on demand */
     uint32_t free_slot GUARDED_BY(cspace_lock);
     uint32_t slot_count GUARDED_BY(cspace_lock);
+    bool table_closed;                              /* atomic: teardown began, no more capabilities arrive */
     uint64_t secret;
-    uint64_t caps;
+    uint64_t caps GUARDED_BY(cspace_lock);
 
     struct spinlock saved_lock;                     /* futex_lock class (innermost of the waits) */
     struct list saved GUARDED_BY(futex_lock);       /* callers whose replies this process has saved */
     uint32_t teardown_cursor;
+    struct rcu_head teardown_rcu;
     uint64_t cpu_time_ns;                           /* of threads that ended */
 };
 
@@ -54,5 +56,15 @@ __attribute__((warn_unused_result)) status_t thread_start(struct thread *thread,
 void process_kill(struct process *process, int64_t status);
 /** The process a thread of which made an unresolvable fault: log it with registers, kill the process. */
 void process_fault(struct thread *thread, const char *what, uint64_t address);
+/** Exit statuses that nobody chose: a fault, and the loss of the last capability to the process. */
+#define PROCESS_FAULTED ((int64_t)status_code(STATUS_FAULT))
+#define PROCESS_ORPHANED ((int64_t)status_code(STATUS_GONE))
+/** Take a process without threads down, a stretch at a time: true when it is done. */
+bool process_teardown_step(struct process *process);
+/** The same by callbacks, when no thread is left to do it. */
+void process_teardown_later(struct process *process);
+/** Set up and give back the capability table. */
+void cap_table_init(struct process *process);
+void cap_table_free(struct process *process);
 /** Walk all processes in order of id: the first with an id above @after that @wanted accepts; with a reference, or NULL. */
 struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *), void *context);

@@ -11,7 +11,9 @@ struct rcu_head {
 
 /** Run @function(@head) on some CPU, interrupts off, no lock held, after a grace period. Any lock may be held. */
 void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *head));
+/** Somebody waits for the callbacks queued here: begin their grace period at the next rcu_poll. */
+void rcu_expedite(void);
 /** Called on every exit to user mode and in the idle loop. */
 void rcu_quiescent(void);
-/** Called from the IPI and timer interrupt: advance grace periods, run callbacks that are due. */
+/** Called on the way out when this CPU has callbacks: advance grace periods, run callbacks that are due. */
 void rcu_poll(void);

@@ -24,3 +24,6 @@ void thread_set_attention(struct thread *thread, uint32_t bits);
 bool sched_should_yield(void);
 /** Run queues and the idle state of this CPU. Called once per CPU before sched_leave. */
 void sched_cpu_init(struct cpu *cpu);
+/** Priority and affinity of any thread; requeues it where needed. */
+void sched_set_priority(struct thread *thread, uint8_t priority);
+void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask);

@@ -7,6 +7,7 @@
  * CPU must not touch it again. */
 #include "arch_thread.h"
 #include "cap.h"
+#include "cpu.h"
 #include "ktimer.h"
 #include "list.h"
 #include "object.h"
@@ -26,6 +27,7 @@ enum { ATTENTION_KILL = 1, ATTENTION_SUSPEND = 2, ATTENTION_INTERRUPT = 4 };
 /** One per kind of wait. */
 struct wait_class {
     const char *name;
+    bool deadline_is_success;                       /* the wait is for its deadline: OK, not TIMED_OUT */
     /** Take @thread off what it waits on, if it still waits there with wait_sequence @sequence. True: it was unlinked and belongs
      *  to the caller, who must wake it. No lock held. */
     bool (*cancel)(struct thread *thread, uint64_t sequence);
@@ -43,6 +45,7 @@ struct thread {
     uint8_t state;
     uint8_t priority;                               /* base */
     uint8_t effective;                              /* with what callers lend */
+    uint8_t queued_priority;                        /* the list of the run queue it is on */
     uint32_t cpu;                                   /* where it runs, ran last, or is queued */
     struct list run_link;
     uint64_t affinity[CPU_MAX / 64];
@@ -80,6 +83,7 @@ struct thread {
     struct thread *current_reply;                   /* worker: whose call it serves now; atomic */
     uint64_t current_sequence;
     uint32_t index;                                 /* in the thread table: tokens of saved replies */
+    bool killed;                                    /* process_lock: told to end */
     bool in_syscall;                                /* else it came by an exception or interrupt */
     bool wait_restarts;                             /* woken, it executes its system call again */
     struct rcu_head rcu_wait;                       /* waiting for a grace period (revoke) */
@@ -97,6 +101,23 @@ static inline struct thread *thread_of(struct object *object)
  *  the caller unlinks and returns STATUS_INTERRUPTED. After true and the unlock the thread must not be touched; return KERNEL_BLOCKED. */
 __attribute__((warn_unused_result)) bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
                                                            uint64_t deadline_ns);
+/** The same leaving the FPU state in the registers: for waits that end by a direct handoff on this CPU as a rule. */
+__attribute__((warn_unused_result)) bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_class, void *object,
+                                                                uint64_t deadline_ns);
+/** Arm the deadline of the wait with the present wait_sequence. */
+void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns);
+/** The thread with table index @index, or NULL: valid until the kernel is left. */
+struct thread *thread_by_index(uint32_t index);
+/** The same for a short wait that ends by itself: no deadline, attention does not end it. */
+void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class);
+/** End the wait of @thread if it waits: with @status, or by restarting its call. False: it does not wait (any more), or cannot. */
+bool thread_cancel_wait(struct thread *thread, status_t status);
+/** Act on attention bits of the current thread on its way out. True: another must be chosen. */
+bool thread_attend(struct thread *thread);
+/** Continuation of a thread that ends; the last one of a process takes the process down. */
+void thread_die(struct thread *self);
+bool thread_is_suspended(const struct thread *thread);
+void thread_unsuspend(struct thread *thread);
 /** Call before thread_wait_begin if, once woken, @self shall execute its system call (or the faulting instruction) again from the
  *  start. The handler then returns KERNEL_BLOCKED, which everybody passes up unchanged. */
 void thread_restart_on_wake(struct thread *self);

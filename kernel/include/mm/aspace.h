@@ -60,6 +60,9 @@ __attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace,
                                                           uint32_t access, paddr_t *frame);
 /** On the way out: load @aspace if another is loaded, flush if its generation moved. */
 void aspace_activate(struct aspace *aspace);
+struct cpu;
+/** @cpu goes idle and loads the kernel's page tables: it runs no address space any more (cpu->aspace = NULL). */
+void aspace_deactivate(struct cpu *cpu);
 
 /** Used by generated code: copies between @self's aspace and the kernel; KERNEL_BLOCKED (pass it up) when the pager must be asked first. */
 __attribute__((warn_unused_result)) status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes);

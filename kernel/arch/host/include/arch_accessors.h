@@ -2,10 +2,17 @@
 /* Registers of a thread by meaning: plain fields. */
 #include <arch_pt.h>
 #include <thread.h>
+#include <veridian/syscall_numbers.h>
 
 static inline uint64_t arch_syscall_number(const struct thread *thread)
 {
     return thread->context.number;
+}
+
+/** What a restart executes: the numbers of one object's calls share their registers. */
+static inline void arch_syscall_number_set(struct thread *thread, uint64_t number)
+{
+    thread->context.number = number;
 }
 
 static inline uint64_t arch_syscall_arg(const struct thread *thread, unsigned i)
@@ -26,6 +33,11 @@ static inline void arch_syscall_result_set(struct thread *thread, unsigned i, ui
 static inline void arch_syscall_restart(struct thread *thread)
 {
     thread->context.restarts++;
+}
+
+static inline void arch_ipc_restart_as_receive(struct thread *thread)
+{
+    thread->context.number = SYS_ENDPOINT_RECEIVE;
 }
 
 static inline uint64_t arch_ipc_handle(const struct thread *thread)

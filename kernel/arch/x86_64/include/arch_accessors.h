@@ -4,6 +4,7 @@
  * rdx r10 r8 r9 r12 r13 words, r14 deadline, r15 queue. */
 #include <arch_pt.h>
 #include <thread.h>
+#include <veridian/syscall_numbers.h>
 
 /** The flags that user mode may set itself: CF PF AF ZF SF TF DF OF, AC, ID. */
 #define ARCH_USER_RFLAGS 0x0000000000240dd5ull
@@ -13,6 +14,12 @@
 static inline uint64_t arch_syscall_number(const struct thread *thread)
 {
     return thread->context.rax;
+}
+
+/** What a restart executes: the numbers of one object's calls share their registers. */
+static inline void arch_syscall_number_set(struct thread *thread, uint64_t number)
+{
+    thread->context.rax = number;
 }
 
 static inline uint64_t arch_syscall_arg(const struct thread *thread, unsigned i)
@@ -52,6 +59,12 @@ static inline void arch_syscall_result_set(struct thread *thread, unsigned i, ui
 static inline void arch_syscall_restart(struct thread *thread)
 {
     thread->context.rip -= ARCH_SYSCALL_BYTES;
+}
+
+/** A reply_receive whose reply is done: what is executed again is the receive alone. */
+static inline void arch_ipc_restart_as_receive(struct thread *thread)
+{
+    thread->context.rax = SYS_ENDPOINT_RECEIVE;
 }
 
 static inline uint64_t arch_ipc_handle(const struct thread *thread)

@@ -1,0 +1,505 @@
+/* Capability tables and the operations on capabilities.
+ *
+ * A handle is a slot number (low half) and a tag (high half). The tag of a slot's next capability is drawn from the process's secret
+ * each time the slot is used, so a guessed or stale handle does not match; the whole handle is kept in the node, and a lookup is
+ * one load of the slot's node and one compare, without a lock. Slots are grouped in leaves allocated on demand; free slots form a
+ * list under cspace_lock. Lock order: a table's lock comes before a tree's, so revocation unlinks nodes under the tree's lock first and
+ * frees their slots afterwards (cap_slot_release looks whether the slot still holds the node). */
+#include "cap.h"
+
+#include "budget.h"
+#include "endpoint.h"
+#include "handlers.h"
+#include "kmem.h"
+#include "tree.h"
+
+#define SLOT_NONE UINT32_MAX
+#define LEAF_BYTES (CSPACE_LEAF_SLOTS * sizeof(struct cspace_slot))
+
+static inline struct cspace_slot *slot_at(struct process *process, uint32_t index)
+{
+    if (index >= CSPACE_LEAVES * CSPACE_LEAF_SLOTS)
+        return NULL;
+    struct cspace_slot *leaf = __atomic_load_n(&process->leaves[index / CSPACE_LEAF_SLOTS], __ATOMIC_ACQUIRE);
+    return leaf == NULL ? NULL : &leaf[index % CSPACE_LEAF_SLOTS];
+}
+
+/* A mixer (the finaliser of SplitMix64): tags need not resist cryptanalysis, only guessing without the secret. */
+static uint32_t next_tag(const struct process *process, uint32_t tag, uint32_t index)
+{
+    uint64_t x = process->secret + ((uint64_t)tag << 32 | index) * 0x9e3779b97f4a7c15ull;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    uint32_t mixed = (uint32_t)(x >> 32);
+    return mixed == 0 ? 1 : mixed;
+}
+
+status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights, struct cap **cap)
+{
+    struct cspace_slot *slot = slot_at(process, (uint32_t)handle);
+    if (unlikely(slot == NULL))
+        return STATUS_BAD_HANDLE;
+    struct cap *found = __atomic_load_n(&slot->cap, __ATOMIC_ACQUIRE);
+    if (unlikely(found == NULL || found->handle != handle))
+        return STATUS_BAD_HANDLE;
+    if (unlikely(type != OBJECT_NONE && found->type != type))
+        return STATUS_WRONG_TYPE;
+    if (unlikely((found->rights & rights) != rights))
+        return STATUS_DENIED;
+    *cap = found;
+    return STATUS_OK;
+}
+
+static status_t table_grow(struct process *process) REQUIRES(cspace_lock)
+{
+    uint32_t leaf_index = process->slot_count / CSPACE_LEAF_SLOTS;
+    if (leaf_index >= CSPACE_LEAVES)
+        return STATUS_NO_MEMORY;
+    struct cspace_slot *leaf = kmem_alloc(process->object.budget, LEAF_BYTES);
+    if (leaf == NULL)
+        return STATUS_NO_MEMORY;
+    uint32_t base = process->slot_count;
+    for (uint32_t i = CSPACE_LEAF_SLOTS; i-- > 0;) {
+        leaf[i].tag = next_tag(process, 0, base + i);
+        leaf[i].next_free = process->free_slot;
+        process->free_slot = base + i;
+    }
+    process->slot_count += CSPACE_LEAF_SLOTS;
+    __atomic_store_n(&process->leaves[leaf_index], leaf, __ATOMIC_RELEASE);
+    return STATUS_OK;
+}
+
+void cap_table_init(struct process *process) NO_THREAD_SAFETY
+{
+    process->free_slot = SLOT_NONE;
+}
+
+status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handle)
+{
+    status_t status = STATUS_OK;
+    cspace_lock_acquire(&process->cspace);
+    if (__atomic_load_n(&process->table_closed, __ATOMIC_RELAXED))
+        status = STATUS_GONE;
+    else if (process->free_slot == SLOT_NONE)
+        status = table_grow(process);
+    if (status == STATUS_OK) {
+        uint32_t index = process->free_slot;
+        struct cspace_slot *slot = slot_at(process, index);
+        process->free_slot = slot->next_free;
+        process->caps++;
+        cap->handle = (uint64_t)slot->tag << 32 | index;
+        cap->holder = process;
+        *handle = cap->handle;
+        __atomic_store_n(&slot->cap, cap, __ATOMIC_RELEASE);
+    }
+    cspace_lock_release(&process->cspace);
+    return status;
+}
+
+bool cap_slot_release(struct process *process, struct cap *cap)
+{
+    uint32_t index = (uint32_t)cap->handle;
+    cspace_lock_acquire(&process->cspace);
+    struct cspace_slot *slot = slot_at(process, index);
+    bool holds = slot != NULL && slot->cap == cap;
+    if (holds) {
+        __atomic_store_n(&slot->cap, NULL, __ATOMIC_RELEASE);
+        slot->tag = next_tag(process, slot->tag, index);
+        slot->next_free = process->free_slot;
+        process->free_slot = index;
+        process->caps--;
+    }
+    cspace_lock_release(&process->cspace);
+    return holds;
+}
+
+/* Put @cap, which cap_slot_take gave a slot, into the tree; on failure the slot is free again and the node retired. The node is
+ * visible to lookups a little before it is in the tree, so it is dead until then. */
+static status_t tree_attach(struct thread *self, struct object *object, struct cap *source, struct cap *cap, bool child)
+{
+    status_t status = STATUS_OK;
+    tree_lock_acquire(&object->lock);
+    if (self != NULL && unlikely(object->revoking != 0))
+        return tree_wait_revoked(self, object);
+    if (source != NULL && cap_is_dead(source))
+        status = STATUS_BAD_HANDLE;
+    else if (child && source->depth >= CAP_DEPTH_MAX)
+        status = STATUS_RANGE;
+    if (status == STATUS_OK) {
+        tree_insert(object, child ? source : (source != NULL ? source->parent : NULL), cap);
+        cap->kind = cap->holder != NULL ? CAP_SLOT : CAP_MESSAGE;
+        __atomic_store_n(&cap->dead, false, __ATOMIC_RELEASE);
+    }
+    tree_lock_release(&object->lock);
+    return status;
+}
+
+status_t cap_create(struct process *process, struct object *object, uint32_t rights, handle_t *handle)
+{
+    struct cap *cap = cap_node_create(process->object.budget, object, rights);
+    if (cap == NULL)
+        return STATUS_NO_MEMORY;
+    cap->dead = true;
+    status_t status = cap_slot_take(process, cap, handle);
+    if (status != STATUS_OK) {
+        cap_node_retire(cap);
+        return status;
+    }
+    return tree_attach(NULL, object, NULL, cap, false);
+}
+
+static void badge_join(struct cap *cap, struct badge_record *record)
+{
+    cap->badge_record = record;
+    if (record != NULL)
+        __atomic_fetch_add(&record->count, 1, __ATOMIC_RELAXED);
+}
+
+static struct badge_record *badge_record_create(struct budget *budget, struct endpoint *endpoint, uint64_t badge, uint32_t epoch)
+{
+    struct badge_record *record = kmem_alloc(budget, sizeof(*record));
+    if (record == NULL)
+        return NULL;
+    record->endpoint = endpoint;
+    record->budget = budget;
+    record->badge = badge;
+    record->epoch = epoch;
+    list_init(&record->closed_link);
+    object_ref(&endpoint->object);
+    object_ref(&budget->object);
+    return record;
+}
+
+/* Rights and badge of what @source shall become: the checks that need no lock. */
+static status_t derive_check(const struct cap *source, uint32_t mode, uint32_t rights, uint64_t badge)
+{
+    if (mode != CAP_TRANSFER_COPY && mode != CAP_TRANSFER_DERIVE)
+        return STATUS_INVALID;
+    if ((source->rights & RIGHT_COPY) == 0 || (rights & ~source->rights) != 0)
+        return STATUS_DENIED;
+    if (badge != 0 && (mode != CAP_TRANSFER_DERIVE || source->badge != 0 || source->type != OBJECT_ENDPOINT))
+        return STATUS_INVALID;
+    return STATUS_OK;
+}
+
+/* A new node with what @source gives, in no tree yet; charged to @budget. */
+static struct cap *derive_node(struct cap *source, struct budget *budget, uint32_t rights, uint64_t badge)
+{
+    struct cap *cap = cap_node_create(budget, source->object, rights);
+    if (cap == NULL)
+        return NULL;
+    cap->dead = true;
+    cap->badge = source->badge;
+    cap->epoch = source->epoch;
+    if (badge != 0) {
+        struct endpoint *endpoint = endpoint_of(source->object);
+        cap->badge = badge;
+        cap->epoch = __atomic_load_n(&endpoint->epoch, __ATOMIC_ACQUIRE);
+        struct badge_record *record = badge_record_create(budget, endpoint, badge, cap->epoch);
+        if (record == NULL) {
+            cap_node_retire(cap);
+            return NULL;
+        }
+        badge_join(cap, record);
+    } else {
+        badge_join(cap, source->badge_record);
+    }
+    return cap;
+}
+
+static status_t derive_into(struct thread *self, struct cap *source, struct process *to, uint32_t mode, uint32_t rights,
+                            uint64_t badge, handle_t *handle)
+{
+    struct object *object = source->object;
+    struct cap *cap = derive_node(source, to->object.budget, rights, badge);
+    if (cap == NULL)
+        return STATUS_NO_MEMORY;
+    status_t status = cap_slot_take(to, cap, handle);
+    if (status == STATUS_OK) {
+        status = tree_attach(self, object, source, cap, mode == CAP_TRANSFER_DERIVE);
+        if (status == STATUS_OK)
+            return STATUS_OK;
+        cap_slot_release(to, cap);
+    }
+    cap_badge_drop(cap);
+    cap_node_retire(cap);
+    return status;
+}
+
+/* The node itself changes tables. Its slot is taken away first, so a lookup finds it under one name or none. */
+static status_t move_into(struct cap *source, struct process *to, handle_t *handle)
+{
+    struct process *from = source->holder;
+    if (!cap_slot_release(from, source))
+        return STATUS_BAD_HANDLE;
+    struct object *object = source->object;
+    tree_lock_acquire(&object->lock);
+    bool live = !cap_is_dead(source);
+    if (live) {
+        source->kind = CAP_MESSAGE;
+        source->holder = NULL;
+    }
+    tree_lock_release(&object->lock);
+    return live ? cap_from_message(source, to, handle) : STATUS_BAD_HANDLE;
+}
+
+status_t cap_transfer(struct thread *self, struct cap *source, struct process *to, uint32_t mode, uint32_t rights, uint64_t badge,
+                      handle_t *handle)
+{
+    if (mode == CAP_TRANSFER_MOVE)
+        return move_into(source, to, handle);
+    status_t status = derive_check(source, mode, rights, badge);
+    return status != STATUS_OK ? status : derive_into(self, source, to, mode, rights, badge, handle);
+}
+
+/* The tree's part of closing: @cap has left its slot (or message). */
+static void cap_end(struct cap *cap)
+{
+    struct object *object = cap->object;
+    tree_lock_acquire(&object->lock);
+    bool ours = cap->kind == CAP_SLOT || cap->kind == CAP_MESSAGE;
+    bool last = ours && tree_remove(object, cap);
+    bool retire = ours && cap->kind == CAP_REMOVED;
+    tree_lock_release(&object->lock);
+    if (ours)
+        cap_badge_drop(cap);
+    if (retire)
+        cap_node_retire(cap);
+    if (last)
+        object_end(object);
+}
+
+void cap_close(struct process *process, struct cap *cap)
+{
+    if (cap_slot_release(process, cap))
+        cap_end(cap);
+}
+
+/* Messages. */
+
+status_t cap_to_message(struct thread *self, const struct cap_out *out, struct cap **message)
+{
+    struct cap *source;
+    status_t status = cap_lookup(self->process, out->handle, OBJECT_NONE, RIGHT_TRANSFER, &source);
+    if (status != STATUS_OK)
+        return status;
+    if (out->mode == CAP_TRANSFER_MOVE) {
+        if (!cap_slot_release(self->process, source))
+            return STATUS_BAD_HANDLE;
+        tree_lock_acquire(&source->object->lock);
+        bool live = source->kind == CAP_SLOT;
+        if (live) {
+            source->kind = CAP_MESSAGE;
+            source->holder = NULL;
+        }
+        tree_lock_release(&source->object->lock);
+        *message = source;
+        return live ? STATUS_OK : STATUS_BAD_HANDLE;
+    }
+    status = derive_check(source, out->mode, out->rights, out->badge);
+    if (status != STATUS_OK)
+        return status;
+    struct cap *cap = derive_node(source, self->process->object.budget, out->rights, out->badge);
+    if (cap == NULL)
+        return STATUS_NO_MEMORY;
+    status = tree_attach(self, source->object, source, cap, out->mode == CAP_TRANSFER_DERIVE);
+    if (status != STATUS_OK) {
+        cap_badge_drop(cap);
+        cap_node_retire(cap);
+        return status;
+    }
+    *message = cap;
+    return STATUS_OK;
+}
+
+/* The receiver pays for what it keeps. */
+static status_t node_recharge(struct cap *cap, struct budget *to)
+{
+    struct budget *from = cap->budget;
+    if (from == to)
+        return STATUS_OK;
+    status_t status = budget_charge_kmem(to, sizeof(*cap));
+    if (status != STATUS_OK)
+        return status;
+    budget_uncharge_kmem(from, sizeof(*cap));
+    object_ref(&to->object);
+    cap->budget = to;
+    object_unref(&from->object);
+    return STATUS_OK;
+}
+
+status_t cap_from_message(struct cap *message, struct process *to, handle_t *handle)
+{
+    status_t status = node_recharge(message, to->object.budget);
+    if (status == STATUS_OK)
+        status = cap_slot_take(to, message, handle);
+    if (status != STATUS_OK) {
+        message->holder = NULL;
+        cap_message_drop(message);
+        return status;
+    }
+    struct object *object = message->object;
+    tree_lock_acquire(&object->lock);
+    bool revoked = message->kind != CAP_MESSAGE;
+    if (!revoked)
+        message->kind = CAP_SLOT;
+    tree_lock_release(&object->lock);
+    if (!revoked)
+        return STATUS_OK;
+    cap_slot_release(to, message);
+    *handle = 0;
+    cap_message_drop(message);
+    return STATUS_GONE;
+}
+
+void cap_message_drop(struct cap *message)
+{
+    struct object *object = message->object;
+    tree_lock_acquire(&object->lock);
+    bool revoked = message->kind == CAP_REMOVED;
+    tree_lock_release(&object->lock);
+    if (revoked)
+        cap_node_retire(message);
+    else
+        cap_end(message);
+}
+
+/* Leaves. */
+
+status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf, void (*sever)(struct cap *))
+{
+    struct object *object = parent->object;
+    leaf->object = object;
+    leaf->sever = sever;
+    leaf->id = parent->id;
+    tree_lock_acquire(&object->lock);
+    list_init(&leaf->children);
+    list_init(&leaf->sibling);
+    if (self != NULL && unlikely(object->revoking != 0))
+        return tree_wait_revoked(self, object);
+    status_t status = cap_is_dead(parent) ? STATUS_BAD_HANDLE : STATUS_OK;
+    if (status == STATUS_OK) {
+        leaf->kind = CAP_LEAF;
+        tree_insert(object, parent, leaf);
+    }
+    tree_lock_release(&object->lock);
+    return status;
+}
+
+bool cap_leaf_remove(struct cap *leaf)
+{
+    struct object *object = leaf->object;
+    tree_lock_acquire(&object->lock);
+    bool ours = leaf->kind == CAP_LEAF;
+    bool last = ours && tree_remove(object, leaf);
+    tree_lock_release(&object->lock);
+    if (last)
+        object_end(object);
+    return ours;
+}
+
+bool cap_table_destroy_step(struct process *process, uint32_t *cursor, uint32_t count)
+{
+    __atomic_store_n(&process->table_closed, true, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < count; i++) {
+        struct cspace_slot *slot = slot_at(process, *cursor);
+        if (slot == NULL)
+            return true;
+        struct cap *cap = __atomic_load_n(&slot->cap, __ATOMIC_ACQUIRE);
+        if (cap != NULL)
+            cap_close(process, cap);
+        (*cursor)++;
+    }
+    return false;
+}
+
+void cap_table_free(struct process *process)
+{
+    for (uint32_t i = 0; i < CSPACE_LEAVES && process->leaves[i] != NULL; i++)
+        kmem_free(process->object.budget, process->leaves[i], LEAF_BYTES);
+}
+
+/* System calls. */
+
+status_t sys_cap_copy(struct thread *self, struct cap *source, uint32_t rights, handle_t *copy)
+{
+    return cap_transfer(self, source, self->process, CAP_TRANSFER_COPY, rights, 0, copy);
+}
+
+status_t sys_cap_derive(struct thread *self, struct cap *source, uint32_t rights, uint64_t badge, handle_t *child)
+{
+    return cap_transfer(self, source, self->process, CAP_TRANSFER_DERIVE, rights, badge, child);
+}
+
+status_t sys_cap_close(struct thread *self, handle_t source)
+{
+    struct cap *cap;
+    status_t status = cap_lookup(self->process, source, OBJECT_NONE, 0, &cap);
+    if (status == STATUS_OK)
+        cap_close(self->process, cap);
+    return status;
+}
+
+status_t sys_cap_info(struct thread *self, handle_t source, uint32_t *type, uint32_t *rights, uint64_t *badge, uint64_t *object_id)
+{
+    struct cap *cap;
+    status_t status = cap_lookup(self->process, source, OBJECT_NONE, 0, &cap);
+    if (status != STATUS_OK)
+        return status;
+    *type = cap->type;
+    *rights = cap->rights;
+    *badge = cap->badge;
+    *object_id = cap->object->id;
+    return STATUS_OK;
+}
+
+static bool process_is_wanted(struct process *process, void *id)
+{
+    return process->object.id == *(uint64_t *)id;
+}
+
+static void cap_describe(struct cap *cap, struct cap_entry *entry)
+{
+    struct object *object = cap->object;
+    entry->handle = cap->handle;
+    entry->object_id = object->id;
+    entry->badge = cap->badge;
+    entry->node_id = cap->id;
+    entry->type = cap->type;
+    entry->rights = cap->rights;
+    tree_lock_acquire(&object->lock);
+    struct cap *parent = cap->kind == CAP_SLOT ? cap->parent : NULL;
+    if (parent != NULL) {
+        entry->parent_node_id = parent->id;
+        entry->parent_process_id = parent->kind == CAP_SLOT ? parent->holder->object.id : 0;
+    }
+    tree_lock_release(&object->lock);
+}
+
+status_t sys_cap_list(struct thread *self, struct cap *budget, uint64_t process_id, uint64_t cursor, struct cap_entry *entry,
+                      uint64_t *next)
+{
+    (void)self;
+    struct process *process = process_next(process_id - 1, process_is_wanted, &process_id);
+    if (process == NULL)
+        return STATUS_NOT_FOUND;
+    status_t status = STATUS_NOT_FOUND;
+    if (budget_is_below(process->object.budget, budget_of(budget->object))) {
+        for (uint32_t i = 0; i < 256 && cursor < CSPACE_LEAVES * CSPACE_LEAF_SLOTS; i++, cursor++) {
+            struct cspace_slot *slot = slot_at(process, (uint32_t)cursor);
+            if (slot == NULL)
+                break;
+            struct cap *cap = __atomic_load_n(&slot->cap, __ATOMIC_ACQUIRE);
+            if (cap == NULL)
+                continue;
+            cap_describe(cap, entry);
+            cursor++;
+            break;
+        }
+        bool more = slot_at(process, (uint32_t)cursor) != NULL || entry->type != OBJECT_NONE;
+        *next = cursor;
+        status = more ? STATUS_OK : STATUS_NOT_FOUND;
+    }
+    object_unref(&process->object);
+    return status;
+}

@@ -1,0 +1,155 @@
+/* Revocation: destroy every descendant of a capability.
+ *
+ * The object is marked as being revoked, so derivations wait. Then leaf after leaf of the subtree is taken out, in batches under the
+ * tree's lock; after each batch, without the lock, what the nodes stood for is undone: slots freed, mappings and bindings severed, queued calls
+ * cancelled, badges dropped. Between batches is a preemption point. At the end the caller waits for a grace period, so that no CPU is
+ * still inside a call that looked a revoked capability up. The work runs as a continuation of the calling thread: its progress is the
+ * shape of the tree itself. If the thread is killed meanwhile it finishes the revocation first. */
+#include "budget.h"
+#include "endpoint.h"
+#include "handlers.h"
+#include "sched.h"
+#include "tree.h"
+
+#define REVOKE_BATCH 32
+
+/* Move up to REVOKE_BATCH descendants of @top, deepest first, from the tree to @removed. True: none is left. */
+static bool collect(struct object *object, struct cap *top, struct list *removed) REQUIRES(tree_lock)
+{
+    struct cap *at = top;
+    for (uint32_t count = 0; count < REVOKE_BATCH;) {
+        struct list *child = list_first(&at->children);
+        if (child != NULL) {
+            at = list_entry(child, struct cap, sibling);
+            continue;
+        }
+        if (at == top)
+            return true;
+        struct cap *parent = at->parent;
+        list_remove(&at->sibling);
+        object->live -= at->kind != CAP_GHOST;
+        at->parent = NULL;
+        __atomic_store_n(&at->dead, true, __ATOMIC_SEQ_CST);
+        if (at->kind == CAP_MESSAGE) {
+            at->kind = CAP_REMOVED;              /* its carrier frees it */
+        } else {
+            list_push_back(removed, &at->sibling);
+        }
+        count++;
+        at = parent;
+    }
+    return false;
+}
+
+static void undo_slot(struct cap *cap)
+{
+    cap_slot_release(cap->holder, cap);
+    if (cap->type == OBJECT_ENDPOINT)
+        endpoint_cancel_cap(endpoint_of(cap->object), cap);
+    cap_badge_drop(cap);
+    cap_node_retire(cap);
+}
+
+static void undo(struct list *removed) NO_THREAD_SAFETY
+{
+    struct list *node;
+    while ((node = list_first(removed)) != NULL) {
+        struct cap *cap = list_entry(node, struct cap, sibling);
+        uint8_t kind = cap->kind;
+        list_remove(node);
+        cap->kind = CAP_REMOVED;
+        if (kind == CAP_LEAF)
+            cap->sever(cap);
+        else if (kind == CAP_SLOT)
+            undo_slot(cap);
+        else
+            cap_node_retire(cap);
+    }
+}
+
+static bool grace_wait_cancel(struct thread *thread, uint64_t sequence)
+{
+    (void)thread;
+    (void)sequence;
+    return false;                                /* it ends by itself, soon */
+}
+
+static const struct wait_class grace_wait = {.name = "grace period", .cancel = grace_wait_cancel};
+
+static void grace_over(struct rcu_head *head)
+{
+    struct thread *thread = container_of(head, struct thread, rcu_wait);
+    thread_wait_end(thread);
+    thread_wake_status(thread, STATUS_OK);
+}
+
+/* Everything is revoked: let derivations go on; drop the hold on the node, which may have been closed meanwhile. */
+static void revoke_finish(struct cap *top)
+{
+    struct object *object = top->object;
+    struct list waiting;
+    list_init(&waiting);
+    tree_lock_acquire(&object->lock);
+    object->revoking = 0;
+    struct list *node;
+    while ((node = list_first(&object->derivers)) != NULL) {
+        struct thread *thread = list_entry(node, struct thread, wait_link);
+        list_remove(node);
+        thread_wait_end(thread);
+        thread_wake(thread);
+    }
+    top->held--;
+    bool retire = top->kind == CAP_GHOST && top->held == 0;
+    if (retire)
+        tree_prune(top);
+    tree_lock_release(&object->lock);
+    object_unref(object);
+}
+
+static void revoke_step(struct thread *self) NO_THREAD_SAFETY
+{
+    struct cap *top = self->continuation_data;
+    struct object *object = top->object;
+    bool finished;
+    do {
+        struct list removed;
+        list_init(&removed);
+        tree_lock_acquire(&object->lock);
+        bool was_live = object->live != 0;
+        finished = collect(object, top, &removed);
+        bool last = was_live && object->live == 0;
+        tree_lock_release(&object->lock);
+        undo(&removed);
+        if (last)
+            object_end(object);
+    } while (!finished && !sched_should_yield());
+    if (!finished) {
+        sched_yield_current();
+        return;
+    }
+    self->continuation = NULL;
+    self->continuation_data = NULL;
+    revoke_finish(top);
+    thread_wait_uncancellable(self, &grace_wait);
+    sched_forget_current();
+    rcu_call(&self->rcu_wait, grace_over);
+}
+
+status_t sys_cap_revoke(struct thread *self, struct cap *source)
+{
+    struct object *object = source->object;
+    tree_lock_acquire(&object->lock);
+    if (object->revoking != 0)
+        return tree_wait_revoked(self, object);
+    if (source->kind != CAP_SLOT) {
+        tree_lock_release(&object->lock);
+        return STATUS_BAD_HANDLE;
+    }
+    object->revoking = 1;
+    source->held++;
+    object_ref(object);
+    tree_lock_release(&object->lock);
+    self->continuation_data = source;
+    self->continuation = revoke_step;
+    return KERNEL_DONE;
+}

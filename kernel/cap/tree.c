@@ -1,0 +1,166 @@
+/* Derivation trees.
+ *
+ * One tree and one lock per object. A node is live (SLOT, MESSAGE, LEAF), a GHOST (its holder closed it, its children live on) or
+ * REMOVED (out of the tree; whoever removed it frees it). The tree keeps one reference on the object; when the last live node
+ * goes the object ends. Ghosts without children are retired at once, walking towards the root: at most CAP_DEPTH_MAX steps. */
+#include "tree.h"
+
+#include "budget.h"
+#include "endpoint.h"
+#include "kmem.h"
+#include "sched.h"
+
+static uint64_t next_id = 1;
+
+static uint64_t new_id(void)
+{
+    return __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+}
+
+void object_init(struct object *object, const struct object_ops *ops, struct budget *budget) NO_THREAD_SAFETY
+{
+    object->ops = ops;
+    object->id = new_id();
+    object->refs = 1;
+    list_init(&object->tops);
+    list_init(&object->derivers);
+    object->budget = budget;
+    if (budget != NULL)
+        object_ref(&budget->object);
+}
+
+static void object_free_rcu(struct rcu_head *head)
+{
+    struct object *object = container_of(head, struct object, rcu);
+    object->ops->free(object);
+}
+
+void object_unref(struct object *object)
+{
+    if (__atomic_sub_fetch(&object->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        rcu_call(&object->rcu, object_free_rcu);
+}
+
+void object_end(struct object *object)
+{
+    object->ops->destroy(object);
+    object_unref(object);
+}
+
+struct cap *cap_node_create(struct budget *budget, struct object *object, uint32_t rights) NO_THREAD_SAFETY
+{
+    struct cap *cap = kmem_alloc(budget, sizeof(*cap));
+    if (cap == NULL)
+        return NULL;
+    cap->object = object;
+    cap->type = object->ops->type;
+    cap->rights = rights;
+    cap->budget = budget;
+    cap->id = new_id();
+    cap->kind = CAP_REMOVED;
+    list_init(&cap->children);
+    list_init(&cap->sibling);
+    object_ref(&budget->object);
+    return cap;
+}
+
+static void cap_free_rcu(struct rcu_head *head)
+{
+    struct cap *cap = container_of(head, struct cap, rcu);
+    struct budget *budget = cap->budget;
+    kmem_free(budget, cap, sizeof(*cap));
+    object_unref(&budget->object);
+}
+
+void cap_node_retire(struct cap *cap)
+{
+    rcu_call(&cap->rcu, cap_free_rcu);
+}
+
+void tree_insert(struct object *object, struct cap *parent, struct cap *cap)
+{
+    cap->parent = parent;
+    cap->depth = parent == NULL ? 0 : (uint16_t)(parent->depth + 1);
+    list_push_back(parent == NULL ? &object->tops : &parent->children, &cap->sibling);
+    object->live++;
+}
+
+void tree_prune(struct cap *cap)
+{
+    while (cap != NULL && cap->kind == CAP_GHOST && cap->held == 0 && list_is_empty(&cap->children)) {
+        struct cap *parent = cap->parent;
+        list_remove(&cap->sibling);
+        cap->kind = CAP_REMOVED;
+        cap_node_retire(cap);
+        cap = parent;
+    }
+}
+
+bool tree_remove(struct object *object, struct cap *cap)
+{
+    __atomic_store_n(&cap->dead, true, __ATOMIC_SEQ_CST);
+    if (cap->held != 0 || !list_is_empty(&cap->children)) {
+        cap->kind = CAP_GHOST;
+    } else {
+        struct cap *parent = cap->parent;
+        list_remove(&cap->sibling);
+        cap->kind = CAP_REMOVED;
+        tree_prune(parent);
+    }
+    return --object->live == 0;
+}
+
+/* Waiting for a revocation to end. */
+
+static bool revoked_wait_cancel(struct thread *thread, uint64_t sequence);
+
+static const struct wait_class revoked_wait = {.name = "revocation", .cancel = revoked_wait_cancel};
+
+static bool revoked_wait_cancel(struct thread *thread, uint64_t sequence)
+{
+    struct object *object = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    tree_lock_acquire(&object->lock);
+    bool waits = thread->wait_class == &revoked_wait && thread->wait_sequence == sequence;
+    if (waits) {
+        list_remove(&thread->wait_link);
+        thread_wait_end(thread);
+    }
+    tree_lock_release(&object->lock);
+    return waits;
+}
+
+status_t tree_wait_revoked(struct thread *self, struct object *object)
+{
+    list_push_back(&object->derivers, &self->wait_link);
+    thread_restart_on_wake(self);
+    bool waits = thread_wait_begin(self, &revoked_wait, object, DEADLINE_NEVER);
+    if (!waits)
+        list_remove(&self->wait_link);
+    tree_lock_release(&object->lock);
+    return waits ? KERNEL_BLOCKED : KERNEL_DONE;
+}
+
+/* Badges. */
+
+static void badge_record_free(struct rcu_head *head)
+{
+    struct badge_record *record = container_of(head, struct badge_record, rcu);
+    struct budget *budget = record->budget;
+    object_unref(&record->endpoint->object);
+    kmem_free(budget, record, sizeof(*record));
+    object_unref(&budget->object);
+}
+
+void cap_badge_drop(struct cap *cap)
+{
+    struct badge_record *record = cap->badge_record;
+    if (record == NULL)
+        return;
+    if (__atomic_sub_fetch(&record->count, 1, __ATOMIC_ACQ_REL) == 0)
+        endpoint_badge_closed(record->endpoint, record);
+}
+
+void badge_record_retire(struct badge_record *record)
+{
+    rcu_call(&record->rcu, badge_record_free);
+}

@@ -1,0 +1,871 @@
+/* Endpoints: synchronous calls with direct handoff.
+ *
+ * A call finds a worker waiting in receive: the message goes from context to context, the caller becomes the worker's current reply, and the
+ * worker runs at once on this CPU, at the better of the two priorities. If no worker waits the caller queues. The reply is named by the
+ * caller itself and its call_sequence; the worker's current_reply points to the caller, and the caller's reply_worker back. Both ends are
+ * changed under the caller's reply_lock, so a caller that dies or times out unlinks itself without the server's help, and the server's
+ * answer then finds the pair broken and gets GONE.
+ *
+ * States of a caller: queued (wait class queued_wait, on endpoint.callers under endpoint_lock), accepted (answer_wait, under its reply_lock),
+ * and in between owned by the CPU that moves it. The fast path needs: a worker waits; both may run on this CPU; no capability travels
+ * that must be waited for. Everything else takes the same code with a queue in it. */
+#include "endpoint.h"
+
+#include "../cap/tree.h"
+#include "arch.h"
+#include "arch_accessors.h"
+#include "arch_cpu.h"
+#include "budget.h"
+#include "handlers.h"
+#include "kmem.h"
+#include "mm/aspace.h"
+#include "mm/phys.h"
+#include "process.h"
+#include "sched.h"
+
+#include <veridian/syscall_numbers.h>
+#include "kstring.h"
+
+static bool queued_cancel(struct thread *thread, uint64_t sequence);
+static bool answer_cancel(struct thread *thread, uint64_t sequence);
+static bool receive_cancel(struct thread *thread, uint64_t sequence);
+
+static const struct wait_class queued_wait = {.name = "call", .cancel = queued_cancel};
+static const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
+static const struct wait_class receive_wait = {.name = "receive", .cancel = receive_cancel};
+
+static inline uint32_t info_data(uint64_t info)
+{
+    return (uint32_t)(info >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK);
+}
+
+static inline uint32_t info_caps(uint64_t info)
+{
+    return (uint32_t)(info >> IPC_INFO_CAPS_SHIFT & IPC_INFO_CAPS_MASK);
+}
+
+static inline uint32_t info_grants(uint64_t info)
+{
+    return (uint32_t)(info >> IPC_INFO_GRANTS_SHIFT & IPC_INFO_GRANTS_MASK);
+}
+
+/* Everything but label and byte count. */
+#define INFO_EXTRA_MASK (~0ull << IPC_INFO_DATA_SHIFT)
+#define INFO_NOWAIT (1ull << IPC_INFO_NOWAIT_SHIFT)
+#define INFO_KIND(kind) ((uint64_t)(kind) << IPC_INFO_KIND_SHIFT)
+
+/* ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Those that are moved come last: copies and derivations may have to wait for a revocation, and then the call starts again. */
+static status_t prepare_caps(struct thread *self, const struct cap_out *out, struct cap **nodes, uint32_t count, bool moves)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if ((out[i].mode == CAP_TRANSFER_MOVE) != moves)
+            continue;
+        status_t status = cap_to_message(self, &out[i], &nodes[i]);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* Check an outgoing message that has more than words, and turn its capabilities into message nodes. On failure nothing is changed,
+ * but for capabilities that were moved: those are dropped. */
+static status_t message_prepare(struct thread *self, uint64_t info)
+{
+    uint32_t caps = info_caps(info);
+    if (self->buffer == NULL || info_data(info) > IPC_DATA_MAX || caps > IPC_CAPS_MAX || info_grants(info) > IPC_GRANTS_MAX)
+        return STATUS_INVALID;
+    ASSERT(self->message_cap_count == 0);
+    if (caps == 0)
+        return STATUS_OK;
+    struct cap_out out[IPC_CAPS_MAX];
+    struct cap *nodes[IPC_CAPS_MAX] = {0};
+    memcpy(out, self->buffer->caps, sizeof(out));
+    status_t status = prepare_caps(self, out, nodes, caps, false);
+    if (status == STATUS_OK)
+        status = prepare_caps(self, out, nodes, caps, true);
+    for (uint32_t i = 0; i < caps && status != STATUS_OK; i++)
+        if (nodes[i] != NULL)
+            cap_message_drop(nodes[i]);
+    if (status != STATUS_OK)
+        return status;                           /* if it is internal, @self may run elsewhere by now */
+    memcpy(self->message_caps, nodes, sizeof(nodes));
+    self->message_cap_count = caps;
+    return STATUS_OK;
+}
+
+static void message_drop_caps(struct thread *from)
+{
+    uint32_t count = from->message_cap_count;
+    from->message_cap_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        cap_message_drop(from->message_caps[i]);
+}
+
+/* Message bytes, grants' lengths and capabilities: what does not travel in registers. Neither thread can run. Returns the info word
+ * as the receiver sees it. No lock held. */
+static uint64_t message_deliver_extra(struct thread *from, struct thread *to, uint64_t info)
+{
+    struct ipc_buffer *target = to->buffer;
+    uint32_t accept = target == NULL ? 0 : MIN(__atomic_load_n(&target->accept, __ATOMIC_RELAXED), IPC_CAPS_MAX);
+    uint32_t count = from->message_cap_count;
+    from->message_cap_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        handle_t handle = 0;
+        if (i >= accept)
+            cap_message_drop(from->message_caps[i]);
+        else if (cap_from_message(from->message_caps[i], to->process, &handle) != STATUS_OK)
+            handle = 0;
+        if (i < accept)
+            target->received[i] = handle;
+    }
+    uint32_t bytes = info_data(info);
+    if (target == NULL || from->buffer == NULL)
+        return info & (uint32_t)~0u;
+    if (bytes != 0)
+        memcpy(target->data, from->buffer->data, bytes);
+    for (uint32_t i = 0; i < info_grants(info); i++)
+        target->grant_lengths[i] = __atomic_load_n(&from->buffer->grants[i].length, __ATOMIC_RELAXED);
+    uint64_t kept = MIN(count, accept);
+    return (info & ~(INFO_NOWAIT | IPC_INFO_CAPS_MASK << IPC_INFO_CAPS_SHIFT | INFO_KIND(IPC_INFO_KIND_MASK))) |
+           kept << IPC_INFO_CAPS_SHIFT;
+}
+
+static inline uint64_t message_deliver(struct thread *from, struct thread *to, uint64_t info)
+{
+    arch_ipc_words_copy(to, from);
+    if (likely((info & INFO_EXTRA_MASK) == 0))
+        return info;
+    return message_deliver_extra(from, to, info);
+}
+
+/* ── Callers ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Deliver the call of @caller (ours) to @worker (ours), which accepts it. */
+static inline void accept_call(struct thread *caller, struct thread *worker) NO_THREAD_SAFETY
+{
+    uint64_t info = message_deliver(caller, worker, arch_ipc_info(caller));
+    arch_ipc_set(worker, STATUS_OK, caller->call_badge, info);
+    caller->reply_worker = worker;
+    caller->reply_server = worker->process;
+    worker->current_reply = caller;
+    worker->current_sequence = caller->call_sequence;
+    worker->effective = MAX(worker->priority, caller->effective);
+}
+
+/* The caller that was queued and has been accepted waits for the answer now; attention and deadline may have come meanwhile. */
+static void caller_await_answer(struct thread *caller)
+{
+    uint64_t sequence = caller->wait_sequence;
+    __atomic_store_n(&caller->wait_class, &answer_wait, __ATOMIC_SEQ_CST);
+    if (unlikely(__atomic_load_n(&caller->attention, __ATOMIC_SEQ_CST) != 0)) {
+        if (answer_cancel(caller, sequence))
+            thread_wake_status(caller, STATUS_INTERRUPTED);
+    } else if (unlikely(caller->call_deadline_ns != DEADLINE_NEVER && !caller->deadline.armed)) {
+        if (answer_cancel(caller, sequence))
+            thread_wake_status(caller, STATUS_TIMED_OUT);
+    }
+}
+
+static bool queued_cancel(struct thread *thread, uint64_t sequence)
+{
+    struct endpoint *endpoint = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    endpoint_lock_acquire(&endpoint->lock);
+    bool waits = thread->wait_class == &queued_wait && thread->wait_sequence == sequence && thread->wait_object == endpoint;
+    if (waits) {
+        list_remove(&thread->wait_link);
+        thread_wait_end(thread);
+    }
+    endpoint_lock_release(&endpoint->lock);
+    if (waits)
+        message_drop_caps(thread);
+    return waits;
+}
+
+/* Break the pair of @caller and who serves it. */
+static void reply_unlink(struct thread *caller) REQUIRES(reply_lock)
+{
+    struct thread *worker = caller->reply_worker;
+    if (worker != NULL && worker->current_reply == caller)
+        __atomic_store_n(&worker->current_reply, NULL, __ATOMIC_RELAXED);
+    if (worker == NULL && caller->reply_server != NULL) {
+        futex_lock_acquire(&caller->reply_server->saved_lock);
+        list_remove(&caller->saved_link);
+        futex_lock_release(&caller->reply_server->saved_lock);
+    }
+    caller->reply_worker = NULL;
+    caller->reply_server = NULL;
+}
+
+static bool answer_cancel(struct thread *thread, uint64_t sequence)
+{
+    reply_lock_acquire(&thread->reply);
+    bool waits = thread->wait_class == &answer_wait && thread->wait_sequence == sequence;
+    if (waits) {
+        reply_unlink(thread);
+        thread_wait_end(thread);
+    }
+    reply_lock_release(&thread->reply);
+    return waits;
+}
+
+/* Take the caller whose answer is due from @worker: ours afterwards. NULL: it is gone. */
+static inline struct thread *take_current(struct thread *worker)
+{
+    struct thread *caller = __atomic_load_n(&worker->current_reply, __ATOMIC_RELAXED);
+    if (caller == NULL)
+        return NULL;
+    reply_lock_acquire(&caller->reply);
+    bool ours = caller->reply_worker == worker && caller->call_sequence == worker->current_sequence &&
+                caller->wait_class == &answer_wait;
+    if (likely(ours)) {
+        caller->reply_worker = NULL;
+        caller->reply_server = NULL;
+        thread_wait_end(caller);
+    }
+    reply_lock_release(&caller->reply);
+    worker->current_reply = NULL;
+    worker->effective = worker->priority;
+    return ours ? caller : NULL;
+}
+
+/* ── Call ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint64_t info) RELEASE(endpoint_lock)
+{
+    if ((info & INFO_NOWAIT) != 0) {
+        endpoint_lock_release(&endpoint->lock);
+        message_drop_caps(self);
+        return STATUS_BUSY;
+    }
+    list_push_back(&endpoint->callers, &self->wait_link);
+    bool waits = thread_wait_begin(self, &queued_wait, endpoint, self->call_deadline_ns);
+    if (!waits)
+        list_remove(&self->wait_link);
+    endpoint_lock_release(&endpoint->lock);
+    if (waits) {
+        sched_forget_current();
+        return KERNEL_BLOCKED;
+    }
+    message_drop_caps(self);
+    return STATUS_INTERRUPTED;
+}
+
+/* Checked under the endpoint's lock: nothing is queued through a capability that is dead or of an older epoch. */
+static inline status_t call_check(const struct endpoint *endpoint, const struct cap *cap) REQUIRES(endpoint_lock)
+{
+    if (unlikely(endpoint->dead))
+        return STATUS_PEER_DIED;
+    if (unlikely(cap_is_dead(cap)))
+        return STATUS_BAD_HANDLE;
+    if (unlikely(cap->badge != 0 && cap->epoch != endpoint->epoch))
+        return STATUS_STALE;
+    return STATUS_OK;
+}
+
+status_t ipc_call(struct thread *self)
+{
+    struct cap *cap;
+    status_t status = cap_lookup(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_CALL, &cap);
+    if (unlikely(status != STATUS_OK))
+        return status;
+    uint64_t info = arch_ipc_info(self);
+    if (unlikely((info & INFO_EXTRA_MASK & ~INFO_NOWAIT) != 0)) {
+        status = message_prepare(self, info);
+        if (status != STATUS_OK)
+            return status;
+    }
+    struct endpoint *endpoint = endpoint_of(cap->object);
+    self->call_badge = cap->badge;
+    self->call_cap_id = cap->id;
+    self->call_sequence++;
+    self->call_deadline_ns = arch_ipc_deadline(self);
+    endpoint_lock_acquire(&endpoint->lock);
+    status = call_check(endpoint, cap);
+    if (unlikely(status != STATUS_OK)) {
+        endpoint_lock_release(&endpoint->lock);
+        message_drop_caps(self);
+        return status;
+    }
+    struct list *node = list_first(&endpoint->workers);
+    if (unlikely(node == NULL))
+        return call_queue(self, endpoint, info);
+    struct thread *worker = list_entry(node, struct thread, wait_link);
+    list_remove(node);
+    thread_wait_end(worker);
+    endpoint_lock_release(&endpoint->lock);
+    accept_call(self, worker);
+    self->wait_sequence++;
+    self->state = THREAD_WAITING;
+    if (unlikely(self->call_deadline_ns != DEADLINE_NEVER)) {
+        self->deadline_sequence = self->wait_sequence;
+        thread_arm_deadline(self, self->call_deadline_ns);
+    }
+    caller_await_answer(self);                   /* from here on it may be cancelled, and run elsewhere */
+    sched_handoff(worker);
+    return KERNEL_BLOCKED;
+}
+
+/* ── Receive ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool receive_cancel(struct thread *thread, uint64_t sequence)
+{
+    struct endpoint *endpoint = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    endpoint_lock_acquire(&endpoint->lock);
+    bool waits = thread->wait_class == &receive_wait && thread->wait_sequence == sequence && thread->wait_object == endpoint;
+    if (waits) {
+        list_remove(&thread->wait_link);
+        thread_wait_end(thread);
+    }
+    endpoint_lock_release(&endpoint->lock);
+    return waits;
+}
+
+static void deliver_event(struct thread *worker, const struct event *event)
+{
+    arch_ipc_set(worker, STATUS_OK, event->cookie, INFO_KIND(IPC_KIND_EVENT));
+    arch_ipc_word_set(worker, 0, event->kind);
+    arch_ipc_word_set(worker, 1, event->data);
+}
+
+static void deliver_closed(struct thread *worker, struct badge_record *record)
+{
+    arch_ipc_set(worker, STATUS_OK, record->badge, INFO_KIND(IPC_KIND_CLOSED));
+    badge_record_retire(record);
+}
+
+static bool queue_has_events(const struct queue *queue) NO_THREAD_SAFETY
+{
+    return __atomic_load_n(&queue->events.next, __ATOMIC_ACQUIRE) != &queue->events;
+}
+
+/* What @self gets at once: a notice, an event, a queued call; or it waits. */
+static status_t receive_from(struct thread *self, struct endpoint *endpoint, struct queue *queue, uint64_t deadline_ns)
+{
+    struct event event;
+    if (queue != NULL && queue_has_events(queue) && queue_take(queue, &event)) {
+        deliver_event(self, &event);
+        return KERNEL_DONE;
+    }
+    endpoint_lock_acquire(&endpoint->lock);
+    struct list *node = list_first(&endpoint->closed);
+    if (unlikely(node != NULL)) {
+        list_remove(node);
+        endpoint_lock_release(&endpoint->lock);
+        deliver_closed(self, list_entry(node, struct badge_record, closed_link));
+        return KERNEL_DONE;
+    }
+    node = list_first(&endpoint->callers);
+    if (node != NULL) {
+        struct thread *caller = list_entry(node, struct thread, wait_link);
+        list_remove(node);
+        __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELEASE);
+        endpoint_lock_release(&endpoint->lock);
+        accept_call(caller, self);
+        caller_await_answer(caller);
+        return KERNEL_DONE;
+    }
+    if (queue != NULL && queue_has_events(queue)) {
+        endpoint_lock_release(&endpoint->lock);
+        return KERNEL_RESTART;
+    }
+    self->wait_queue = queue;
+    list_push_front(&endpoint->workers, &self->wait_link);
+    bool waits = thread_wait_begin_here(self, &receive_wait, endpoint, deadline_ns);
+    if (!waits)
+        list_remove(&self->wait_link);
+    endpoint_lock_release(&endpoint->lock);
+    return waits ? KERNEL_BLOCKED : STATUS_INTERRUPTED;
+}
+
+static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
+{
+    status_t status = STATUS_OK;
+    queue_lock_acquire(&queue->lock);
+    if (queue->endpoint == NULL) {
+        object_ref(&endpoint->object);
+        __atomic_store_n(&queue->endpoint, endpoint, __ATOMIC_RELEASE);
+    } else if (queue->endpoint != endpoint) {
+        status = STATUS_BUSY;
+    }
+    queue_lock_release(&queue->lock);
+    return status;
+}
+
+/* Look up what a receive names. */
+static inline status_t receive_lookup(struct thread *self, struct endpoint **endpoint, struct queue **queue)
+{
+    struct cap *cap;
+    status_t status = cap_lookup(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, &cap);
+    if (unlikely(status != STATUS_OK))
+        return status;
+    *endpoint = endpoint_of(cap->object);
+    *queue = NULL;
+    handle_t queue_handle = arch_ipc_queue(self);
+    if (queue_handle == 0)
+        return STATUS_OK;
+    status = cap_lookup(self->process, queue_handle, OBJECT_QUEUE, RIGHT_RECEIVE, &cap);
+    if (unlikely(status != STATUS_OK))
+        return status;
+    *queue = queue_of(cap->object);
+    if (unlikely((*queue)->endpoint != *endpoint))
+        return queue_associate(*queue, *endpoint);
+    return STATUS_OK;
+}
+
+/* A worker that receives without having answered gives its caller PEER_DIED: there is no way back to it. */
+static void abandon_current(struct thread *self)
+{
+    struct thread *caller = take_current(self);
+    if (caller != NULL)
+        thread_wake_status(caller, STATUS_PEER_DIED);
+}
+
+status_t ipc_receive(struct thread *self)
+{
+    struct endpoint *endpoint;
+    struct queue *queue;
+    status_t status = receive_lookup(self, &endpoint, &queue);
+    if (status != STATUS_OK)
+        return status;
+    abandon_current(self);
+    status = receive_from(self, endpoint, queue, arch_ipc_deadline(self));
+    if (status == KERNEL_BLOCKED)
+        sched_forget_current();
+    return status;
+}
+
+/* ── Reply ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline void deliver_reply(struct thread *from, struct thread *caller, uint64_t info)
+{
+    uint64_t delivered = message_deliver(from, caller, info);
+    arch_ipc_set(caller, STATUS_OK, 0, delivered);
+}
+
+/* Answer, then wait: the message leaves before the worker is published, and the CPU goes straight to the caller. */
+status_t ipc_reply_receive(struct thread *self)
+{
+    struct endpoint *endpoint;
+    struct queue *queue;
+    status_t status = receive_lookup(self, &endpoint, &queue);
+    if (unlikely(status != STATUS_OK))
+        return status;
+    uint64_t info = arch_ipc_info(self);
+    if (unlikely((info & INFO_EXTRA_MASK) != 0)) {
+        status = message_prepare(self, info);
+        if (status != STATUS_OK)
+            return status;
+    }
+    uint64_t deadline_ns = arch_ipc_deadline(self);
+    struct thread *caller = take_current(self);
+    if (likely(caller != NULL))
+        deliver_reply(self, caller, info);
+    else
+        message_drop_caps(self);
+    status = receive_from(self, endpoint, queue, deadline_ns);
+    if (likely(status == KERNEL_BLOCKED && caller != NULL)) {
+        sched_handoff(caller);
+        return KERNEL_BLOCKED;
+    }
+    if (caller != NULL)
+        thread_wake(caller);
+    if (status == KERNEL_BLOCKED)
+        sched_forget_current();
+    else if (status == KERNEL_RESTART)
+        arch_syscall_number_set(self, SYS_ENDPOINT_RECEIVE);
+    return status;
+}
+
+/* ── Saved replies ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint64_t reply_token(const struct thread *caller)
+{
+    return (uint64_t)(caller->index + 1) << 32 | (uint32_t)caller->call_sequence;
+}
+
+/* The caller that @token names, or NULL; to be looked at again under its lock. */
+static struct thread *token_caller(uint64_t token)
+{
+    return thread_by_index((uint32_t)(token >> 32) - 1);
+}
+
+static bool is_saved_by(struct thread *caller, const struct process *server, uint64_t token) REQUIRES(reply_lock)
+{
+    return caller->reply_server == server && caller->reply_worker == NULL && reply_token(caller) == token &&
+           caller->wait_class == &answer_wait;
+}
+
+/* Take a saved caller: ours afterwards. */
+static struct thread *take_saved(struct process *server, uint64_t token)
+{
+    struct thread *caller = token_caller(token);
+    if (caller == NULL)
+        return NULL;
+    reply_lock_acquire(&caller->reply);
+    bool ours = is_saved_by(caller, server, token);
+    if (ours) {
+        reply_unlink(caller);
+        thread_wait_end(caller);
+    }
+    reply_lock_release(&caller->reply);
+    return ours ? caller : NULL;
+}
+
+status_t ipc_reply(struct thread *self)
+{
+    uint64_t token = arch_ipc_handle(self);
+    uint64_t info = arch_ipc_info(self);
+    if ((info & INFO_EXTRA_MASK) != 0) {
+        status_t status = message_prepare(self, info);
+        if (status != STATUS_OK)
+            return status;
+    }
+    struct thread *caller = token == 0 ? take_current(self) : take_saved(self->process, token);
+    if (caller == NULL) {
+        message_drop_caps(self);
+        return STATUS_GONE;
+    }
+    deliver_reply(self, caller, info);
+    thread_wake(caller);
+    return STATUS_OK;
+}
+
+status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
+{
+    struct thread *caller = __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED);
+    if (caller == NULL)
+        return STATUS_NOT_FOUND;
+    struct process *server = self->process;
+    reply_lock_acquire(&caller->reply);
+    bool ours = caller->reply_worker == self && caller->call_sequence == self->current_sequence;
+    if (ours) {
+        caller->reply_worker = NULL;
+        *token = reply_token(caller);
+        futex_lock_acquire(&server->saved_lock);
+        list_push_back(&server->saved, &caller->saved_link);
+        futex_lock_release(&server->saved_lock);
+    }
+    reply_lock_release(&caller->reply);
+    self->current_reply = NULL;
+    self->effective = self->priority;
+    return ours ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+/* ── Granted buffers ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* The part [@offset, @offset + @bytes) of a grant: its address in the caller's space, cut to the grant's end. The caller waits, its
+ * buffer is its own memory: what other threads of it write there meanwhile can only hurt itself. */
+static status_t grant_range(struct thread *caller, uint32_t index, uint32_t access, uint64_t offset, uint64_t *bytes, uint64_t *address)
+{
+    if (index >= info_grants(arch_ipc_info(caller)) || caller->buffer == NULL)
+        return STATUS_RANGE;
+    struct grant grant = caller->buffer->grants[index];
+    if ((grant.access & access) != access)
+        return STATUS_DENIED;
+    if (offset > grant.length || __builtin_add_overflow(grant.address, offset, address))
+        return STATUS_RANGE;
+    *bytes = MIN(*bytes, grant.length - offset);
+    return STATUS_OK;
+}
+
+/* Find the caller of @token (0: the current reply) and pin it: its address space gets a reference, so that it may go meanwhile. */
+static status_t grant_find(struct thread *self, uint64_t token, uint32_t index, uint32_t access, uint64_t offset, uint64_t *bytes,
+                           uint64_t *address, struct aspace **aspace)
+{
+    struct thread *caller = token == 0 ? __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED) : token_caller(token);
+    if (caller == NULL)
+        return token == 0 ? STATUS_NOT_FOUND : STATUS_GONE;
+    reply_lock_acquire(&caller->reply);
+    bool ours = token != 0 ? is_saved_by(caller, self->process, token)
+                           : caller->reply_worker == self && caller->call_sequence == self->current_sequence;
+    status_t status = ours ? grant_range(caller, index, access, offset, bytes, address) : STATUS_GONE;
+    *aspace = caller->aspace;
+    reply_lock_release(&caller->reply);
+    return status;
+}
+
+/* Bytes copied between two looks at the clock: keeps the longest path without interrupts short. */
+#define COPY_CHUNK 16384ull
+
+status_t sys_endpoint_reply_read(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct user_out buffer,
+                                 uint64_t *done)
+{
+    struct aspace *from = NULL;
+    uint64_t bytes = MIN(buffer.length, COPY_CHUNK);
+    uint64_t address = 0;
+    status_t status = grant_find(self, token, grant, RIGHT_READ, offset, &bytes, &address, &from);
+    if (status != STATUS_OK)
+        return status;
+    size_t copied = 0;
+    status = aspace_copy(self->aspace, buffer.address, from, address, bytes, &copied);
+    *done = copied;
+    return copied != 0 ? STATUS_OK : status;
+}
+
+status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct user_in buffer,
+                                  uint64_t *done)
+{
+    struct aspace *to = NULL;
+    uint64_t bytes = MIN(buffer.length, COPY_CHUNK);
+    uint64_t address = 0;
+    status_t status = grant_find(self, token, grant, RIGHT_WRITE, offset, &bytes, &address, &to);
+    if (status != STATUS_OK)
+        return status;
+    size_t copied = 0;
+    status = aspace_copy(to, address, self->aspace, buffer.address, bytes, &copied);
+    *done = copied;
+    return copied != 0 ? STATUS_OK : status;
+}
+
+/* Page by page between a Memory and the caller. @out: to the caller. */
+static status_t copy_memory(struct thread *self, struct memory *memory, uint64_t memory_offset, struct aspace *aspace, uint64_t address,
+                            uint64_t bytes, bool out, uint64_t *done)
+{
+    while (*done < bytes) {
+        uint64_t at = memory_offset + *done;
+        uint64_t part = MIN(bytes - *done, PAGE_SIZE - at % PAGE_SIZE);
+        paddr_t frame;
+        status_t status = memory_page(memory, *done == 0 ? self : NULL, at / PAGE_SIZE, !out, &frame);
+        if (status != STATUS_OK)
+            return *done != 0 ? STATUS_OK : status;
+        char *page = (char *)phys_to_virt(frame) + at % PAGE_SIZE;
+        size_t copied = 0;
+        status = out ? aspace_copy_out(aspace, NULL, address + *done, page, part, &copied)
+                     : aspace_copy_in(aspace, NULL, page, address + *done, part, &copied);
+        *done += copied;
+        if (status != STATUS_OK)
+            return *done != 0 ? STATUS_OK : (status == STATUS_BUSY ? STATUS_FAULT : status);
+    }
+    return STATUS_OK;
+}
+
+static status_t reply_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct memory *memory,
+                             uint64_t memory_offset, uint64_t bytes, bool out, uint64_t *done)
+{
+    struct aspace *aspace = NULL;
+    uint64_t end;
+    if (__builtin_add_overflow(memory_offset, bytes, &end) || end > memory->pages * PAGE_SIZE)
+        return STATUS_RANGE;
+    bytes = MIN(bytes, COPY_CHUNK);
+    uint64_t address = 0;
+    status_t status = grant_find(self, token, grant, out ? RIGHT_WRITE : RIGHT_READ, offset, &bytes, &address, &aspace);
+    if (status != STATUS_OK)
+        return status;
+    return copy_memory(self, memory, memory_offset, aspace, address, bytes, out, done);
+}
+
+status_t sys_endpoint_reply_write_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct cap *memory,
+                                         uint64_t memory_offset, uint64_t bytes, uint64_t *done)
+{
+    return reply_memory(self, token, grant, offset, memory_of(memory->object), memory_offset, bytes, true, done);
+}
+
+status_t sys_endpoint_reply_read_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct cap *memory,
+                                        uint64_t memory_offset, uint64_t bytes, uint64_t *done)
+{
+    return reply_memory(self, token, grant, offset, memory_of(memory->object), memory_offset, bytes, false, done);
+}
+
+/* ── Events, endings ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* A worker that waits with @queue, ours; or NULL. */
+static struct thread *take_worker(struct endpoint *endpoint, const struct queue *queue)
+{
+    struct thread *found = NULL;
+    endpoint_lock_acquire(&endpoint->lock);
+    list_for_each(node, &endpoint->workers) {
+        struct thread *worker = list_entry(node, struct thread, wait_link);
+        if (queue == NULL || worker->wait_queue == queue) {
+            found = worker;
+            list_remove(node);
+            thread_wait_end(worker);
+            break;
+        }
+    }
+    endpoint_lock_release(&endpoint->lock);
+    return found;
+}
+
+void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
+{
+    struct thread *worker = take_worker(endpoint, queue);
+    if (worker == NULL)
+        return;
+    struct event event;
+    if (queue_take(queue, &event)) {
+        deliver_event(worker, &event);
+        thread_wake(worker);
+    } else {
+        arch_syscall_number_set(worker, SYS_ENDPOINT_RECEIVE); /* another worker was quicker: wait again */
+        arch_syscall_restart(worker);
+        thread_wake(worker);
+    }
+}
+
+void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record)
+{
+    endpoint_lock_acquire(&endpoint->lock);
+    bool wanted = !endpoint->dead && record->epoch == endpoint->epoch;
+    struct list *node = wanted ? list_first(&endpoint->workers) : NULL;
+    struct thread *worker = NULL;
+    if (node != NULL) {
+        worker = list_entry(node, struct thread, wait_link);
+        list_remove(node);
+        thread_wait_end(worker);
+    } else if (wanted) {
+        list_push_back(&endpoint->closed, &record->closed_link);
+    }
+    endpoint_lock_release(&endpoint->lock);
+    if (worker != NULL) {
+        deliver_closed(worker, record);
+        thread_wake(worker);
+    } else if (!wanted) {
+        badge_record_retire(record);
+    }
+}
+
+/* Wake the queued callers that @wanted names with @status. */
+static void cancel_callers(struct endpoint *endpoint, status_t status, bool (*wanted)(const struct thread *, const void *),
+                           const void *context)
+{
+    struct list found;
+    list_init(&found);
+    endpoint_lock_acquire(&endpoint->lock);
+    list_for_each_safe(node, after, &endpoint->callers) {
+        struct thread *caller = list_entry(node, struct thread, wait_link);
+        if (wanted(caller, context)) {
+            list_remove(node);
+            thread_wait_end(caller);
+            list_push_back(&found, node);
+        }
+    }
+    endpoint_lock_release(&endpoint->lock);
+    struct list *node;
+    while ((node = list_first(&found)) != NULL) {
+        struct thread *caller = list_entry(node, struct thread, wait_link);
+        list_remove(node);
+        message_drop_caps(caller);
+        thread_wake_status(caller, status);
+    }
+}
+
+static bool came_through(const struct thread *caller, const void *cap)
+{
+    return caller->call_cap_id == ((const struct cap *)cap)->id;
+}
+
+static bool has_badge(const struct thread *caller, const void *context)
+{
+    (void)context;
+    return caller->call_badge != 0;
+}
+
+static bool is_any(const struct thread *caller, const void *context)
+{
+    (void)caller;
+    (void)context;
+    return true;
+}
+
+void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap)
+{
+    cancel_callers(endpoint, STATUS_BAD_HANDLE, came_through, cap);
+}
+
+status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap)
+{
+    (void)self;
+    struct endpoint *endpoint = endpoint_of(cap->object);
+    struct list notices;
+    list_init(&notices);
+    endpoint_lock_acquire(&endpoint->lock);
+    __atomic_fetch_add(&endpoint->epoch, 1, __ATOMIC_ACQ_REL);
+    struct list *node;
+    while ((node = list_first(&endpoint->closed)) != NULL) {
+        list_remove(node);
+        list_push_back(&notices, node);
+    }
+    endpoint_lock_release(&endpoint->lock);
+    while ((node = list_first(&notices)) != NULL) {
+        list_remove(node);
+        badge_record_retire(list_entry(node, struct badge_record, closed_link));
+    }
+    cancel_callers(endpoint, STATUS_STALE, has_badge, NULL);
+    return STATUS_OK;
+}
+
+void ipc_thread_died(struct thread *thread)
+{
+    message_drop_caps(thread);
+    abandon_current(thread);
+}
+
+void ipc_process_died(struct process *process)
+{
+    for (;;) {
+        futex_lock_acquire(&process->saved_lock);
+        struct list *node = list_first(&process->saved);
+        struct thread *caller = node == NULL ? NULL : list_entry(node, struct thread, saved_link);
+        uint64_t token = caller == NULL ? 0 : reply_token(caller);
+        futex_lock_release(&process->saved_lock);
+        if (caller == NULL)
+            return;
+        caller = take_saved(process, token);
+        if (caller != NULL)
+            thread_wake_status(caller, STATUS_PEER_DIED);
+    }
+}
+
+/* ── The object ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void endpoint_destroy(struct object *object)
+{
+    struct endpoint *endpoint = endpoint_of(object);
+    endpoint_lock_acquire(&endpoint->lock);
+    endpoint->dead = true;
+    struct list notices;
+    list_init(&notices);
+    struct list *node;
+    while ((node = list_first(&endpoint->closed)) != NULL) {
+        list_remove(node);
+        list_push_back(&notices, node);
+    }
+    endpoint_lock_release(&endpoint->lock);
+    while ((node = list_first(&notices)) != NULL) {
+        list_remove(node);
+        badge_record_retire(list_entry(node, struct badge_record, closed_link));
+    }
+    cancel_callers(endpoint, STATUS_PEER_DIED, is_any, NULL);
+    struct thread *worker;
+    while ((worker = take_worker(endpoint, NULL)) != NULL)
+        thread_wake_status(worker, STATUS_GONE);
+}
+
+static void endpoint_free(struct object *object)
+{
+    struct budget *budget = object->budget;
+    kmem_free(budget, endpoint_of(object), sizeof(struct endpoint));
+    object_unref(&budget->object);
+}
+
+static const struct object_ops endpoint_ops = {.type = OBJECT_ENDPOINT, .destroy = endpoint_destroy, .free = endpoint_free};
+
+status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle_t *handle) NO_THREAD_SAFETY
+{
+    struct budget *budget = budget_of(budget_cap->object);
+    struct endpoint *endpoint = kmem_alloc(budget, sizeof(*endpoint));
+    if (endpoint == NULL)
+        return STATUS_NO_MEMORY;
+    object_init(&endpoint->object, &endpoint_ops, budget);
+    list_init(&endpoint->callers);
+    list_init(&endpoint->workers);
+    list_init(&endpoint->closed);
+    status_t status = cap_create(self->process, &endpoint->object,
+                                 RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE,
+                                 handle);
+    if (status != STATUS_OK)
+        object_unref(&endpoint->object);
+    return status;
+}

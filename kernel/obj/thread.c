@@ -1,0 +1,404 @@
+/* Threads: creation, the end, and their system calls. Waiting and attention: sched/wait.c.
+ *
+ * A started thread keeps itself alive; it ends by exit, by a kill of its process, or by a fault. It ends in its own context, as a
+ * continuation, so all of its work in the kernel is over by then; the last thread of a process takes the process down the same way.
+ * The thread table gives every thread a small index, by which a server names the saved reply of a caller. */
+#include "thread.h"
+
+#include "../cap/tree.h"
+#include "arch.h"
+#include "arch_accessors.h"
+#include "arch_cpu.h"
+#include "budget.h"
+#include "endpoint.h"
+#include "handlers.h"
+#include "kmem.h"
+#include "mm/aspace.h"
+#include "mm/phys.h"
+#include "process.h"
+#include "sched.h"
+
+/* ── The thread table ────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define TABLE_LEAF 512u
+#define TABLE_LEAVES 2048u
+#define INDEX_NONE UINT32_MAX
+
+struct table_entry {
+    struct thread *thread;                       /* atomic; NULL: free */
+    uint32_t next_free;
+};
+
+static struct spinlock table_lock;
+static struct table_entry *table[TABLE_LEAVES];  /* atomic pointers, never taken back */
+static uint32_t table_size GUARDED_BY(registry_lock);
+static uint32_t table_free GUARDED_BY(registry_lock) = INDEX_NONE;
+
+static struct table_entry *table_at(uint32_t index)
+{
+    if (index >= TABLE_LEAF * TABLE_LEAVES)
+        return NULL;
+    struct table_entry *leaf = __atomic_load_n(&table[index / TABLE_LEAF], __ATOMIC_ACQUIRE);
+    return leaf == NULL ? NULL : &leaf[index % TABLE_LEAF];
+}
+
+struct thread *thread_by_index(uint32_t index)
+{
+    struct table_entry *entry = table_at(index);
+    return entry == NULL ? NULL : __atomic_load_n(&entry->thread, __ATOMIC_ACQUIRE);
+}
+
+static bool table_grow(void) REQUIRES(registry_lock)
+{
+    if (table_size == TABLE_LEAF * TABLE_LEAVES)
+        return false;
+    struct table_entry *leaf = kmem_alloc(NULL, TABLE_LEAF * sizeof(*leaf));
+    if (leaf == NULL)
+        return false;
+    for (uint32_t i = TABLE_LEAF; i-- > 0;) {
+        leaf[i].next_free = table_free;
+        table_free = table_size + i;
+    }
+    __atomic_store_n(&table[table_size / TABLE_LEAF], leaf, __ATOMIC_RELEASE);
+    table_size += TABLE_LEAF;
+    return true;
+}
+
+static bool table_add(struct thread *thread)
+{
+    registry_lock_acquire(&table_lock);
+    bool room = table_free != INDEX_NONE || table_grow();
+    if (room) {
+        thread->index = table_free;
+        struct table_entry *entry = table_at(table_free);
+        table_free = entry->next_free;
+        __atomic_store_n(&entry->thread, thread, __ATOMIC_RELEASE);
+    }
+    registry_lock_release(&table_lock);
+    return room;
+}
+
+static void table_remove(struct thread *thread)
+{
+    registry_lock_acquire(&table_lock);
+    struct table_entry *entry = table_at(thread->index);
+    __atomic_store_n(&entry->thread, NULL, __ATOMIC_RELEASE);
+    entry->next_free = table_free;
+    table_free = thread->index;
+    registry_lock_release(&table_lock);
+}
+
+/* ── Life ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void buffer_release(struct thread *thread)
+{
+    if (thread->buffer_memory == NULL)
+        return;
+    thread->buffer = NULL;
+    memory_unpin(thread->buffer_memory, thread->buffer_frame);
+    object_unref(&thread->buffer_memory->object);
+    thread->buffer_memory = NULL;
+}
+
+static void thread_free(struct object *object)
+{
+    struct thread *thread = thread_of(object);
+    struct budget *budget = object->budget;
+    table_remove(thread);
+    arch_fpu_free(thread);
+    object_unref(&thread->aspace->object);
+    object_unref(&thread->process->object);
+    kmem_free(budget, thread, sizeof(*thread));
+    object_unref(&budget->object);
+}
+
+/* Take @thread off its process. True: it was the last. */
+static bool thread_unlink(struct thread *thread)
+{
+    struct process *process = thread->process;
+    process_lock_acquire(&process->lock);
+    list_remove(&thread->process_link);
+    process->cpu_time_ns += thread->cpu_time_ns;
+    bool last = --process->thread_count == 0;
+    if (last)
+        __atomic_store_n(&process->dying, true, __ATOMIC_SEQ_CST);
+    process_lock_release(&process->lock);
+    return last;
+}
+
+static void thread_end(struct thread *thread)
+{
+    thread->state = THREAD_DEAD;
+    thread->continuation = NULL;
+    sched_forget_current();
+    object_unref(&thread->object);               /* the running thread's own */
+}
+
+/* The last thread works through its process's capabilities, some at a time. */
+static void teardown_step(struct thread *self)
+{
+    struct process *process = self->process;
+    if (!process_teardown_step(process)) {
+        if (sched_should_yield())
+            sched_yield_current();
+        return;
+    }
+    thread_end(self);
+}
+
+void thread_die(struct thread *self)
+{
+    __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_KILL, __ATOMIC_RELAXED);
+    if (self->fpu_cpu == arch_cpu_local()->id)
+        arch_fpu_save(self);
+    ipc_thread_died(self);
+    buffer_release(self);
+    if (thread_unlink(self))
+        self->continuation = teardown_step;
+    else
+        thread_end(self);
+}
+
+/* No capability is left: a thread that never started will never start. */
+static void thread_destroy(struct object *object)
+{
+    struct thread *thread = thread_of(object);
+    uint8_t expected = THREAD_NEW;
+    if (!__atomic_compare_exchange_n(&thread->state, &expected, THREAD_DEAD, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return;
+    buffer_release(thread);
+    struct process *process = thread->process;
+    if (thread_unlink(thread))
+        process_teardown_later(process);
+    object_unref(object);
+}
+
+static const struct object_ops thread_ops = {.type = OBJECT_THREAD, .destroy = thread_destroy, .free = thread_free};
+
+status_t thread_create(struct process *process, struct budget *budget, struct thread **out)
+{
+    struct thread *thread = kmem_alloc(budget, sizeof(*thread));
+    if (thread == NULL)
+        return STATUS_NO_MEMORY;
+    if (!table_add(thread)) {
+        kmem_free(budget, thread, sizeof(*thread));
+        return STATUS_NO_MEMORY;
+    }
+    object_init(&thread->object, &thread_ops, budget);
+    thread->id = thread->object.id;
+    thread->process = process;
+    thread->aspace = process->aspace;
+    thread->state = THREAD_NEW;
+    thread->priority = thread->effective = (uint8_t)MIN(16u, budget->priority_ceiling);
+    thread->cpu = arch_cpu_local()->id;
+    thread->fpu_cpu = UINT32_MAX;
+    for (uint32_t i = 0; i < CPU_MAX / 64; i++)
+        thread->affinity[i] = ~0ull;
+    list_init(&thread->run_link);
+    list_init(&thread->wait_link);
+    list_init(&thread->saved_link);
+    object_ref(&process->object);
+    object_ref(&process->aspace->object);
+    process_lock_acquire(&process->lock);
+    bool alive = !process->dying;
+    if (alive) {
+        list_push_back(&process->threads, &thread->process_link);
+        process->thread_count++;
+        object_ref(&thread->object);             /* the running thread's own */
+    }
+    process_lock_release(&process->lock);
+    *out = thread;
+    if (alive)
+        return STATUS_OK;
+    object_unref(&thread->object);
+    return STATUS_GONE;
+}
+
+/* Undo thread_create before anyone has seen the thread. */
+static void thread_discard(struct thread *thread)
+{
+    thread_destroy(&thread->object);
+    object_unref(&thread->object);
+}
+
+status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)
+{
+    uint8_t expected = THREAD_NEW;
+    if (!__atomic_compare_exchange_n(&thread->state, &expected, THREAD_WAITING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return STATUS_BUSY;
+    arch_context_init(thread, pc, sp, argument, tls);
+    struct process *process = thread->process;
+    process_lock_acquire(&process->lock);
+    if (process->state == PROCESS_STATE_NEW)
+        process->state = PROCESS_STATE_RUNNING;
+    process_lock_release(&process->lock);
+    thread_wake(thread);
+    return STATUS_OK;
+}
+
+/* ── System calls ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+status_t sys_thread_create(struct thread *self, struct cap *process, struct cap *budget, handle_t *handle)
+{
+    struct thread *thread;
+    status_t status = thread_create(process_of(process->object), budget_of(budget->object), &thread);
+    if (status != STATUS_OK)
+        return status;
+    status = cap_create(self->process, &thread->object, RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE,
+                        handle);
+    if (status != STATUS_OK)
+        thread_discard(thread);
+    return status;
+}
+
+status_t sys_thread_start(struct thread *self, struct cap *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)
+{
+    (void)self;
+    if (!arch_user_address_is_valid(pc) || !arch_user_address_is_valid(sp) || (tls != 0 && !arch_user_address_is_valid(tls)))
+        return STATUS_INVALID;
+    return thread_start(thread_of(thread->object), pc, sp, argument, tls);
+}
+
+status_t sys_thread_set_buffer(struct thread *self, struct cap *cap, struct cap *memory_cap, uint64_t offset)
+{
+    struct thread *thread = thread_of(cap->object);
+    struct memory *memory = memory_of(memory_cap->object);
+    if (!is_page_aligned(offset))
+        return STATUS_INVALID;
+    if (thread->buffer_memory != NULL || thread->state != THREAD_NEW)
+        return STATUS_BUSY;
+    paddr_t frame;
+    status_t status = memory_pin(memory, self, offset / PAGE_SIZE, true, &frame);
+    if (status != STATUS_OK)
+        return status;
+    object_ref(&memory->object);
+    process_lock_acquire(&thread->process->lock);
+    bool free = thread->buffer_memory == NULL && thread->state == THREAD_NEW;
+    if (free) {
+        thread->buffer_memory = memory;
+        thread->buffer_frame = offset / PAGE_SIZE;
+        thread->buffer = phys_to_virt(frame);
+    }
+    process_lock_release(&thread->process->lock);
+    if (free)
+        return STATUS_OK;
+    memory_unpin(memory, offset / PAGE_SIZE);
+    object_unref(&memory->object);
+    return STATUS_BUSY;
+}
+
+status_t sys_thread_set_tls(struct thread *self, uint64_t tls)
+{
+    if (tls != 0 && !arch_user_address_is_valid(tls))
+        return STATUS_INVALID;
+    arch_tls_set(self, tls);
+    return STATUS_OK;
+}
+
+status_t sys_thread_suspend(struct thread *self, struct cap *thread)
+{
+    (void)self;
+    thread_set_attention(thread_of(thread->object), ATTENTION_SUSPEND);
+    return STATUS_OK;
+}
+
+status_t sys_thread_resume(struct thread *self, struct cap *thread)
+{
+    (void)self;
+    thread_unsuspend(thread_of(thread->object));
+    return STATUS_OK;
+}
+
+status_t sys_thread_interrupt(struct thread *self, struct cap *thread)
+{
+    (void)self;
+    thread_set_attention(thread_of(thread->object), ATTENTION_INTERRUPT);
+    return STATUS_OK;
+}
+
+status_t sys_thread_get_regs(struct thread *self, struct cap *cap, struct thread_regs *regs)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    if (!thread_is_suspended(thread))
+        return STATUS_BUSY;
+    arch_regs_get(thread, regs);
+    return STATUS_OK;
+}
+
+status_t sys_thread_set_regs(struct thread *self, struct cap *cap, const struct thread_regs *regs)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    if (!thread_is_suspended(thread))
+        return STATUS_BUSY;
+    return arch_regs_set(thread, regs);
+}
+
+status_t sys_thread_set_priority(struct thread *self, struct cap *cap, uint32_t priority)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    if (priority >= PRIORITIES)
+        return STATUS_RANGE;
+    if (priority > thread->object.budget->priority_ceiling)
+        return STATUS_DENIED;
+    sched_set_priority(thread, (uint8_t)priority);
+    return STATUS_OK;
+}
+
+status_t sys_thread_set_affinity(struct thread *self, struct cap *cap, uint32_t index, uint64_t mask)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    if (index >= CPU_MAX / 64)
+        return STATUS_RANGE;
+    bool any = false;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        uint64_t word = i / 64 == index ? mask : thread->affinity[i / 64];
+        any |= cpus[i]->online && (word >> (i % 64) & 1) != 0;
+    }
+    if (!any)
+        return STATUS_INVALID;
+    sched_set_affinity(thread, index, mask);
+    return STATUS_OK;
+}
+
+status_t sys_thread_exit(struct thread *self)
+{
+    self->continuation = thread_die;
+    return KERNEL_DONE;
+}
+
+status_t sys_thread_yield(struct thread *self)
+{
+    (void)self;
+    sched_yield_current();
+    return STATUS_OK;
+}
+
+/* Sleeping: a wait for nothing but its deadline, under the thread's own lock. */
+
+static bool sleep_cancel(struct thread *thread, uint64_t sequence);
+
+static const struct wait_class sleep_wait = {.name = "sleep", .deadline_is_success = true, .cancel = sleep_cancel};
+
+static bool sleep_cancel(struct thread *thread, uint64_t sequence)
+{
+    reply_lock_acquire(&thread->reply);
+    bool waits = thread->wait_class == &sleep_wait && thread->wait_sequence == sequence;
+    if (waits)
+        thread_wait_end(thread);
+    reply_lock_release(&thread->reply);
+    return waits;
+}
+
+status_t sys_thread_sleep(struct thread *self, uint64_t deadline_ns)
+{
+    if (deadline_ns <= arch_time_now_ns())
+        return STATUS_OK;
+    reply_lock_acquire(&self->reply);
+    bool waits = thread_wait_begin(self, &sleep_wait, NULL, deadline_ns);
+    reply_lock_release(&self->reply);
+    return waits ? KERNEL_BLOCKED : STATUS_INTERRUPTED;
+}

@@ -1,0 +1,129 @@
+/* Grace periods.
+ *
+ * Periods are numbered. A CPU notes the number of the running period when it leaves the kernel or idles; the period is over when all
+ * CPUs have noted it. Idle CPUs are quiescent by definition: a CPU marks itself busy with a full barrier before it looks at shared
+ * data, and who begins a period reads the marks after a full barrier, so one of the two sees the other.
+ * Callbacks are kept per CPU: rcu_next collects; when it is big or a timer fires it becomes rcu_current, bound to a period that
+ * begins after that moment; when that period is over they run, in batches. */
+#include "rcu.h"
+
+#include "arch.h"
+#include "arch_cpu.h"
+#include "sched.h"
+
+#define RCU_DELAY_NS 1000000ull
+#define RCU_BATCH 64
+#define RCU_START_AT 64
+
+static struct spinlock lock;
+static uint64_t period;                          /* running or last; atomic, rcu_lock to write */
+static uint64_t completed;                       /* atomic */
+static uint64_t needed GUARDED_BY(rcu_lock);     /* begin periods up to this one */
+static uint32_t remaining GUARDED_BY(rcu_lock);  /* CPUs that have not noted the running period */
+
+static void note(struct cpu *cpu) REQUIRES(rcu_lock);
+
+static void begin_period(void) REQUIRES(rcu_lock)
+{
+    struct cpu *self = arch_cpu_local();
+    remaining = 0;
+    for (uint32_t i = 0; i < cpu_count; i++)
+        remaining += cpus[i]->online;
+    __atomic_store_n(&period, period + 1, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct cpu *cpu = cpus[i];
+        if (cpu == self || !cpu->online)
+            continue;
+        if (__atomic_load_n(&cpu->idle, __ATOMIC_SEQ_CST)) {
+            note(cpu);
+        } else {
+            arch_ipi_send(i);
+        }
+    }
+}
+
+/* @cpu has been quiescent in the running period. */
+static void note(struct cpu *cpu)
+{
+    if (cpu->quiescent == period)
+        return;
+    __atomic_store_n(&cpu->quiescent, period, __ATOMIC_RELAXED);
+    if (--remaining != 0)
+        return;
+    __atomic_store_n(&completed, period, __ATOMIC_RELEASE);
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i] != arch_cpu_local() && __atomic_load_n(&cpus[i]->rcu_current, __ATOMIC_RELAXED) != NULL)
+            arch_ipi_send(i);
+}
+
+void rcu_quiescent(void)
+{
+    struct cpu *cpu = arch_cpu_local();
+    if (likely(cpu->quiescent == __atomic_load_n(&period, __ATOMIC_ACQUIRE)))
+        return;
+    rcu_lock_acquire(&lock);
+    note(cpu);
+    if (completed == period && needed > completed)
+        begin_period();
+    rcu_lock_release(&lock);
+}
+
+static void timer_fired(struct ktimer *timer, uint64_t now_ns)
+{
+    (void)timer;
+    (void)now_ns;
+    arch_cpu_local()->rcu_count |= RCU_START_AT;
+    rcu_poll();
+}
+
+void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
+{
+    struct cpu *cpu = arch_cpu_local();
+    head->function = function;
+    head->next = cpu->rcu_next;
+    cpu->rcu_next = head;
+    cpu->rcu_count++;
+}
+
+/* The collected callbacks wait for a period that begins from now on. */
+static void start_current(struct cpu *cpu)
+{
+    __atomic_store_n(&cpu->rcu_current, cpu->rcu_next, __ATOMIC_RELAXED);
+    cpu->rcu_next = NULL;
+    cpu->rcu_count = 0;
+    rcu_lock_acquire(&lock);
+    cpu->rcu_current_period = period + 1;
+    if (needed < period + 1)
+        needed = period + 1;
+    if (completed == period)
+        begin_period();
+    rcu_lock_release(&lock);
+}
+
+static void run_current(struct cpu *cpu)
+{
+    for (uint32_t i = 0; i < RCU_BATCH && cpu->rcu_current != NULL; i++) {
+        struct rcu_head *head = cpu->rcu_current;
+        __atomic_store_n(&cpu->rcu_current, head->next, __ATOMIC_RELAXED);
+        head->function(head);
+    }
+}
+
+void rcu_poll(void)
+{
+    struct cpu *cpu = arch_cpu_local();
+    if (cpu->rcu_current != NULL && __atomic_load_n(&completed, __ATOMIC_ACQUIRE) >= cpu->rcu_current_period)
+        run_current(cpu);
+    if (cpu->rcu_current != NULL || cpu->rcu_next == NULL)
+        return;
+    if (cpu->rcu_count >= RCU_START_AT)
+        start_current(cpu);
+    else if (!cpu->rcu_timer.armed)
+        ktimer_arm(&cpu->rcu_timer, arch_time_now_ns() + RCU_DELAY_NS, timer_fired);
+}
+
+void rcu_expedite(void)
+{
+    arch_cpu_local()->rcu_count |= RCU_START_AT;
+}

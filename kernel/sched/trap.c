@@ -1,0 +1,87 @@
+/* What the architecture calls when user mode was left, and where it goes from there. */
+#include "arch.h"
+#include "arch_accessors.h"
+#include "arch_cpu.h"
+#include "endpoint.h"
+#include "handlers.h"
+#include "mm/aspace.h"
+#include "process.h"
+#include "sched.h"
+
+#include <veridian/syscall_numbers.h>
+
+/* Finish a call as its handler says. With KERNEL_BLOCKED the thread may run elsewhere by now. */
+static inline void finish(struct thread *self, status_t status)
+{
+    if (status == KERNEL_BLOCKED) {
+        if (arch_cpu_local()->current == self)
+            sched_forget_current();
+    } else if (status == KERNEL_RESTART) {
+        arch_syscall_restart(self);
+        sched_yield_current();
+    } else if (status != KERNEL_DONE) {
+        arch_syscall_status_set(self, status);
+    }
+}
+
+/* The dispatcher sets status and results itself unless the outcome is internal. */
+static void slow_call(struct thread *self, uint64_t number)
+{
+    status_t status = syscall_dispatch(self, number);
+    if (status_is_internal(status))
+        finish(self, status);
+}
+
+NORETURN void trap_syscall(struct thread *self)
+{
+    self->in_syscall = true;
+    self->wait_restarts = false;
+    uint64_t number = arch_syscall_number(self);
+    switch (number) {
+    case SYS_ENDPOINT_CALL:
+        finish(self, ipc_call(self));
+        break;
+    case SYS_ENDPOINT_REPLY_RECEIVE:
+        finish(self, ipc_reply_receive(self));
+        break;
+    case SYS_ENDPOINT_RECEIVE:
+        finish(self, ipc_receive(self));
+        break;
+    case SYS_ENDPOINT_REPLY:
+        finish(self, ipc_reply(self));
+        break;
+    default:
+        slow_call(self, number);
+    }
+    sched_leave();
+}
+
+NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access)
+{
+    self->in_syscall = false;
+    self->wait_restarts = false;
+    status_t status = aspace_fault(self->aspace, self, address, access);
+    if (status == KERNEL_BLOCKED)
+        sched_forget_current();
+    else if (status != STATUS_OK && !status_is_internal(status))
+        process_fault(self, status_name(status), address);
+    sched_leave();
+}
+
+NORETURN void trap_exception(struct thread *self, const char *what, uint64_t code)
+{
+    self->in_syscall = false;
+    process_fault(self, what, code);
+    sched_leave();
+}
+
+void trap_timer(void)
+{
+    ktimer_interrupt();
+}
+
+/* Someone changed what this CPU should run, or began a grace period: the way out looks at everything. */
+void trap_ipi(void)
+{
+    arch_cpu_local()->resched = true;
+}

@@ -1,0 +1,155 @@
+/* Waiting, cancelling, attention: how a thread stops waiting other than by what it waits for.
+ *
+ * wait_class says what the thread waits on; it is set and cleared under the lock of that thing. Whoever wants to end the wait reads it
+ * without a lock and lets the class look again under the lock. A thread that is about to wait publishes wait_class and then looks at
+ * its attention bits; whoever sets a bit then looks at wait_class: with full barriers between, one of the two sees the other. */
+#include "arch.h"
+#include "arch_accessors.h"
+#include "arch_cpu.h"
+#include "process.h"
+#include "sched.h"
+
+static void deadline_passed(struct ktimer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    struct thread *thread = container_of(timer, struct thread, deadline);
+    uint64_t sequence = thread->deadline_sequence;
+    const struct wait_class *wait_class;
+    while ((wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST)) != NULL) {
+        if (__atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE) != sequence)
+            return;
+        if (wait_class->cancel(thread, sequence)) {
+            thread_wake_status(thread, wait_class->deadline_is_success ? STATUS_OK : STATUS_TIMED_OUT);
+            return;
+        }
+        if (wait_class == __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST))
+            return;
+    }
+}
+
+void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns)
+{
+    thread->deadline_sequence = thread->wait_sequence;
+    ktimer_arm(&thread->deadline, deadline_ns, deadline_passed);
+}
+
+void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
+{
+    struct cpu *cpu = arch_cpu_local();
+    if (self->fpu_cpu == cpu->id)
+        arch_fpu_save(self);
+    self->state = THREAD_WAITING;
+    __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
+}
+
+bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+{
+    self->wait_object = object;
+    __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELEASE);
+    self->state = THREAD_WAITING;
+    __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
+    if (unlikely(__atomic_load_n(&self->attention, __ATOMIC_SEQ_CST) != 0)) {
+        __atomic_store_n(&self->wait_class, NULL, __ATOMIC_RELEASE);
+        self->state = THREAD_RUNNING;
+        __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
+        return false;
+    }
+    if (unlikely(deadline_ns != DEADLINE_NEVER))
+        thread_arm_deadline(self, deadline_ns);
+    return true;
+}
+
+bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+{
+    if (self->fpu_cpu == arch_cpu_local()->id)
+        arch_fpu_save(self);
+    return thread_wait_begin_here(self, wait_class, object, deadline_ns);
+}
+
+void thread_wait_end(struct thread *thread)
+{
+    __atomic_store_n(&thread->wait_class, NULL, __ATOMIC_RELEASE);
+    if (unlikely(thread->deadline.armed))
+        ktimer_cancel(&thread->deadline);
+}
+
+void thread_restart_on_wake(struct thread *self)
+{
+    self->wait_restarts = true;
+    if (self->in_syscall)
+        arch_syscall_restart(self);
+}
+
+bool thread_cancel_wait(struct thread *thread, status_t status)
+{
+    const struct wait_class *wait_class;
+    while ((wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST)) != NULL) {
+        if (wait_class->cancel(thread, __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE))) {
+            if (thread->wait_restarts)
+                thread_wake(thread);
+            else
+                thread_wake_status(thread, status);
+            return true;
+        }
+        if (wait_class == __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST))
+            return false;
+    }
+    return false;
+}
+
+void thread_set_attention(struct thread *thread, uint32_t bits)
+{
+    __atomic_fetch_or(&thread->attention, bits, __ATOMIC_SEQ_CST);
+    if ((bits & (ATTENTION_KILL | ATTENTION_INTERRUPT)) != 0 && thread_cancel_wait(thread, STATUS_INTERRUPTED)) {
+        __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
+        return;
+    }
+    struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
+    if (cpu != arch_cpu_local())
+        arch_ipi_send(cpu->id);
+}
+
+/* Suspended threads wait for nothing but the bit to go. */
+
+static bool suspended_cancel(struct thread *thread, uint64_t sequence);
+
+static const struct wait_class suspended_wait = {.name = "suspended", .cancel = suspended_cancel};
+
+/* Taken off by whoever changes wait_class from suspended to NULL. */
+static bool suspended_cancel(struct thread *thread, uint64_t sequence)
+{
+    const struct wait_class *expected = &suspended_wait;
+    (void)sequence;
+    return __atomic_compare_exchange_n(&thread->wait_class, &expected, NULL, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+bool thread_is_suspended(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST) == &suspended_wait;
+}
+
+void thread_unsuspend(struct thread *thread)
+{
+    __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_SUSPEND, __ATOMIC_SEQ_CST);
+    if (thread_is_suspended(thread) && suspended_cancel(thread, 0))
+        thread_wake(thread);
+}
+
+/* Returns true if the caller must choose another thread. */
+bool thread_attend(struct thread *thread)
+{
+    uint32_t attention = __atomic_load_n(&thread->attention, __ATOMIC_SEQ_CST);
+    if ((attention & ATTENTION_KILL) != 0) {
+        thread->continuation = thread_die;
+        return true;
+    }
+    if ((attention & ATTENTION_SUSPEND) == 0)
+        return false;                            /* an interruption waits for the next wait */
+    thread->wait_restarts = true;                /* woken, it goes on with the registers it has */
+    thread_wait_uncancellable(thread, &suspended_wait);
+    sched_forget_current();
+    attention = __atomic_load_n(&thread->attention, __ATOMIC_SEQ_CST);
+    if (((attention & ATTENTION_SUSPEND) == 0 || (attention & ATTENTION_KILL) != 0) && suspended_cancel(thread, 0))
+        thread_wake(thread);
+    return true;
+}
