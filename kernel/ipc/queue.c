@@ -22,7 +22,7 @@
 
 static bool queue_wait_cancel(struct thread *thread, uint64_t sequence);
 
-static const struct wait_class queue_wait_class = {"queue", queue_wait_cancel};
+static const struct wait_class queue_wait_class = {.name = "queue", .cancel = queue_wait_cancel};
 
 static bool queue_wait_cancel(struct thread *thread, uint64_t sequence)
 {
