@@ -157,15 +157,18 @@ static void badge_join(struct cap *cap, struct badge_record *record)
 
 static struct badge_record *badge_record_create(struct budget *budget, struct endpoint *endpoint, uint64_t badge, uint32_t epoch)
 {
-    struct badge_record *record = kmem_alloc(budget, sizeof(*record));
-    if (record == NULL)
+    if (!object_try_ref(&endpoint->object))
         return NULL;
+    struct badge_record *record = kmem_alloc(budget, sizeof(*record));
+    if (record == NULL) {
+        object_unref(&endpoint->object);
+        return NULL;
+    }
     record->endpoint = endpoint;
     record->budget = budget;
     record->badge = badge;
     record->epoch = epoch;
     list_init(&record->closed_link);
-    object_ref(&endpoint->object);
     object_ref(&budget->object);
     return record;
 }

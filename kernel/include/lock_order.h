@@ -40,6 +40,7 @@ struct CAPABILITY("lock class") lock_class { int rank; };
     X(kmem_lock)         /* kernel heap */ \
     X(phys_lock)         /* physical allocator */ \
     X(arch_lock)         /* interrupt controllers, IPIs, page tables of the kernel */ \
+    X(random_lock)       /* the random generator's key */ \
     X(log_lock)          /* kernel log */
 
 enum lock_rank {
@@ -66,4 +67,5 @@ extern struct lock_class budget_lock ACQUIRED_AFTER(rcu_lock);
 extern struct lock_class kmem_lock ACQUIRED_AFTER(budget_lock);
 extern struct lock_class phys_lock ACQUIRED_AFTER(kmem_lock);
 extern struct lock_class arch_lock ACQUIRED_AFTER(phys_lock);
-extern struct lock_class log_lock ACQUIRED_AFTER(arch_lock);
+extern struct lock_class random_lock ACQUIRED_AFTER(arch_lock);
+extern struct lock_class log_lock ACQUIRED_AFTER(random_lock);

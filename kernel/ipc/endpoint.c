@@ -18,6 +18,7 @@
 #include "budget.h"
 #include "handlers.h"
 #include "kmem.h"
+#include "obj_create.h"
 #include "mm/aspace.h"
 #include "mm/phys.h"
 #include "process.h"
@@ -383,8 +384,7 @@ static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
 {
     status_t status = STATUS_OK;
     queue_lock_acquire(&queue->lock);
-    if (queue->endpoint == NULL) {
-        object_ref(&endpoint->object);
+    if (queue->endpoint == NULL && object_try_ref(&endpoint->object)) {
         __atomic_store_n(&queue->endpoint, endpoint, __ATOMIC_RELEASE);
     } else if (queue->endpoint != endpoint) {
         status = STATUS_BUSY;
@@ -845,27 +845,20 @@ static void endpoint_destroy(struct object *object)
 
 static void endpoint_free(struct object *object)
 {
-    struct budget *budget = object->budget;
-    kmem_free(budget, endpoint_of(object), sizeof(struct endpoint));
-    object_unref(&budget->object);
+    object_release(object, sizeof(struct endpoint));
 }
 
 static const struct object_ops endpoint_ops = {.type = OBJECT_ENDPOINT, .destroy = endpoint_destroy, .free = endpoint_free};
 
 status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle_t *handle) NO_THREAD_SAFETY
 {
-    struct budget *budget = budget_of(budget_cap->object);
-    struct endpoint *endpoint = kmem_alloc(budget, sizeof(*endpoint));
+    struct endpoint *endpoint = object_allocate(budget_cap, sizeof(*endpoint), &endpoint_ops);
     if (endpoint == NULL)
         return STATUS_NO_MEMORY;
-    object_init(&endpoint->object, &endpoint_ops, budget);
     list_init(&endpoint->callers);
     list_init(&endpoint->workers);
     list_init(&endpoint->closed);
-    status_t status = cap_create(self->process, &endpoint->object,
-                                 RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE,
-                                 handle);
-    if (status != STATUS_OK)
-        object_unref(&endpoint->object);
-    return status;
+    return object_publish(self->process, &endpoint->object,
+                          RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE,
+                          handle);
 }

@@ -178,7 +178,14 @@ status_t sys_process_create(struct thread *self, struct cap *budget, struct cap 
         if (name[i] < ' ' || name[i] > '~')
             return STATUS_INVALID;
     struct process *process;
-    status = process_create(budget_of(budget->object), aspace_of(aspace->object), name, &process);
+    if (!object_try_ref(budget->object))
+        return STATUS_BAD_HANDLE;
+    status = STATUS_BAD_HANDLE;
+    if (object_try_ref(aspace->object)) {
+        status = process_create(budget_of(budget->object), aspace_of(aspace->object), name, &process);
+        object_unref(aspace->object);
+    }
+    object_unref(budget->object);
     if (status != STATUS_OK)
         return status;
     status = cap_create(self->process, &process->object, RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE,

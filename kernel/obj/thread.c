@@ -241,7 +241,14 @@ status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t 
 status_t sys_thread_create(struct thread *self, struct cap *process, struct cap *budget, handle_t *handle)
 {
     struct thread *thread;
-    status_t status = thread_create(process_of(process->object), budget_of(budget->object), &thread);
+    if (!object_try_ref(process->object))
+        return STATUS_GONE;
+    status_t status = STATUS_NO_MEMORY;
+    if (object_try_ref(budget->object)) {
+        status = thread_create(process_of(process->object), budget_of(budget->object), &thread);
+        object_unref(budget->object);
+    }
+    object_unref(process->object);
     if (status != STATUS_OK)
         return status;
     status = cap_create(self->process, &thread->object, RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE,
@@ -268,10 +275,13 @@ status_t sys_thread_set_buffer(struct thread *self, struct cap *cap, struct cap 
     if (thread->buffer_memory != NULL || thread->state != THREAD_NEW)
         return STATUS_BUSY;
     paddr_t frame;
+    if (!object_try_ref(&memory->object))
+        return STATUS_BAD_HANDLE;
     status_t status = memory_pin(memory, self, offset / PAGE_SIZE, true, &frame);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        object_unref(&memory->object);
         return status;
-    object_ref(&memory->object);
+    }
     process_lock_acquire(&thread->process->lock);
     bool free = thread->buffer_memory == NULL && thread->state == THREAD_NEW;
     if (free) {
