@@ -197,7 +197,8 @@ def check_method(model, interface, method):
         for param in group:
             check_param(model, param, kinds)
             for name in c_names(param):
-                if name in names or name in C_KEYWORDS or name == "self":
+                # Generated code ends its own names with an underscore.
+                if name in names or name in C_KEYWORDS or name == "self" or name.endswith("_"):
                     raise IdlError(param.place, f"{name} is taken")
                 names.add(name)
 
