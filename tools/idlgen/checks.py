@@ -223,8 +223,24 @@ def check_param(model, param, kinds):
         if param.type not in types:
             raise IdlError(param.place, f"unknown object type {param.type}")
         check_rights(model, param.rights, param.place)
+    if param.of and not model.enum(param.of):
+        raise IdlError(param.place, f"unknown enum or flags {param.of}")
     if param.limit is not None:
         param.limit = resolve_count(model, param.limit, param.place)
+
+
+def wrong_value(model, param, value):
+    """The C condition that @value, a 64-bit word, cannot be @param; "" if everything can."""
+    enum = model.enum(param.of) if param.of else None
+    if enum and enum.is_flags:
+        every = f"{enum.prefix}_ALL"
+        return f"({value} & ~{every if enum.type == 'u64' else f'(uint64_t){every}'}) != 0"
+    if enum and sorted(member.value for member in enum.members) == list(range(len(enum.members))):
+        last = max(enum.members, key=lambda member: member.value)
+        return f"{value} > {enum.prefix}_{last.name}"
+    if INTEGERS[param.type].size < 8:
+        return f"{value} > UINT{8 * INTEGERS[param.type].size}_MAX"
+    return ""
 
 
 def check_rights(model, rights, place):

@@ -5,6 +5,7 @@ structures. A handler sees only checked values. An `out` structure is written on
 runs: a page that is absent then ends the call while it has changed nothing, so that it can restart.
 """
 
+from checks import wrong_value
 from emit_syscalls import errors_text, number_name, result_type
 from model import INTEGERS
 from output import banner, comment, wrap_call
@@ -92,14 +93,16 @@ def argument(register):
     return f"arch_syscall_arg(self, {register})"
 
 
-def check_lines(method):
-    """Width checks: they come first, since they cost least."""
-    out = []
+def check_lines(model, method):
+    """Checks of values: they come first, since they cost least."""
+    wrong = []
     for param in method.params:
-        if param.kind == "int" and INTEGERS[param.type].size < 8:
-            macro = f"UINT{8 * INTEGERS[param.type].size}_MAX"
-            out.append(f"    if ({argument(param.register)} > {macro}) {{\n        return STATUS_INVALID;\n    }}\n")
-    return out
+        if param.kind == "int":
+            wrong.append(wrong_value(model, param, argument(param.register)))
+    wrong = [text for text in wrong if text]
+    if not wrong:
+        return []
+    return [f"    if ({(' ||' + chr(10) + '        ').join(wrong)}) {{\n        return STATUS_INVALID;\n    }}\n"]
 
 
 def rights_text(rights):
@@ -164,13 +167,13 @@ def handler_values(method):
     return out + [f"&{result.name}" for result in method.results]
 
 
-def dispatch_function(interface, method):
+def dispatch_function(model, interface, method):
     name = f"{interface.name}_{method.name}"
     has_struct = any(param.kind.endswith("_struct") for param in method.params)
     # Structures stay out of the frame of syscall_dispatch().
     head = "__attribute__((noinline)) static status_t" if has_struct else "static status_t"
     out = [f"{head} dispatch_{name}(struct thread *self)\n{{\n"]
-    out += check_lines(method)
+    out += check_lines(model, method)
     body = lookup_lines(method) + struct_lines(method)
     if body or method.results:
         out.append("    status_t status_;\n")
@@ -223,7 +226,7 @@ def names(model):
 
 def emit(model):
     functions = [
-        dispatch_function(interface, method)
+        dispatch_function(model, interface, method)
         for interface in model.objects
         for method in interface.methods
         if not method.raw

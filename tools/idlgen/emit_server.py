@@ -4,6 +4,7 @@ The server's half trusts nothing in a call: integer widths, the number of capabi
 length are checked before an operation runs.
 """
 
+from checks import wrong_value
 from emit_client import client, word_value, write_lines
 from emit_kernel import rights_text
 from emit_protocol import dispatch_params, label_name, own_name, reply_params, result_values, value_type
@@ -50,13 +51,14 @@ def pack_values(method, take_address):
     return out
 
 
-def check_lines(method, call):
+def check_lines(model, method, call):
     caps = sum(param.kind == "cap" for param in method.params)
     grants = sum(param.kind.endswith("_buffer") for param in method.params)
     wrong = [f"!ipc_call_has({call}, {caps}, {grants})"]
     for param in method.params:
-        if param.kind == "int" and INTEGERS[param.type].size < 8:
-            wrong.append(f"{call}->words[{param.register}] > UINT{8 * INTEGERS[param.type].size}_MAX")
+        if param.kind == "int":
+            wrong.append(wrong_value(model, param, f"{call}->words[{param.register}]"))
+    wrong = [text for text in wrong if text]
     return [f"    if ({(' ||' + chr(10) + '        ').join(wrong)}) {{\n        return STATUS_INVALID;\n    }}\n"]
 
 
@@ -112,13 +114,13 @@ def operation_values(method, call):
     return out
 
 
-def serve(protocol, method):
+def serve(model, protocol, method):
     """A function that unmarshals one call, runs its operation and packs the results."""
     ops, instance, call = (own_name(name, method) for name in ("ops", "instance", "call"))
     params = [f"const struct {protocol.name}_ops *{ops}", f"void *{instance}", f"struct ipc_call *{call}"]
     out = [wrap_call(f"static status_t serve_{method.name}", params, "")]
     out.append(f"{{\n    if (!{ops}->{method.name}) {{\n        return STATUS_UNSUPPORTED;\n    }}\n")
-    out += check_lines(method, call)
+    out += check_lines(model, method, call)
     if method.rights:
         rights = f"({rights_text(method.rights)})"
         held = f"({ops}->rights({instance}, {call}) & {rights}) != {rights}"
@@ -166,18 +168,18 @@ def late_reply(protocol, method):
     return "".join(out)
 
 
-def source(unit):
+def source(model, unit):
     protocol = unit.protocol
     out = [banner([unit]), PROLOGUE.replace("NAME", unit.name)]
     out += ["/* --- client --- */\n\n", client(protocol), "\n/* --- server --- */\n\n"]
     for method in protocol.methods:
         if method.results:
             out.append(pack(protocol, method))
-        out.append(serve(protocol, method))
+        out.append(serve(model, protocol, method))
     out.append(dispatch(protocol))
     out += [late_reply(protocol, method) for method in protocol.methods if method.pending]
     return "".join(out)
 
 
 def emit(model):
-    return {f"src/{unit.name}.c": source(unit) for unit in model.services if unit.protocol}
+    return {f"src/{unit.name}.c": source(model, unit) for unit in model.services if unit.protocol}

@@ -114,6 +114,7 @@ class Param:
     type: str  # integer type, struct name, or object type of a cap
     rights: list
     limit: object  # N of string[N] and bytes[N]
+    of: str  # the enum or flags that an integer's value belongs to, or ""
     move: bool
     place: str
     register: int = 0  # first register (system calls) or word (protocols)

@@ -223,7 +223,7 @@ def parse_params(lexer):
 
 def parse_param(lexer):
     place = lexer.place()
-    param = Param(lexer.take("name"), "", "", [], None, False, place)
+    param = Param(lexer.take("name"), "", "", [], None, "", False, place)
     lexer.expect(":")
     word = lexer.take("name")
     if word in ("in", "out"):
@@ -247,6 +247,7 @@ def parse_param(lexer):
         param.kind, param.type = "handle", "u64"
     elif word in WORD_TYPES:
         param.kind, param.type = "int", word
+        param.of = lexer.take("name") if lexer.accept("of") else ""
     else:
         raise IdlError(place, f"unknown parameter type {word!r}")
     return param
