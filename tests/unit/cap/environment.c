@@ -1,0 +1,157 @@
+/* What the capability code asks of the rest of the kernel, for the host: a counting heap, grace periods that the test ends, and a thread that
+ * never has to wait. */
+#include "environment.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arch_cpu.h"
+#include "budget.h"
+#include "endpoint.h"
+#include "kmem.h"
+#include "sched.h"
+
+static struct cpu cpu;
+struct cpu *host_cpu = &cpu;
+size_t environment_allocated;
+size_t environment_limit = SIZE_MAX;
+static struct rcu_head *callbacks;
+
+void *kmem_alloc(struct budget *budget, size_t bytes)
+{
+    (void)budget;
+    if (environment_allocated + bytes > environment_limit)
+        return NULL;
+    environment_allocated += bytes;
+    return calloc(1, bytes);
+}
+
+void kmem_free(struct budget *budget, void *pointer, size_t bytes)
+{
+    (void)budget;
+    environment_allocated -= bytes;
+    free(pointer);
+}
+
+void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
+{
+    head->function = function;
+    head->next = callbacks;
+    callbacks = head;
+}
+
+void environment_grace_period(void)
+{
+    while (callbacks != NULL) {
+        struct rcu_head *head = callbacks;
+        callbacks = head->next;
+        head->function(head);
+    }
+}
+
+status_t budget_charge_kmem(struct budget *budget, uint64_t bytes)
+{
+    (void)budget;
+    (void)bytes;
+    return STATUS_OK;
+}
+
+void budget_uncharge_kmem(struct budget *budget, uint64_t bytes)
+{
+    (void)budget;
+    (void)bytes;
+}
+
+bool budget_is_below(const struct budget *budget, const struct budget *ancestor)
+{
+    return budget == ancestor;
+}
+
+struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *), void *context)
+{
+    (void)after;
+    (void)wanted;
+    (void)context;
+    return NULL;
+}
+
+uint64_t environment_closed_badge;
+
+void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record)
+{
+    (void)endpoint;
+    environment_closed_badge = record->badge;
+    badge_record_retire(record);
+}
+
+void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap)
+{
+    (void)endpoint;
+    (void)cap;
+}
+
+bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+{
+    (void)self;
+    (void)wait_class;
+    (void)object;
+    (void)deadline_ns;
+    abort();
+}
+
+void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
+{
+    self->wait_class = wait_class;
+}
+
+void thread_wait_end(struct thread *thread)
+{
+    thread->wait_class = NULL;
+}
+
+void thread_wake(struct thread *thread)
+{
+    (void)thread;
+}
+
+void thread_wake_status(struct thread *thread, status_t status)
+{
+    (void)thread;
+    (void)status;
+}
+
+void thread_restart_on_wake(struct thread *self)
+{
+    (void)self;
+}
+
+/* Every other preemption point gives way, so that revocations are resumed. */
+bool sched_should_yield(void)
+{
+    static bool yield;
+    yield = !yield;
+    return yield;
+}
+
+void sched_yield_current(void)
+{
+}
+
+void sched_forget_current(void)
+{
+}
+
+void panic(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    abort();
+}
+
+void spinlock_wait(struct spinlock *lock, uint16_t ticket)
+{
+    panic("a lock is held when it should be free: %p %u", (void *)lock, ticket);
+}
