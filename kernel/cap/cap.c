@@ -260,7 +260,8 @@ static void cap_end(struct cap *cap)
 {
     struct object *object = cap->object;
     tree_lock_acquire(&object->lock);
-    bool ours = cap->kind == CAP_SLOT || cap->kind == CAP_MESSAGE;
+    /* A dead node was collected by a revocation, which frees it. */
+    bool ours = !cap_is_dead(cap) && (cap->kind == CAP_SLOT || cap->kind == CAP_MESSAGE);
     bool last = ours && tree_remove(object, cap);
     bool retire = ours && cap->kind == CAP_REMOVED;
     tree_lock_release(&object->lock);
@@ -290,7 +291,7 @@ status_t cap_to_message(struct thread *self, const struct cap_out *out, struct c
         if (!cap_slot_release(self->process, source))
             return STATUS_BAD_HANDLE;
         tree_lock_acquire(&source->object->lock);
-        bool live = source->kind == CAP_SLOT;
+        bool live = source->kind == CAP_SLOT && !cap_is_dead(source);
         if (live) {
             source->kind = CAP_MESSAGE;
             source->holder = NULL;
@@ -393,7 +394,7 @@ bool cap_leaf_remove(struct cap *leaf)
 {
     struct object *object = leaf->object;
     tree_lock_acquire(&object->lock);
-    bool ours = leaf->kind == CAP_LEAF;
+    bool ours = leaf->kind == CAP_LEAF && !cap_is_dead(leaf);
     bool last = ours && tree_remove(object, leaf);
     tree_lock_release(&object->lock);
     if (last)

@@ -58,6 +58,8 @@ static void undo(struct list *removed) NO_THREAD_SAFETY
         uint8_t kind = cap->kind;
         list_remove(node);
         cap->kind = CAP_REMOVED;
+        if (kind != CAP_LEAF && cap->object->ops->revoked != NULL)
+            cap->object->ops->revoked(cap->object, cap);
         if (kind == CAP_LEAF)
             cap->sever(cap);
         else if (kind == CAP_SLOT)

@@ -10,12 +10,15 @@
 #include "spinlock.h"
 
 struct budget;
+struct cap;
 struct object;
 
 struct object_ops {
     uint32_t type;                            /* enum object_type */
     /** The last capability is gone. No lock held. May not fail; long work uses a preemptible continuation. */
     void (*destroy)(struct object *object);
+    /** @cap, which is marked dead, was revoked: end what was begun through it (waits, bindings). No lock held. May be NULL. */
+    void (*revoked)(struct object *object, const struct cap *cap);
     /** The last reference is gone and a grace period has passed: give the memory back. */
     void (*free)(struct object *object);
 };

@@ -35,3 +35,17 @@ static inline void waiters_end(struct list *waiters, status_t status)
         thread_wake_status(thread, status);
     }
 }
+
+/** The capability with node @cap_id is revoked: wake who came through it (thread.call_cap_id). */
+static inline void waiters_revoked(struct list *waiters, uint64_t cap_id)
+{
+    list_for_each_safe(node, after, waiters) {
+        struct thread *thread = list_entry(node, struct thread, wait_link);
+
+        if (thread->call_cap_id != cap_id)
+            continue;
+        list_remove(node);
+        thread_wait_end(thread);
+        thread_wake_status(thread, STATUS_BAD_HANDLE);
+    }
+}

@@ -183,6 +183,7 @@ status_t sys_queue_wait(struct thread *self, struct cap *cap, uint64_t deadline_
     queue_lock_acquire(&queue->lock);
     status_t status;
 
+    self->call_cap_id = cap->id;
     if (queue->dead)
         status = STATUS_GONE;
     else if (cap_is_dead(cap))
@@ -215,12 +216,22 @@ static void queue_destroy(struct object *object)
         object_unref(&endpoint->object);
 }
 
+static void queue_revoked(struct object *object, const struct cap *cap)
+{
+    struct queue *queue = queue_of(object);
+
+    queue_lock_acquire(&queue->lock);
+    waiters_revoked(&queue->waiters, cap->id);
+    queue_lock_release(&queue->lock);
+}
+
 static void queue_free(struct object *object)
 {
     object_release(object, sizeof(struct queue));
 }
 
-static const struct object_ops queue_ops = {.type = OBJECT_QUEUE, .destroy = queue_destroy, .free = queue_free};
+static const struct object_ops queue_ops = {
+    .type = OBJECT_QUEUE, .destroy = queue_destroy, .revoked = queue_revoked, .free = queue_free};
 
 static void queue_init(struct queue *queue) NO_THREAD_SAFETY
 {

@@ -92,6 +92,7 @@ status_t sys_notification_wait(struct thread *self, struct cap *cap, uint64_t ma
     *bits = bits_take(notification, mask);
     if (*bits == 0) {
         self->wait_data = mask;
+        self->call_cap_id = cap->id;
         if (notification->dead)
             status = STATUS_GONE;
         else if (cap_is_dead(cap))
@@ -140,13 +141,26 @@ static void notification_destroy(struct object *object)
     source_lock_release(&notification->lock);
 }
 
+static void notification_revoked(struct object *object, const struct cap *cap)
+{
+    struct notification *notification = notification_of(object);
+
+    source_lock_acquire(&notification->lock);
+    waiters_revoked(&notification->waiters, cap->id);
+    source_lock_release(&notification->lock);
+}
+
 static void notification_free(struct object *object)
 {
     object_release(object, sizeof(struct notification));
 }
 
 static const struct object_ops notification_ops = {
-    .type = OBJECT_NOTIFICATION, .destroy = notification_destroy, .free = notification_free};
+    .type = OBJECT_NOTIFICATION,
+    .destroy = notification_destroy,
+    .revoked = notification_revoked,
+    .free = notification_free,
+};
 
 static void notification_init(struct notification *notification) NO_THREAD_SAFETY
 {
