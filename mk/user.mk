@@ -19,7 +19,7 @@ $(O)/uobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ) | $(SYSROOT)/.stamp
 	$(Q)$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 # musl, unpacked from its pinned source package and built by its recipe.
-$(SYSROOT)/.stamp: $(wildcard ports/musl/* ports/build) $(BUILD_ROOT)/setup.mk
+$(SYSROOT)/.stamp: $(wildcard ports/musl/* ports/musl/*/* ports/build ports/fetch) $(BUILD_ROOT)/setup.mk
 	ports/build musl --arch $(ARCH) --build-root $(BUILD_ROOT)
 	@touch $@
 
@@ -61,7 +61,7 @@ PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2))
 $(O)/bin/$(1): $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$(Q)$$(USER_LINK) $(SYSROOT)/lib/rcrt1.o $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
+	$(Q)$$(USER_LINK) $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
 	  $$(filter %.a,$$^) $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
 	$(Q)$$(OBJCOPY) --strip-all $$@.debug $$@
 USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
