@@ -1,10 +1,11 @@
-/* libFuzzer target of the ext4 reader: the input is an image. Checksums would stop nearly every mutation at the first
- * structure, so the super block's flag for them is cleared unless the input's length is odd.
+/* libFuzzer target of the ext4 reader: the input is an image. Checksums would stop nearly every
+ * mutation at the first structure, so the super block's flag for them is cleared unless the input's
+ * length is odd.
  *
- * Build: clang -g -O1 -fsanitize=fuzzer,address,undefined -Ifs/ext4/core -Itests/unit/ext4 -I<generated headers>
- *        fs/ext4/core/*.c tests/unit/ext4/walk.c tests/fuzz/ext4.c
- * Seeds: small images, as "mke2fs -t ext4 -b 1024 -O ^has_journal,^resize_inode -N 64 -d folder image 128K" makes.
- * Run:   with -max_len=262144 -timeout=10
+ * Build: clang -g -O1 -fsanitize=fuzzer,address,undefined with this file, tests/unit/ext4/walk.c
+ * and all sources of fs/ext4/core; -I for those two folders and for the generated headers. Seeds:
+ * small images, as "mke2fs -t ext4 -b 1024 -O ^has_journal,^resize_inode -N 64 -d folder image
+ * 128K" makes. Run:   with -max_len=262144 -timeout=10
  */
 #include <ext4.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* Block maps of files made by ext2 and ext3 (section "Direct/Indirect Block Addressing").
  *
- * Twelve blocks are named by the inode, then come one tree each of depth 1, 2 and 3, whose nodes are whole blocks of
- * 32-bit block numbers; 0 is a hole. Nothing in a map says that it is one, so each number is checked against the file
- * system only; the depth is given by the position, and that ends every walk.
+ * Twelve blocks are named by the inode, then come one tree each of depth 1, 2 and 3, whose nodes
+ * are whole blocks of 32-bit block numbers; 0 is a hole. Nothing in a map says that it is one, so
+ * each number is checked against the file system only; the depth is given by the position, and that
+ * ends every walk.
  */
 #include "internal.h"
 
@@ -10,8 +11,8 @@
 #define TREES 3u
 
 /* The run at @table[@index]: as long as the numbers go on by one, or stay zero. */
-static status_t table_run(const struct ext4_fs *fs, const struct le32 *table, uint64_t index, uint64_t count,
-                          struct run *run)
+static status_t table_run(const struct ext4_fs *fs, const struct le32 *table, uint64_t index,
+                          uint64_t count, struct run *run)
 {
     uint64_t physical = le32(table[index]);
     uint64_t step = physical != 0 ? 1 : 0;
@@ -25,7 +26,8 @@ static status_t table_run(const struct ext4_fs *fs, const struct le32 *table, ui
 }
 
 /* Walk the tree of @depth under @block to the block at @index of it. */
-static status_t tree_run(struct ext4_fs *fs, uint64_t block, uint32_t depth, uint64_t index, struct run *run)
+static status_t tree_run(struct ext4_fs *fs, uint64_t block, uint32_t depth, uint64_t index,
+                         struct run *run)
 {
     uint32_t bits = fs->block_shift - 2;
     uint64_t per_block = (uint64_t)1 << bits;

@@ -1,9 +1,10 @@
 /* The cache of metadata blocks.
  *
- * A hash table finds a block, a list orders the blocks by last use. A user pins a buffer with cache_get() and unpins
- * it with cache_put(); no operation holds more than a handful at a time. Buffers are allocated one by one until the
- * limit is reached; from then on the oldest unpinned one is given a new block. The medium does not change under us
- * (we are read-only), so a buffer remembers what it has been verified as, and nothing is ever written back.
+ * A hash table finds a block, a list orders the blocks by last use. A user pins a buffer with
+ * cache_get() and unpins it with cache_put(); no operation holds more than a handful at a time.
+ * Buffers are allocated one by one until the limit is reached; from then on the oldest unpinned one
+ * is given a new block. The medium does not change under us (we are read-only), so a buffer
+ * remembers what it has been verified as, and nothing is ever written back.
  */
 #include "internal.h"
 
@@ -83,7 +84,8 @@ static struct buffer *buffer_recycle(struct cache *cache)
     return NULL;
 }
 
-/* A buffer in no list. Below the limit it is a fresh one; if memory has run out before that, an old one. */
+/* A buffer in no list. Below the limit it is a fresh one; if memory has run out before that, an old
+ * one. */
 static struct buffer *buffer_take(struct ext4_fs *fs)
 {
     struct cache *cache = &fs->cache;

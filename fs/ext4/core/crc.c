@@ -1,5 +1,6 @@
-/* Checksums (section "Checksums"). CRC-32C takes eight bytes a step from eight tables, which each mount computes
- * for itself: directories and inodes are verified on first use, so this is on the path of every cold access. */
+/* Checksums (section "Checksums"). CRC-32C takes eight bytes a step from eight tables, which each
+ * mount computes for itself: directories and inodes are verified on first use, so this is on the
+ * path of every cold access. */
 #include "internal.h"
 
 #define CRC32C_POLYNOMIAL 0x82f63b78u
@@ -30,8 +31,8 @@ uint32_t crc32c(const struct ext4_fs *fs, uint32_t crc, const void *data, size_t
     for (; bytes >= 8; bytes -= 8, p += 8) {
         uint32_t a = crc ^ load32(p);
         uint32_t b = load32(p + 4);
-        crc = t[7][a & 0xff] ^ t[6][a >> 8 & 0xff] ^ t[5][a >> 16 & 0xff] ^ t[4][a >> 24] ^ t[3][b & 0xff] ^
-              t[2][b >> 8 & 0xff] ^ t[1][b >> 16 & 0xff] ^ t[0][b >> 24];
+        crc = t[7][a & 0xff] ^ t[6][a >> 8 & 0xff] ^ t[5][a >> 16 & 0xff] ^ t[4][a >> 24] ^
+              t[3][b & 0xff] ^ t[2][b >> 8 & 0xff] ^ t[1][b >> 16 & 0xff] ^ t[0][b >> 24];
     }
     for (; bytes != 0; bytes--, p++)
         crc = crc >> 8 ^ t[0][(crc ^ *p) & 0xff];

@@ -1,9 +1,10 @@
-/* Directories (section "Directory Entries"): a file of blocks, each a chain of entries that ends with the block.
+/* Directories (section "Directory Entries"): a file of blocks, each a chain of entries that ends
+ * with the block.
  *
- * A directory with an index hides its nodes in entries that look unused, so reading all blocks in order finds every
- * name in either kind; that is how a directory is listed, and the cursor is simply a position in the file. Only a
- * lookup uses the index (htree.c). With metadata checksums each block ends in one, and which kind of block it
- * is decides where that stands.
+ * A directory with an index hides its nodes in entries that look unused, so reading all blocks in
+ * order finds every name in either kind; that is how a directory is listed, and the cursor is
+ * simply a position in the file. Only a lookup uses the index (htree.c). With metadata checksums
+ * each block ends in one, and which kind of block it is decides where that stands.
  */
 #include "internal.h"
 
@@ -36,7 +37,8 @@ static bool name_is_sane(const char *name, size_t bytes)
     return bytes != 0 && memchr(name, 0, bytes) == NULL && memchr(name, '/', bytes) == NULL;
 }
 
-status_t entries_at(const struct entries *entries, size_t offset, struct ext4_entry *out, size_t *next)
+status_t entries_at(const struct entries *entries, size_t offset, struct ext4_entry *out,
+                    size_t *next)
 {
     const struct ext4_fs *fs = entries->fs;
     const struct disk_entry *entry = (const struct disk_entry *)(entries->bytes + offset);
@@ -44,7 +46,8 @@ status_t entries_at(const struct entries *entries, size_t offset, struct ext4_en
     if (left < ENTRY_BYTES_MIN)
         return STATUS_CORRUPT;
     size_t length = entry_rec_len(fs, entry->rec_len);
-    if (length < ENTRY_BYTES_MIN || length % 4 != 0 || length > left || sizeof(*entry) + entry->name_len > length)
+    if (length < ENTRY_BYTES_MIN || length % 4 != 0 || length > left ||
+        sizeof(*entry) + entry->name_len > length)
         return STATUS_CORRUPT;
     *next = offset + length;
     *out = (struct ext4_entry){
@@ -62,14 +65,16 @@ status_t entries_at(const struct entries *entries, size_t offset, struct ext4_en
     return STATUS_OK;
 }
 
-status_t entries_find(const struct entries *entries, const char *name, size_t name_bytes, struct ext4_entry *out)
+status_t entries_find(const struct entries *entries, const char *name, size_t name_bytes,
+                      struct ext4_entry *out)
 {
     size_t next;
     for (size_t offset = 0; offset < entries->length; offset = next) {
         status_t s = entries_at(entries, offset, out, &next);
         if (s != STATUS_OK)
             return s;
-        if (out->inode != 0 && out->name_bytes == name_bytes && memcmp(out->name, name, name_bytes) == 0)
+        if (out->inode != 0 && out->name_bytes == name_bytes &&
+            memcmp(out->name, name, name_bytes) == 0)
             return STATUS_OK;
     }
     return STATUS_NOT_FOUND;
@@ -82,8 +87,8 @@ static bool leaf_checksum_is_good(const struct ext4_inode *directory, const uint
     const struct ext4_fs *fs = directory->fs;
     size_t covered = fs->block_bytes - sizeof(struct disk_entry_tail);
     const struct disk_entry_tail *tail = (const struct disk_entry_tail *)(block + covered);
-    if (le32(tail->reserved_zero1) != 0 || le16(tail->rec_len) != sizeof(*tail) || tail->reserved_zero2 != 0 ||
-        tail->reserved_ft != ENTRY_TAIL_TYPE)
+    if (le32(tail->reserved_zero1) != 0 || le16(tail->rec_len) != sizeof(*tail) ||
+        tail->reserved_zero2 != 0 || tail->reserved_ft != ENTRY_TAIL_TYPE)
         return false;
     return crc32c(fs, directory->csum_seed, block, covered) == le32(tail->checksum);
 }
@@ -96,22 +101,27 @@ static bool index_checksum_is_good(const struct ext4_inode *directory, const uin
     if (htree_layout(directory, block, &entries, &limit, &count) != STATUS_OK)
         return false;
     const struct disk_dx_tail *tail =
-        (const struct disk_dx_tail *)(block + entries + (size_t)limit * sizeof(struct disk_dx_entry));
+        (const struct disk_dx_tail *)(block + entries +
+                                      (size_t)limit * sizeof(struct disk_dx_entry));
     struct le32 zero = le32_make(0);
-    uint32_t crc = crc32c(fs, directory->csum_seed, block, entries + (size_t)count * sizeof(struct disk_dx_entry));
+    uint32_t crc = crc32c(fs, directory->csum_seed, block,
+                          entries + (size_t)count * sizeof(struct disk_dx_entry));
     crc = crc32c(fs, crc, &tail->reserved, sizeof(tail->reserved));
     crc = crc32c(fs, crc, &zero, sizeof(zero));
     return crc == le32(tail->checksum);
 }
 
-static bool block_is_good(const struct ext4_inode *directory, enum block_kind kind, const uint8_t *block)
+static bool block_is_good(const struct ext4_inode *directory, enum block_kind kind,
+                          const uint8_t *block)
 {
     if (!directory->fs->metadata_csum)
         return true;
-    return kind == BLOCK_INDEX ? index_checksum_is_good(directory, block) : leaf_checksum_is_good(directory, block);
+    return kind == BLOCK_INDEX ? index_checksum_is_good(directory, block)
+                               : leaf_checksum_is_good(directory, block);
 }
 
-static status_t buffer_verify(const struct ext4_inode *directory, enum block_kind kind, struct buffer *buffer)
+static status_t buffer_verify(const struct ext4_inode *directory, enum block_kind kind,
+                              struct buffer *buffer)
 {
     if (buffer_is_verified(buffer, kind, directory->number))
         return STATUS_OK;
@@ -121,14 +131,16 @@ static status_t buffer_verify(const struct ext4_inode *directory, enum block_kin
     return STATUS_OK;
 }
 
-/* What block @index of the directory must be: the root of the index, a node (it looks like one unused entry as long
- * as the block), or a leaf. */
-static enum block_kind kind_of_block(const struct ext4_inode *directory, uint64_t index, const uint8_t *block)
+/* What block @index of the directory must be: the root of the index, a node (it looks like one
+ * unused entry as long as the block), or a leaf. */
+static enum block_kind kind_of_block(const struct ext4_inode *directory, uint64_t index,
+                                     const uint8_t *block)
 {
     const struct disk_entry *first = (const struct disk_entry *)block;
     if (!directory_is_indexed(directory))
         return BLOCK_LEAF;
-    if (index == 0 || (le32(first->inode) == 0 && entry_rec_len(directory->fs, first->rec_len) == directory->fs->block_bytes))
+    if (index == 0 || (le32(first->inode) == 0 &&
+                       entry_rec_len(directory->fs, first->rec_len) == directory->fs->block_bytes))
         return BLOCK_INDEX;
     return BLOCK_LEAF;
 }
@@ -142,14 +154,16 @@ static status_t block_get(struct ext4_inode *directory, uint64_t index, const en
     status_t s = map_get(directory, index, &buffer);
     if (s != STATUS_OK)
         return s;
-    s = buffer_verify(directory, kind != NULL ? *kind : kind_of_block(directory, index, buffer->data), buffer);
+    s = buffer_verify(directory,
+                      kind != NULL ? *kind : kind_of_block(directory, index, buffer->data), buffer);
     if (s != STATUS_OK)
         cache_drop(directory->fs, buffer);
     *out = buffer;
     return s;
 }
 
-status_t directory_get(struct ext4_inode *directory, uint64_t index, enum block_kind kind, struct buffer **out)
+status_t directory_get(struct ext4_inode *directory, uint64_t index, enum block_kind kind,
+                       struct buffer **out)
 {
     return block_get(directory, index, &kind, out);
 }
@@ -173,14 +187,15 @@ static status_t linear_lookup(struct ext4_inode *directory, const char *name, si
     return s;
 }
 
-/* "." and ".." are not in the index: they stand in the first block, where the linear search meets them at once. */
+/* "." and ".." are not in the index: they stand in the first block, where the linear search meets
+ * them at once. */
 static bool name_is_dots(const char *name, size_t bytes)
 {
     return bytes <= 2 && memcmp(name, "..", bytes) == 0;
 }
 
-status_t ext4_lookup(struct ext4_inode *directory, const char *name, size_t name_bytes, uint32_t *number,
-                     enum ext4_type *type)
+status_t ext4_lookup(struct ext4_inode *directory, const char *name, size_t name_bytes,
+                     uint32_t *number, enum ext4_type *type)
 {
     struct ext4_entry entry;
     status_t s = STATUS_UNSUPPORTED;
@@ -205,9 +220,11 @@ status_t ext4_lookup(struct ext4_inode *directory, const char *name, size_t name
 
 /* --- listing --- */
 
-/* One block's entries from the cursor on. The cursor may stand anywhere: entries are met from the block's start. */
+/* One block's entries from the cursor on. The cursor may stand anywhere: entries are met from the
+ * block's start. */
 static status_t block_iterate(const struct entries *entries, uint64_t start, uint64_t *cursor,
-                              bool (*emit)(void *context, const struct ext4_entry *entry), void *context, bool *more)
+                              bool (*emit)(void *context, const struct ext4_entry *entry),
+                              void *context, bool *more)
 {
     struct ext4_entry entry;
     size_t next;
@@ -218,6 +235,7 @@ static status_t block_iterate(const struct entries *entries, uint64_t start, uin
         if (start + offset < *cursor)
             continue;
         *cursor = start + offset;
+        entry.next = start + next;
         if (entry.inode != 0 && !emit(context, &entry)) {
             *more = false;
             return STATUS_OK;
@@ -228,7 +246,8 @@ static status_t block_iterate(const struct entries *entries, uint64_t start, uin
 }
 
 status_t ext4_directory_iterate(struct ext4_inode *directory, uint64_t *cursor,
-                                bool (*emit)(void *context, const struct ext4_entry *entry), void *context)
+                                bool (*emit)(void *context, const struct ext4_entry *entry),
+                                void *context)
 {
     struct ext4_fs *fs = directory->fs;
     bool more = true;

@@ -1,9 +1,10 @@
 /* Extent trees (section "Extent Tree").
  *
- * The root is in the inode, further nodes are blocks with a checksum each. A walk goes down one child per level, from
- * the depth that the root states (at most 5) to 0, and each node must state the depth that is left, so a cycle cannot
- * hold it. A node is checked whole when it is first met (its entries rise, do not overlap and point into the file
- * system), and what lies between two entries is a hole.
+ * The root is in the inode, further nodes are blocks with a checksum each. A walk goes down one
+ * child per level, from the depth that the root states (at most 5) to 0, and each node must state
+ * the depth that is left, so a cycle cannot hold it. A node is checked whole when it is first met
+ * (its entries rise, do not overlap and point into the file system), and what lies between two
+ * entries is a hole.
  */
 #include "internal.h"
 
@@ -67,7 +68,8 @@ static bool extents_are_sane(const struct ext4_fs *fs, const struct node *node)
     for (uint32_t i = 0; i < node->entries; i++) {
         const struct disk_extent *extent = node_extent(node, i);
         uint32_t length = extent_length(extent);
-        if (length == 0 || le32(extent->block) < end || le32(extent->block) + (uint64_t)length > LOGICAL_END)
+        if (length == 0 || le32(extent->block) < end ||
+            le32(extent->block) + (uint64_t)length > LOGICAL_END)
             return false;
         if (!fs_has_blocks(fs, extent_start(extent), length))
             return false;
@@ -77,14 +79,15 @@ static bool extents_are_sane(const struct ext4_fs *fs, const struct node *node)
 }
 
 /* Make a node of @bytes. With @check everything in it is verified but the checksum. */
-static status_t node_make(const struct ext4_fs *fs, const uint8_t *bytes, size_t space, uint32_t depth, bool check,
-                          struct node *out)
+static status_t node_make(const struct ext4_fs *fs, const uint8_t *bytes, size_t space,
+                          uint32_t depth, bool check, struct node *out)
 {
     const struct disk_extent_header *header = (const struct disk_extent_header *)bytes;
     *out = (struct node){.header = header, .entries = le16(header->entries), .depth = depth};
     if (!check)
         return STATUS_OK;
-    if (le16(header->magic) != EXTENT_MAGIC || le16(header->depth) != depth || out->entries > le16(header->max))
+    if (le16(header->magic) != EXTENT_MAGIC || le16(header->depth) != depth ||
+        out->entries > le16(header->max))
         return STATUS_CORRUPT;
     if (le16(header->max) > (space - sizeof(*header)) / sizeof(struct disk_extent))
         return STATUS_CORRUPT;
@@ -97,7 +100,8 @@ static bool node_checksum_is_good(const struct ext4_inode *inode, const struct n
 {
     const struct ext4_fs *fs = inode->fs;
     const uint8_t *bytes = (const uint8_t *)node->header;
-    size_t tail = sizeof(struct disk_extent_header) + le16(node->header->max) * sizeof(struct disk_extent);
+    size_t tail =
+        sizeof(struct disk_extent_header) + le16(node->header->max) * sizeof(struct disk_extent);
     if (!fs->metadata_csum)
         return true;
     if (tail + sizeof(struct le32) > fs->block_bytes)
@@ -105,8 +109,8 @@ static bool node_checksum_is_good(const struct ext4_inode *inode, const struct n
     return crc32c(fs, inode->csum_seed, bytes, tail) == le32(*(const struct le32 *)(bytes + tail));
 }
 
-static status_t node_get(struct ext4_inode *inode, uint64_t block, uint32_t depth, struct buffer **out,
-                         struct node *node)
+static status_t node_get(struct ext4_inode *inode, uint64_t block, uint32_t depth,
+                         struct buffer **out, struct node *node)
 {
     struct ext4_fs *fs = inode->fs;
     struct buffer *buffer;
@@ -126,7 +130,8 @@ static status_t node_get(struct ext4_inode *inode, uint64_t block, uint32_t dept
     return STATUS_OK;
 }
 
-/* How many entries begin at or before @logical. Index entries and extents both begin with their first block. */
+/* How many entries begin at or before @logical. Index entries and extents both begin with their
+ * first block. */
 static uint32_t node_count_until(const struct node *node, uint64_t logical)
 {
     uint32_t low = 0;
@@ -167,7 +172,10 @@ status_t extent_run(struct ext4_inode *inode, uint64_t logical, struct run *run)
     struct buffer *buffer = NULL;
     struct node node;
     uint64_t end = LOGICAL_END;
-    *run = (struct run){.first = logical, .length = INT64_MAX - logical, .physical = 0, .mapped = false};
+    *run = (struct run){.first = logical,
+                        .length = INT64_MAX - logical,
+                        .physical = 0,
+                        .mapped = false};
     if (logical >= LOGICAL_END)
         return STATUS_OK;
     uint32_t depth = le16(((const struct disk_extent_header *)inode->disk.block)->depth);

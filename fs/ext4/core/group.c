@@ -1,5 +1,5 @@
-/* Block groups: where a group's descriptor is (sections "Layout" and "Meta Block Groups"), whether it is sound
- * (section "Block Group Descriptors"), and where its inode table lies. */
+/* Block groups: where a group's descriptor is (sections "Layout" and "Meta Block Groups"), whether
+ * it is sound (section "Block Group Descriptors"), and where its inode table lies. */
 #include "internal.h"
 
 static bool is_power_of(uint32_t base, uint32_t v)
@@ -36,7 +36,8 @@ static uint64_t descriptor_block(const struct ext4_fs *fs, uint32_t index)
     return first;
 }
 
-static bool group_checksum_is_good(const struct ext4_fs *fs, uint32_t group, const struct disk_group *desc)
+static bool group_checksum_is_good(const struct ext4_fs *fs, uint32_t group,
+                                   const struct disk_group *desc)
 {
     const uint8_t *bytes = (const uint8_t *)desc;
     struct le32 number = le32_make(group);
@@ -59,11 +60,13 @@ static bool group_checksum_is_good(const struct ext4_fs *fs, uint32_t group, con
     return crc == le16(desc->checksum);
 }
 
-static status_t group_check(const struct ext4_fs *fs, uint32_t group, const struct disk_group *desc, uint64_t *table)
+static status_t group_check(const struct ext4_fs *fs, uint32_t group, const struct disk_group *desc,
+                            uint64_t *table)
 {
     if (!group_checksum_is_good(fs, group, desc))
         return STATUS_CORRUPT;
-    /* Lazily initialised groups hold no inode in use (section "Lazy Block Group Initialization"). */
+    /* Lazily initialised groups hold no inode in use (section "Lazy Block Group Initialization").
+     */
     if ((fs->metadata_csum || fs->gdt_csum) && (le16(desc->flags) & GROUP_INODE_UNINIT) != 0)
         return STATUS_NOT_FOUND;
     uint64_t high = fs->desc_bytes >= GROUP_DESC_BYTES_MIN_64BIT ? le32(desc->inode_table_hi) : 0;

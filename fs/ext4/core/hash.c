@@ -1,5 +1,6 @@
-/* Hashes of names for directory indexes (section "Hash Tree Directories", table dirhash): the legacy one, a cut-down
- * MD4 and TEA, each taking the characters as signed or unsigned, as the machine that made the file system did. */
+/* Hashes of names for directory indexes (section "Hash Tree Directories", table dirhash): the
+ * legacy one, a cut-down MD4 and TEA, each taking the characters as signed or unsigned, as the
+ * machine that made the file system did. */
 #include "internal.h"
 
 #include <string.h>
@@ -34,8 +35,10 @@ static uint32_t hash_legacy(const char *name, size_t bytes, bool is_unsigned)
     return hash0 << 1;
 }
 
-/* Spread up to @count * 4 characters over words, high first, the rest filled up by the length that is left. */
-static void words_from_name(const char *name, size_t left, uint32_t *words, size_t count, bool is_unsigned)
+/* Spread up to @count * 4 characters over words, high first, the rest filled up by the length that
+ * is left. */
+static void words_from_name(const char *name, size_t left, uint32_t *words, size_t count,
+                            bool is_unsigned)
 {
     uint32_t pad = (uint32_t)left | (uint32_t)left << 8;
     pad |= pad << 16;
@@ -124,7 +127,8 @@ static void state_init(uint32_t state[4], const struct le32 seed[4])
         state[i] = seeded ? le32(seed[i]) : standard[i];
 }
 
-static uint32_t hash_blocks(bool md4, const struct le32 seed[4], const char *name, size_t bytes, bool is_unsigned)
+static uint32_t hash_blocks(bool md4, const struct le32 seed[4], const char *name, size_t bytes,
+                            bool is_unsigned)
 {
     uint32_t state[4];
     uint32_t words[MD4_WORDS];
@@ -140,15 +144,16 @@ static uint32_t hash_blocks(bool md4, const struct le32 seed[4], const char *nam
     return md4 ? state[1] : state[0];
 }
 
-status_t hash_name(uint32_t version, const struct le32 seed[4], const char *name, size_t name_bytes, uint32_t *hash)
+status_t hash_name(uint32_t version, const struct le32 seed[4], const char *name, size_t name_bytes,
+                   uint32_t *hash)
 {
     bool is_unsigned = version >= HASH_LEGACY_UNSIGNED;
     uint32_t value;
     if (version == HASH_LEGACY || version == HASH_LEGACY_UNSIGNED)
         value = hash_legacy(name, name_bytes, is_unsigned);
     else if (version <= HASH_TEA_UNSIGNED)
-        value = hash_blocks(version == HASH_HALF_MD4 || version == HASH_HALF_MD4_UNSIGNED, seed, name, name_bytes,
-                            is_unsigned);
+        value = hash_blocks(version == HASH_HALF_MD4 || version == HASH_HALF_MD4_UNSIGNED, seed,
+                            name, name_bytes, is_unsigned);
     else
         return STATUS_UNSUPPORTED;
     value &= ~1u;

@@ -1,9 +1,10 @@
 /* Lookup through a directory's index (section "Hash Tree Directories").
  *
- * The tree's nodes are arrays of (hash, block of the directory), sorted by hash; a leaf holds the names whose hashes
- * lie between its entry's and the next. Names with one hash may spill into the next leaf, whose entry then has the
- * lowest bit of its hash set. The root states how many levels of nodes there are, at most three, and a lookup reads
- * at most as many leaves as the directory has blocks, so a damaged index cannot keep it.
+ * The tree's nodes are arrays of (hash, block of the directory), sorted by hash; a leaf holds the
+ * names whose hashes lie between its entry's and the next. Names with one hash may spill into the
+ * next leaf, whose entry then has the lowest bit of its hash set. The root states how many levels
+ * of nodes there are, at most three, and a lookup reads at most as many leaves as the directory has
+ * blocks, so a damaged index cannot keep it.
  */
 #include "internal.h"
 
@@ -41,15 +42,16 @@ static uint32_t entries_offset(const struct ext4_fs *fs, const uint8_t *block)
     return DX_ROOT_ENTRIES_OFFSET;
 }
 
-status_t htree_layout(const struct ext4_inode *directory, const uint8_t *block, uint32_t *offset, uint32_t *limit,
-                      uint32_t *count)
+status_t htree_layout(const struct ext4_inode *directory, const uint8_t *block, uint32_t *offset,
+                      uint32_t *limit, uint32_t *count)
 {
     const struct ext4_fs *fs = directory->fs;
     *offset = entries_offset(fs, block);
     if (*offset == 0)
         return STATUS_CORRUPT;
     const struct le16 *head = (const struct le16 *)(block + *offset);
-    size_t space = fs->block_bytes - *offset - (fs->metadata_csum ? sizeof(struct disk_dx_tail) : 0);
+    size_t space =
+        fs->block_bytes - *offset - (fs->metadata_csum ? sizeof(struct disk_dx_tail) : 0);
     *limit = le16(head[0]);
     *count = le16(head[1]);
     if (*limit > space / sizeof(struct disk_dx_entry) || *count == 0 || *count > *limit)
@@ -57,7 +59,8 @@ status_t htree_layout(const struct ext4_inode *directory, const uint8_t *block, 
     return STATUS_OK;
 }
 
-/* The last entry whose hash is not above @hash; the first stands for everything below the second. */
+/* The last entry whose hash is not above @hash; the first stands for everything below the second.
+ */
 static uint32_t level_search(const struct level *level, uint32_t hash)
 {
     uint32_t low = 1;
@@ -154,7 +157,8 @@ static status_t path_advance(struct path *path)
     return s;
 }
 
-static status_t leaf_find(struct path *path, const char *name, size_t name_bytes, struct ext4_entry *out)
+static status_t leaf_find(struct path *path, const char *name, size_t name_bytes,
+                          struct ext4_entry *out)
 {
     struct ext4_fs *fs = path->directory->fs;
     struct buffer *buffer;
@@ -168,7 +172,8 @@ static status_t leaf_find(struct path *path, const char *name, size_t name_bytes
     return s;
 }
 
-status_t htree_lookup(struct ext4_inode *directory, const char *name, size_t name_bytes, struct ext4_entry *out)
+status_t htree_lookup(struct ext4_inode *directory, const char *name, size_t name_bytes,
+                      struct ext4_entry *out)
 {
     struct path path = {.directory = directory};
     status_t s = path_find(&path, name, name_bytes);

@@ -1,9 +1,10 @@
-/* Inline data (section "Inline Data"): the first 60 bytes of a file are in i_block, the rest is the value of the
- * attribute "system.data" in the inode's record; the inode's checksum covers both.
+/* Inline data (section "Inline Data"): the first 60 bytes of a file are in i_block, the rest is the
+ * value of the attribute "system.data" in the inode's record; the inode's checksum covers both.
  *
- * A directory has its parent's number in the first four bytes and entries in what is left of i_block, and more
- * entries, which never straddle the two, in the value. "." and ".." are not stored; here they come first, at the
- * cursors 0 and 1, and entry n bytes into the two areas is at 2 + n.
+ * A directory has its parent's number in the first four bytes and entries in what is left of
+ * i_block, and more entries, which never straddle the two, in the value. "." and ".." are not
+ * stored; here they come first, at the cursors 0 and 1, and entry n bytes into the two areas is at
+ * 2 + n.
  */
 #include "internal.h"
 
@@ -25,7 +26,8 @@ status_t inline_find(const struct ext4_inode *inode, struct inline_pieces *out)
         status_t s = xattr_next(&region, &offset, &xattr);
         if (s != STATUS_OK)
             return STATUS_CORRUPT;
-        if (xattr.index == XATTR_INDEX_SYSTEM && xattr.name_bytes == 4 && memcmp(xattr.name, "data", 4) == 0)
+        if (xattr.index == XATTR_INDEX_SYSTEM && xattr.name_bytes == 4 &&
+            memcmp(xattr.name, "data", 4) == 0)
             break;
     }
     if (xattr.value_inode != 0)
@@ -34,8 +36,10 @@ status_t inline_find(const struct ext4_inode *inode, struct inline_pieces *out)
     return STATUS_OK;
 }
 
-/* The part of [@offset, @offset + @bytes) of the file that @piece, which begins at @start of it, holds. */
-static void copy_piece(uint64_t offset, uint8_t *out, size_t bytes, uint64_t start, const uint8_t *piece, size_t length)
+/* The part of [@offset, @offset + @bytes) of the file that @piece, which begins at @start of it,
+ * holds. */
+static void copy_piece(uint64_t offset, uint8_t *out, size_t bytes, uint64_t start,
+                       const uint8_t *piece, size_t length)
 {
     uint64_t from = offset > start ? offset : start;
     uint64_t to = offset + bytes < start + length ? offset + bytes : start + length;
@@ -79,7 +83,8 @@ static struct ext4_entry dot_entry(const struct ext4_inode *directory, size_t do
     };
 }
 
-status_t inline_lookup(const struct ext4_inode *directory, const char *name, size_t name_bytes, struct ext4_entry *out)
+status_t inline_lookup(const struct ext4_inode *directory, const char *name, size_t name_bytes,
+                       struct ext4_entry *out)
 {
     struct entries areas[2];
     if (name_bytes <= 2 && memcmp(name, "..", name_bytes) == 0) {
@@ -94,9 +99,11 @@ status_t inline_lookup(const struct ext4_inode *directory, const char *name, siz
     return s;
 }
 
-/* The entries of one area that are at or behind the cursor. *@more is set to false if @emit has refused one. */
+/* The entries of one area that are at or behind the cursor. *@more is set to false if @emit has
+ * refused one. */
 static status_t area_iterate(const struct entries *area, uint64_t start, uint64_t *cursor,
-                             bool (*emit)(void *context, const struct ext4_entry *entry), void *context, bool *more)
+                             bool (*emit)(void *context, const struct ext4_entry *entry),
+                             void *context, bool *more)
 {
     struct ext4_entry entry;
     size_t next;
@@ -107,6 +114,7 @@ static status_t area_iterate(const struct entries *area, uint64_t start, uint64_
         if (start + offset < *cursor)
             continue;
         *cursor = start + offset;
+        entry.next = start + next;
         if (entry.inode != 0 && !emit(context, &entry)) {
             *more = false;
             return STATUS_OK;
@@ -126,6 +134,7 @@ status_t inline_iterate(const struct ext4_inode *directory, uint64_t *cursor,
         return s;
     for (; *cursor < CURSOR_ENTRIES; ++*cursor) {
         struct ext4_entry entry = dot_entry(directory, *cursor == CURSOR_DOT ? 1 : 2);
+        entry.next = *cursor + 1;
         if (!emit(context, &entry))
             return STATUS_OK;
     }

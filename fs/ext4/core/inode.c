@@ -13,9 +13,11 @@ static bool inode_has(const struct ext4_inode *inode, size_t end)
 }
 
 #define INODE_HAS(inode, field) \
-    inode_has(inode, offsetof(struct disk_inode, field) + sizeof(((struct disk_inode *)NULL)->field))
+    inode_has(inode,            \
+              offsetof(struct disk_inode, field) + sizeof(((struct disk_inode *)NULL)->field))
 
-/* The checksum covers the whole record with the two halves of itself read as zero (section "Checksums"). */
+/* The checksum covers the whole record with the two halves of itself read as zero (section
+ * "Checksums"). */
 static bool inode_checksum_is_good(const struct ext4_inode *inode)
 {
     const struct ext4_fs *fs = inode->fs;
@@ -58,24 +60,34 @@ static status_t inode_copy_record(struct ext4_fs *fs, uint32_t number, uint8_t *
 static enum ext4_type type_of_mode(uint32_t mode)
 {
     switch (mode & MODE_TYPE) {
-    case MODE_REGULAR: return EXT4_TYPE_REGULAR;
-    case MODE_DIRECTORY: return EXT4_TYPE_DIRECTORY;
-    case MODE_CHARACTER: return EXT4_TYPE_CHARACTER;
-    case MODE_BLOCK: return EXT4_TYPE_BLOCK;
-    case MODE_FIFO: return EXT4_TYPE_FIFO;
-    case MODE_SOCKET: return EXT4_TYPE_SOCKET;
-    case MODE_SYMLINK: return EXT4_TYPE_SYMLINK;
-    default: return EXT4_TYPE_UNKNOWN;
+    case MODE_REGULAR:
+        return EXT4_TYPE_REGULAR;
+    case MODE_DIRECTORY:
+        return EXT4_TYPE_DIRECTORY;
+    case MODE_CHARACTER:
+        return EXT4_TYPE_CHARACTER;
+    case MODE_BLOCK:
+        return EXT4_TYPE_BLOCK;
+    case MODE_FIFO:
+        return EXT4_TYPE_FIFO;
+    case MODE_SOCKET:
+        return EXT4_TYPE_SOCKET;
+    case MODE_SYMLINK:
+        return EXT4_TYPE_SYMLINK;
+    default:
+        return EXT4_TYPE_UNKNOWN;
     }
 }
 
-/* A directory is made of whole blocks, and of no more than there are: that bounds every walk through it. */
+/* A directory is made of whole blocks, and of no more than there are: that bounds every walk
+ * through it. */
 static bool directory_size_is_sane(const struct ext4_inode *inode)
 {
     const struct ext4_fs *fs = inode->fs;
     if (inode_is_inline(inode))
         return inode->size <= fs->inode_bytes;
-    return (inode->size & (fs->block_bytes - 1)) == 0 && inode->size >> fs->block_shift <= fs->blocks_count;
+    return (inode->size & (fs->block_bytes - 1)) == 0 &&
+           inode->size >> fs->block_shift <= fs->blocks_count;
 }
 
 static status_t inode_check(const struct ext4_inode *inode)
@@ -92,7 +104,8 @@ static status_t inode_check(const struct ext4_inode *inode)
     return STATUS_OK;
 }
 
-/* The upper half of the size was an access control list in directories of old, unless they may be large. */
+/* The upper half of the size was an access control list in directories of old, unless they may be
+ * large. */
 static uint64_t inode_size(const struct ext4_inode *inode)
 {
     bool wide = !inode_is(inode, MODE_DIRECTORY) || (inode->fs->incompat & INCOMPAT_LARGEDIR) != 0;
@@ -102,7 +115,8 @@ static uint64_t inode_size(const struct ext4_inode *inode)
 static status_t inode_load(struct ext4_inode *inode)
 {
     struct ext4_fs *fs = inode->fs;
-    status_t s = inode_copy_record(fs, inode->number, (uint8_t *)inode + offsetof(struct ext4_inode, disk));
+    status_t s =
+        inode_copy_record(fs, inode->number, (uint8_t *)inode + offsetof(struct ext4_inode, disk));
     if (s != STATUS_OK)
         return s;
     /* A record that was never used is all zeros, its checksum too. */
@@ -114,7 +128,8 @@ static status_t inode_load(struct ext4_inode *inode)
         return STATUS_CORRUPT;
     struct le32 number = le32_make(inode->number);
     inode->csum_seed = crc32c(fs, fs->csum_seed, &number, sizeof(number));
-    inode->csum_seed = crc32c(fs, inode->csum_seed, &inode->disk.generation, sizeof(inode->disk.generation));
+    inode->csum_seed =
+        crc32c(fs, inode->csum_seed, &inode->disk.generation, sizeof(inode->disk.generation));
     if (fs->metadata_csum && !inode_checksum_is_good(inode))
         return STATUS_CORRUPT;
     inode->flags = le32(inode->disk.flags);
@@ -142,8 +157,8 @@ status_t inode_open(struct ext4_fs *fs, uint32_t number, struct ext4_inode **out
     return STATUS_OK;
 }
 
-/* Inodes below the first ordinary one belong to the file system itself (section "Special inodes"), and values of
- * extended attributes are no files. */
+/* Inodes below the first ordinary one belong to the file system itself (section "Special inodes"),
+ * and values of extended attributes are no files. */
 status_t ext4_inode_open(struct ext4_fs *fs, uint32_t number, struct ext4_inode **out)
 {
     if (number != EXT4_ROOT_INODE && number < fs->first_inode)
@@ -212,7 +227,8 @@ void ext4_inode_stat(const struct ext4_inode *inode, struct ext4_stat *out)
     out->modified = time_decode(disk->mtime, INODE_HAS(inode, mtime_extra), disk->mtime_extra);
     out->changed = time_decode(disk->ctime, INODE_HAS(inode, ctime_extra), disk->ctime_extra);
     if (INODE_HAS(inode, crtime))
-        out->created = time_decode(disk->crtime, INODE_HAS(inode, crtime_extra), disk->crtime_extra);
+        out->created =
+            time_decode(disk->crtime, INODE_HAS(inode, crtime_extra), disk->crtime_extra);
     if (INODE_HAS(inode, projid))
         out->project = le32(disk->projid);
     if (out->type == EXT4_TYPE_CHARACTER || out->type == EXT4_TYPE_BLOCK)

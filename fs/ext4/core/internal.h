@@ -14,7 +14,8 @@ enum block_kind {
     BLOCK_EXTENTS,
 };
 
-/** One cached block. Verification is remembered with it: it was found good as @kind for inode @owner. */
+/** One cached block. Verification is remembered with it: it was found good as @kind for inode
+ *  @owner. */
 struct buffer {
     _Alignas(16) uint64_t block;
     uint32_t pins;
@@ -64,7 +65,8 @@ struct ext4_fs {
     struct disk_super super;
 };
 
-/** Consecutive blocks of a file: mapped to consecutive blocks of the medium from @physical on, or zeros. */
+/** Consecutive blocks of a file: mapped to consecutive blocks of the medium from @physical on, or
+ *  zeros. */
 struct run {
     uint64_t first;
     uint64_t length;
@@ -154,7 +156,8 @@ static inline const uint8_t *inode_record(const struct ext4_inode *inode)
 
 /* --- map.c, extent.c, blockmap.c --- */
 
-/** The run that holds block @logical of the file, cut so that it begins there. Its length is at least 1. */
+/** The run that holds block @logical of the file, cut so that it begins there. Its length is at
+ *  least 1. */
 status_t map_run(struct ext4_inode *inode, uint64_t logical, struct run *run);
 status_t extent_run(struct ext4_inode *inode, uint64_t logical, struct run *run);
 status_t blockmap_run(struct ext4_inode *inode, uint64_t logical, struct run *run);
@@ -164,7 +167,8 @@ status_t map_get(struct ext4_inode *inode, uint64_t logical, struct buffer **out
 /* --- read.c --- */
 
 /** ext4_read() for any kind of inode that has data. */
-status_t file_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes, size_t *done);
+status_t file_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes,
+                   size_t *done);
 
 /* --- inline.c --- */
 
@@ -176,7 +180,8 @@ struct inline_pieces {
 
 status_t inline_find(const struct ext4_inode *inode, struct inline_pieces *out);
 status_t inline_read(const struct ext4_inode *inode, uint64_t offset, void *buffer, size_t bytes);
-status_t inline_lookup(const struct ext4_inode *directory, const char *name, size_t name_bytes, struct ext4_entry *out);
+status_t inline_lookup(const struct ext4_inode *directory, const char *name, size_t name_bytes,
+                       struct ext4_entry *out);
 status_t inline_iterate(const struct ext4_inode *directory, uint64_t *cursor,
                         bool (*emit)(void *context, const struct ext4_entry *entry), void *context);
 
@@ -189,24 +194,31 @@ struct entries {
     size_t length;
 };
 
-/** Decode the entry at @offset (below the length); *@next is where the one after it begins. inode 0: unused. */
-status_t entries_at(const struct entries *entries, size_t offset, struct ext4_entry *out, size_t *next);
+/** Decode the entry at @offset (below the length); *@next is where the one after it begins. inode 0:
+ *  unused. */
+status_t entries_at(const struct entries *entries, size_t offset, struct ext4_entry *out,
+                    size_t *next);
 /** Find a name. NOT_FOUND, CORRUPT. */
-status_t entries_find(const struct entries *entries, const char *name, size_t name_bytes, struct ext4_entry *out);
+status_t entries_find(const struct entries *entries, const char *name, size_t name_bytes,
+                      struct ext4_entry *out);
 /** Length of a record as the medium spells it: 64 KiB does not fit in 16 bits. */
 uint32_t entry_rec_len(const struct ext4_fs *fs, struct le16 rec_len);
 /** Pin a directory's block and verify it as BLOCK_LEAF or BLOCK_INDEX. */
-status_t directory_get(struct ext4_inode *directory, uint64_t index, enum block_kind kind, struct buffer **out);
+status_t directory_get(struct ext4_inode *directory, uint64_t index, enum block_kind kind,
+                       struct buffer **out);
 uint64_t directory_blocks(const struct ext4_inode *directory);
 bool directory_is_indexed(const struct ext4_inode *directory);
 
 /* --- htree.c, hash.c --- */
 
-/** Find a name through the index. UNSUPPORTED: a hash that is not known here; search all blocks instead. */
-status_t htree_lookup(struct ext4_inode *directory, const char *name, size_t name_bytes, struct ext4_entry *out);
-/** The location and layout of the index entries of a block, or CORRUPT. Does not look at the checksum. */
-status_t htree_layout(const struct ext4_inode *directory, const uint8_t *block, uint32_t *entries_offset,
-                      uint32_t *limit, uint32_t *count);
+/** Find a name through the index. UNSUPPORTED: a hash that is not known here; search all blocks
+ *  instead. */
+status_t htree_lookup(struct ext4_inode *directory, const char *name, size_t name_bytes,
+                      struct ext4_entry *out);
+/** The location and layout of the index entries of a block, or CORRUPT. Does not look at the
+ *  checksum. */
+status_t htree_layout(const struct ext4_inode *directory, const uint8_t *block,
+                      uint32_t *entries_offset, uint32_t *limit, uint32_t *count);
 
 enum hash_version {
     HASH_LEGACY = 0,
@@ -217,8 +229,10 @@ enum hash_version {
     HASH_TEA_UNSIGNED = 5,
 };
 
-/** The major hash of a name, its lowest bit clear. A seed of zeros stands for the standard one. UNSUPPORTED. */
-status_t hash_name(uint32_t version, const struct le32 seed[4], const char *name, size_t name_bytes, uint32_t *hash);
+/** The major hash of a name, its lowest bit clear. A seed of zeros stands for the standard one.
+ *  UNSUPPORTED. */
+status_t hash_name(uint32_t version, const struct le32 seed[4], const char *name, size_t name_bytes,
+                   uint32_t *hash);
 
 /* --- xattr.c --- */
 

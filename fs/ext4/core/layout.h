@@ -1,7 +1,8 @@
 /* The structures on the medium, as in "ext4 Data Structures and Algorithms".
  *
- * All integers are little-endian. They are declared as arrays of bytes, so that a structure may lie anywhere in a
- * block without being misaligned, and so that nobody uses one without le16(), le32() or le64().
+ * All integers are little-endian. They are declared as arrays of bytes, so that a structure may lie
+ * anywhere in a block without being misaligned, and so that nobody uses one without le16(), le32()
+ * or le64().
  */
 #pragma once
 
@@ -28,7 +29,8 @@ static inline uint16_t le16(struct le16 v)
 
 static inline uint32_t le32(struct le32 v)
 {
-    return (uint32_t)v.byte[0] | (uint32_t)v.byte[1] << 8 | (uint32_t)v.byte[2] << 16 | (uint32_t)v.byte[3] << 24;
+    return (uint32_t)v.byte[0] | (uint32_t)v.byte[1] << 8 | (uint32_t)v.byte[2] << 16 |
+           (uint32_t)v.byte[3] << 24;
 }
 
 static inline struct le32 le32_make(uint32_t v)

@@ -1,5 +1,6 @@
-/* From a block of a file to a block of the medium, by whichever map the inode has. The run found last is remembered
- * in the inode: reading a file from its beginning walks its tree once per extent. */
+/* From a block of a file to a block of the medium, by whichever map the inode has. The run found
+ * last is remembered in the inode: reading a file from its beginning walks its tree once per
+ * extent. */
 #include "internal.h"
 
 static status_t map_walk(struct ext4_inode *inode, uint64_t logical, struct run *run)

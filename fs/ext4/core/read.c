@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* Part of one block, through the cache; file data leaves it first. */
-static status_t read_partial(struct ext4_fs *fs, uint64_t block, size_t skip, uint8_t *out, size_t bytes)
+static status_t read_partial(struct ext4_fs *fs, uint64_t block, size_t skip, uint8_t *out,
+                             size_t bytes)
 {
     struct buffer *buffer;
     status_t s = cache_get(fs, block, &buffer);
@@ -15,9 +16,10 @@ static status_t read_partial(struct ext4_fs *fs, uint64_t block, size_t skip, ui
     return STATUS_OK;
 }
 
-/* At most @bytes from @skip into the mapped @run: the rest of its first block, whole blocks, or the head of a block. */
-static status_t read_mapped(struct ext4_fs *fs, const struct run *run, size_t skip, uint8_t *out, size_t bytes,
-                            size_t *done)
+/* At most @bytes from @skip into the mapped @run: the rest of its first block, whole blocks, or the
+ * head of a block. */
+static status_t read_mapped(struct ext4_fs *fs, const struct run *run, size_t skip, uint8_t *out,
+                            size_t bytes, size_t *done)
 {
     size_t whole = bytes & ~(size_t)(fs->block_bytes - 1);
     if (skip == 0 && whole != 0) {
@@ -30,7 +32,8 @@ static status_t read_mapped(struct ext4_fs *fs, const struct run *run, size_t sk
 }
 
 /* One step: at most what one run of the file holds. */
-static status_t read_step(struct ext4_inode *file, uint64_t offset, uint8_t *out, size_t bytes, size_t *done)
+static status_t read_step(struct ext4_inode *file, uint64_t offset, uint8_t *out, size_t bytes,
+                          size_t *done)
 {
     struct ext4_fs *fs = file->fs;
     struct run run;
@@ -49,7 +52,8 @@ static status_t read_step(struct ext4_inode *file, uint64_t offset, uint8_t *out
     return STATUS_OK;
 }
 
-status_t file_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes, size_t *done)
+status_t file_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes,
+                   size_t *done)
 {
     uint8_t *out = buffer;
     *done = 0;
@@ -72,16 +76,20 @@ status_t file_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_
     return STATUS_OK;
 }
 
-status_t ext4_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes, size_t *done)
+status_t ext4_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes,
+                   size_t *done)
 {
     *done = 0;
-    return inode_is(file, MODE_REGULAR) ? file_read(file, offset, buffer, bytes, done) : STATUS_WRONG_TYPE;
+    return inode_is(file, MODE_REGULAR) ? file_read(file, offset, buffer, bytes, done)
+                                        : STATUS_WRONG_TYPE;
 }
 
-/* Section "Symbolic Links": a target below 60 bytes stands in i_block, unless that holds extents or inline data. */
+/* Section "Symbolic Links": a target below 60 bytes stands in i_block, unless that holds extents or
+ * inline data. */
 static bool link_is_fast(const struct ext4_inode *link)
 {
-    return link->size < INODE_BLOCK_BYTES && (link->flags & (INODE_EXTENTS | INODE_INLINE_DATA)) == 0;
+    return link->size < INODE_BLOCK_BYTES &&
+           (link->flags & (INODE_EXTENTS | INODE_INLINE_DATA)) == 0;
 }
 
 status_t ext4_readlink(struct ext4_inode *link, char *buffer, size_t capacity, size_t *bytes)

@@ -1,18 +1,20 @@
-/* Mounting: the super block (section "Super Block") is read, verified and turned into the geometry that everything
- * else relies on. Whatever is accepted here holds for the life of the mount: sizes are powers of two in their ranges,
- * and the number of blocks fits the device, so that block << block_shift never overflows.
+/* Mounting: the super block (section "Super Block") is read, verified and turned into the geometry
+ * that everything else relies on. Whatever is accepted here holds for the life of the mount: sizes
+ * are powers of two in their ranges, and the number of blocks fits the device, so that block <<
+ * block_shift never overflows.
  *
- * Features: an unknown incompatible feature is refused; unknown read-only compatible ones are of no concern to a
- * reader. A journal that needs recovery is reported and left alone: what it holds is not seen.
+ * Features: an unknown incompatible feature is refused; unknown read-only compatible ones are of no
+ * concern to a reader. A journal that needs recovery is reported and left alone: what it holds is
+ * not seen.
  */
 #include "internal.h"
 
 #include <string.h>
 
-#define INCOMPAT_SUPPORTED                                                                                     \
-    (INCOMPAT_FILETYPE | INCOMPAT_RECOVER | INCOMPAT_META_BG | INCOMPAT_EXTENTS | INCOMPAT_64BIT |              \
-     INCOMPAT_MMP | INCOMPAT_FLEX_BG | INCOMPAT_EA_INODE | INCOMPAT_CSUM_SEED | INCOMPAT_LARGEDIR |             \
-     INCOMPAT_INLINE_DATA)
+#define INCOMPAT_SUPPORTED                                                                         \
+    (INCOMPAT_FILETYPE | INCOMPAT_RECOVER | INCOMPAT_META_BG | INCOMPAT_EXTENTS | INCOMPAT_64BIT | \
+     INCOMPAT_MMP | INCOMPAT_FLEX_BG | INCOMPAT_EA_INODE | INCOMPAT_CSUM_SEED |                    \
+     INCOMPAT_LARGEDIR | INCOMPAT_INLINE_DATA)
 
 /* Enough for the super block whatever sector the device has. */
 #define HEAD_BYTES 4096u
@@ -39,7 +41,8 @@ void fs_release(struct ext4_fs *fs, void *memory)
 
 bool fs_has_blocks(const struct ext4_fs *fs, uint64_t first, uint64_t count)
 {
-    return first != 0 && first >= fs->first_data_block && first < fs->blocks_count && count <= fs->blocks_count - first;
+    return first != 0 && first >= fs->first_data_block && first < fs->blocks_count &&
+           count <= fs->blocks_count - first;
 }
 
 status_t fs_read(struct ext4_fs *fs, uint64_t offset, void *buffer, size_t bytes)
@@ -128,7 +131,8 @@ static status_t super_sizes(struct ext4_fs *fs)
     fs->block_bytes = 1u << fs->block_shift;
     fs->inode_bytes = dynamic ? le16(super->inode_size) : INODE_BYTES_OLD;
     fs->first_inode = dynamic ? le32(super->first_ino) : FIRST_INODE_OLD;
-    if (!is_power_of_two(fs->inode_bytes) || fs->inode_bytes < INODE_BYTES_OLD || fs->inode_bytes > fs->block_bytes)
+    if (!is_power_of_two(fs->inode_bytes) || fs->inode_bytes < INODE_BYTES_OLD ||
+        fs->inode_bytes > fs->block_bytes)
         return refuse(fs, "the inode size makes no sense");
     if (fs->first_inode < FIRST_INODE_OLD)
         return refuse(fs, "the first inode makes no sense");
@@ -146,8 +150,8 @@ static status_t super_sizes(struct ext4_fs *fs)
 static bool groups_are_sane(const struct ext4_fs *fs)
 {
     uint32_t bits = fs->block_bytes * 8;
-    uint32_t units =
-        (fs->ro_compat & RO_COMPAT_BIGALLOC) != 0 ? le32(fs->super.clusters_per_group) : fs->blocks_per_group;
+    uint32_t units = (fs->ro_compat & RO_COMPAT_BIGALLOC) != 0 ? le32(fs->super.clusters_per_group)
+                                                               : fs->blocks_per_group;
     return fs->blocks_per_group != 0 && units != 0 && units <= bits && fs->inodes_per_group != 0 &&
            fs->inodes_per_group <= bits;
 }
@@ -163,10 +167,12 @@ static status_t super_geometry(struct ext4_fs *fs)
     fs->inodes_count = le32(super->inodes_count);
     if (fs->blocks_count > fs->device.size_bytes >> fs->block_shift)
         return refuse(fs, "the file system is larger than its device");
-    if (fs->first_data_block > 1 || fs->blocks_count <= fs->first_data_block || !groups_are_sane(fs))
+    if (fs->first_data_block > 1 || fs->blocks_count <= fs->first_data_block ||
+        !groups_are_sane(fs))
         return refuse(fs, "the super block's geometry makes no sense");
     uint64_t groups = (fs->blocks_count - fs->first_data_block - 1) / fs->blocks_per_group + 1;
-    if (groups > UINT32_MAX || fs->inodes_count > groups * fs->inodes_per_group || fs->inodes_count < fs->first_inode)
+    if (groups > UINT32_MAX || fs->inodes_count > groups * fs->inodes_per_group ||
+        fs->inodes_count < fs->first_inode)
         return refuse(fs, "the super block's geometry makes no sense");
     fs->groups_count = (uint32_t)groups;
     return STATUS_OK;
@@ -189,12 +195,15 @@ static status_t super_load(struct ext4_fs *fs)
 static void tell_state(const struct ext4_fs *fs)
 {
     if ((fs->incompat & INCOMPAT_RECOVER) != 0)
-        fs_message(fs, "the journal needs recovery; mounted read-only without replay, the last changes may be missing");
+        fs_message(
+            fs,
+            "the journal needs recovery; mounted read-only without replay, the last changes may be missing");
     if ((le16(fs->super.state) & STATE_ERRORS) != 0)
         fs_message(fs, "the file system is marked as having errors; run e2fsck");
 }
 
-status_t ext4_mount(const struct ext4_device *device, const struct ext4_options *options, struct ext4_fs **out)
+status_t ext4_mount(const struct ext4_device *device, const struct ext4_options *options,
+                    struct ext4_fs **out)
 {
     struct ext4_fs *fs = options->allocate(options->context, sizeof(*fs));
     if (fs == NULL)
@@ -226,11 +235,13 @@ void ext4_statfs(const struct ext4_fs *fs, struct ext4_statfs *out)
     const struct disk_super *super = &fs->super;
     bool wide = (fs->incompat & INCOMPAT_64BIT) != 0;
     uint64_t overhead = le32(super->overhead_blocks);
-    uint64_t reserved = le_pair(super->r_blocks_count_lo, wide ? le32(super->r_blocks_count_hi) : 0);
+    uint64_t reserved =
+        le_pair(super->r_blocks_count_lo, wide ? le32(super->r_blocks_count_hi) : 0);
     memset(out, 0, sizeof(*out));
     out->block_bytes = fs->block_bytes;
     out->blocks = overhead < fs->blocks_count ? fs->blocks_count - overhead : fs->blocks_count;
-    out->blocks_free = le_pair(super->free_blocks_count_lo, wide ? le32(super->free_blocks_count_hi) : 0);
+    out->blocks_free =
+        le_pair(super->free_blocks_count_lo, wide ? le32(super->free_blocks_count_hi) : 0);
     if (out->blocks_free > out->blocks)
         out->blocks_free = out->blocks;
     out->blocks_available = out->blocks_free > reserved ? out->blocks_free - reserved : 0;

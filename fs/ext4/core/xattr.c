@@ -1,6 +1,7 @@
-/* Extended attributes (section "Extended Attributes"): in the inode's record behind its fields, in one further block
- * with a checksum, and values that are inodes of their own (section "Large Extended Attribute Values").
- * Entries are decoded one at a time, each checked against the end of its region, so a walk is bounded by the region. */
+/* Extended attributes (section "Extended Attributes"): in the inode's record behind its fields, in
+ * one further block with a checksum, and values that are inodes of their own (section "Large
+ * Extended Attribute Values"). Entries are decoded one at a time, each checked against the end of
+ * its region, so a walk is bounded by the region. */
 #include "internal.h"
 
 #include <string.h>
@@ -13,9 +14,13 @@ struct prefix {
 };
 
 static const struct prefix prefixes[] = {
-    {1, "user."},     {2, "system.posix_acl_access"},     {3, "system.posix_acl_default"},
-    {4, "trusted."},  {6, "security."},
-    {7, "system."},   {8, "system.richacl"},
+    {1, "user."},
+    {2, "system.posix_acl_access"},
+    {3, "system.posix_acl_default"},
+    {4, "trusted."},
+    {6, "security."},
+    {7, "system."},
+    {8, "system.richacl"},
 };
 
 static const char *prefix_text(uint8_t index)
@@ -32,10 +37,12 @@ status_t xattr_next(const struct xattr_region *region, size_t *offset, struct xa
     size_t left = region->length - *offset;
     if (left < sizeof(end_mark))
         return STATUS_NOT_FOUND;
-    const struct disk_xattr_entry *entry = (const struct disk_xattr_entry *)(region->bytes + *offset);
+    const struct disk_xattr_entry *entry =
+        (const struct disk_xattr_entry *)(region->bytes + *offset);
     if (memcmp(entry, end_mark, sizeof(end_mark)) == 0)
         return STATUS_NOT_FOUND;
-    size_t size = (sizeof(*entry) + (left < sizeof(*entry) ? 0u : entry->name_len) + 3u) & ~(size_t)3;
+    size_t size =
+        (sizeof(*entry) + (left < sizeof(*entry) ? 0u : entry->name_len) + 3u) & ~(size_t)3;
     if (left < size)
         return STATUS_CORRUPT;
     *out = (struct xattr){
@@ -76,7 +83,8 @@ static bool xattr_block_is_good(const struct ext4_fs *fs, const struct buffer *b
         return false;
     if (!fs->metadata_csum)
         return true;
-    struct le32 number[2] = {le32_make((uint32_t)buffer->block), le32_make((uint32_t)(buffer->block >> 32))};
+    struct le32 number[2] = {le32_make((uint32_t)buffer->block),
+                             le32_make((uint32_t)(buffer->block >> 32))};
     struct le32 zero = le32_make(0);
     size_t head = offsetof(struct disk_xattr_header, checksum);
     size_t tail = head + sizeof(zero);
@@ -87,12 +95,15 @@ static bool xattr_block_is_good(const struct ext4_fs *fs, const struct buffer *b
     return crc == le32(header->checksum);
 }
 
-/* Pin the inode's attribute block; *@out stays null if it has none. Such a block may be shared by inodes. */
-static status_t xattr_block_get(struct ext4_inode *inode, struct buffer **out, struct xattr_region *region)
+/* Pin the inode's attribute block; *@out stays null if it has none. Such a block may be shared by
+ * inodes. */
+static status_t xattr_block_get(struct ext4_inode *inode, struct buffer **out,
+                                struct xattr_region *region)
 {
     struct ext4_fs *fs = inode->fs;
-    uint64_t block = le_pair(inode->disk.file_acl_lo,
-                             (fs->incompat & INCOMPAT_64BIT) != 0 ? le16(inode->disk.file_acl_high) : 0);
+    uint64_t block =
+        le_pair(inode->disk.file_acl_lo,
+                (fs->incompat & INCOMPAT_64BIT) != 0 ? le16(inode->disk.file_acl_high) : 0);
     *out = NULL;
     if (block == 0)
         return STATUS_OK;
@@ -105,14 +116,16 @@ static status_t xattr_block_get(struct ext4_inode *inode, struct buffer **out, s
         return STATUS_CORRUPT;
     }
     buffer_set_verified(buffer, BLOCK_XATTR, 0);
-    *region = (struct xattr_region){buffer->data, fs->block_bytes, sizeof(struct disk_xattr_header)};
+    *region =
+        (struct xattr_region){buffer->data, fs->block_bytes, sizeof(struct disk_xattr_header)};
     *out = buffer;
     return STATUS_OK;
 }
 
-/* Show @region's attributes to @visit until it answers anything but NOT_FOUND, which is the result. */
-static status_t region_visit(const struct xattr_region *region, status_t (*visit)(void *, const struct xattr *),
-                             void *context)
+/* Show @region's attributes to @visit until it answers anything but NOT_FOUND, which is the result.
+ */
+static status_t region_visit(const struct xattr_region *region,
+                             status_t (*visit)(void *, const struct xattr *), void *context)
 {
     struct xattr xattr;
     size_t offset = region->first;
@@ -127,7 +140,8 @@ static status_t region_visit(const struct xattr_region *region, status_t (*visit
     }
 }
 
-static status_t xattr_visit(struct ext4_inode *inode, status_t (*visit)(void *, const struct xattr *), void *context)
+static status_t xattr_visit(struct ext4_inode *inode,
+                            status_t (*visit)(void *, const struct xattr *), void *context)
 {
     struct xattr_region region;
     struct buffer *buffer;
@@ -173,7 +187,8 @@ static status_t get_visit(void *context, const struct xattr *xattr)
     struct getting *get = context;
     const char *prefix = prefix_text(xattr->index);
     size_t prefix_bytes = strlen(prefix);
-    if (strncmp(get->name, prefix, prefix_bytes) != 0 || strlen(get->name + prefix_bytes) != xattr->name_bytes ||
+    if (strncmp(get->name, prefix, prefix_bytes) != 0 ||
+        strlen(get->name + prefix_bytes) != xattr->name_bytes ||
         memcmp(get->name + prefix_bytes, xattr->name, xattr->name_bytes) != 0)
         return STATUS_NOT_FOUND;
     get->bytes = xattr->value_bytes;
@@ -186,9 +201,11 @@ static status_t get_visit(void *context, const struct xattr *xattr)
     return STATUS_OK;
 }
 
-status_t ext4_xattr_get(struct ext4_inode *inode, const char *name, void *buffer, size_t capacity, size_t *bytes)
+status_t ext4_xattr_get(struct ext4_inode *inode, const char *name, void *buffer, size_t capacity,
+                        size_t *bytes)
 {
-    struct getting get = {.fs = inode->fs, .name = name, .buffer = buffer, .capacity = capacity, .bytes = 0};
+    struct getting get = {
+        .fs = inode->fs, .name = name, .buffer = buffer, .capacity = capacity, .bytes = 0};
     status_t s = xattr_visit(inode, get_visit, &get);
     *bytes = get.bytes;
     return s;
@@ -206,7 +223,8 @@ static status_t list_visit(void *context, const struct xattr *xattr)
     size_t prefix_bytes = strlen(prefix);
     char name[EXT4_XATTR_NAME_MAX];
     /* Inline data is kept as an attribute, but is none. */
-    if (xattr->index == XATTR_INDEX_SYSTEM && xattr->name_bytes == 4 && memcmp(xattr->name, "data", 4) == 0)
+    if (xattr->index == XATTR_INDEX_SYSTEM && xattr->name_bytes == 4 &&
+        memcmp(xattr->name, "data", 4) == 0)
         return STATUS_NOT_FOUND;
     if (memchr(xattr->name, 0, xattr->name_bytes) != NULL)
         return STATUS_CORRUPT;
@@ -217,7 +235,8 @@ static status_t list_visit(void *context, const struct xattr *xattr)
 }
 
 status_t ext4_xattr_iterate(struct ext4_inode *inode,
-                            bool (*emit)(void *context, const char *name, size_t value_bytes), void *context)
+                            bool (*emit)(void *context, const char *name, size_t value_bytes),
+                            void *context)
 {
     struct listing list = {.emit = emit, .context = context};
     status_t s = xattr_visit(inode, list_visit, &list);

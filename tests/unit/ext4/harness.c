@@ -51,7 +51,8 @@ int run(bool may_fail, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(command, sizeof(command), format, arguments);
     va_end(arguments);
-    snprintf(line, sizeof(line), "( cd '%s' && PATH=$PATH:/usr/sbin:/sbin && %s ) >'%s/output' 2>&1", scratch_path,
+    snprintf(line, sizeof(line),
+             "( cd '%s' && PATH=$PATH:/usr/sbin:/sbin && %s ) >'%s/output' 2>&1", scratch_path,
              command, scratch_path);
     int status = system(line);
     if (status != 0 && !may_fail) {
@@ -138,8 +139,10 @@ static status_t image_read(void *context, uint64_t offset, void *buffer, size_t 
 {
     struct image *image = context;
     uint32_t align = image->align != 0 ? image->align : 1024;
-    if (offset % align != 0 || bytes % align != 0 || offset > image->size || bytes > image->size - offset) {
-        check(false, "device read at %llu of %zu bytes breaks the contract", (unsigned long long)offset, bytes);
+    if (offset % align != 0 || bytes % align != 0 || offset > image->size ||
+        bytes > image->size - offset) {
+        check(false, "device read at %llu of %zu bytes breaks the contract",
+              (unsigned long long)offset, bytes);
         return STATUS_IO;
     }
     image->reads++;
@@ -188,7 +191,8 @@ static void scratch_remove(void)
 int main(void)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(scratch_path, sizeof(scratch_path), "%s/ext4-unit.XXXXXX", base != NULL ? base : "/tmp");
+    snprintf(scratch_path, sizeof(scratch_path), "%s/ext4-unit.XXXXXX",
+             base != NULL ? base : "/tmp");
     if (mkdtemp(scratch_path) == NULL)
         give_up("no scratch folder");
     atexit(scratch_remove);

@@ -13,10 +13,12 @@ void check(bool good, const char *format, ...) __attribute__((format(printf, 2, 
 _Noreturn void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** The scratch folder, removed at the end. */
 const char *scratch(void);
-/** Run a shell command; its output is shown only if it fails, which ends the run unless @may_fail. */
+/** Run a shell command; its output is shown only if it fails, which ends the run unless @may_fail.
+ */
 int run(bool may_fail, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** An image in memory as a block device that counts, and that checks what the library promises of its reads. */
+/** An image in memory as a block device that counts, and that checks what the library promises of
+ *  its reads. */
 struct image {
     uint8_t *bytes;
     size_t size;

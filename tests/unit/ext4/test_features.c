@@ -1,4 +1,5 @@
-/* Features one by one: refusals, messages, checksums, attributes, times, unwritten extents, errors of the device. */
+/* Features one by one: refusals, messages, checksums, attributes, times, unwritten extents, errors
+ * of the device. */
 #include "harness.h"
 
 #include <stdlib.h>
@@ -14,11 +15,13 @@ static struct image *make(const char *options, const char *size, const char *the
     return image_open("image");
 }
 
-static void expect_mount(struct image *image, status_t expected, const char *message, const char *label)
+static void expect_mount(struct image *image, status_t expected, const char *message,
+                         const char *label)
 {
     struct ext4_fs *fs = NULL;
     status_t s = image_mount(image, &fs);
-    bool told = message == NULL ? image->messages[0] == 0 : strstr(image->messages, message) != NULL;
+    bool told =
+        message == NULL ? image->messages[0] == 0 : strstr(image->messages, message) != NULL;
     check(s == expected && told, "test_ext4_%s", label);
     if (s != expected || !told)
         printf("# messages: %s\n", image->messages);
@@ -26,7 +29,8 @@ static void expect_mount(struct image *image, status_t expected, const char *mes
         ext4_unmount(fs);
 }
 
-/* Without metadata checksums nothing protects the super block, so each field must be checked by itself. */
+/* Without metadata checksums nothing protects the super block, so each field must be checked by
+ * itself. */
 static void expect_refused(size_t offset, size_t bytes, uint32_t value, const char *label)
 {
     struct image *image = image_open("image");
@@ -74,10 +78,11 @@ static void test_mount(void)
 
 static void test_times(void)
 {
-    struct image *image = make("-t ext4 -b 4096", "8M",
-                               "printf 'sif one mtime @0x7fffffff\\nsif one mtime_extra 0x%x\\nsif one atime 0x80000000\\n"
-                               "sif one atime_extra 0\\nsif one crtime @0x10\\nsif one crtime_extra 0x%x\\n' "
-                               "$((987654321 * 4 + 2)) $((5 * 4 + 3)) > script && debugfs -w -f script image");
+    struct image *image = make(
+        "-t ext4 -b 4096", "8M",
+        "printf 'sif one mtime @0x7fffffff\\nsif one mtime_extra 0x%x\\nsif one atime 0x80000000\\n"
+        "sif one atime_extra 0\\nsif one crtime @0x10\\nsif one crtime_extra 0x%x\\n' "
+        "$((987654321 * 4 + 2)) $((5 * 4 + 3)) > script && debugfs -w -f script image");
     struct ext4_fs *fs;
     struct ext4_stat stat;
     if (image_mount(image, &fs) != STATUS_OK)
@@ -86,8 +91,10 @@ static void test_times(void)
     ext4_inode_stat(inode, &stat);
     check(stat.modified.seconds == 0x27fffffffll && stat.modified.nanoseconds == 987654321,
           "test_ext4_times_have_34_bits_and_nanoseconds");
-    check(stat.accessed.seconds == -0x80000000ll && stat.accessed.nanoseconds == 0, "test_ext4_times_before_1970");
-    check(stat.created.seconds == 0x300000010ll && stat.created.nanoseconds == 5, "test_ext4_times_of_creation");
+    check(stat.accessed.seconds == -0x80000000ll && stat.accessed.nanoseconds == 0,
+          "test_ext4_times_before_1970");
+    check(stat.created.seconds == 0x300000010ll && stat.created.nanoseconds == 5,
+          "test_ext4_times_of_creation");
     ext4_inode_close(inode);
     ext4_unmount(fs);
     image_close(image);
@@ -100,7 +107,8 @@ static bool count_attribute(void *context, const char *name, size_t value_bytes)
     return true;
 }
 
-static bool attribute_is(struct ext4_inode *inode, const char *name, const char *first, size_t expected)
+static bool attribute_is(struct ext4_inode *inode, const char *name, const char *first,
+                         size_t expected)
 {
     static char value[100000];
     size_t bytes;
@@ -111,10 +119,12 @@ static bool attribute_is(struct ext4_inode *inode, const char *name, const char 
 static void attributes_test(const char *label, const char *options, size_t large)
 {
     char then[1024];
-    snprintf(then, sizeof(then),
-             "yes valuevalue | head -c 700 > v1 && yes largelarge | head -c %zu > v2 && printf 'ea_set two user.small tiny\\n"
-             "ea_set -f v1 two user.middle\\nea_set -f v2 two user.large\\nea_set one trusted.t 12345\\n' > script && "
-             "debugfs -w -f script image && { e2fsck -fy image; true; }", large);
+    snprintf(
+        then, sizeof(then),
+        "yes valuevalue | head -c 700 > v1 && yes largelarge | head -c %zu > v2 && printf 'ea_set two user.small tiny\\n"
+        "ea_set -f v1 two user.middle\\nea_set -f v2 two user.large\\nea_set one trusted.t 12345\\n' > script && "
+        "debugfs -w -f script image && { e2fsck -fy image; true; }",
+        large);
     struct image *image = make(options, "8M", then);
     struct ext4_fs *fs;
     unsigned int count = 0;
@@ -124,10 +134,13 @@ static void attributes_test(const char *label, const char *options, size_t large
         give_up("cannot mount");
     struct ext4_inode *two = open_path(fs, "two");
     struct ext4_inode *one = open_path(fs, "one");
-    check(attribute_is(two, "user.small", "tiny", 4) && attribute_is(two, "user.middle", "valuevalue\n", 700) &&
-              attribute_is(two, "user.large", "largelarge\n", large) && attribute_is(one, "trusted.t", "12345", 5),
+    check(attribute_is(two, "user.small", "tiny", 4) &&
+              attribute_is(two, "user.middle", "valuevalue\n", 700) &&
+              attribute_is(two, "user.large", "largelarge\n", large) &&
+              attribute_is(one, "trusted.t", "12345", 5),
           "test_ext4_xattr_%s_values_agree", label);
-    check(ext4_xattr_iterate(two, count_attribute, &count) == STATUS_OK && count == 3, "test_ext4_xattr_%s_listed", label);
+    check(ext4_xattr_iterate(two, count_attribute, &count) == STATUS_OK && count == 3,
+          "test_ext4_xattr_%s_listed", label);
     check(ext4_xattr_get(two, "user.small", small, 2, &bytes) == STATUS_RANGE && bytes == 4 &&
               ext4_xattr_get(two, "user.smal", small, 2, &bytes) == STATUS_NOT_FOUND,
           "test_ext4_xattr_%s_statuses", label);
@@ -139,9 +152,10 @@ static void attributes_test(const char *label, const char *options, size_t large
 
 static void test_unwritten(void)
 {
-    struct image *image =
-        make("-t ext4 -b 4096", "8M", "touch empty && printf 'write empty f\\nfallocate f 2 9\\nsif f size 40960\\n' > script && "
-                              "debugfs -w -f script image");
+    struct image *image = make(
+        "-t ext4 -b 4096", "8M",
+        "touch empty && printf 'write empty f\\nfallocate f 2 9\\nsif f size 40960\\n' > script && "
+        "debugfs -w -f script image");
     struct ext4_fs *fs;
     static uint8_t bytes[50000];
     static uint8_t zeros[50000];
@@ -153,7 +167,8 @@ static void test_unwritten(void)
     ext4_inode_stat(inode, &stat);
     memset(bytes, 1, sizeof(bytes));
     status_t s = ext4_read(inode, 0, bytes, sizeof(bytes), &done);
-    check(s == STATUS_OK && done == 40960 && memcmp(bytes, zeros, done) == 0 && stat.blocks_512 == 64,
+    check(s == STATUS_OK && done == 40960 && memcmp(bytes, zeros, done) == 0 &&
+              stat.blocks_512 == 64,
           "test_ext4_unwritten_extents_read_as_zeros");
     ext4_inode_close(inode);
     ext4_unmount(fs);
@@ -162,7 +177,8 @@ static void test_unwritten(void)
 
 static void test_requests(void)
 {
-    run(false, "mkdir big && head -c 8388608 /dev/urandom > big/file && mke2fs -q -F -t ext4 -b 4096 -d big image 32M");
+    run(false,
+        "mkdir big && head -c 8388608 /dev/urandom > big/file && mke2fs -q -F -t ext4 -b 4096 -d big image 32M");
     struct image *image = image_open("image");
     struct ext4_fs *fs;
     uint8_t *bytes = malloc(8388608);
@@ -172,10 +188,13 @@ static void test_requests(void)
     struct ext4_inode *inode = open_path(fs, "file");
     uint64_t before = image->reads;
     status_t s = ext4_read(inode, 0, bytes, 8388608, &done);
-    check(s == STATUS_OK && done == 8388608 && image->reads - before <= 4 && image->largest_read >= 4194304,
-          "test_ext4_read_asks_for_whole_extents (%llu reads)", (unsigned long long)(image->reads - before));
+    check(s == STATUS_OK && done == 8388608 && image->reads - before <= 4 &&
+              image->largest_read >= 4194304,
+          "test_ext4_read_asks_for_whole_extents (%llu reads)",
+          (unsigned long long)(image->reads - before));
     check(ext4_directory_iterate(inode, &(uint64_t){0}, NULL, NULL) == STATUS_WRONG_TYPE &&
-              ext4_lookup(inode, "x", 1, &(uint32_t){0}, &(enum ext4_type){0}) == STATUS_WRONG_TYPE &&
+              ext4_lookup(inode, "x", 1, &(uint32_t){0}, &(enum ext4_type){0}) ==
+                  STATUS_WRONG_TYPE &&
               ext4_readlink(inode, (char *)bytes, 10, &done) == STATUS_WRONG_TYPE,
           "test_ext4_operations_know_their_types");
     ext4_inode_close(inode);
@@ -184,11 +203,13 @@ static void test_requests(void)
     memset(name, 'x', sizeof(name));
     check(ext4_lookup(inode, name, 256, &(uint32_t){0}, &(enum ext4_type){0}) == STATUS_RANGE &&
               ext4_lookup(inode, name, 0, &(uint32_t){0}, &(enum ext4_type){0}) == STATUS_INVALID &&
-              ext4_lookup(inode, name, 255, &(uint32_t){0}, &(enum ext4_type){0}) == STATUS_NOT_FOUND &&
+              ext4_lookup(inode, name, 255, &(uint32_t){0}, &(enum ext4_type){0}) ==
+                  STATUS_NOT_FOUND &&
               ext4_read(inode, 0, name, 10, &done) == STATUS_WRONG_TYPE,
           "test_ext4_lookup_checks_names");
     ext4_inode_close(inode);
-    check(ext4_inode_open(fs, 0, &inode) == STATUS_NOT_FOUND && ext4_inode_open(fs, 8, &inode) == STATUS_NOT_FOUND &&
+    check(ext4_inode_open(fs, 0, &inode) == STATUS_NOT_FOUND &&
+              ext4_inode_open(fs, 8, &inode) == STATUS_NOT_FOUND &&
               ext4_inode_open(fs, 0xffffffff, &inode) == STATUS_NOT_FOUND &&
               ext4_inode_open(fs, 2000, &inode) == STATUS_NOT_FOUND,
           "test_ext4_inode_open_knows_what_is_there");
@@ -200,16 +221,18 @@ static void test_requests(void)
 /* Damage each place that has a checksum; what depends on it, and nothing else, is CORRUPT. */
 static void test_checksums(void)
 {
-    struct image *image = make("-t ext4 -b 1024", "8M", "{ e2fsck -fyD image; true; } && debugfs -R 'imap one' image > imap-one && "
-                               "debugfs -R 'blocks many' image > blocks-many");
+    struct image *image =
+        make("-t ext4 -b 1024", "8M",
+             "{ e2fsck -fyD image; true; } && debugfs -R 'imap one' image > imap-one && "
+             "debugfs -R 'blocks many' image > blocks-many");
     struct ext4_fs *fs;
     char path[300];
     unsigned int number = 0, group = 0, offset = 0, blocks[3] = {0};
     unsigned long block = 0;
     snprintf(path, sizeof(path), "%s/imap-one", scratch());
     FILE *file = fopen(path, "r");
-    bool parsed = fscanf(file, "Inode %u is part of block group %u located at block %lu, offset %x", &number, &group,
-                         &block, &offset) == 4;
+    bool parsed = fscanf(file, "Inode %u is part of block group %u located at block %lu, offset %x",
+                         &number, &group, &block, &offset) == 4;
     fclose(file);
     snprintf(path, sizeof(path), "%s/blocks-many", scratch());
     file = fopen(path, "r");
@@ -224,15 +247,18 @@ static void test_checksums(void)
     enum ext4_type type;
     check(ext4_inode_open(fs, number, &inode) == STATUS_CORRUPT, "test_ext4_checksum_of_inode");
     inode = open_path(fs, "many");
-    check(ext4_lookup(inode, "entry-1-short", 13, &found, &type) == STATUS_CORRUPT, "test_ext4_checksum_of_index");
+    check(ext4_lookup(inode, "entry-1-short", 13, &found, &type) == STATUS_CORRUPT,
+          "test_ext4_checksum_of_index");
     image->bytes[blocks[0] * 1024 + 40] ^= 1;
-    check(ext4_lookup(inode, "entry-1-short", 13, &found, &type) == STATUS_OK, "test_ext4_checksum_is_tried_again");
+    check(ext4_lookup(inode, "entry-1-short", 13, &found, &type) == STATUS_OK,
+          "test_ext4_checksum_is_tried_again");
     ext4_inode_close(inode);
     ext4_unmount(fs);
     image_close(image);
 }
 
-/* Any one read, and any one allocation, may fail: that status comes out, and nothing leaks or is left pinned. */
+/* Any one read, and any one allocation, may fail: that status comes out, and nothing leaks or is
+ * left pinned. */
 static void test_failures(void)
 {
     struct image *image = make("-t ext4 -b 1024", "8M", "{ e2fsck -fyD image; true; }");

@@ -1,6 +1,7 @@
-/* Damaged images: seeded mutations of the blocks that a walk reads. Half of them have the checksums switched off
- * in the super block, so that the damage reaches the code behind them. A walk must end, within a bound of reads and
- * of time; what it finds does not matter, but that most of it is still found does. */
+/* Damaged images: seeded mutations of the blocks that a walk reads. Half of them have the checksums
+ * switched off in the super block, so that the damage reaches the code behind them. A walk must
+ * end, within a bound of reads and of time; what it finds does not matter, but that most of it is
+ * still found does. */
 #include "harness.h"
 #include "walk.h"
 
@@ -43,10 +44,18 @@ static void mutate_once(struct image *image, uint64_t block)
     uint8_t *at = image->bytes + block + offset;
     size_t room = 1024 - offset;
     switch (random_below(5)) {
-    case 0: *at ^= (uint8_t)(1u << random_below(8)); break;
-    case 1: *at = telling[random_below(sizeof(telling))]; break;
-    case 2: memset(at, telling[random_below(sizeof(telling))], room < 4 ? room : 4); break;
-    case 3: *at = (uint8_t)random_below(256); break;
+    case 0:
+        *at ^= (uint8_t)(1u << random_below(8));
+        break;
+    case 1:
+        *at = telling[random_below(sizeof(telling))];
+        break;
+    case 2:
+        memset(at, telling[random_below(sizeof(telling))], room < 4 ? room : 4);
+        break;
+    case 3:
+        *at = (uint8_t)random_below(256);
+        break;
     default:
         for (size_t i = 0; i < room && i < 16; i++)
             at[i] = (uint8_t)random_below(256);
@@ -60,7 +69,8 @@ static void mutate(struct image *image, const struct image *sound, uint32_t seed
     uint32_t count = 1 + random_below(12);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t block = sound->seen[random_below((uint32_t)sound->seen_count)];
-        /* The first read holds the super block, whose damage mostly ends everything: spare it mostly. */
+        /* The first read holds the super block, whose damage mostly ends everything: spare it
+         * mostly. */
         if (block == 0 && random_below(8) != 0)
             continue;
         mutate_once(image, block == 0 ? 1024 : block);
@@ -78,7 +88,8 @@ static void mutations_test(const char *label, const char *options, const char *t
         run(false, "%s", then);
     struct image *sound = image_open("image");
     learn_blocks(sound, &sound_result);
-    check(sound_result.corrupt == 0 && sound_result.inodes > 300, "test_ext4_walk_%s_is_clean", label);
+    check(sound_result.corrupt == 0 && sound_result.inodes > 300, "test_ext4_walk_%s_is_clean",
+          label);
     for (uint32_t seed = 0; seed < MUTATIONS; seed++) {
         struct image *image = image_copy(sound);
         struct ext4_fs *fs;
@@ -95,9 +106,11 @@ static void mutations_test(const char *label, const char *options, const char *t
         alarm(0);
         image_close(image);
     }
-    check(mounted > MUTATIONS / 2 && corrupt > MUTATIONS / 10 && memory_held() == 0,
-          "test_ext4_mutations_%s_are_survived (%u images, %llu mounted, %llu found damaged, %llu inodes)", label,
-          MUTATIONS, (unsigned long long)mounted, (unsigned long long)corrupt, (unsigned long long)walked);
+    check(
+        mounted > MUTATIONS / 2 && corrupt > MUTATIONS / 10 && memory_held() == 0,
+        "test_ext4_mutations_%s_are_survived (%u images, %llu mounted, %llu found damaged, %llu inodes)",
+        label, MUTATIONS, (unsigned long long)mounted, (unsigned long long)corrupt,
+        (unsigned long long)walked);
     image_close(sound);
 }
 
@@ -105,6 +118,7 @@ void test_mutations(void)
 {
     mutations_test("1k", "-t ext4 -b 1024 -O ^has_journal", "{ e2fsck -fyD image; true; }");
     mutations_test("4k", "-t ext4 -b 4096", NULL);
-    mutations_test("inline", "-t ext4 -b 1024 -O inline_data,^has_journal", "{ e2fsck -fyD image; true; }");
+    mutations_test("inline", "-t ext4 -b 1024 -O inline_data,^has_journal",
+                   "{ e2fsck -fyD image; true; }");
     mutations_test("ext3", "-t ext3 -b 1024 -O ^has_journal", "{ e2fsck -fyD image; true; }");
 }

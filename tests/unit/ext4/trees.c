@@ -1,5 +1,6 @@
-/* Trees of files with what is awkward in a file system: sizes at the edges of inline data and blocks, holes, many extents,
- * long names and links, deep and large directories. Contents are pseudo-random, by name, so a mix-up shows. */
+/* Trees of files with what is awkward in a file system: sizes at the edges of inline data and
+ * blocks, holes, many extents, long names and links, deep and large directories. Contents are
+ * pseudo-random, by name, so a mix-up shows. */
 #include "harness.h"
 
 #include <fcntl.h>
@@ -57,8 +58,10 @@ static void file_make(const char *path, size_t bytes)
     close(file);
 }
 
-/* @count pieces of @bytes, one at each multiple of @step from @start on; then a hole up to @size. */
-static void sparse_make(const char *path, off_t start, off_t step, unsigned int count, size_t bytes, off_t size)
+/* @count pieces of @bytes, one at each multiple of @step from @start on; then a hole up to @size.
+ */
+static void sparse_make(const char *path, off_t start, off_t step, unsigned int count, size_t bytes,
+                        off_t size)
 {
     int file = create(path);
     for (unsigned int i = 0; i < count; i++)
@@ -118,7 +121,8 @@ static void names_make(void)
             if (name[k] == '/')
                 name[k] = '_';
         }
-        snprintf(name + (length > 8 ? length - 8 : 0), 9, "%.*u", (int)(length > 8 ? 8 : length), i);
+        snprintf(name + (length > 8 ? length - 8 : 0), 9, "%.*u", (int)(length > 8 ? 8 : length),
+                 i);
         name[length] = 0;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
             file_make(name, i % 3);
@@ -130,17 +134,20 @@ static void special_make(void)
     if (mkfifo("fifo", 0600) != 0 || link("size-4097", "hard-link") != 0)
         give_up("cannot make special files");
     (void)!chmod("size-100", 04711);
-    if (mknod("device-old", S_IFCHR | 0620, makedev(4, 64)) != 0 || mknod("device-new", S_IFBLK | 0660, makedev(259, 70000)) != 0)
+    if (mknod("device-old", S_IFCHR | 0620, makedev(4, 64)) != 0 ||
+        mknod("device-new", S_IFBLK | 0660, makedev(259, 70000)) != 0)
         return; /* only root may, and the comparison goes by what is there */
     (void)!chown("size-1", 70000, 90001);
 }
 
 void tree_mixed(const char *name, size_t link_max, bool holes_at_end)
 {
-    static const size_t sizes[] = {0,   1,   2,    59,   60,   61,   100,   128,   150,        156,     157,
-                                   160, 161, 1023, 1024, 1025, 2000, 4095,  4096,  4097,       8192,    12288,
-                                   700, 800, 900,  960,  1000, 65535, 65536, 65537, 1048576 + 7, 5000000};
-    static const size_t links[] = {1, 2, 58, 59, 60, 61, 100, 155, 156, 160, 161, 200, 511, 1000, 1022, 2000, 4000};
+    static const size_t sizes[] = {0,    1,    2,    59,    60,    61,    100,         128,
+                                   150,  156,  157,  160,   161,   1023,  1024,        1025,
+                                   2000, 4095, 4096, 4097,  8192,  12288, 700,         800,
+                                   900,  960,  1000, 65535, 65536, 65537, 1048576 + 7, 5000000};
+    static const size_t links[] = {1,   2,   58,  59,  60,   61,   100,  155, 156,
+                                   160, 161, 200, 511, 1000, 1022, 2000, 4000};
     char path[64];
     enter(name);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -155,7 +162,8 @@ void tree_mixed(const char *name, size_t link_max, bool holes_at_end)
     sparse_make("sparse-empty", 0, 1, 0, 0, (off_t)3 << 30);
     sparse_make("sparse-far", 80 << 20, 1, 1, 5000, (80 << 20) + 5000);
     sparse_make("sparse-many", 0, 128 << 10, 700, 4096, 699 * (128 << 10) + 4096 + hole);
-    sparse_make("sparse-huge", ((off_t)6 << 30) + 12345, 1, 1, 70000, ((off_t)6 << 30) + 82345 + hole);
+    sparse_make("sparse-huge", ((off_t)6 << 30) + 12345, 1, 1, 70000,
+                ((off_t)6 << 30) + 82345 + hole);
     deep_make(70);
     special_make();
     if (mkdir("names", 0755) != 0 || chdir("names") != 0)
@@ -171,7 +179,8 @@ void tree_many(const char *name, unsigned int entries)
     if (mkdir("many", 0755) != 0 || mkdir("few", 0755) != 0)
         give_up("cannot make many");
     for (unsigned int i = 0; i < entries; i++) {
-        snprintf(path, sizeof(path), "many/entry number %u \xc3\xa9%s", i, i % 7 == 0 ? " and more of a name" : "");
+        snprintf(path, sizeof(path), "many/entry number %u \xc3\xa9%s", i,
+                 i % 7 == 0 ? " and more of a name" : "");
         file_make(path, i % 50 == 0 ? 30 : 0);
     }
     for (unsigned int i = 0; i < 40; i++) {
@@ -195,7 +204,8 @@ void tree_small(const char *name)
     if (mkdir("many", 0755) != 0 || mkdir("few", 0755) != 0)
         give_up("cannot make many");
     for (unsigned int i = 0; i < 300; i++) {
-        snprintf(path, sizeof(path), "many/entry-%u-%s", i, i % 3 ? "short" : "with a name that is longer than it needs");
+        snprintf(path, sizeof(path), "many/entry-%u-%s", i,
+                 i % 3 ? "short" : "with a name that is longer than it needs");
         file_make(path, 0);
     }
     file_make("few/a", 5);

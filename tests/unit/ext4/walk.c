@@ -1,4 +1,5 @@
-/* The walk is breadth-first over a list of inode numbers, so damaged directories can make neither a cycle nor depth. */
+/* The walk is breadth-first over a list of inode numbers, so damaged directories can make neither a
+ * cycle nor depth. */
 #include "walk.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* A walk over everything that an image offers, for mutated and generated images: whatever they hold, it must end
- * without a fault and within a number of steps. */
+/* A walk over everything that an image offers, for mutated and generated images: whatever they
+ * hold, it must end without a fault and within a number of steps. */
 #pragma once
 
 #include <ext4.h>
