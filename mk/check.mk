@@ -1,6 +1,9 @@
-# Gates and tests: mostly the names of what tests/ and tools/ do.
+# Gates and tests.
+#
+# A gate is a goal that fails, and prints why, when the tree breaks its rule: format-check, lint, boundary, gcc, opaque.
+# tests/stages/ holds what `make test` runs, in order; tests/rules/ proves that each gate fires.
 
-# --- host unit tests: tests/unit/<area>/*.c with the sources that its unit.mk lists, under ASan and UBSan ----------
+# --- host unit tests: tests/unit/<area>/*.c with the sources that its unit.mk lists, under ASan and UBSan -------------
 
 UNIT_AREAS := $(sort $(patsubst tests/unit/%/unit.mk,%,$(wildcard tests/unit/*/unit.mk)))
 UNIT_CFLAGS = -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -27,3 +30,97 @@ $(foreach a,$(UNIT_AREAS),$(eval SOURCES :=)$(eval CFLAGS :=)$(eval include test
 unit-build: $(UNIT_AREAS:%=$(BUILD_ROOT)/unit/%/unit)
 unit: unit-build
 	@for a in $(UNIT_AREAS); do echo "# $$a"; $(BUILD_ROOT)/unit/$$a/unit; done
+
+# --- format and lint ----------------------------------------------------------------------------------------------
+
+C_FILES := $(sort $(shell find kernel lib services drivers fs apps tests -name '*.[ch]' 2>/dev/null))
+
+.PHONY: format format-check lint boundary
+format:
+	clang-format-$(LLVM) -i $(C_FILES)
+format-check:
+	$(Q)clang-format-$(LLVM) --dry-run -Werror $(C_FILES)
+
+boundary: $(KERNEL_OBJECTS)
+	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) $(KERNEL_OBJECTS)
+
+# clang-tidy sees each file with the flags of its object. The stamp makes the gate incremental and parallel.
+$(O)/lint/kernel/%: kernel/% .clang-tidy $(O)/kobj/kernel/%.o
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy-$(LLVM) --quiet $< -- $(KERNEL_CFLAGS) 2>/dev/null
+	@touch $@
+$(O)/lint/%: % .clang-tidy $(O)/uobj/%.o
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy-$(LLVM) --quiet $< -- $(USER_CFLAGS) 2>/dev/null
+	@touch $@
+LINT_FILES = $(filter %.c,$(patsubst $(O)/kobj/%.o,%,$(filter-out $(O)/kobj/gen/%,$(KERNEL_OBJECTS))) \
+                          $(patsubst $(O)/uobj/%.o,%,$(filter-out $(O)/uobj/gen/%,$(USER_OBJECTS))))
+lint: $(LINT_FILES:%=$(O)/lint/%)
+
+# --- the second compiler, and statuses of a type that mixes with nothing --------------------------------------------
+
+GCC := gcc
+GCC_FLAGS := -Wlogical-op -Wduplicated-cond
+# Flags that only clang has, and their counterparts.
+as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(filter-out $(CLANG_WARNINGS) --target=% \
+           -fstrict-flex-arrays=3 -fdebug-compilation-dir=% -nostdinc -isystem \
+           $(CLANG_RESOURCE)/include $(SYSROOT)/include $(KERNEL_SANITIZE_$(BUILD)),$(1))) $(GCC_FLAGS)
+GCC_INCLUDE = -nostdinc -isystem $(shell $(GCC) -print-file-name=include)
+
+$(O)/gcc/kobj/%.o: %
+	@mkdir -p $(@D)
+	$(call say,GCC,$<)
+	$(Q)$(GCC) $(call as_gcc,$(KERNEL_CFLAGS)) $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@
+$(O)/gcc/kobj/gen/%.o: $(GEN)/%
+	@mkdir -p $(@D)
+	$(call say,GCC,$<)
+	$(Q)$(GCC) $(call as_gcc,$(KERNEL_CFLAGS)) $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@
+$(O)/gcc/uobj/%.o: % | $(SYSROOT)/.stamp
+	@mkdir -p $(@D)
+	$(call say,GCC,$<)
+	$(Q)$(GCC) $(call as_gcc,$(USER_CFLAGS)) -nostdinc -isystem $(SYSROOT)/include $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@
+$(O)/gcc/uobj/gen/%.o: $(GEN)/% | $(SYSROOT)/.stamp
+	@mkdir -p $(@D)
+	$(call say,GCC,$<)
+	$(Q)$(GCC) $(call as_gcc,$(USER_CFLAGS)) -nostdinc -isystem $(SYSROOT)/include $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@
+
+$(O)/opaque/kobj/%: % $(O)/kobj/%.o
+	@mkdir -p $(@D)
+	$(call say,OPAQUE,$<)
+	$(Q)$(CC) $(KERNEL_CFLAGS) -DSTATUS_OPAQUE=1 -fsyntax-only $<
+	@touch $@
+$(O)/opaque/kobj/gen/%: $(GEN)/% $(O)/kobj/gen/%.o
+	@mkdir -p $(@D)
+	$(call say,OPAQUE,$<)
+	$(Q)$(CC) $(KERNEL_CFLAGS) -DSTATUS_OPAQUE=1 -fsyntax-only $<
+	@touch $@
+$(O)/opaque/uobj/%: % $(O)/uobj/%.o
+	@mkdir -p $(@D)
+	$(call say,OPAQUE,$<)
+	$(Q)$(CC) $(USER_CFLAGS) -DSTATUS_OPAQUE=1 -fsyntax-only $<
+	@touch $@
+$(O)/opaque/uobj/gen/%: $(GEN)/% $(O)/uobj/gen/%.o
+	@mkdir -p $(@D)
+	$(call say,OPAQUE,$<)
+	$(Q)$(CC) $(USER_CFLAGS) -DSTATUS_OPAQUE=1 -fsyntax-only $<
+	@touch $@
+
+# Assembly has no statuses, and one assembler is enough.
+ALL_C_OBJECTS = $(filter %.c.o,$(KERNEL_OBJECTS) $(USER_OBJECTS))
+.PHONY: gcc opaque
+gcc: $(ALL_C_OBJECTS:$(O)/%=$(O)/gcc/%)
+opaque: $(ALL_C_OBJECTS:$(O)/%.o=$(O)/opaque/%)
+
+# --- all of it ----------------------------------------------------------------------------------------------------
+
+.PHONY: test test-long
+# STAGES='10-format …' runs only those.
+STAGES ?=
+TEST_RUNNER = BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
+              $(if $(STAGES),--only $(STAGES) --)
+test:
+	+@$(TEST_RUNNER) tests/stages
+test-long:
+	+@$(TEST_RUNNER) tests/stages tests/stages-long
