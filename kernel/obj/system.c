@@ -7,6 +7,8 @@
 #include <mm/phys.h>
 #include <random.h>
 
+#include "../mm/pagetable.h"
+
 #define RANDOM_BYTES_MAX 256
 
 status_t sys_system_nop(struct thread *self)
@@ -32,7 +34,7 @@ status_t sys_system_memory_stats(struct thread *self, struct cap *budget, struct
         .total_pages = phys_total_pages(),
         .free_pages = phys_free_pages(),
         .kernel_pages = kmem_pages() + phys_table_pages(),
-        .page_table_pages = aspace_table_pages(),
+        .page_table_pages = pagetable_pages(),
         .kmem_bytes = kmem_bytes(),
         .image_pages = (image_bytes + PAGE_SIZE - 1) / PAGE_SIZE,
     };
