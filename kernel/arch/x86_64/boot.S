@@ -6,6 +6,7 @@
  *
  * The boot tables (boot_pml4 …) map the first 4 GiB, writable and executable. They are loaded only until early.c is done; it then
  * turns boot_pml4 into the root that the other CPUs start with: the trampoline's page, not writable, and the kernel's half. */
+#define KERNEL_OFFSET 0xffffffff80000000 /* layout.h, kernel.ld */
 #define PHYSICAL(symbol) ((symbol) - KERNEL_OFFSET)
 #define PRESENT_WRITE 0x3
 #define LARGE 0x80

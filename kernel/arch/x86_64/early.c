@@ -1,0 +1,220 @@
+/* From the PVH start info to kernel_main: what is where in physical memory, then the kernel's own page tables and stack.
+ *
+ * Runs on the boot tables, which map the first 4 GiB at their own address and at the direct map's. The start info and all that it
+ * points to (Xen: public/arch-x86/hvm/start_info.h) come from the loader: every address is checked to be in that range before it is
+ * looked at. RAM is what the memory map calls RAM, less the image, the boot archive, page 0, the page that other CPUs start in, and the
+ * frames taken here for page tables and stacks; all but page 0 are listed in boot_info.reserved.
+ * The image is not relocated: it runs where it is linked. */
+#include <arch.h>
+#include <arch_cpu.h>
+
+#include "cpu_regs.h"
+#include "layout.h"
+#include "local.h"
+
+#define START_INFO_MAGIC 0x336ec578u
+#define MEMORY_TYPE_RAM 1u
+#define BOOT_MAP_END (4ull << 30)
+
+struct start_info {
+    uint32_t magic;
+    uint32_t version;                       /* 1: with a memory map */
+    uint32_t flags;
+    uint32_t module_count;
+    uint64_t modules;
+    uint64_t cmdline;
+    uint64_t rsdp;
+    uint64_t memory_map;
+    uint32_t memory_map_count;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct start_info) == 56, "start info");
+
+struct start_module {
+    uint64_t base;
+    uint64_t bytes;
+    uint64_t cmdline;
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct start_module) == 32, "start info module");
+
+struct start_memory {
+    uint64_t base;
+    uint64_t bytes;
+    uint32_t type;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct start_memory) == 24, "start info memory map");
+
+struct boot_info boot_info;
+
+/* Frames for tables are taken from the end of this range of boot_info.ram. */
+static struct boot_range *pool;
+static uint64_t pool_end;
+
+NORETURN void early_main(paddr_t start);
+
+/** What the loader put at @base, which the boot tables must cover. */
+static const void *boot_pointer(paddr_t base, uint64_t bytes)
+{
+    if (base == 0 || base >= BOOT_MAP_END || bytes > BOOT_MAP_END - base)
+        panic("start info: %#llx bytes at %#llx are out of reach", (unsigned long long)bytes, (unsigned long long)base);
+    return arch_direct_map(base);
+}
+
+/* ── Ranges ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** Insert into the sorted RAM list; more than fit are not used. */
+static void ram_add(uint64_t base, uint64_t end)
+{
+    uint32_t i = boot_info.ram_count;
+
+    if (i == BOOT_RANGES_MAX || base >= end)
+        return;
+    for (; i > 0 && boot_info.ram[i - 1].base > base; i--)
+        boot_info.ram[i] = boot_info.ram[i - 1];
+    boot_info.ram[i] = (struct boot_range){base, end - base};
+    boot_info.ram_count++;
+}
+
+static void ram_remove_at(uint32_t i)
+{
+    boot_info.ram_count--;
+    for (; i < boot_info.ram_count; i++)
+        boot_info.ram[i] = boot_info.ram[i + 1];
+}
+
+/** Take [@base, @end) out of the RAM list. */
+static void ram_subtract(uint64_t base, uint64_t end)
+{
+    uint32_t i = 0;
+
+    while (i < boot_info.ram_count) {
+        struct boot_range range = boot_info.ram[i];
+        uint64_t range_end = range.base + range.bytes;
+
+        if (range_end <= base || end <= range.base) {
+            i++;
+            continue;
+        }
+        ram_remove_at(i);
+        ram_add(range.base, MIN(base, range_end));
+        ram_add(MAX(end, range.base), range_end);
+        i = 0;
+    }
+}
+
+/** [@base, @end), widened to pages, is in use for good. */
+static void reserve(uint64_t base, uint64_t end)
+{
+    base &= ~(PAGE_SIZE - 1);
+    end = (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+    ram_subtract(base, end);
+    ASSERT(boot_info.reserved_count < BOOT_RANGES_MAX);
+    boot_info.reserved[boot_info.reserved_count++] = (struct boot_range){base, end - base};
+}
+
+paddr_t early_frame(void)
+{
+    if (pool == NULL) {
+        for (uint32_t i = 0; i < boot_info.ram_count; i++) {
+            struct boot_range *range = &boot_info.ram[i];
+
+            if (range->base + range->bytes <= BOOT_MAP_END && (pool == NULL || range->bytes > pool->bytes))
+                pool = range;
+        }
+        if (pool == NULL)
+            panic("no RAM below 4 GiB");
+        pool_end = pool->base + pool->bytes;
+    }
+    if (pool->bytes <= PAGE_SIZE)
+        panic("too little RAM for the page tables");
+    pool->bytes -= PAGE_SIZE;
+    paddr_t frame = pool->base + pool->bytes;
+
+    uint64_t *words = arch_direct_map(frame);
+    for (unsigned i = 0; i < ARCH_PT_ENTRIES; i++)
+        words[i] = 0;
+    return frame;
+}
+
+/* ── Start info ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void read_memory_map(const struct start_info *info)
+{
+    const struct start_memory *map =
+        boot_pointer(info->memory_map, (uint64_t)info->memory_map_count * sizeof(struct start_memory));
+
+    for (int wanted_ram = 1; wanted_ram >= 0; wanted_ram--) {
+        for (uint32_t i = 0; i < info->memory_map_count; i++) {
+            uint64_t end;
+
+            if ((map[i].type == MEMORY_TYPE_RAM) != wanted_ram)
+                continue;
+            if (__builtin_add_overflow(map[i].base, map[i].bytes, &end) || end > DIRECT_MAP_BYTES_MAX)
+                end = DIRECT_MAP_BYTES_MAX;
+            if (wanted_ram)
+                ram_add((map[i].base + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), end & ~(PAGE_SIZE - 1));
+            else if (map[i].base < end)     /* whatever else overlaps RAM wins */
+                ram_subtract(map[i].base & ~(PAGE_SIZE - 1), (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1));
+        }
+    }
+    /* Overlapping entries would be given out twice. */
+    for (uint32_t i = 1; i < boot_info.ram_count; i++) {
+        struct boot_range *before = &boot_info.ram[i - 1];
+
+        if (boot_info.ram[i].base < before->base + before->bytes)
+            panic("start info: RAM ranges overlap at %#llx", (unsigned long long)boot_info.ram[i].base);
+    }
+}
+
+static void read_cmdline(paddr_t cmdline)
+{
+    if (cmdline == 0)
+        return;
+    const char *text = boot_pointer(cmdline, sizeof(boot_info.cmdline));
+
+    for (size_t i = 0; i < sizeof(boot_info.cmdline) - 1 && text[i] != '\0'; i++)
+        boot_info.cmdline[i] = text[i];
+}
+
+static void read_start_info(paddr_t start)
+{
+    const struct start_info *info = boot_pointer(start, sizeof(*info));
+
+    if (info->magic != START_INFO_MAGIC || info->version < 1 || info->memory_map_count == 0)
+        panic("no PVH start info with a memory map");
+    read_memory_map(info);
+    ram_subtract(0, PAGE_SIZE);
+    reserve(TRAMPOLINE_PAGE, TRAMPOLINE_PAGE + PAGE_SIZE);
+    reserve(image_physical(image_start), image_physical(image_end));
+    boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
+    if (info->module_count != 0) {
+        const struct start_module *module = boot_pointer(info->modules, sizeof(*module));
+
+        if (module->bytes != 0) {
+            status_ignore(boot_pointer(module->base, module->bytes) != NULL ? STATUS_OK : STATUS_INVALID);
+            boot_info.archive = module->base;
+            boot_info.archive_bytes = module->bytes;
+            reserve(module->base, module->base + module->bytes);
+        }
+    }
+    boot_info.acpi_rsdp = info->rsdp;
+    read_cmdline(info->cmdline);
+}
+
+void early_main(paddr_t start)
+{
+    boot_cpu.self = &boot_cpu;
+    cpus[0] = &boot_cpu;
+    cpu_count = 1;
+    cpu_check();
+    read_start_info(start);
+    if (arch_random(boot_info.seed, sizeof(boot_info.seed)) == 0)
+        klog("no random instruction: seeds come from the clock");
+    paging_build();
+    boot_cpu.kernel_stack = paging_map_stacks(0);
+    reserve(pool->base + pool->bytes, pool_end);
+    cpu_setup(&boot_cpu, &boot_arch_cpu);
+    boot_switch_stack(boot_cpu.kernel_stack, kernel_main);
+}

@@ -1,0 +1,133 @@
+/* The machine's CPUs: found in the MADT, started one at a time by INIT and start-up interrupts (SDM vol. 3, 9.4.4).
+ *
+ * All that a CPU needs (its data, its stacks) is made by the boot CPU beforehand, so that starting it allocates nothing. */
+#include <arch.h>
+#include <arch_cpu.h>
+#include <kmem.h>
+#include <kstring.h>
+
+#include "layout.h"
+#include "local.h"
+
+#define INIT_WAIT_NS 10000000ull
+#define STARTUP_WAIT_NS 200000ull
+#define ANSWER_WAIT_NS 1000000000ull
+
+struct cpu *ap_cpu;
+
+/* boot.S: what the trampoline must be told, since it does not know its page */
+extern char trampoline_32[], trampoline_64[], trampoline_gdt[], trampoline_gdt_pointer[];
+extern char trampoline_jump_32[], trampoline_jump_64[], trampoline_root[];
+
+/** Store @value in the copy of the trampoline's 32-bit word @at. */
+static void trampoline_set(const char *at, uint64_t value)
+{
+    uint32_t word = (uint32_t)value;
+
+    memcpy((char *)arch_direct_map(TRAMPOLINE_PAGE) + (at - trampoline_start), &word, sizeof(word));
+}
+
+static uint64_t in_page(const char *symbol)
+{
+    return TRAMPOLINE_PAGE + (uint64_t)(symbol - trampoline_start);
+}
+
+static void trampoline_copy(void)
+{
+    ASSERT((size_t)(trampoline_end - trampoline_start) <= PAGE_SIZE);
+    memcpy(arch_direct_map(TRAMPOLINE_PAGE), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+    trampoline_set(trampoline_gdt_pointer + 2, in_page(trampoline_gdt));
+    trampoline_set(trampoline_jump_32, in_page(trampoline_32));
+    trampoline_set(trampoline_jump_64, in_page(trampoline_64));
+    trampoline_set(trampoline_root, image_physical(boot_pml4));
+}
+
+static bool cpu_add(uint32_t apic)
+{
+    struct cpu *cpu = kmem_alloc(NULL, sizeof(*cpu));
+    struct arch_cpu *arch = kmem_alloc(NULL, sizeof(*arch));
+    uint32_t id = cpu_count;
+
+    if (cpu == NULL || arch == NULL)
+        return false;
+    cpu->self = cpu;
+    cpu->id = id;
+    cpu->arch_id = apic;
+    cpu->arch = arch;
+    cpu->stack_guard = boot_cpu.stack_guard;
+    cpu->kernel_stack = paging_map_stacks(id);
+    if (cpu->kernel_stack == 0)
+        return false;
+    if (arch_random(&cpu->stack_guard, sizeof(cpu->stack_guard)) == 0)
+        cpu->stack_guard ^= arch_time_now_ns() * 0x9e3779b97f4a7c15ull;
+    cpus[id] = cpu;
+    cpu_count = id + 1;
+    return true;
+}
+
+void cpus_discover(void)
+{
+    uint32_t me = apic_id();
+
+    boot_cpu.arch_id = me;
+    boot_arch_cpu.started = true;
+    for (uint32_t i = 0; i < acpi_cpu_count && cpu_count < CPU_MAX; i++) {
+        if (acpi_apic_ids[i] != me && !cpu_add(acpi_apic_ids[i])) {
+            klog("cpu: no memory for more than %u CPUs", cpu_count);
+            break;
+        }
+    }
+    if (cpu_count > 1)
+        trampoline_copy();
+}
+
+static bool answers(const struct arch_cpu *arch, uint64_t ns)
+{
+    uint64_t end_ns = arch_time_now_ns() + ns;
+
+    while (!__atomic_load_n(&arch->started, __ATOMIC_ACQUIRE)) {
+        if (arch_time_now_ns() >= end_ns)
+            return false;
+        arch_cpu_relax();
+    }
+    return true;
+}
+
+bool arch_cpu_start(uint32_t id)
+{
+    struct cpu *cpu = cpus[id];
+    const struct arch_cpu *arch = arch_cpu_of(cpu);
+    uint32_t page = TRAMPOLINE_PAGE / PAGE_SIZE;
+
+    __atomic_store_n(&ap_cpu, cpu, __ATOMIC_RELEASE);
+    apic_send_init(cpu->arch_id);
+    time_wait_ns(INIT_WAIT_NS);
+    apic_send_startup(cpu->arch_id, page);
+    if (answers(arch, STARTUP_WAIT_NS))
+        return true;
+    apic_send_startup(cpu->arch_id, page);
+    return answers(arch, ANSWER_WAIT_NS);
+}
+
+void ap_main(struct cpu *cpu)
+{
+    struct arch_cpu *arch = arch_cpu_of(cpu);
+
+    cpu_setup(cpu, arch);
+    apic_cpu_init();
+    fpu_cpu_init();
+    __atomic_store_n(&arch->started, true, __ATOMIC_RELEASE);
+    kernel_cpu_main();
+}
+
+void arch_init(void)
+{
+    paging_use_allocator();
+    acpi_read(boot_info.acpi_rsdp);
+    apic_init();
+    time_init();
+    fpu_init();
+    irq_init();
+    cpus_discover();
+    klog("cpu: %u found", cpu_count);
+}

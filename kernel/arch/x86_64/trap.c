@@ -1,0 +1,138 @@
+/* Exceptions and interrupts, after entry.S has saved the registers.
+ *
+ * From user mode the thread's registers are in its context, and what is decided here ends in sched_leave(). In kernel mode, interrupts
+ * come while idling only; every exception there is a bug, since the kernel never touches a user's address. */
+#include <arch.h>
+#include <arch_cpu.h>
+#include <sched.h>
+#include <thread.h>
+
+#include "cpu_regs.h"
+#include "local.h"
+
+#define VECTOR_DIVIDE 0u
+#define VECTOR_DEBUG 1u
+#define VECTOR_NMI 2u
+#define VECTOR_NO_FPU 7u
+#define VECTOR_DOUBLE_FAULT 8u
+#define VECTOR_PAGE_FAULT 14u
+#define EXCEPTIONS 32u
+
+/* Error code of a page fault (SDM vol. 3, 4.7). */
+#define FAULT_WRITE (1u << 1)
+#define FAULT_FETCH (1u << 4)
+
+static const char *const exception_names[EXCEPTIONS] = {
+    [0] = "divide error",
+    [1] = "debug exception",
+    [2] = "NMI",
+    [3] = "breakpoint",
+    [4] = "overflow",
+    [5] = "bound range exceeded",
+    [6] = "invalid opcode",
+    [7] = "no FPU",
+    [8] = "double fault",
+    [10] = "invalid TSS",
+    [11] = "segment not present",
+    [12] = "stack fault",
+    [13] = "general protection",
+    [14] = "page fault",
+    [16] = "floating-point error",
+    [17] = "alignment check",
+    [18] = "machine check",
+    [19] = "SIMD floating-point error",
+    [20] = "virtualisation exception",
+    [21] = "control protection",
+};
+
+static bool stopping;
+
+static const char *exception_name(uint64_t vector)
+{
+    const char *name = vector < EXCEPTIONS ? exception_names[vector] : NULL;
+
+    return name != NULL ? name : "unknown exception";
+}
+
+static void interrupt(uint64_t vector)
+{
+    switch (vector) {
+    case VECTOR_TIMER:
+        apic_end_of_interrupt();
+        trap_timer();
+        break;
+    case VECTOR_IPI:
+        apic_end_of_interrupt();
+        trap_ipi();
+        break;
+    default:
+        if (vector >= VECTOR_DEVICE_FIRST && vector < VECTOR_DEVICE_END)
+            irq_handle((uint32_t)vector);
+        /* Others are spurious: the legacy controllers', and the local APIC's, which wants no end of interrupt. */
+    }
+}
+
+void trap_from_user(struct thread *self, uint64_t vector, uint64_t error)
+{
+    if (vector >= EXCEPTIONS) {
+        interrupt(vector);
+        sched_leave();
+    }
+    if (vector == VECTOR_PAGE_FAULT) {
+        uint64_t address = cr2_read();
+        uint32_t access = (error & FAULT_FETCH) ? MAP_EXECUTE : (error & FAULT_WRITE) ? MAP_WRITE : MAP_READ;
+
+        trap_page_fault(self, address, access);
+    }
+    if (vector == VECTOR_NO_FPU)
+        fpu_first_use(self);
+    trap_exception(self, exception_name(vector), error);
+}
+
+static void print_frame(const struct trap_frame *f)
+{
+    klog("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)f->rax, (unsigned long long)f->rbx,
+         (unsigned long long)f->rcx, (unsigned long long)f->rdx);
+    klog("rsi %016llx rdi %016llx rbp %016llx rsp %016llx", (unsigned long long)f->rsi, (unsigned long long)f->rdi,
+         (unsigned long long)f->rbp, (unsigned long long)f->rsp);
+    klog("r8  %016llx r9  %016llx r10 %016llx r11 %016llx", (unsigned long long)f->r8, (unsigned long long)f->r9,
+         (unsigned long long)f->r10, (unsigned long long)f->r11);
+    klog("r12 %016llx r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)f->r12, (unsigned long long)f->r13,
+         (unsigned long long)f->r14, (unsigned long long)f->r15);
+    klog("rip %016llx rflags %llx cs %llx error %llx cr2 %016llx cr3 %llx", (unsigned long long)f->rip,
+         (unsigned long long)f->rflags, (unsigned long long)f->cs, (unsigned long long)f->error,
+         (unsigned long long)cr2_read(), (unsigned long long)cr3_read());
+}
+
+static NORETURN void kernel_fault(const struct trap_frame *frame)
+{
+    print_frame(frame);
+    trap_kernel_fault(exception_name(frame->vector), frame->rip,
+                      frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT ? cr2_read() : 0, frame->rbp);
+}
+
+void trap_from_kernel(const struct trap_frame *frame)
+{
+    if (frame->vector < EXCEPTIONS)
+        kernel_fault(frame);
+    interrupt(frame->vector);
+}
+
+/* NMI, machine check, double fault: anything may have been interrupted, any lock may be held. */
+void trap_on_own_stack(const struct trap_frame *frame)
+{
+    if (__atomic_load_n(&stopping, __ATOMIC_ACQUIRE)) {
+        for (;;)
+            __asm__ volatile("cli\n\thlt");
+    }
+    if (frame->vector != VECTOR_NMI)
+        kernel_fault(frame);
+    /* An NMI that nobody sent. Reporting it could wait for the log's lock, which this CPU may hold. */
+}
+
+/* The caller's CPU goes on to the end with interrupts off; it is the only one that reports. */
+void arch_stop_others(void)
+{
+    if (!__atomic_exchange_n(&stopping, true, __ATOMIC_ACQ_REL))
+        apic_send_nmi_to_others();
+}
