@@ -86,6 +86,9 @@ struct thread {
     bool killed;                                    /* process_lock: told to end */
     bool in_syscall;                                /* else it came by an exception or interrupt */
     bool wait_restarts;                             /* woken, it executes its system call again */
+    int32_t pager_status;                           /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
+    uint64_t progress_key;                          /* the restarted call whose first @progress bytes are done (mm) */
+    uint64_t progress;
     struct rcu_head rcu_wait;                       /* waiting for a grace period (revoke) */
     struct queue *wait_queue;                       /* receive: the queue waited on together with the endpoint */
     struct arch_fpu *fpu;                           /* allocated on first use */

@@ -281,6 +281,47 @@ void phys_free(paddr_t address, uint32_t order)
     phys_lock_release(&zones_lock);
 }
 
+/* Make [number, end) free, in blocks as big as alignment allows. */
+static void range_give(struct zone *zone, uint64_t number, uint64_t end) REQUIRES(phys_lock)
+{
+    while (number < end) {
+        uint32_t order = (uint32_t)__builtin_ctzll(number | 1ull << PHYS_ORDER_MAX);
+        while (number + (1ull << order) > end)
+            order--;
+        block_give(zone, number, order);
+        number += 1ull << order;
+    }
+}
+
+bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base)
+{
+    uint32_t order = 0;
+    uint64_t number;
+    if (pages == 0 || pages > 1ull << PHYS_ORDER_MAX)
+        return false;
+    while (1ull << order < pages)
+        order++;
+    phys_lock_acquire(&zones_lock);
+    bool found = zones_take(order, limit >> PAGE_SHIFT, &number);
+    if (found)
+        range_give(zone_find(number), number + pages, number + (1ull << order));
+    phys_lock_release(&zones_lock);
+    if (!found)
+        return false;
+    frame_begin(number);
+    *base = number << PAGE_SHIFT;
+    return true;
+}
+
+void phys_free_range(paddr_t base, uint64_t pages)
+{
+    uint64_t number = base >> PAGE_SHIFT;
+    frame_end(frame_at(number));
+    phys_lock_acquire(&zones_lock);
+    range_give(zone_find(number), number, number + pages);
+    phys_lock_release(&zones_lock);
+}
+
 /* ── Charged frames ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 status_t frame_create(struct budget *budget, paddr_t *frame)
@@ -297,22 +338,27 @@ status_t frame_create(struct budget *budget, paddr_t *frame)
     return STATUS_OK;
 }
 
-/* The owner stops paying. */
-static void frame_disown(struct frame *frame)
+/* @owner (may be NULL) pays instead, and was charged; who paid before stops. */
+static void frame_own(struct frame *frame, struct budget *owner)
 {
-    struct budget *owner = frame->owner;
-    if (owner == NULL)
+    struct budget *old = __atomic_exchange_n(&frame->owner, owner, __ATOMIC_RELAXED);
+    if (old == NULL)
         return;
-    frame->owner = NULL;
-    budget_uncharge_pages(owner, 1);
-    object_unref(&owner->object);
+    budget_uncharge_pages(old, 1);
+    object_unref(&old->object);
+}
+
+void frame_set_owner(paddr_t address, struct budget *budget)
+{
+    object_ref(&budget->object);
+    frame_own(frame_of(address), budget);
 }
 
 void frame_put_now(paddr_t address)
 {
     if (!frame_unref(address))
         return;
-    frame_disown(frame_of(address));
+    frame_own(frame_of(address), NULL);
     phys_free(address, 0);
 }
 
@@ -340,7 +386,7 @@ static void deferred_run(struct rcu_head *head)
         struct frame *frame = frame_at(number);
         cache->waiting = frame->word >> REFS_BITS;
         __atomic_store_n(&frame->word, 0, __ATOMIC_RELAXED);
-        frame_disown(frame);
+        frame_own(frame, NULL);
         frame_give(number);
     }
     cache->grace_running = false;
@@ -386,20 +432,14 @@ static void zone_tables_init(struct zone *zone, void *tables, uint64_t bytes) NO
         zone->frames[i].word = HOLE;
 }
 
-/* Make [number, end) free, in blocks as big as alignment allows. */
-static void range_give(struct zone *zone, uint64_t number, uint64_t end)
+/* [number, end) is RAM that was never given out. */
+static void range_add(struct zone *zone, uint64_t number, uint64_t end)
 {
     for (uint64_t i = number; i < end; i++)
         zone->frames[i - zone->first].word = 0;
     total_pages += end - number;
     phys_lock_acquire(&zones_lock);
-    while (number < end) {
-        uint32_t order = (uint32_t)__builtin_ctzll(number | 1ull << PHYS_ORDER_MAX);
-        while (number + (1ull << order) > end)
-            order--;
-        block_give(zone, number, order);
-        number += 1ull << order;
-    }
+    range_give(zone, number, end);
     phys_lock_release(&zones_lock);
 }
 
@@ -426,7 +466,7 @@ static void zone_add(uint32_t from, uint32_t to)
     for (uint32_t i = from; i < to; i++) {
         uint64_t end = ranges[i].base + ranges[i].bytes - (i == host ? bytes : 0);
         /* Frame 0 stays out: 0 is no frame in lists and page tables. */
-        range_give(zone, MAX(ranges[i].base >> PAGE_SHIFT, 1u), end >> PAGE_SHIFT);
+        range_add(zone, MAX(ranges[i].base >> PAGE_SHIFT, 1u), end >> PAGE_SHIFT);
     }
 }
 
@@ -462,6 +502,20 @@ bool phys_is_ram(paddr_t base, uint64_t bytes)
 {
     return ranges_touch(boot_info.ram, boot_info.ram_count, base, base + bytes) ||
            ranges_touch(boot_info.reserved, boot_info.reserved_count, base, base + bytes);
+}
+
+static bool ranges_hold(const struct boot_range *ranges, uint32_t count, paddr_t base, paddr_t end)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (base >= ranges[i].base && end <= ranges[i].base + ranges[i].bytes)
+            return true;
+    return false;
+}
+
+bool phys_is_all_ram(paddr_t base, uint64_t bytes)
+{
+    return ranges_hold(boot_info.ram, boot_info.ram_count, base, base + bytes) ||
+           ranges_hold(boot_info.reserved, boot_info.reserved_count, base, base + bytes);
 }
 
 uint64_t phys_total_pages(void)

@@ -5,18 +5,32 @@
  * (and when switching) and flushes. CPUs that run user code of this aspace are sent an IPI, and nobody waits: frames taken out of page
  * tables are freed through rcu_call(), whose grace period implies that every CPU left the kernel, hence flushed. */
 #include "../cap.h"
+#include "../cpu.h"
 #include "memory.h"
 
+/** NEW: not in the tree yet. LIVE: in it. GONE: out of it for good. */
+enum mapping_state { MAPPING_NEW, MAPPING_LIVE, MAPPING_GONE };
+
+/* A run of pages of one Memory. Unmapping or protecting a part splits it; the pieces share the capability leaf of the first, their
+ * head, which stays (hollow, if need be) until the last piece is gone. */
 struct mapping {
-    struct cap leaf;                                /* in the Memory's derivation tree */
+    struct cap leaf;                                /* head: in the Memory's derivation tree, if has_leaf */
     struct aspace *aspace;
     struct memory *memory;                          /* reference */
-    uint64_t start, pages;                          /* aspace_lock */
-    uint64_t offset_pages;
-    uint32_t prot;                                  /* MAP_READ|WRITE|EXECUTE now */
+    uint64_t start, pages;                          /* aspace_lock and memory_lock to write, either to read */
+    uint64_t offset_pages;                          /* likewise: page of the Memory at start */
+    uint8_t state;                                  /* enum mapping_state; aspace_lock */
+    bool has_leaf;
+    uint32_t prot;                                  /* MAP_READ|WRITE|EXECUTE now; both locks to write */
     uint32_t max_prot;                              /* what the capability allowed */
     uint64_t cookie;
+    uint64_t protect_cursor;                        /* aspace_lock: entries from here on may still allow more than prot; 0: none */
+    uint64_t flush_generation;                      /* memory_lock: of aspace, when a frame in it was replaced last */
+    struct mapping *head;                           /* of its pieces; itself if it is the first */
+    uint32_t pieces;                                /* head: LIVE ones; aspace_lock */
+    struct list pieces_link;                        /* head: the list of the others; aspace_lock */
     struct mapping *left, *right;                   /* aspace_lock: balanced tree by start */
+    uint64_t low, high, gap;                        /* aspace_lock: of the subtree: first byte, end, largest gap inside */
     uint32_t height;
     struct list memory_link;                        /* memory_lock */
     struct rcu_head rcu;
@@ -28,9 +42,9 @@ struct aspace {
     paddr_t root;                                   /* top page table */
     struct mapping *mappings GUARDED_BY(aspace_lock);
     uint64_t generation;                            /* atomic */
-    uint64_t cpus[CPU_MAX / 64];                    /* atomic bits: CPUs that have it loaded */
-    uint64_t resident;                              /* pages mapped */
-    uint64_t random;                                /* ASLR state */
+    uint64_t resident;                              /* atomic: pages in page tables */
+    uint64_t map_base;                              /* where the search for free ranges begins: random */
+    uint32_t holds;                                 /* atomic: mappings that may still look at this structure, and 1 until teardown */
 };
 
 static inline struct aspace *aspace_of(struct object *object)
@@ -42,7 +56,8 @@ __attribute__((warn_unused_result)) status_t aspace_create(struct budget *budget
 /** Map without a capability (init's first mappings): as sys_aspace_map. */
 __attribute__((warn_unused_result)) status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_t address,
                                                                uint64_t offset, uint64_t length, uint32_t flags, uint64_t *mapped);
-/** Resolve a user fault of @self. OK: retry the instruction. KERNEL_BLOCKED: queued at the pager. FAULT, NO_MEMORY, IO …: it cannot be. */
+/** Resolve a user fault of @self. OK: retry the instruction. KERNEL_BLOCKED: queued at the pager. KERNEL_DONE: attention is pending.
+ *  FAULT, NO_MEMORY, IO …: it cannot be. */
 __attribute__((warn_unused_result)) status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address,
                                                           uint32_t access);
 /** Kernel access to user memory, always by walking: the kernel never dereferences a user address. FAULT if unmapped or without the
@@ -60,7 +75,6 @@ __attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace,
                                                           uint32_t access, paddr_t *frame);
 /** On the way out: load @aspace if another is loaded, flush if its generation moved. */
 void aspace_activate(struct aspace *aspace);
-struct cpu;
 /** @cpu goes idle and loads the kernel's page tables: it runs no address space any more (cpu->aspace = NULL). */
 void aspace_deactivate(struct cpu *cpu);
 

@@ -28,6 +28,10 @@ __attribute__((warn_unused_result)) bool phys_alloc(uint32_t order, paddr_t *fra
 __attribute__((warn_unused_result)) bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame);
 /** Free at once what phys_alloc gave (one reference left, no owner). Nobody can reach it any more, through a TLB neither. */
 void phys_free(paddr_t frame, uint32_t order);
+/** @pages contiguous frames below @limit, not zeroed, without owner. False: none. */
+__attribute__((warn_unused_result)) bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base);
+/** Free at once what phys_alloc_range gave. */
+void phys_free_range(paddr_t base, uint64_t pages);
 
 /** A frame charged to @budget (one page), not zeroed, one reference. NO_MEMORY if the budget or the machine has none. */
 __attribute__((warn_unused_result)) status_t frame_create(struct budget *budget, paddr_t *frame);
@@ -43,6 +47,10 @@ uint32_t frame_refs(paddr_t frame);
 
 /** Does the range touch RAM: managed, or reserved for the kernel's image, the boot archive or the allocator's own tables? */
 bool phys_is_ram(paddr_t base, uint64_t bytes);
+/** Is all of the range RAM in that sense? Such frames are in the direct map. */
+bool phys_is_all_ram(paddr_t base, uint64_t bytes);
+/** Pass the frame, to which the caller holds a reference, to another payer: @budget was charged a page for it already. */
+void frame_set_owner(paddr_t frame, struct budget *budget);
 uint64_t phys_total_pages(void);
 /** Free now; frames in a grace period are not. */
 uint64_t phys_free_pages(void);

@@ -1,0 +1,369 @@
+/* Memory objects: where a page comes from.
+ *
+ * memory_resolve() is the heart: under the Memory's lock it finds the frame of a page. Absent pages of anonymous Memory are taken and
+ * zeroed; shared ones are copied before they are written (first the path in the tree, then the frame), and the translations of the
+ * frame that was replaced are taken away in every address space; absent pages of a pager-backed Memory make the thread wait.
+ * A clone of a pager-backed Memory has what was there when it was made, and takes the other pages over from its parent when they are
+ * first touched (memory_fetch); the parent is always the pager-backed one, so there are no chains.
+ * Invariants: a translation allows writing only if its frame is reached by one tree alone (the page is exclusive); what makes a page
+ * shared - clone, fetch - write-protects its translations under the same lock or before anybody can see the sharer. */
+#include "mm/memory.h"
+
+#include "arch.h"
+#include "budget.h"
+#include "kmem.h"
+#include "kstring.h"
+#include "memory_internal.h"
+#include "mm/phys.h"
+#include "obj_create.h"
+#include "sched.h"
+
+/* ── Objects ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages) NO_THREAD_SAFETY
+{
+    struct memory *memory = kmem_alloc(budget, sizeof(*memory));
+    if (memory == NULL)
+        return NULL;
+    object_init(&memory->object, &memory_ops, budget);
+    memory->kind = (uint8_t)kind;
+    memory->pages = pages;
+    list_init(&memory->mappings);
+    list_init(&memory->waiters);
+    list_init(&memory->offered);
+    event_source_init(&memory->pager, EVENT_PAGER);
+    return memory;
+}
+
+static status_t contiguous_take(struct memory *memory, bool low)
+{
+    status_t status = budget_charge_pages(memory->object.budget, memory->pages);
+    if (!status_is_ok(status))
+        return status;
+    if (phys_alloc_range(memory->pages, low ? 1ull << 32 : UINT64_MAX, &memory->base))
+        return STATUS_OK;
+    budget_uncharge_pages(memory->object.budget, memory->pages);
+    return STATUS_NO_MEMORY;
+}
+
+status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags, struct memory **created)
+{
+    const uint32_t contiguous = MEMORY_CONTIGUOUS | MEMORY_LOW;
+    if (bytes == 0 || bytes > MEMORY_PAGES_MAX << PAGE_SHIFT || (flags & ~(contiguous | MEMORY_PAGED)) != 0 ||
+        (flags & contiguous) == MEMORY_LOW || (flags & contiguous && flags & MEMORY_PAGED))
+        return STATUS_INVALID;
+    uint64_t pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    enum memory_kind kind = (flags & MEMORY_PAGED) != 0 ? MEMORY_KIND_PAGER : MEMORY_KIND_ANONYMOUS;
+    struct memory *memory = memory_allocate(budget, kind, pages);
+    if (memory == NULL)
+        return STATUS_NO_MEMORY;
+    if ((flags & MEMORY_CONTIGUOUS) != 0) {
+        status_t status = contiguous_take(memory, (flags & MEMORY_LOW) != 0);
+        if (!status_is_ok(status)) {
+            object_unref(&memory->object);
+            return status;
+        }
+        memory->kind = MEMORY_KIND_CONTIGUOUS;
+    }
+    *created = memory;
+    return STATUS_OK;
+}
+
+status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes, struct memory **created)
+{
+    uint64_t end;
+    if (!is_page_aligned(base) || !is_page_aligned(bytes) || bytes == 0 || __builtin_add_overflow(base, bytes, &end))
+        return STATUS_INVALID;
+    struct memory *memory = memory_allocate(budget, MEMORY_KIND_PHYSICAL, bytes >> PAGE_SHIFT);
+    if (memory == NULL)
+        return STATUS_NO_MEMORY;
+    memory->base = base;
+    memory->device = !phys_is_all_ram(base, bytes);
+    *created = memory;
+    return STATUS_OK;
+}
+
+/* The last capability is gone; what is mapped from inside the kernel, or pinned, keeps its pages until memory_free(). */
+static void memory_destroy(struct object *object)
+{
+    pager_end(memory_of(object));
+}
+
+static void memory_free(struct object *object);
+
+static void memory_free_again(struct rcu_head *head)
+{
+    memory_free(container_of(head, struct object, rcu));
+}
+
+/* Runs from rcu_call(), in pieces: nobody reaches the object any more, so its header serves for the next piece. */
+static void memory_free(struct object *object) NO_THREAD_SAFETY
+{
+    struct memory *memory = memory_of(object);
+    while (!radix_destroy_step(&memory->tree, PREEMPT_PAGES)) {
+        if (sched_should_yield()) {
+            rcu_call(&object->rcu, memory_free_again);
+            return;
+        }
+    }
+    if (memory->kind == MEMORY_KIND_CONTIGUOUS && memory->base != 0) {
+        phys_free_range(memory->base, memory->pages);
+        budget_uncharge_pages(object->budget, memory->pages);
+    }
+    event_source_unbind(&memory->pager);
+    if (memory->parent != NULL)
+        object_unref(&memory->parent->object);
+    object_release(object, sizeof(*memory));
+}
+
+const struct object_ops memory_ops = {.type = OBJECT_MEMORY, .destroy = memory_destroy, .free = memory_free};
+
+/* ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool is_linear(const struct memory *memory)
+{
+    return memory->kind == MEMORY_KIND_PHYSICAL || memory->kind == MEMORY_KIND_CONTIGUOUS;
+}
+
+bool memory_is_flushed(struct memory *memory)
+{
+    if (likely(!memory->flush_pending))
+        return true;
+    list_for_each(node, &memory->mappings) {
+        const struct mapping *mapping = list_entry(node, struct mapping, memory_link);
+        if (mapping->flush_generation != 0 && aspace_is_stale(mapping->aspace, mapping->flush_generation))
+            return false;
+    }
+    memory->flush_pending = false;
+    return true;
+}
+
+/* A new page, zero. */
+static status_t page_take(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock)
+{
+    struct budget *budget = memory->object.budget;
+    uint64_t *slot;
+    status_t status = radix_slot(&memory->tree, budget, memory->first + index, &slot);
+    if (!status_is_ok(status))
+        return status;
+    status = frame_create(budget, &page->frame);
+    if (!status_is_ok(status)) {
+        radix_tidy(&memory->tree, memory->first + index);
+        return status;
+    }
+    memset(phys_to_virt(page->frame), 0, PAGE_SIZE);
+    radix_slot_fill(&memory->tree, memory->first + index, slot, page->frame | PAGE_ENTRY_PRESENT);
+    page->writable = true;
+    return STATUS_OK;
+}
+
+/* Make the present page @index this Memory's own. */
+static status_t page_unshare(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock)
+{
+    struct budget *budget = memory->object.budget;
+    uint64_t *slot;
+    paddr_t copy;
+    status_t status = radix_slot(&memory->tree, budget, memory->first + index, &slot);
+    if (!status_is_ok(status))
+        return status;
+    paddr_t old = page_entry_frame(*slot);
+    if (frame_refs(old) == 1) {                     /* the other sharers went meanwhile */
+        page->writable = true;
+        return STATUS_OK;
+    }
+    status = frame_create(budget, &copy);
+    if (!status_is_ok(status))
+        return status;
+    memcpy(phys_to_virt(copy), phys_to_virt(old), PAGE_SIZE);
+    mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);
+    *slot = copy | (*slot & (PAGE_SIZE - 1));
+    frame_put(old);
+    page->frame = copy;
+    page->writable = true;
+    return STATUS_OK;
+}
+
+bool memory_present(struct memory *memory, uint64_t index, struct page *page)
+{
+    bool exclusive;
+    if (index >= memory->pages)
+        return false;
+    if (is_linear(memory)) {
+        page->frame = memory->base + (index << PAGE_SHIFT);
+        page->writable = true;
+        return true;
+    }
+    uint64_t entry = radix_lookup(&memory->tree, memory->first + index, &exclusive);
+    page->frame = page_entry_frame(entry);
+    page->writable = entry != 0 && exclusive && frame_refs(page->frame) == 1;
+    return entry != 0;
+}
+
+status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write, struct page *page)
+{
+    if (index >= memory->pages)
+        return STATUS_RANGE;
+    if (memory_present(memory, index, page))
+        return page->writable || !write ? STATUS_OK : page_unshare(memory, index, page);
+    if (memory->kind == MEMORY_KIND_PAGER)
+        return pager_wait(memory, self, index);
+    if (memory->parent != NULL)
+        return MEMORY_ASK_PARENT;
+    return page_take(memory, index, page);
+}
+
+/* Page @index of @parent with a reference for a sharer. */
+static status_t page_share(struct memory *parent, struct thread *self, uint64_t index, paddr_t *frame)
+{
+    struct page page;
+    memory_lock_acquire(&parent->lock);
+    status_t status = memory_resolve(parent, self, index, false, &page);
+    if (status_is_ok(status)) {
+        mappings_restrict(parent, index, 1, PAGETABLE_WRITE_PROTECT);
+        frame_ref(page.frame);
+        *frame = page.frame;
+    }
+    memory_lock_release(&parent->lock);
+    return status;
+}
+
+status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index)
+{
+    paddr_t frame;
+    bool exclusive;
+    uint64_t *slot;
+    status_t status = page_share(memory->parent, self, memory->parent_first + index, &frame);
+    if (!status_is_ok(status))
+        return status;
+    memory_lock_acquire(&memory->lock);
+    uint64_t at = memory->first + index;
+    if (index < memory->pages && radix_lookup(&memory->tree, at, &exclusive) == 0) {
+        status = radix_slot(&memory->tree, memory->object.budget, at, &slot);
+        if (status_is_ok(status)) {
+            radix_slot_fill(&memory->tree, at, slot, frame | PAGE_ENTRY_PRESENT);
+            frame = 0;
+        }
+    }
+    memory_lock_release(&memory->lock);
+    if (frame != 0)
+        frame_put(frame);
+    return status;
+}
+
+/* ── For the rest of the kernel ───────────────────────────────────────────────────────────────────────────────────── */
+
+status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write, paddr_t *frame)
+{
+    if (memory->device)
+        return STATUS_INVALID;
+    for (;;) {
+        struct page page;
+        memory_lock_acquire(&memory->lock);
+        status_t status = memory_resolve(memory, self, index, write, &page);
+        memory_lock_release(&memory->lock);
+        if (status_is_ok(status))
+            *frame = page.frame;
+        if (status != MEMORY_ASK_PARENT)
+            return status;
+        status = memory_fetch(memory, self, index);
+        if (!status_is_ok(status))
+            return status;
+    }
+}
+
+/* Count a pin on the page that memory_resolve() has just made exclusive. */
+static status_t page_pin(struct memory *memory, uint64_t index) REQUIRES(memory_lock)
+{
+    uint64_t *slot;
+    if (!is_linear(memory)) {
+        status_t status = radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
+        if (!status_is_ok(status))
+            return status;
+        if ((*slot & PAGE_ENTRY_PINS_MASK) == PAGE_ENTRY_PINS_MASK)
+            return STATUS_BUSY;
+        *slot += PAGE_ENTRY_PIN;
+    }
+    if (memory->pins == UINT32_MAX)
+        return STATUS_BUSY;
+    memory->pins++;
+    return STATUS_OK;
+}
+
+status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, bool write, paddr_t *frame)
+{
+    (void)write;
+    if (memory->device)
+        return STATUS_INVALID;
+    for (;;) {
+        struct page page;
+        memory_lock_acquire(&memory->lock);
+        status_t status = memory_resolve(memory, self, index, true, &page);
+        if (status_is_ok(status))
+            status = page_pin(memory, index);
+        memory_lock_release(&memory->lock);
+        if (status_is_ok(status))
+            *frame = page.frame;
+        if (status != MEMORY_ASK_PARENT)
+            return status;
+        status = memory_fetch(memory, self, index);
+        if (!status_is_ok(status))
+            return status;
+    }
+}
+
+void memory_unpin(struct memory *memory, uint64_t index)
+{
+    uint64_t *slot;
+    memory_lock_acquire(&memory->lock);
+    ASSERT(memory->pins != 0);
+    memory->pins--;
+    if (!is_linear(memory)) {
+        /* The path is exclusive: a Memory with pins is not cloned. */
+        status_t status = radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
+        ASSERT(status_is_ok(status) && (*slot & PAGE_ENTRY_PINS_MASK) != 0);
+        *slot -= PAGE_ENTRY_PIN;
+    }
+    memory_lock_release(&memory->lock);
+}
+
+static status_t memory_copy(struct memory *memory, struct thread *self, uint64_t offset, void *to, const void *from, size_t bytes)
+{
+    uint64_t end;
+    if (__builtin_add_overflow(offset, bytes, &end) || end > memory_pages(memory) << PAGE_SHIFT)
+        return STATUS_RANGE;
+    for (size_t done = 0; done < bytes;) {
+        paddr_t frame;
+        uint64_t at = offset + done;
+        size_t part = MIN(bytes - done, (size_t)(PAGE_SIZE - at % PAGE_SIZE));
+        status_t status = memory_page(memory, self, at >> PAGE_SHIFT, from != NULL, &frame);
+        if (!status_is_ok(status))
+            return status;
+        char *page = (char *)phys_to_virt(frame) + at % PAGE_SIZE;
+        if (from != NULL)
+            memcpy(page, (const char *)from + done, part);
+        else
+            memcpy((char *)to + done, page, part);
+        done += part;
+    }
+    return STATUS_OK;
+}
+
+status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to, size_t bytes)
+{
+    return memory_copy(memory, self, offset, to, NULL, bytes);
+}
+
+status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset, const void *from, size_t bytes)
+{
+    return bytes == 0 ? STATUS_OK : memory_copy(memory, self, offset, NULL, from, bytes);
+}
+
+status_t memory_range_check(const struct memory *memory, uint64_t offset, uint64_t bytes)
+{
+    uint64_t end;
+    if (!is_page_aligned(offset) || !is_page_aligned(bytes))
+        return STATUS_INVALID;
+    if (__builtin_add_overflow(offset, bytes, &end) || end > memory_pages(memory) << PAGE_SHIFT)
+        return STATUS_RANGE;
+    return STATUS_OK;
+}

@@ -1,0 +1,51 @@
+#pragma once
+/* What the files of Memory and of address spaces share. */
+#include "mm/aspace.h"
+#include "mm/memory.h"
+#include "pagetable.h"
+#include "thread.h"
+
+/** Between memory_resolve() and its callers: the page is the parent's; call memory_fetch() without locks, then begin again. */
+#define MEMORY_ASK_PARENT STATUS_INTERNAL(16)
+
+/** Pages that are handled with interrupts off before somebody is asked whether to give way. */
+#define PREEMPT_PAGES 64u
+
+struct page {
+    paddr_t frame;
+    bool writable;                                  /* nobody shares it: a translation may allow writing */
+};
+
+extern const struct object_ops memory_ops;
+
+/** Find page @index, taking, zeroing, copying as needed; statuses as memory_page(), and MEMORY_ASK_PARENT. */
+__attribute__((warn_unused_result)) status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write,
+                                                            struct page *page) REQUIRES(memory_lock);
+/** Page @index if it is there already and nobody must be asked. */
+bool memory_present(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock);
+/** Take page @index over from the parent, as memory_page() for reading. No lock held. */
+__attribute__((warn_unused_result)) status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index);
+/** May a frame that replaced another be written through @memory, that is: has every CPU stopped using the former one? */
+bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock);
+/** A zeroed Memory of @kind, charged to @budget. NULL: no memory. */
+struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages);
+
+/** Queue @self for page @index of a pager-backed Memory and ask the pager. Statuses as memory_page(), never OK. */
+__attribute__((warn_unused_result)) status_t pager_wait(struct memory *memory, struct thread *self, uint64_t index)
+    REQUIRES(memory_lock);
+/** Wake up to @limit threads that wait for pages of [@first, @end); with @status not OK, waiting for the page fails with it.
+ *  True: there may be more. */
+bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status, uint32_t limit) REQUIRES(memory_lock);
+/** The last capability went: nobody will supply. */
+void pager_end(struct memory *memory);
+
+/** Remove or write-protect the translations of pages [@index, @index + @count) of @memory in all address spaces. */
+void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count, enum pagetable_change change) REQUIRES(memory_lock);
+
+/** Translations were taken away: CPUs that run @aspace flush before they next run user code. */
+void aspace_invalidate(struct aspace *aspace);
+/** Does a CPU other than this one have @aspace loaded without having flushed since @generation? */
+bool aspace_is_stale(const struct aspace *aspace, uint64_t generation);
+
+/** Check a byte range of a Memory: page-aligned, inside. INVALID, RANGE. */
+__attribute__((warn_unused_result)) status_t memory_range_check(const struct memory *memory, uint64_t offset, uint64_t bytes);

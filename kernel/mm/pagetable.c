@@ -1,0 +1,186 @@
+/* See pagetable.h. */
+#include "pagetable.h"
+
+#include "budget.h"
+#include "kstring.h"
+#include "mm/phys.h"
+
+static uint64_t table_count;                        /* atomic */
+
+uint64_t pagetable_pages(void)
+{
+    return __atomic_load_n(&table_count, __ATOMIC_RELAXED);
+}
+
+static inline pte_t *table_of(paddr_t table)
+{
+    return phys_to_virt(table);
+}
+
+/* Entries of the root that are the user's. */
+static inline unsigned entries_of(unsigned level)
+{
+    return level == ARCH_PT_LEVELS - 1 ? ARCH_PT_USER_ROOT_ENTRIES : ARCH_PT_ENTRIES;
+}
+
+status_t pagetable_create(struct budget *budget, paddr_t *table)
+{
+    status_t status = frame_create(budget, table);
+    if (!status_is_ok(status))
+        return status;
+    memset(phys_to_virt(*table), 0, PAGE_SIZE);
+    __atomic_fetch_add(&table_count, 1, __ATOMIC_RELAXED);
+    return STATUS_OK;
+}
+
+void pagetable_free(paddr_t table)
+{
+    __atomic_fetch_sub(&table_count, 1, __ATOMIC_RELAXED);
+    frame_put_now(table);
+}
+
+pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level)
+{
+    paddr_t table = root;
+    for (unsigned l = ARCH_PT_LEVELS - 1;; l--) {
+        pte_t entry = pagetable_read(&table_of(table)[arch_pt_index(address, l)]);
+        if (!arch_pte_is_present(entry))
+            return 0;
+        if (arch_pte_is_leaf(entry, l)) {
+            *level = l;
+            return entry;
+        }
+        table = arch_pte_address(entry);
+    }
+}
+
+status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, unsigned level, pte_t **slot)
+{
+    paddr_t table = root;
+    for (unsigned l = ARCH_PT_LEVELS - 1; l > level; l--) {
+        pte_t *at = &table_of(table)[arch_pt_index(address, l)];
+        pte_t entry = pagetable_read(at);
+        if (!arch_pte_is_present(entry)) {
+            paddr_t made;
+            status_t status = pagetable_create(budget, &made);
+            if (!status_is_ok(status))
+                return status;
+            entry = arch_pte_table(made, true);
+            pagetable_write(at, entry);
+        } else if (arch_pte_is_leaf(entry, l)) {
+            *slot = NULL;
+            return STATUS_OK;
+        }
+        table = arch_pte_address(entry);
+    }
+    *slot = &table_of(table)[arch_pt_index(address, level)];
+    return STATUS_OK;
+}
+
+/* Restrict the leaf at @at; true if it allowed more before. */
+static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable_change change, uint64_t *removed)
+{
+    if (change == PAGETABLE_REMOVE) {
+        pagetable_write(at, 0);
+        *removed += arch_pt_span(level) >> PAGE_SHIFT;
+        return true;
+    }
+    uint32_t flags = arch_pte_flags(entry);
+    if ((flags & MAP_WRITE) == 0)
+        return false;
+    pagetable_write(at, arch_pte_leaf(arch_pte_address(entry), flags & ~MAP_WRITE, true, level, arch_pte_is_device(entry)));
+    return true;
+}
+
+bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change, uint32_t effort, uint64_t *removed)
+{
+    bool changed = false;
+    uint64_t address = *start;
+    while (address < end && effort > 0) {
+        pte_t *table = table_of(root);
+        unsigned level = ARCH_PT_LEVELS - 1;
+        pte_t entry;
+        /* Down to a leaf, a last-level table, or nothing. */
+        while (arch_pte_is_present(entry = pagetable_read(&table[arch_pt_index(address, level)])) && level > 0 &&
+               !arch_pte_is_leaf(entry, level)) {
+            table = table_of(arch_pte_address(entry));
+            level--;
+        }
+        /* Along this table to its end. */
+        unsigned i = arch_pt_index(address, level);
+        uint64_t span = arch_pt_span(level);
+        address &= ~(span - 1);
+        for (; i < ARCH_PT_ENTRIES && address < end && effort > 0; i++, address += span, effort--) {
+            entry = pagetable_read(&table[i]);
+            if (!arch_pte_is_present(entry))
+                continue;
+            if (!arch_pte_is_leaf(entry, level))
+                break;
+            changed |= leaf_restrict(&table[i], entry, level, change, removed);
+        }
+    }
+    *start = MIN(address, end);
+    return changed;
+}
+
+/* A table that other CPUs may still walk: freed after a grace period. Its bytes stay as they are meanwhile. */
+static void table_retire(paddr_t table)
+{
+    __atomic_fetch_sub(&table_count, 1, __ATOMIC_RELAXED);
+    frame_put(table);
+}
+
+struct prune {
+    uint64_t start, end;                            /* what was unmapped */
+    uint64_t low, high;                             /* nothing is mapped here */
+};
+
+/* Free the tables below @table (of @level, covering from @base) that something of [start, end) is in and that hold nothing. */
+static void prune_table(paddr_t table, unsigned level, uint64_t base, const struct prune *prune)
+{
+    uint64_t span = arch_pt_span(level);
+    uint64_t from = base + (prune->start <= base ? 0 : (prune->start - base) & ~(span - 1));
+    for (; from - base < span * entries_of(level) && from < prune->end; from += span) {
+        pte_t *at = &table_of(table)[arch_pt_index(from, level)];
+        pte_t entry = pagetable_read(at);
+        if (!arch_pte_is_present(entry) || arch_pte_is_leaf(entry, level))
+            continue;
+        if (level > 1)
+            prune_table(arch_pte_address(entry), level - 1, from, prune);
+        if (from >= prune->low && from + span <= prune->high) {
+            pagetable_write(at, 0);
+            table_retire(arch_pte_address(entry));
+        }
+    }
+}
+
+void pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
+{
+    uint64_t span = arch_pt_span(1);
+    if ((start & ~(span - 1)) < low && ((end + span - 1) & ~(span - 1)) > high && end - start <= span)
+        return;
+    prune_table(root, ARCH_PT_LEVELS - 1, 0, &(struct prune){.start = start, .end = end, .low = low, .high = high});
+}
+
+/* Free the tables below @table; true when all are gone. */
+static bool destroy_below(paddr_t table, unsigned level, uint32_t *effort)
+{
+    for (unsigned i = 0; i < entries_of(level); i++) {
+        pte_t *at = &table_of(table)[i];
+        if (!arch_pte_is_present(*at) || arch_pte_is_leaf(*at, level))
+            continue;
+        paddr_t child = arch_pte_address(*at);
+        if (level > 1 && !destroy_below(child, level - 1, effort))
+            return false;
+        *at = 0;
+        pagetable_free(child);
+        if (*effort == 0 || --*effort == 0)
+            return false;
+    }
+    return true;
+}
+
+bool pagetable_destroy_step(paddr_t root, uint32_t effort)
+{
+    return destroy_below(root, ARCH_PT_LEVELS - 1, &effort);
+}
