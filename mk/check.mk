@@ -113,6 +113,31 @@ ALL_C_OBJECTS = $(filter %.c.o,$(KERNEL_OBJECTS) $(USER_OBJECTS))
 gcc: $(ALL_C_OBJECTS:$(O)/%=$(O)/gcc/%)
 opaque: $(ALL_C_OBJECTS:$(O)/%.o=$(O)/opaque/%)
 
+# --- for tests of the rules: the flags as response files -------------------------------------------------------------
+
+.PHONY: flags
+flags:
+	@$(shell mkdir -p $(O)/flags)
+	@$(file >$(O)/flags/clang-kernel,$(KERNEL_CFLAGS))
+	@$(file >$(O)/flags/clang-user,$(filter-out -MMD,$(USER_CFLAGS)))
+	@$(file >$(O)/flags/gcc-kernel,$(call as_gcc,$(KERNEL_CFLAGS)) $(GCC_INCLUDE))
+	@$(file >$(O)/flags/hardening,$(HARDENING))
+
+# Every header stands alone.
+HEADERS_KERNEL := $(sort $(shell find kernel/include kernel/arch/$(ARCH)/include -name '*.h' 2>/dev/null))
+HEADERS_USER := $(sort $(shell find lib -path '*/include/*' -name '*.h' 2>/dev/null))
+.PHONY: headers
+headers: $(HEADERS_KERNEL:%=$(O)/headers/kernel/%) $(HEADERS_USER:%=$(O)/headers/user/%)
+$(O)/headers/kernel/%.h: %.h $(MAKEFILES_READ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KERNEL_CFLAGS) -MMD -MP -MF $@.d -MT $@ -c -include $< -x c /dev/null -o $@.o
+	@touch $@
+$(O)/headers/user/%.h: %.h $(MAKEFILES_READ) | $(SYSROOT)/.stamp
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(USER_CFLAGS) -MMD -MP -MF $@.d -MT $@ -c -include $< -x c /dev/null -o $@.o
+	@touch $@
+-include $(HEADERS_KERNEL:%=$(O)/headers/kernel/%.d) $(HEADERS_USER:%=$(O)/headers/user/%.d)
+
 # --- all of it ----------------------------------------------------------------------------------------------------
 
 .PHONY: test test-long

@@ -1,0 +1,16 @@
+/* gate: clang-kernel; says: Wframe-larger-than */
+#ifdef OBEYED
+#define BYTES 256
+#else
+#define BYTES 2048
+#endif
+
+void fill(char *buffer);
+void rule(void);
+
+void rule(void)
+{
+    char buffer[BYTES];
+
+    fill(buffer);
+}
