@@ -30,6 +30,7 @@ $(foreach a,$(UNIT_AREAS),$(eval SOURCES :=)$(eval CFLAGS :=)$(eval include test
 unit-build: $(UNIT_AREAS:%=$(BUILD_ROOT)/unit/%/unit)
 unit: unit-build
 	@for a in $(UNIT_AREAS); do echo "# $$a"; $(BUILD_ROOT)/unit/$$a/unit; done
+	@for t in $(wildcard tests/unit/*/test_*.py); do echo "# $$t"; python3 $$t; done
 
 # --- format and lint ----------------------------------------------------------------------------------------------
 

@@ -298,5 +298,5 @@ def data_bytes(model, param):
     """The most bytes that @param takes in the message buffer."""
     if param.kind == "struct":
         return (model.struct(param.type).size + 7) // 8 * 8
-    # A length word of eight bytes, then the bytes (of a string without its NUL), rounded up.
-    return 8 + (param.limit + 7) // 8 * 8
+    # A length word, then the bytes (of a string with its NUL), rounded up.
+    return 8 + (param.limit + (param.kind == "string") + 7) // 8 * 8
