@@ -1,4 +1,4 @@
-/* gate: gcc-kernel; says: Wduplicated-cond */
+/* gate: gcc-kernel; says: duplicated-cond */
 int rule(int kind);
 
 int rule(int kind)

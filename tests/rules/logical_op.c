@@ -1,4 +1,4 @@
-/* gate: gcc-kernel; says: Wlogical-op */
+/* gate: gcc-kernel; says: logical-op */
 int rule(int kind);
 
 int rule(int kind)
