@@ -125,8 +125,6 @@ extern bool apic_has_deadline;
 void time_init(void);
 /** The TSC value at @time_ns. */
 uint64_t time_to_tsc(uint64_t time_ns);
-/** Spin. */
-void time_wait_ns(uint64_t ns);
 
 /* irq.c */
 void irq_init(void);

@@ -9,9 +9,8 @@
 #include "layout.h"
 #include "local.h"
 
-#define INIT_WAIT_NS 10000000ull
 #define STARTUP_WAIT_NS 200000ull
-#define ANSWER_WAIT_NS 1000000000ull
+#define STARTUP_TRIES 5000
 
 struct cpu *ap_cpu;
 
@@ -100,13 +99,15 @@ bool arch_cpu_start(uint32_t id)
     uint32_t page = TRAMPOLINE_PAGE / PAGE_SIZE;
 
     __atomic_store_n(&ap_cpu, cpu, __ATOMIC_RELEASE);
+    /* The 10 ms between INIT and start-up are for CPUs older than the kernel runs on. A start-up that comes before INIT has taken
+     * effect is lost, and one that comes to a running CPU is ignored: so it is repeated until there is an answer. */
     apic_send_init(cpu->arch_id);
-    time_wait_ns(INIT_WAIT_NS);
-    apic_send_startup(cpu->arch_id, page);
-    if (answers(arch, STARTUP_WAIT_NS))
-        return true;
-    apic_send_startup(cpu->arch_id, page);
-    return answers(arch, ANSWER_WAIT_NS);
+    for (int i = 0; i < STARTUP_TRIES; i++) {
+        apic_send_startup(cpu->arch_id, page);
+        if (answers(arch, STARTUP_WAIT_NS))
+            return true;
+    }
+    return false;
 }
 
 void ap_main(struct cpu *cpu)

@@ -38,15 +38,6 @@ uint64_t time_to_tsc(uint64_t time_ns)
     return tsc_base + (uint64_t)((unsigned __int128)time_ns * ticks_mult >> TICKS_SHIFT);
 }
 
-void time_wait_ns(uint64_t ns)
-{
-    uint64_t start = tsc_read();
-    uint64_t ticks = (uint64_t)((unsigned __int128)ns * ticks_mult >> TICKS_SHIFT);
-
-    while (tsc_read() - start < ticks)
-        arch_cpu_relax();
-}
-
 /* ── Calibration ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** What CPUID says of the TSC, or 0. */
