@@ -27,9 +27,9 @@
 /** The longest target of a symbolic link, in bytes without a terminator. */
 #define EXT4_SYMLINK_MAX 4095u
 
-/** The medium. read() fills the whole buffer or fails, and its status is passed on to the caller of
- *  the library. Offsets and lengths are multiples of 1024 bytes and, once mounted, of the block size
- *  of the file system; no read reaches beyond size_bytes. */
+/** The medium. read() fills the whole buffer or fails, and its status is passed on to the caller
+ *  of the library. Offsets and lengths are multiples of 1024 bytes and, once mounted, of the
+ *  block size of the file system; no read reaches beyond size_bytes. */
 struct ext4_device {
     void *context;
     status_t (*read)(void *context, uint64_t offset, void *buffer, size_t bytes);
@@ -110,9 +110,9 @@ struct ext4_entry {
     uint64_t next; /* the cursor behind this entry */
 };
 
-/** Mount what is on @device. Both structures are copied. CORRUPT: not ext4, or damaged; UNSUPPORTED:
- *  an incompatible feature that this reader does not know (a message names it); NO_MEMORY; or what
- *  the device answered. */
+/** Mount what is on @device. Both structures are copied. CORRUPT: not ext4, or damaged;
+ *  UNSUPPORTED: an incompatible feature that this reader does not know (a message names it);
+ *  NO_MEMORY; or what the device answered. */
 status_t ext4_mount(const struct ext4_device *device, const struct ext4_options *options,
                     struct ext4_fs **out);
 

@@ -194,8 +194,8 @@ struct entries {
     size_t length;
 };
 
-/** Decode the entry at @offset (below the length); *@next is where the one after it begins. inode 0:
- *  unused. */
+/** Decode the entry at @offset (below the length); *@next is where the one after it begins. inode
+ *  0: unused. */
 status_t entries_at(const struct entries *entries, size_t offset, struct ext4_entry *out,
                     size_t *next);
 /** Find a name. NOT_FOUND, CORRUPT. */

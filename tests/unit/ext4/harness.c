@@ -201,6 +201,7 @@ int main(void)
     test_hash();
     test_images();
     test_features();
+    test_server();
     test_mutations();
     check(memory_held() == 0, "all memory is given back");
     printf("1..%u\n", checks_done);

@@ -63,4 +63,5 @@ struct ext4_inode *open_path(struct ext4_fs *fs, const char *path);
 void test_images(void);
 void test_features(void);
 void test_hash(void);
+void test_server(void);
 void test_mutations(void);
