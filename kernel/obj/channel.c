@@ -423,13 +423,14 @@ static status_t ends_publish(struct process *process, struct channel *left, stru
     struct cap *cap;
     status_t status = object_publish(process, &left->object, CHANNEL_RIGHTS, left_handle);
 
-    if (!status_is_ok(status)) {
-        object_unref(&right->object);
-        return status;
+    if (status_is_ok(status)) {
+        status = cap_create(process, &right->object, CHANNEL_RIGHTS, right_handle);
+        if (status_is_ok(status))
+            return status;
+        if (status_is_ok(cap_lookup(process, *left_handle, OBJECT_CHANNEL, 0, &cap)))
+            cap_close(process, cap);
     }
-    status = object_publish(process, &right->object, CHANNEL_RIGHTS, right_handle);
-    if (!status_is_ok(status) && status_is_ok(cap_lookup(process, *left_handle, OBJECT_CHANNEL, 0, &cap)))
-        cap_close(process, cap);
+    object_unref(&right->object);                   /* last: the left end tells it of its own end */
     return status;
 }
 
