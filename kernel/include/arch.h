@@ -110,6 +110,8 @@ void trap_timer(void);
 void trap_ipi(void);
 /** A fault in kernel mode: panics with the registers the architecture has printed. */
 NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t frame_pointer);
+/* Services of the kernel that an architecture may use. */
+/* boundary-up: cpus cpu_count klog panic kmem_alloc kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 
 /* arch_thread.h, inline:

@@ -44,7 +44,13 @@ _Static_assert(sizeof(struct header) == 36, "ACPI table header");
 /* 5.2.12 */
 #define MADT_APIC_BASE 36u
 #define MADT_ENTRIES 44u
-enum madt_type { MADT_APIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_APIC_ADDRESS = 5, MADT_X2APIC = 9 };
+enum madt_type {
+    MADT_APIC = 0,
+    MADT_IOAPIC = 1,
+    MADT_OVERRIDE = 2,
+    MADT_APIC_ADDRESS = 5,
+    MADT_X2APIC = 9
+};
 #define MADT_ENABLED 1u
 #define MADT_ONLINE_CAPABLE 2u
 
@@ -92,7 +98,8 @@ static const struct header *table_map(paddr_t base)
     uint32_t bytes = head->bytes;
     const struct header *table = arch_map_device(base, bytes);
 
-    if (table == NULL || table->bytes != bytes || !checksum_is_good((const uint8_t *)table, bytes)) {
+    if (table == NULL || table->bytes != bytes ||
+        !checksum_is_good((const uint8_t *)table, bytes)) {
         klog("acpi: table at %#llx is malformed", (unsigned long long)base);
         return NULL;
     }
@@ -113,19 +120,20 @@ static void override_found(const uint8_t *entry)
     uint8_t source = entry[3];
     uint32_t flags = (uint32_t)read_le(entry + 8, 2);
 
-    if (entry[2] != 0 || source >= ISA_LINES)   /* bus 0 is ISA */
+    if (entry[2] != 0 || source >= ISA_LINES) /* bus 0 is ISA */
         return;
     /* Polarity 3 is active low, trigger 3 is level; "as the bus has it" is high and edge for ISA. */
-    isa_overrides[source] = (struct line_override){
-        .line = (uint32_t)read_le(entry + 4, 4), .active_low = (flags & 3) == 3, .level = (flags >> 2 & 3) == 3};
+    isa_overrides[source] = (struct line_override){.line = (uint32_t)read_le(entry + 4, 4),
+                                                   .active_low = (flags & 3) == 3,
+                                                   .level = (flags >> 2 & 3) == 3};
 }
 
 static void ioapic_found(const uint8_t *entry)
 {
     if (ioapic_count == IOAPIC_MAX)
         return;
-    ioapics[ioapic_count++] =
-        (struct ioapic){.base = (paddr_t)read_le(entry + 4, 4), .first_line = (uint32_t)read_le(entry + 8, 4)};
+    ioapics[ioapic_count++] = (struct ioapic){.base = (paddr_t)read_le(entry + 4, 4),
+                                              .first_line = (uint32_t)read_le(entry + 8, 4)};
 }
 
 static void madt_entry(const uint8_t *entry, uint8_t bytes)
@@ -182,7 +190,8 @@ static void fadt_read(const struct header *table)
 {
     const uint8_t *bytes = (const uint8_t *)table;
 
-    if (table->bytes <= FADT_RESET_VALUE || !(read_le(bytes + FADT_FLAGS, 4) & FADT_RESET_SUPPORTED) ||
+    if (table->bytes <= FADT_RESET_VALUE ||
+        !(read_le(bytes + FADT_FLAGS, 4) & FADT_RESET_SUPPORTED) ||
         bytes[FADT_RESET_REGISTER] != ADDRESS_SPACE_PORT)
         return;
     uint64_t port = read_le(bytes + FADT_RESET_REGISTER + 4, 8);
@@ -199,7 +208,8 @@ static void root_read(const struct header *root, unsigned entry_bytes)
     bool madt_seen = false;
 
     for (uint32_t at = sizeof(struct header); root->bytes - at >= entry_bytes; at += entry_bytes) {
-        const struct header *head = arch_map_device(read_le(bytes + at, entry_bytes), sizeof(struct header));
+        const struct header *head =
+            arch_map_device(read_le(bytes + at, entry_bytes), sizeof(struct header));
         bool madt = head != NULL && memcmp(head->signature, "APIC", 4) == 0;
         bool fadt = head != NULL && memcmp(head->signature, "FACP", 4) == 0;
 
@@ -228,7 +238,8 @@ void acpi_read(paddr_t base)
         klog("acpi: no root pointer");
         return;
     }
-    bool extended = rsdp->revision >= 2 && rsdp->xsdt != 0 && checksum_is_good((const uint8_t *)rsdp, RSDP_BYTES_2);
+    bool extended = rsdp->revision >= 2 && rsdp->xsdt != 0 &&
+                    checksum_is_good((const uint8_t *)rsdp, RSDP_BYTES_2);
     const struct header *root = table_map(extended ? rsdp->xsdt : rsdp->rsdt);
 
     if (root != NULL)

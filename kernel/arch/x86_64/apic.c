@@ -173,7 +173,7 @@ void arch_timer_arm(uint64_t deadline_ns)
 
 static void pic_silence(void)
 {
-    port_out8(PIC_MASTER, 0x11);            /* ICW1: cascade, ICW4 follows */
+    port_out8(PIC_MASTER, 0x11); /* ICW1: cascade, ICW4 follows */
     port_out8(PIC_SLAVE, 0x11);
     port_out8(PIC_MASTER + 1, PIC_VECTOR);
     port_out8(PIC_SLAVE + 1, PIC_VECTOR + 8);
@@ -193,7 +193,8 @@ void apic_init(void)
     x2apic = (basic.ecx & (1u << 21)) != 0;
     apic_has_deadline = (basic.ecx & (1u << 24)) != 0;
     if (!x2apic) {
-        paddr_t base = acpi_apic_base != 0 ? acpi_apic_base : msr_read(MSR_APIC_BASE) & BASE_ADDRESS;
+        paddr_t base =
+            acpi_apic_base != 0 ? acpi_apic_base : msr_read(MSR_APIC_BASE) & BASE_ADDRESS;
 
         registers = arch_map_device(base, PAGE_SIZE);
         if (registers == NULL)

@@ -10,8 +10,8 @@
 #include "layout.h"
 #include "local.h"
 
-#define GATE_INTERRUPT 0x8eu                /* present, DPL 0, interrupt gate */
-#define GATE_INTERRUPT_USER 0xeeu           /* DPL 3: int3 */
+#define GATE_INTERRUPT 0x8eu      /* present, DPL 0, interrupt gate */
+#define GATE_INTERRUPT_USER 0xeeu /* DPL 3: int3 */
 #define VECTOR_NMI 2u
 #define VECTOR_BREAKPOINT 3u
 #define VECTOR_DOUBLE_FAULT 8u
@@ -69,7 +69,7 @@ static void idt_build(void)
 static void tss_build(struct cpu *cpu, struct arch_cpu *arch)
 {
     arch->tss.rsp[0] = cpu->kernel_stack;
-    arch->tss.io_map_base = sizeof(struct tss);     /* no port for users */
+    arch->tss.io_map_base = sizeof(struct tss); /* no port for users */
     for (uint32_t i = 0; i < IST_STACKS; i++) {
         uint64_t top = ist_stack_top(cpu->id, i);
 
@@ -88,8 +88,8 @@ static void gdt_build(struct arch_cpu *arch)
     arch->gdt[SELECTOR_SYSRET_BASE / 8] = 0;
     arch->gdt[SELECTOR_USER_DATA / 8] = 0x00cff3000000ffffull;
     arch->gdt[SELECTOR_USER_CODE / 8] = 0x00affb000000ffffull;
-    arch->gdt[SELECTOR_TSS / 8] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
-                                  (base >> 24 & 0xff) << 56;
+    arch->gdt[SELECTOR_TSS / 8] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 |
+                                  0x89ull << 40 | (base >> 24 & 0xff) << 56;
     arch->gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
 }
 
@@ -156,10 +156,11 @@ void cpu_setup(struct cpu *cpu, struct arch_cpu *arch)
     cr4_write(cr4_wanted());
     cr0_write((cr0_read() & ~CR0_EM) | CR0_MP | CR0_NE | CR0_WP | CR0_TS);
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | EFER_NXE);
-    msr_write(MSR_STAR, (uint64_t)SELECTOR_SYSRET_BASE << 48 | (uint64_t)SELECTOR_KERNEL_CODE << 32);
+    msr_write(MSR_STAR,
+              (uint64_t)SELECTOR_SYSRET_BASE << 48 | (uint64_t)SELECTOR_KERNEL_CODE << 32);
     msr_write(MSR_LSTAR, (uint64_t)(uintptr_t)syscall_entry);
     msr_write(MSR_FMASK, SYSCALL_FLAGS_CLEARED);
-    msr_write(MSR_SYSENTER_CS, 0);          /* sysenter: general protection */
+    msr_write(MSR_SYSENTER_CS, 0); /* sysenter: general protection */
     msr_write(MSR_KERNEL_GS_BASE, 0);
 }
 

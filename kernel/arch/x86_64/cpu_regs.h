@@ -53,7 +53,9 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid r;
 
-    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(subleaf));
     return r;
 }
 
@@ -67,18 +69,21 @@ static inline uint64_t msr_read(uint32_t msr)
 
 static inline void msr_write(uint32_t msr, uint64_t value)
 {
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
 }
 
-#define CONTROL_REGISTER(name) \
-    static inline uint64_t name##_read(void) \
-    { \
-        uint64_t value; \
-        __asm__ volatile("movq %%" #name ", %0" : "=r"(value)); \
-        return value; \
-    } \
-    static inline void name##_write(uint64_t value) \
-    { \
+#define CONTROL_REGISTER(name)                                           \
+    static inline uint64_t name##_read(void)                             \
+    {                                                                    \
+        uint64_t value;                                                  \
+        __asm__ volatile("movq %%" #name ", %0" : "=r"(value));          \
+        return value;                                                    \
+    }                                                                    \
+    static inline void name##_write(uint64_t value)                      \
+    {                                                                    \
         __asm__ volatile("movq %0, %%" #name : : "r"(value) : "memory"); \
     }
 CONTROL_REGISTER(cr0)

@@ -8,7 +8,7 @@
 #include "local.h"
 
 #define PORT_DEBUG 0xe9u
-#define PORT_EXIT 0xf4u                     /* QEMU's isa-debug-exit: ends with (value << 1) | 1 */
+#define PORT_EXIT 0xf4u /* QEMU's isa-debug-exit: ends with (value << 1) | 1 */
 #define PORT_RESET 0xcf9u
 #define RESET_HARD 0x06u
 
@@ -39,14 +39,16 @@ static bool is_on_stack(uint64_t address)
 {
     uint64_t slot = STACKS_BASE + arch_cpu_local()->id * STACK_SLOT_BYTES;
     bool in_slot = address >= slot && address < slot + STACK_SLOT_BYTES - 16;
-    bool in_image = address >= (uint64_t)(uintptr_t)rodata_end && address < (uint64_t)(uintptr_t)image_end - 16;
+    bool in_image =
+        address >= (uint64_t)(uintptr_t)rodata_end && address < (uint64_t)(uintptr_t)image_end - 16;
 
     return (in_slot || in_image) && (address & 7) == 0;
 }
 
 size_t arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
 {
-    uint64_t frame = frame_pointer != 0 ? frame_pointer : (uint64_t)(uintptr_t)__builtin_frame_address(0);
+    uint64_t frame =
+        frame_pointer != 0 ? frame_pointer : (uint64_t)(uintptr_t)__builtin_frame_address(0);
     size_t found = 0;
 
     while (found < count && is_on_stack(frame)) {
@@ -67,16 +69,17 @@ void arch_print_registers(const struct thread *thread)
     const struct arch_context *c = &thread->context;
 
     klog("user registers of thread %llu:", (unsigned long long)thread->id);
-    klog("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)c->rax, (unsigned long long)c->rbx,
-         (unsigned long long)c->rcx, (unsigned long long)c->rdx);
-    klog("rsi %016llx rdi %016llx rbp %016llx rsp %016llx", (unsigned long long)c->rsi, (unsigned long long)c->rdi,
-         (unsigned long long)c->rbp, (unsigned long long)c->rsp);
-    klog("r8  %016llx r9  %016llx r10 %016llx r11 %016llx", (unsigned long long)c->r8, (unsigned long long)c->r9,
-         (unsigned long long)c->r10, (unsigned long long)c->r11);
-    klog("r12 %016llx r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)c->r12, (unsigned long long)c->r13,
-         (unsigned long long)c->r14, (unsigned long long)c->r15);
-    klog("rip %016llx rflags %llx fs %016llx gs %016llx", (unsigned long long)c->rip, (unsigned long long)c->rflags,
-         (unsigned long long)c->fs_base, (unsigned long long)c->gs_base);
+    klog("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)c->rax,
+         (unsigned long long)c->rbx, (unsigned long long)c->rcx, (unsigned long long)c->rdx);
+    klog("rsi %016llx rdi %016llx rbp %016llx rsp %016llx", (unsigned long long)c->rsi,
+         (unsigned long long)c->rdi, (unsigned long long)c->rbp, (unsigned long long)c->rsp);
+    klog("r8  %016llx r9  %016llx r10 %016llx r11 %016llx", (unsigned long long)c->r8,
+         (unsigned long long)c->r9, (unsigned long long)c->r10, (unsigned long long)c->r11);
+    klog("r12 %016llx r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)c->r12,
+         (unsigned long long)c->r13, (unsigned long long)c->r14, (unsigned long long)c->r15);
+    klog("rip %016llx rflags %llx fs %016llx gs %016llx", (unsigned long long)c->rip,
+         (unsigned long long)c->rflags, (unsigned long long)c->fs_base,
+         (unsigned long long)c->gs_base);
 }
 
 /* The caller has checked the range against a capability; ports of this architecture have 16 bits. */
@@ -85,10 +88,17 @@ status_t arch_port_in(uint32_t port, uint32_t width, uint32_t *value)
     if (port > UINT16_MAX)
         return STATUS_RANGE;
     switch (width) {
-    case 1: *value = port_in8((uint16_t)port); return STATUS_OK;
-    case 2: *value = port_in16((uint16_t)port); return STATUS_OK;
-    case 4: *value = port_in32((uint16_t)port); return STATUS_OK;
-    default: return STATUS_INVALID;
+    case 1:
+        *value = port_in8((uint16_t)port);
+        return STATUS_OK;
+    case 2:
+        *value = port_in16((uint16_t)port);
+        return STATUS_OK;
+    case 4:
+        *value = port_in32((uint16_t)port);
+        return STATUS_OK;
+    default:
+        return STATUS_INVALID;
     }
 }
 
@@ -97,9 +107,16 @@ status_t arch_port_out(uint32_t port, uint32_t width, uint32_t value)
     if (port > UINT16_MAX)
         return STATUS_RANGE;
     switch (width) {
-    case 1: port_out8((uint16_t)port, (uint8_t)value); return STATUS_OK;
-    case 2: port_out16((uint16_t)port, (uint16_t)value); return STATUS_OK;
-    case 4: port_out32((uint16_t)port, value); return STATUS_OK;
-    default: return STATUS_INVALID;
+    case 1:
+        port_out8((uint16_t)port, (uint8_t)value);
+        return STATUS_OK;
+    case 2:
+        port_out16((uint16_t)port, (uint16_t)value);
+        return STATUS_OK;
+    case 4:
+        port_out32((uint16_t)port, value);
+        return STATUS_OK;
+    default:
+        return STATUS_INVALID;
     }
 }

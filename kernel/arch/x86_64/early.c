@@ -18,7 +18,7 @@
 
 struct start_info {
     uint32_t magic;
-    uint32_t version;                       /* 1: with a memory map */
+    uint32_t version; /* 1: with a memory map */
     uint32_t flags;
     uint32_t module_count;
     uint64_t modules;
@@ -58,7 +58,8 @@ NORETURN void early_main(paddr_t start);
 static const void *boot_pointer(paddr_t base, uint64_t bytes)
 {
     if (base == 0 || base >= BOOT_MAP_END || bytes > BOOT_MAP_END - base)
-        panic("start info: %#llx bytes at %#llx are out of reach", (unsigned long long)bytes, (unsigned long long)base);
+        panic("start info: %#llx bytes at %#llx are out of reach", (unsigned long long)bytes,
+              (unsigned long long)base);
     return arch_direct_map(base);
 }
 
@@ -120,7 +121,8 @@ paddr_t early_frame(void)
         for (uint32_t i = 0; i < boot_info.ram_count; i++) {
             struct boot_range *range = &boot_info.ram[i];
 
-            if (range->base + range->bytes <= BOOT_MAP_END && (pool == NULL || range->bytes > pool->bytes))
+            if (range->base + range->bytes <= BOOT_MAP_END &&
+                (pool == NULL || range->bytes > pool->bytes))
                 pool = range;
         }
         if (pool == NULL)
@@ -143,7 +145,8 @@ paddr_t early_frame(void)
 static void read_memory_map(const struct start_info *info)
 {
     const struct start_memory *map =
-        boot_pointer(info->memory_map, (uint64_t)info->memory_map_count * sizeof(struct start_memory));
+        boot_pointer(info->memory_map,
+                     (uint64_t)info->memory_map_count * sizeof(struct start_memory));
 
     for (int wanted_ram = 1; wanted_ram >= 0; wanted_ram--) {
         for (uint32_t i = 0; i < info->memory_map_count; i++) {
@@ -151,12 +154,14 @@ static void read_memory_map(const struct start_info *info)
 
             if ((map[i].type == MEMORY_TYPE_RAM) != wanted_ram)
                 continue;
-            if (__builtin_add_overflow(map[i].base, map[i].bytes, &end) || end > DIRECT_MAP_BYTES_MAX)
+            if (__builtin_add_overflow(map[i].base, map[i].bytes, &end) ||
+                end > DIRECT_MAP_BYTES_MAX)
                 end = DIRECT_MAP_BYTES_MAX;
             if (wanted_ram)
                 ram_add((map[i].base + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), end & ~(PAGE_SIZE - 1));
-            else if (map[i].base < end)     /* whatever else overlaps RAM wins */
-                ram_subtract(map[i].base & ~(PAGE_SIZE - 1), (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1));
+            else if (map[i].base < end) /* whatever else overlaps RAM wins */
+                ram_subtract(map[i].base & ~(PAGE_SIZE - 1),
+                             (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1));
         }
     }
     /* Overlapping entries would be given out twice. */
@@ -164,7 +169,8 @@ static void read_memory_map(const struct start_info *info)
         struct boot_range *before = &boot_info.ram[i - 1];
 
         if (boot_info.ram[i].base < before->base + before->bytes)
-            panic("start info: RAM ranges overlap at %#llx", (unsigned long long)boot_info.ram[i].base);
+            panic("start info: RAM ranges overlap at %#llx",
+                  (unsigned long long)boot_info.ram[i].base);
     }
 }
 
@@ -193,7 +199,8 @@ static void read_start_info(paddr_t start)
         const struct start_module *module = boot_pointer(info->modules, sizeof(*module));
 
         if (module->bytes != 0) {
-            status_ignore(boot_pointer(module->base, module->bytes) != NULL ? STATUS_OK : STATUS_INVALID);
+            status_ignore(boot_pointer(module->base, module->bytes) != NULL ? STATUS_OK
+                                                                            : STATUS_INVALID);
             boot_info.archive = module->base;
             boot_info.archive_bytes = module->bytes;
             reserve(module->base, module->base + module->bytes);

@@ -23,7 +23,7 @@
 
 #define AREA_ALIGN 64u
 #define LEGACY_BYTES 512u
-#define LEGACY_FCW 0                            /* byte offsets in the area (SDM vol. 1, 13.4.1) */
+#define LEGACY_FCW 0 /* byte offsets in the area (SDM vol. 1, 13.4.1) */
 #define LEGACY_MXCSR 24
 #define FCW_INITIAL 0x37fu
 #define MXCSR_INITIAL 0x1f80u
@@ -31,7 +31,7 @@
 #define XCR0_WANTED 0xe7ull
 #define FPU_NOWHERE UINT32_MAX
 
-static uint64_t xcr0;                           /* 0: no XSAVE, FXSAVE serves */
+static uint64_t xcr0; /* 0: no XSAVE, FXSAVE serves */
 static bool has_xsaveopt;
 static bool eager;
 static size_t area_bytes = LEGACY_BYTES;
@@ -107,9 +107,9 @@ void fpu_init(void)
 
     xcr0 = features.eax & XCR0_WANTED;
     if ((xcr0 & 0xe0) != 0xe0)
-        xcr0 &= ~0xe0ull;                   /* AVX-512 whole or not at all */
+        xcr0 &= ~0xe0ull; /* AVX-512 whole or not at all */
     fpu_cpu_init();
-    area_bytes = cpuid(0xd, 0).ebx;         /* for what is enabled now */
+    area_bytes = cpuid(0xd, 0).ebx; /* for what is enabled now */
     has_xsaveopt = (cpuid(0xd, 1).eax & 1) != 0;
     ASSERT(area_bytes <= sizeof(initial_area));
 }
@@ -119,8 +119,9 @@ static void owner_save(struct cpu *cpu, struct thread *thread)
 {
     struct thread *owner = thread;
 
-    if (!__atomic_compare_exchange_n(&cpu->fpu_owner, &owner, NULL, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return;                             /* arch_fpu_free was quicker */
+    if (!__atomic_compare_exchange_n(&cpu->fpu_owner, &owner, NULL, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return; /* arch_fpu_free was quicker */
     fpu_enable(arch_cpu_of(cpu));
     state_save(area_of(thread->fpu));
     __atomic_store_n(&thread->fpu_cpu, FPU_NOWHERE, __ATOMIC_RELEASE);
@@ -176,7 +177,7 @@ void arch_fpu_switch(struct thread *thread)
         return;
     }
     if (eager)
-        state_load(initial_area);           /* what a freed thread left */
+        state_load(initial_area); /* what a freed thread left */
     fpu_disable(arch);
 }
 
@@ -203,7 +204,8 @@ void arch_fpu_free(struct thread *thread)
     if (id != FPU_NOWHERE) {
         struct thread *owner = thread;
 
-        if (!__atomic_compare_exchange_n(&cpus[id]->fpu_owner, &owner, NULL, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        if (!__atomic_compare_exchange_n(&cpus[id]->fpu_owner, &owner, NULL, false,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
             while (__atomic_load_n(&thread->fpu_cpu, __ATOMIC_ACQUIRE) != FPU_NOWHERE)
                 arch_cpu_relax();
         }

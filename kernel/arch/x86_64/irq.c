@@ -29,10 +29,10 @@ struct irq {
     void *cookie;
     struct cpu *cpu;
     uint32_t vector;
-    struct ioapic *ioapic;                  /* NULL: a message */
+    struct ioapic *ioapic; /* NULL: a message */
     uint32_t pin;
-    uint32_t redirection;                   /* low word but for the mask */
-    bool masked, pending;                   /* arch_lock; for messages */
+    uint32_t redirection; /* low word but for the mask */
+    bool masked, pending; /* arch_lock; for messages */
     struct rcu_head rcu;
 };
 
@@ -54,7 +54,8 @@ static void ioapic_write(const struct ioapic *ioapic, uint32_t at, uint32_t valu
 
 static void line_write(const struct irq *irq, bool masked) REQUIRES(arch_lock)
 {
-    ioapic_write(irq->ioapic, IOAPIC_REDIRECTION + 2 * irq->pin, irq->redirection | (masked ? REDIRECTION_MASKED : 0));
+    ioapic_write(irq->ioapic, IOAPIC_REDIRECTION + 2 * irq->pin,
+                 irq->redirection | (masked ? REDIRECTION_MASKED : 0));
 }
 
 void irq_init(void)
@@ -190,8 +191,8 @@ status_t arch_irq_attach(uint32_t line, uint32_t flags, void *cookie, uint32_t *
     if (wanted.ioapic == NULL)
         return STATUS_INVALID;
     wanted.pin = line - wanted.ioapic->first_line;
-    wanted.redirection =
-        (flags & FLAG_LEVEL ? REDIRECTION_LEVEL : 0) | (flags & FLAG_ACTIVE_LOW ? REDIRECTION_ACTIVE_LOW : 0);
+    wanted.redirection = (flags & FLAG_LEVEL ? REDIRECTION_LEVEL : 0) |
+                         (flags & FLAG_ACTIVE_LOW ? REDIRECTION_ACTIVE_LOW : 0);
     status_t status = irq_create(&wanted, &irq);
 
     if (status_is_ok(status))

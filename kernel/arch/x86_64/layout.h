@@ -2,8 +2,8 @@
 /* The kernel's part of the address space (docs: architecture.md 3.5), and the tables of the boot. */
 #include <arch_pt.h>
 
-#define KERNEL_OFFSET 0xffffffff80000000ull     /* image: linked here plus its physical address */
-#define DEVICE_BASE 0xfffffd0000000000ull       /* arch_map_device */
+#define KERNEL_OFFSET 0xffffffff80000000ull /* image: linked here plus its physical address */
+#define DEVICE_BASE 0xfffffd0000000000ull   /* arch_map_device */
 #define DEVICE_END 0xfffffd8000000000ull
 #define STACKS_BASE 0xfffffe0000000000ull
 #define KASAN_SHADOW_BASE 0xffffec0000000000ull
@@ -29,7 +29,8 @@ static inline paddr_t image_physical(const void *symbol)
 }
 
 /* boot.S */
-extern uint64_t boot_pml4[ARCH_PT_ENTRIES], boot_pdpt[ARCH_PT_ENTRIES], boot_pd[4 * ARCH_PT_ENTRIES];
+extern uint64_t boot_pml4[ARCH_PT_ENTRIES], boot_pdpt[ARCH_PT_ENTRIES],
+    boot_pd[4 * ARCH_PT_ENTRIES];
 NORETURN void boot_switch_stack(uint64_t stack, void (*function)(void));
 
 /** The boot CPU's data. */

@@ -29,11 +29,11 @@ struct irq;
 struct arch_cpu {
     uint64_t gdt[8];
     struct tss tss;
-    bool fpu_on;                            /* CR0.TS is clear; own CPU only */
-    struct irq *irqs[VECTOR_DEVICES];       /* atomic pointers; arch_lock to write */
-    uint32_t irq_count;                     /* arch_lock */
-    uint32_t irq_words;                     /* bit n: a vector of [32 * n, 32 * n + 32) is or was in use here; atomic */
-    bool started;                           /* atomic: it runs C */
+    bool fpu_on;                      /* CR0.TS is clear; own CPU only */
+    struct irq *irqs[VECTOR_DEVICES]; /* atomic pointers; arch_lock to write */
+    uint32_t irq_count;               /* arch_lock */
+    uint32_t irq_words; /* bit n: a vector of [32 * n, 32 * n + 32) is or was in use here; atomic */
+    bool started;       /* atomic: it runs C */
 };
 
 extern struct arch_cpu boot_arch_cpu;
@@ -73,7 +73,7 @@ void cpus_discover(void);
 
 /* acpi.c */
 /** Fills the tables below from the MADT and the FADT. What is missing or malformed leaves them empty. */
-void acpi_read(paddr_t rsdp);
+void acpi_read(paddr_t base);
 /** Port and value that reset the machine; port 0: none. */
 extern uint16_t acpi_reset_port;
 extern uint8_t acpi_reset_value;

@@ -2,9 +2,11 @@
 #include <arch_cpu.h>
 #include <thread.h>
 
-#define SYMBOL(name, value) __asm__ volatile(".globl " #name "\n\t.set " #name ", %c0" : : "i"(value))
-#define CONTEXT(register) \
-    SYMBOL(CONTEXT_##register, offsetof(struct thread, context) + offsetof(struct arch_context, register))
+#define SYMBOL(name, value) \
+    __asm__ volatile(".globl " #name "\n\t.set " #name ", %c0" : : "i"(value))
+#define CONTEXT(register)      \
+    SYMBOL(CONTEXT_##register, \
+           offsetof(struct thread, context) + offsetof(struct arch_context, register))
 
 void arch_offsets(void);
 

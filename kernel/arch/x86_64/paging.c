@@ -61,12 +61,14 @@ static pte_t *kernel_entry(uint64_t address, unsigned level)
 }
 
 /** Map [@base, @base + @bytes) at @address with pages up to @level_max. False: no memory. */
-static bool map_range(uint64_t address, paddr_t base, uint64_t bytes, uint32_t flags, unsigned level_max, bool device)
+static bool map_range(uint64_t address, paddr_t base, uint64_t bytes, uint32_t flags,
+                      unsigned level_max, bool device)
 {
     while (bytes != 0) {
         unsigned level = level_max;
 
-        while (level > 0 && (((address | base) & (arch_pt_span(level) - 1)) != 0 || bytes < arch_pt_span(level)))
+        while (level > 0 &&
+               (((address | base) & (arch_pt_span(level) - 1)) != 0 || bytes < arch_pt_span(level)))
             level--;
         pte_t *entry = kernel_entry(address, level);
 
@@ -91,19 +93,22 @@ static void map_direct(paddr_t base, paddr_t end, unsigned level_max)
 
     if (base < hole_end && hole < end) {
         if (base < hole)
-            mapped = map_range(ARCH_DIRECT_MAP_BASE + base, base, hole - base, MAP_READ | MAP_WRITE, level_max, false);
+            mapped = map_range(ARCH_DIRECT_MAP_BASE + base, base, hole - base, MAP_READ | MAP_WRITE,
+                               level_max, false);
         base = hole_end;
     }
     if (base < end)
-        mapped &= map_range(ARCH_DIRECT_MAP_BASE + base, base, end - base, MAP_READ | MAP_WRITE, level_max, false);
-    ASSERT(mapped);                         /* early_frame panics by itself */
+        mapped &= map_range(ARCH_DIRECT_MAP_BASE + base, base, end - base, MAP_READ | MAP_WRITE,
+                            level_max, false);
+    ASSERT(mapped); /* early_frame panics by itself */
 }
 
 static void map_image(const char *start, const char *end, uint32_t flags)
 {
     uint64_t address = (uint64_t)(uintptr_t)start;
 
-    bool mapped = map_range(address, image_physical(start), (uint64_t)(end - start), flags, 0, false);
+    bool mapped =
+        map_range(address, image_physical(start), (uint64_t)(end - start), flags, 0, false);
     ASSERT(mapped);
 }
 
@@ -140,7 +145,8 @@ void paging_build(void)
     for (uint32_t i = 0; i < ram_count; i++)
         map_direct(ram[i].base, ram[i].base + ram[i].bytes, level_max);
     for (uint32_t i = 0; i < boot_info.reserved_count; i++)
-        map_direct(boot_info.reserved[i].base, boot_info.reserved[i].base + boot_info.reserved[i].bytes, level_max);
+        map_direct(boot_info.reserved[i].base,
+                   boot_info.reserved[i].base + boot_info.reserved[i].bytes, level_max);
     map_image(image_start, text_end, MAP_READ | MAP_EXECUTE);
     map_image(text_end, rodata_end, MAP_READ);
     map_image(rodata_end, image_end, MAP_READ | MAP_WRITE);
@@ -165,7 +171,8 @@ static bool map_stack(uint64_t top, uint32_t pages)
     for (uint64_t address = top - pages * PAGE_SIZE; address < top; address += PAGE_SIZE) {
         paddr_t frame;
 
-        if (!table_frame(&frame) || !map_range(address, frame, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, false))
+        if (!table_frame(&frame) ||
+            !map_range(address, frame, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, false))
             return false;
     }
     return true;
@@ -192,7 +199,8 @@ void *arch_map_device(paddr_t base, uint64_t bytes)
     if (bytes == 0 || __builtin_add_overflow(base, bytes, &end) || end > PTE_ADDRESS_MASK)
         return NULL;
     bytes = (bytes + offset + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-    if (bytes >= DEVICE_END - address || !map_range(address, base - offset, bytes, MAP_READ | MAP_WRITE, 0, true))
+    if (bytes >= DEVICE_END - address ||
+        !map_range(address, base - offset, bytes, MAP_READ | MAP_WRITE, 0, true))
         return NULL;
     device_next += bytes + PAGE_SIZE;
     return (void *)(uintptr_t)(address + offset);

@@ -34,7 +34,8 @@ static uint64_t in_page(const char *symbol)
 static void trampoline_copy(void)
 {
     ASSERT((size_t)(trampoline_end - trampoline_start) <= PAGE_SIZE);
-    memcpy(arch_direct_map(TRAMPOLINE_PAGE), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+    memcpy(arch_direct_map(TRAMPOLINE_PAGE), trampoline_start,
+           (size_t)(trampoline_end - trampoline_start));
     trampoline_set(trampoline_gdt_pointer + 2, in_page(trampoline_gdt));
     trampoline_set(trampoline_jump_32, in_page(trampoline_32));
     trampoline_set(trampoline_jump_64, in_page(trampoline_64));

@@ -25,8 +25,8 @@
 
 static uint64_t tsc_base;
 static uint64_t tsc_hz;
-static uint64_t ns_mult;                    /* ns = ticks * ns_mult >> SCALE_SHIFT; 0 before time_init */
-static uint64_t ticks_mult;                 /* ticks = ns * ticks_mult >> TICKS_SHIFT */
+static uint64_t ns_mult;    /* ns = ticks * ns_mult >> SCALE_SHIFT; 0 before time_init */
+static uint64_t ticks_mult; /* ticks = ns * ticks_mult >> TICKS_SHIFT */
 
 uint64_t arch_time_now_ns(void)
 {
@@ -53,9 +53,9 @@ static uint64_t cpuid_tsc_hz(void)
 }
 
 struct hypervisor {
-    bool emulator;                          /* QEMU's TCG or KVM: the APIC timer runs at 1 GHz */
+    bool emulator; /* QEMU's TCG or KVM: the APIC timer runs at 1 GHz */
     bool tcg;
-    uint64_t tsc_hz, apic_hz;               /* 0: not said */
+    uint64_t tsc_hz, apic_hz; /* 0: not said */
 };
 
 static struct hypervisor hypervisor_find(void)
@@ -66,8 +66,9 @@ static struct hypervisor hypervisor_find(void)
         return found;
     struct cpuid head = cpuid(HYPERVISOR_LEAF, 0);
 
-    found.tcg = head.ebx == 0x54474354u && head.ecx == 0x43544743u;         /* "TCGT" "CGTC" "GTCG" */
-    found.emulator = found.tcg || (head.ebx == 0x4b4d564bu && head.ecx == 0x564b4d56u); /* "KVMK" "VMKV" "M" */
+    found.tcg = head.ebx == 0x54474354u && head.ecx == 0x43544743u; /* "TCGT" "CGTC" "GTCG" */
+    found.emulator =
+        found.tcg || (head.ebx == 0x4b4d564bu && head.ecx == 0x564b4d56u); /* "KVMK" "VMKV" "M" */
     if (!found.tcg && head.eax >= HYPERVISOR_TIMING_LEAF) {
         struct cpuid timing = cpuid(HYPERVISOR_TIMING_LEAF, 0);
 
@@ -120,8 +121,9 @@ static void measure_by_pit(uint64_t *tsc, uint64_t *apic)
 {
     uint32_t ticks = PIT_HZ * PIT_WAIT_MS / 1000;
 
-    port_out8(PORT_SPEAKER, (uint8_t)((port_in8(PORT_SPEAKER) & ~2u) | 1u));    /* gate on, speaker off */
-    port_out8(PIT_COMMAND, 0xb0);           /* channel 2, both bytes, mode 0 */
+    port_out8(PORT_SPEAKER,
+              (uint8_t)((port_in8(PORT_SPEAKER) & ~2u) | 1u)); /* gate on, speaker off */
+    port_out8(PIT_COMMAND, 0xb0);                              /* channel 2, both bytes, mode 0 */
     port_out8(PIT_CHANNEL_2, (uint8_t)ticks);
     apic_timer_start_raw(UINT32_MAX);
     uint64_t tsc_before = tsc_read();
@@ -178,5 +180,6 @@ void time_init(void)
     ticks_mult = (tsc_hz << TICKS_SHIFT) / NS_PER_S;
     ns_mult = ((uint64_t)NS_PER_S << SCALE_SHIFT) / tsc_hz;
     apic_timer_set_rate(apic_hz);
-    klog("time: TSC at %llu kHz%s", (unsigned long long)(tsc_hz / 1000), apic_has_deadline ? ", deadline timer" : "");
+    klog("time: TSC at %llu kHz%s", (unsigned long long)(tsc_hz / 1000),
+         apic_has_deadline ? ", deadline timer" : "");
 }

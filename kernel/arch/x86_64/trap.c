@@ -80,7 +80,9 @@ void trap_from_user(struct thread *self, uint64_t vector, uint64_t error)
     }
     if (vector == VECTOR_PAGE_FAULT) {
         uint64_t address = cr2_read();
-        uint32_t access = (error & FAULT_FETCH) ? MAP_EXECUTE : (error & FAULT_WRITE) ? MAP_WRITE : MAP_READ;
+        uint32_t access = (error & FAULT_FETCH)   ? MAP_EXECUTE
+                          : (error & FAULT_WRITE) ? MAP_WRITE
+                                                  : MAP_READ;
 
         trap_page_fault(self, address, access);
     }
@@ -91,24 +93,28 @@ void trap_from_user(struct thread *self, uint64_t vector, uint64_t error)
 
 static void print_frame(const struct trap_frame *f)
 {
-    klog("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)f->rax, (unsigned long long)f->rbx,
-         (unsigned long long)f->rcx, (unsigned long long)f->rdx);
-    klog("rsi %016llx rdi %016llx rbp %016llx rsp %016llx", (unsigned long long)f->rsi, (unsigned long long)f->rdi,
-         (unsigned long long)f->rbp, (unsigned long long)f->rsp);
-    klog("r8  %016llx r9  %016llx r10 %016llx r11 %016llx", (unsigned long long)f->r8, (unsigned long long)f->r9,
-         (unsigned long long)f->r10, (unsigned long long)f->r11);
-    klog("r12 %016llx r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)f->r12, (unsigned long long)f->r13,
-         (unsigned long long)f->r14, (unsigned long long)f->r15);
-    klog("rip %016llx rflags %llx cs %llx error %llx cr2 %016llx cr3 %llx", (unsigned long long)f->rip,
-         (unsigned long long)f->rflags, (unsigned long long)f->cs, (unsigned long long)f->error,
-         (unsigned long long)cr2_read(), (unsigned long long)cr3_read());
+    klog("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)f->rax,
+         (unsigned long long)f->rbx, (unsigned long long)f->rcx, (unsigned long long)f->rdx);
+    klog("rsi %016llx rdi %016llx rbp %016llx rsp %016llx", (unsigned long long)f->rsi,
+         (unsigned long long)f->rdi, (unsigned long long)f->rbp, (unsigned long long)f->rsp);
+    klog("r8  %016llx r9  %016llx r10 %016llx r11 %016llx", (unsigned long long)f->r8,
+         (unsigned long long)f->r9, (unsigned long long)f->r10, (unsigned long long)f->r11);
+    klog("r12 %016llx r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)f->r12,
+         (unsigned long long)f->r13, (unsigned long long)f->r14, (unsigned long long)f->r15);
+    klog("rip %016llx rflags %llx cs %llx error %llx cr2 %016llx cr3 %llx",
+         (unsigned long long)f->rip, (unsigned long long)f->rflags, (unsigned long long)f->cs,
+         (unsigned long long)f->error, (unsigned long long)cr2_read(),
+         (unsigned long long)cr3_read());
 }
 
 static NORETURN void kernel_fault(const struct trap_frame *frame)
 {
     print_frame(frame);
     trap_kernel_fault(exception_name(frame->vector), frame->rip,
-                      frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT ? cr2_read() : 0, frame->rbp);
+                      frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT
+                          ? cr2_read()
+                          : 0,
+                      frame->rbp);
 }
 
 void trap_from_kernel(const struct trap_frame *frame)

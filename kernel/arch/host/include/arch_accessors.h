@@ -70,7 +70,8 @@ static inline uint64_t arch_ipc_queue(const struct thread *thread)
     return thread->context.queue;
 }
 
-static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t badge, uint64_t info)
+static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t badge,
+                                uint64_t info)
 {
     arch_syscall_status_set(thread, status);
     thread->context.handle = badge;
@@ -88,9 +89,10 @@ static inline bool arch_user_address_is_valid(uint64_t address)
     return address >= ARCH_USER_START && address < ARCH_USER_END;
 }
 
-static inline void arch_context_init(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)
+static inline void arch_context_init(struct thread *thread, uint64_t pc, uint64_t sp,
+                                     uint64_t argument, uint64_t tls)
 {
-    thread->context = (struct arch_context){ .pc = pc, .sp = sp, .argument = argument, .tls = tls };
+    thread->context = (struct arch_context){.pc = pc, .sp = sp, .argument = argument, .tls = tls};
 }
 
 static inline bool arch_tls_is_valid(uint64_t tls)
@@ -105,10 +107,13 @@ static inline void arch_tls_set(struct thread *thread, uint64_t tls)
 
 static inline void arch_regs_get(const struct thread *thread, struct thread_regs *regs)
 {
-    *regs = (struct thread_regs){ .pc = thread->context.pc, .sp = thread->context.sp, .tls = thread->context.tls };
+    *regs = (struct thread_regs){.pc = thread->context.pc,
+                                 .sp = thread->context.sp,
+                                 .tls = thread->context.tls};
 }
 
-__attribute__((warn_unused_result)) static inline status_t arch_regs_set(struct thread *thread, const struct thread_regs *regs)
+__attribute__((warn_unused_result)) static inline status_t arch_regs_set(
+    struct thread *thread, const struct thread_regs *regs)
 {
     if (regs->pc >= ARCH_USER_END || regs->tls >= ARCH_USER_END || regs->flags != 0)
         return STATUS_INVALID;

@@ -27,14 +27,22 @@ static inline uint64_t arch_syscall_arg(const struct thread *thread, unsigned i)
     const struct arch_context *c = &thread->context;
 
     switch (i) {
-    case 0: return c->rdi;
-    case 1: return c->rsi;
-    case 2: return c->rdx;
-    case 3: return c->r10;
-    case 4: return c->r8;
-    case 5: return c->r9;
-    case 6: return c->r12;
-    default: return c->r13;
+    case 0:
+        return c->rdi;
+    case 1:
+        return c->rsi;
+    case 2:
+        return c->rdx;
+    case 3:
+        return c->r10;
+    case 4:
+        return c->r8;
+    case 5:
+        return c->r9;
+    case 6:
+        return c->r12;
+    default:
+        return c->r13;
     }
 }
 
@@ -48,10 +56,18 @@ static inline void arch_syscall_result_set(struct thread *thread, unsigned i, ui
     struct arch_context *c = &thread->context;
 
     switch (i) {
-    case 0: c->rdx = value; break;
-    case 1: c->r10 = value; break;
-    case 2: c->r8 = value; break;
-    default: c->r9 = value; break;
+    case 0:
+        c->rdx = value;
+        break;
+    case 1:
+        c->r10 = value;
+        break;
+    case 2:
+        c->r8 = value;
+        break;
+    default:
+        c->r9 = value;
+        break;
     }
 }
 
@@ -82,12 +98,18 @@ static inline uint64_t arch_ipc_word(const struct thread *thread, unsigned i)
     const struct arch_context *c = &thread->context;
 
     switch (i) {
-    case 0: return c->rdx;
-    case 1: return c->r10;
-    case 2: return c->r8;
-    case 3: return c->r9;
-    case 4: return c->r12;
-    default: return c->r13;
+    case 0:
+        return c->rdx;
+    case 1:
+        return c->r10;
+    case 2:
+        return c->r8;
+    case 3:
+        return c->r9;
+    case 4:
+        return c->r12;
+    default:
+        return c->r13;
     }
 }
 
@@ -96,12 +118,24 @@ static inline void arch_ipc_word_set(struct thread *thread, unsigned i, uint64_t
     struct arch_context *c = &thread->context;
 
     switch (i) {
-    case 0: c->rdx = value; break;
-    case 1: c->r10 = value; break;
-    case 2: c->r8 = value; break;
-    case 3: c->r9 = value; break;
-    case 4: c->r12 = value; break;
-    default: c->r13 = value; break;
+    case 0:
+        c->rdx = value;
+        break;
+    case 1:
+        c->r10 = value;
+        break;
+    case 2:
+        c->r8 = value;
+        break;
+    case 3:
+        c->r9 = value;
+        break;
+    case 4:
+        c->r12 = value;
+        break;
+    default:
+        c->r13 = value;
+        break;
     }
 }
 
@@ -115,7 +149,8 @@ static inline uint64_t arch_ipc_queue(const struct thread *thread)
     return thread->context.r15;
 }
 
-static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t badge, uint64_t info)
+static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t badge,
+                                uint64_t info)
 {
     thread->context.rax = (uint64_t)(int64_t)status_code(status);
     thread->context.rdi = badge;
@@ -138,11 +173,11 @@ static inline bool arch_user_address_is_valid(uint64_t address)
 }
 
 /** A fresh context: everything that is not given is zero. */
-static inline void arch_context_init(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)
+static inline void arch_context_init(struct thread *thread, uint64_t pc, uint64_t sp,
+                                     uint64_t argument, uint64_t tls)
 {
     thread->context = (struct arch_context){
-        .rip = pc, .rsp = sp, .rdi = argument, .fs_base = tls, .rflags = ARCH_RFLAGS_FIXED
-    };
+        .rip = pc, .rsp = sp, .rdi = argument, .fs_base = tls, .rflags = ARCH_RFLAGS_FIXED};
 }
 
 /** @tls is below ARCH_USER_END or 0; the caller checks with arch_tls_is_valid. */
@@ -162,25 +197,43 @@ static inline void arch_regs_get(const struct thread *thread, struct thread_regs
 {
     const struct arch_context *c = &thread->context;
 
-    *regs = (struct thread_regs){
-        .pc = c->rip, .sp = c->rsp, .tls = c->fs_base, .flags = c->rflags,
-        .gpr = { c->rax, c->rcx, c->rdx, c->rbx, 0, c->rbp, c->rsi, c->rdi, c->r8, c->r9, c->r10, c->r11, c->r12, c->r13,
-                 c->r14, c->r15, c->gs_base }
-    };
+    *regs = (struct thread_regs){.pc = c->rip,
+                                 .sp = c->rsp,
+                                 .tls = c->fs_base,
+                                 .flags = c->rflags,
+                                 .gpr = {c->rax, c->rcx, c->rdx, c->rbx, 0, c->rbp, c->rsi, c->rdi,
+                                         c->r8, c->r9, c->r10, c->r11, c->r12, c->r13, c->r14,
+                                         c->r15, c->gs_base}};
 }
 
 /** INVALID: privileged bits in the flags, or an address outside the user's half. */
-__attribute__((warn_unused_result)) static inline status_t arch_regs_set(struct thread *thread, const struct thread_regs *regs)
+__attribute__((warn_unused_result)) static inline status_t arch_regs_set(
+    struct thread *thread, const struct thread_regs *regs)
 {
     const uint64_t *g = regs->gpr;
 
     if ((regs->flags & ~(ARCH_USER_RFLAGS | ARCH_RFLAGS_FIXED)) != 0 || regs->pc >= ARCH_USER_END ||
         regs->tls >= ARCH_USER_END || g[16] >= ARCH_USER_END)
         return STATUS_INVALID;
-    thread->context = (struct arch_context){
-        .rax = g[0], .rcx = g[1], .rdx = g[2], .rbx = g[3], .rbp = g[5], .rsi = g[6], .rdi = g[7], .r8 = g[8], .r9 = g[9],
-        .r10 = g[10], .r11 = g[11], .r12 = g[12], .r13 = g[13], .r14 = g[14], .r15 = g[15], .rip = regs->pc, .rsp = regs->sp,
-        .rflags = regs->flags | ARCH_RFLAGS_FIXED, .fs_base = regs->tls, .gs_base = g[16]
-    };
+    thread->context = (struct arch_context){.rax = g[0],
+                                            .rcx = g[1],
+                                            .rdx = g[2],
+                                            .rbx = g[3],
+                                            .rbp = g[5],
+                                            .rsi = g[6],
+                                            .rdi = g[7],
+                                            .r8 = g[8],
+                                            .r9 = g[9],
+                                            .r10 = g[10],
+                                            .r11 = g[11],
+                                            .r12 = g[12],
+                                            .r13 = g[13],
+                                            .r14 = g[14],
+                                            .r15 = g[15],
+                                            .rip = regs->pc,
+                                            .rsp = regs->sp,
+                                            .rflags = regs->flags | ARCH_RFLAGS_FIXED,
+                                            .fs_base = regs->tls,
+                                            .gs_base = g[16]};
     return STATUS_OK;
 }

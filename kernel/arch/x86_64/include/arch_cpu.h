@@ -6,6 +6,7 @@ static inline struct cpu *arch_cpu_local(void)
 {
     struct cpu *cpu;
 
-    __asm__("movq %%gs:0, %0" : "=r"(cpu)); /* cpu->self; the same for as long as a function runs, so not volatile */
+    __asm__("movq %%gs:0, %0"
+            : "=r"(cpu)); /* cpu->self; the same for as long as a function runs, so not volatile */
     return cpu;
 }

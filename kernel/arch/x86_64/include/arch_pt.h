@@ -46,7 +46,8 @@ static inline paddr_t arch_direct_unmap(const void *pointer)
 }
 
 /** A leaf at @level for @frame with MAP_READ, MAP_WRITE, MAP_EXECUTE of @flags (read is implied). @device: not cached. */
-static inline pte_t arch_pte_leaf(paddr_t frame, uint32_t flags, bool user, unsigned level, bool device)
+static inline pte_t arch_pte_leaf(paddr_t frame, uint32_t flags, bool user, unsigned level,
+                                  bool device)
 {
     pte_t pte = frame | PTE_PRESENT;
 
@@ -91,7 +92,8 @@ static inline paddr_t arch_pte_address(pte_t pte)
 /** MAP_READ, MAP_WRITE, MAP_EXECUTE of a present leaf. */
 static inline uint32_t arch_pte_flags(pte_t pte)
 {
-    return MAP_READ | ((pte & PTE_WRITE) ? MAP_WRITE : 0u) | ((pte & PTE_NO_EXECUTE) ? 0u : MAP_EXECUTE);
+    return MAP_READ | ((pte & PTE_WRITE) ? MAP_WRITE : 0u) |
+           ((pte & PTE_NO_EXECUTE) ? 0u : MAP_EXECUTE);
 }
 
 static inline bool arch_pte_is_device(pte_t pte)

@@ -10,9 +10,11 @@ struct arch_context {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
     uint64_t rip, rflags;
-    uint64_t fs_base;       /* TLS pointer: what the kernel was told, loaded on each return to user mode */
+    uint64_t
+        fs_base; /* TLS pointer: what the kernel was told, loaded on each return to user mode */
     uint64_t gs_base;
-    uint64_t by_syscall;    /* entered by syscall: rcx and r11 are dead, rip follows the instruction; sysret may be used */
+    uint64_t
+        by_syscall; /* entered by syscall: rcx and r11 are dead, rip follows the instruction; sysret may be used */
 };
 
 /** FPU state: an XSAVE area with alignment slack; its layout is the CPU's. */
