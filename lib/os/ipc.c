@@ -46,7 +46,8 @@ status_t ipc_exchange(struct ipc_regs *regs, uint32_t caps)
     for (size_t i = 0; i < IPC_CAPS_MAX; i++) {
         arrived += buffer->received[i] != HANDLE_NONE;
     }
-    bool complete = arrived == caps && ipc_info_caps(regs->info) == caps && ipc_info_data(regs->info) <= IPC_DATA_MAX;
+    bool complete = arrived == caps && ipc_info_caps(regs->info) == caps &&
+                    ipc_info_data(regs->info) <= IPC_DATA_MAX;
     if (status_is_ok(status) && !complete) {
         status = STATUS_CORRUPT;
     }
@@ -74,12 +75,16 @@ struct cap_out ipc_cap(handle_t handle, uint32_t rights, bool move)
 
 struct grant ipc_grant_in(const void *buffer, size_t bytes)
 {
-    return (struct grant){.address = (uint64_t)(uintptr_t)buffer, .length = bytes, .access = RIGHT_READ};
+    return (struct grant){.address = (uint64_t)(uintptr_t)buffer,
+                          .length = bytes,
+                          .access = RIGHT_READ};
 }
 
 struct grant ipc_grant_out(void *buffer, size_t bytes)
 {
-    return (struct grant){.address = (uint64_t)(uintptr_t)buffer, .length = bytes, .access = RIGHT_WRITE};
+    return (struct grant){.address = (uint64_t)(uintptr_t)buffer,
+                          .length = bytes,
+                          .access = RIGHT_WRITE};
 }
 
 /** Room for @bytes and its padding, or NULL; the padding is cleared. */
@@ -205,7 +210,8 @@ bool ipc_call_has(const struct ipc_call *call, uint32_t caps, uint32_t grants)
         arrived += call->received[i] != HANDLE_NONE;
     }
     bool in_front = caps == 0 || call->received[caps - 1] != HANDLE_NONE;
-    return arrived == caps && in_front && ipc_info_caps(call->info) == caps && ipc_info_grants(call->info) == grants;
+    return arrived == caps && in_front && ipc_info_caps(call->info) == caps &&
+           ipc_info_grants(call->info) == grants;
 }
 
 struct ipc_reader ipc_call_reader(const struct ipc_call *call)

@@ -105,7 +105,9 @@ static status_t turn(const struct server *server, struct ipc_call *call, bool an
                      struct ipc_regs *regs)
 {
     struct ipc_buffer *buffer = ipc_buffer();
-    *regs = (struct ipc_regs){.target = server->endpoint, .queue = server->queue, .deadline = DEADLINE_NEVER};
+    *regs = (struct ipc_regs){.target = server->endpoint,
+                              .queue = server->queue,
+                              .deadline = DEADLINE_NEVER};
     if (answer) {
         regs->info = ipc_reply_place(call->status, &call->reply);
         memcpy(regs->words, call->reply.words, sizeof(regs->words));

@@ -16,7 +16,6 @@ import checks  # noqa: E402
 import emit_abi  # noqa: E402
 import emit_kernel  # noqa: E402
 import emit_manual  # noqa: E402
-import emit_protocol  # noqa: E402
 import emit_server  # noqa: E402
 import emit_syscalls  # noqa: E402
 import emit_tables  # noqa: E402
@@ -24,7 +23,7 @@ from model import IdlError, Model  # noqa: E402
 from output import write_if_changed  # noqa: E402
 from parser import parse_file  # noqa: E402
 
-EMITTERS = (emit_abi, emit_syscalls, emit_kernel, emit_tables, emit_protocol, emit_server, emit_manual)
+EMITTERS = (emit_abi, emit_syscalls, emit_kernel, emit_tables, emit_server, emit_manual)
 
 
 def generate(paths):

@@ -165,7 +165,8 @@ def used_units(model, unit):
     return sorted(units - {unit.name})
 
 
-def header(model, unit):
+def header(model, unit, extra=""):
+    """The header of @unit; @extra stands between the client's part and the server's."""
     out = [banner([unit]), "\n"]
     if unit.doc:
         out.append(comment(unit.doc))
@@ -173,15 +174,14 @@ def header(model, unit):
         out.append(GUIDE.replace("PROTOCOL", unit.name))
     out.append("#pragma once\n\n")
     out += [f"#include <idl/{name}.h>\n" for name in used_units(model, unit)]
+    if extra:
+        out.append("#include <os/async.h>\n")
     out.append("#include <os/ipc.h>\n#include <veridian/abi.h>\n\n")
     out.append(unit_items(model, [unit]))
     if unit.protocol:
         out.append(f"\n#define PROTOCOL_{unit.name.upper()} UINT32_C({unit.protocol.number})\n")
         for method in unit.protocol.methods:
             out.append(f"#define {label_name(unit.protocol, method)} UINT32_C({method.number})\n")
-        out += ["\n", client_prototypes(unit.protocol), server_declarations(unit.protocol)]
+        out += ["\n", client_prototypes(unit.protocol), extra, server_declarations(unit.protocol)]
     return "".join(out)
 
-
-def emit(model):
-    return {f"include/idl/{unit.name}.h": header(model, unit) for unit in model.services}

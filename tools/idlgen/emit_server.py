@@ -1,13 +1,14 @@
-"""src/NAME.c: the client's stubs and the server's unmarshalling of one protocol.
+"""<idl/NAME.h> and src/NAME.c: the client's stubs and the server's unmarshalling of one protocol.
 
 The server's half trusts nothing in a call: integer widths, the number of capabilities and grants, and every
 length are checked before an operation runs.
 """
 
+import emit_async
 from checks import wrong_value
 from emit_client import client, word_value, write_lines
 from emit_kernel import rights_text
-from emit_protocol import dispatch_params, label_name, own_name, reply_params, result_values, value_type
+from emit_protocol import dispatch_params, header, label_name, own_name, reply_params, result_values, value_type
 from model import INTEGERS
 from output import banner, wrap_call
 
@@ -171,7 +172,7 @@ def late_reply(protocol, method):
 def source(model, unit):
     protocol = unit.protocol
     out = [banner([unit]), PROLOGUE.replace("NAME", unit.name)]
-    out += ["/* --- client --- */\n\n", client(protocol), "\n/* --- server --- */\n\n"]
+    out += ["/* --- client --- */\n\n", client(protocol), emit_async.definitions(protocol), "\n/* --- server --- */\n\n"]
     for method in protocol.methods:
         if method.results:
             out.append(pack(protocol, method))
@@ -182,4 +183,8 @@ def source(model, unit):
 
 
 def emit(model):
-    return {f"src/{unit.name}.c": source(model, unit) for unit in model.services if unit.protocol}
+    files = {f"src/{unit.name}.c": source(model, unit) for unit in model.services if unit.protocol}
+    for unit in model.services:
+        requests = emit_async.declarations(unit.protocol) if unit.protocol else ""
+        files[f"include/idl/{unit.name}.h"] = header(model, unit, requests)
+    return files

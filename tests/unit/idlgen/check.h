@@ -6,19 +6,19 @@ static int tap_count;
 static int tap_failed;
 static int tap_failed_before;
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);                \
-            tap_failed++;                                                           \
-        }                                                                           \
+#define CHECK(condition)                                             \
+    do {                                                             \
+        if (!(condition)) {                                          \
+            printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            tap_failed++;                                            \
+        }                                                            \
     } while (0)
 
-#define RUN(test)                                                                   \
-    do {                                                                            \
-        tap_failed_before = tap_failed;                                             \
-        test();                                                                     \
-        tap_count++;                                                                \
+#define RUN(test)                                                                                  \
+    do {                                                                                           \
+        tap_failed_before = tap_failed;                                                            \
+        test();                                                                                    \
+        tap_count++;                                                                               \
         printf("%sok %d - %s\n", tap_failed == tap_failed_before ? "" : "not ", tap_count, #test); \
     } while (0)
 

@@ -32,8 +32,8 @@ static inline struct ipc_buffer *ipc_buffer(void)
 /** Label, bytes of data, number of capabilities and of grants; none may exceed its maximum. */
 static inline uint64_t ipc_info(uint32_t label, size_t data_bytes, uint32_t caps, uint32_t grants)
 {
-    return label | (uint64_t)data_bytes << IPC_INFO_DATA_SHIFT | (uint64_t)caps << IPC_INFO_CAPS_SHIFT |
-           (uint64_t)grants << IPC_INFO_GRANTS_SHIFT;
+    return label | (uint64_t)data_bytes << IPC_INFO_DATA_SHIFT |
+           (uint64_t)caps << IPC_INFO_CAPS_SHIFT | (uint64_t)grants << IPC_INFO_GRANTS_SHIFT;
 }
 
 static inline uint32_t ipc_info_label(uint64_t info)
@@ -129,14 +129,14 @@ struct ipc_reply {
 
 /** A call that was received, and its answer. */
 struct ipc_call {
-    uint64_t badge;                     /**< whose session: the badge of the capability called */
+    uint64_t badge; /**< whose session: the badge of the capability called */
     uint64_t info;
     uint64_t words[IPC_WORDS];
-    handle_t received[IPC_CAPS_MAX];    /**< capabilities that came; HANDLE_NONE once taken */
+    handle_t received[IPC_CAPS_MAX]; /**< capabilities that came; HANDLE_NONE once taken */
     uint64_t grant_lengths[IPC_GRANTS_MAX];
-    uint64_t token;                     /**< IPC_CURRENT, or what ipc_reply_save() gave */
-    bool pending;                       /**< the answer comes later, under the token */
-    status_t status;                    /**< the answer's status */
+    uint64_t token;  /**< IPC_CURRENT, or what ipc_reply_save() gave */
+    bool pending;    /**< the answer comes later, under the token */
+    status_t status; /**< the answer's status */
     struct ipc_reply reply;
     uint64_t data[IPC_DATA_MAX / 8];
 };
@@ -171,17 +171,19 @@ void ipc_reply_drop(const struct ipc_reply *reply);
 /** Copy @bytes at @offset of a granted buffer into @buffer; never waits. *@done is what was copied, less than
  *  @bytes only if the status is not OK. FAULT: the page is not there; it has been asked for in the caller's
  *  name. GONE: the caller is. RANGE: outside the grant. DENIED: it is granted for writing only. */
-MUST_CHECK status_t ipc_grant_read(uint64_t token, struct ipc_grant grant, uint64_t offset, void *buffer,
-                                   size_t bytes, size_t *done);
+MUST_CHECK status_t ipc_grant_read(uint64_t token, struct ipc_grant grant, uint64_t offset,
+                                   void *buffer, size_t bytes, size_t *done);
 /** The same, from @buffer into the granted one. */
-MUST_CHECK status_t ipc_grant_write(uint64_t token, struct ipc_grant grant, uint64_t offset, const void *buffer,
-                                    size_t bytes, size_t *done);
+MUST_CHECK status_t ipc_grant_write(uint64_t token, struct ipc_grant grant, uint64_t offset,
+                                    const void *buffer, size_t bytes, size_t *done);
 /** The same, into @memory at @memory_offset. */
-MUST_CHECK status_t ipc_grant_read_memory(uint64_t token, struct ipc_grant grant, uint64_t offset, handle_t memory,
-                                          uint64_t memory_offset, size_t bytes, size_t *done);
+MUST_CHECK status_t ipc_grant_read_memory(uint64_t token, struct ipc_grant grant, uint64_t offset,
+                                          handle_t memory, uint64_t memory_offset, size_t bytes,
+                                          size_t *done);
 /** The same, from @memory at @memory_offset into the granted buffer. */
-MUST_CHECK status_t ipc_grant_write_memory(uint64_t token, struct ipc_grant grant, uint64_t offset, handle_t memory,
-                                           uint64_t memory_offset, size_t bytes, size_t *done);
+MUST_CHECK status_t ipc_grant_write_memory(uint64_t token, struct ipc_grant grant, uint64_t offset,
+                                           handle_t memory, uint64_t memory_offset, size_t bytes,
+                                           size_t *done);
 
 /** A service protocol, as server_run() needs it; generated as <protocol>_protocol. */
 struct ipc_protocol {

@@ -7,4 +7,5 @@ struct cap {
     uint32_t rights;
 };
 
-status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights, struct cap **cap);
+status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights,
+                    struct cap **cap);

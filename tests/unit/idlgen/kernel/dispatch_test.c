@@ -19,7 +19,8 @@ static int handler_runs;
 static status_t handler_status;
 static int copies_until_fault;
 
-status_t cap_lookup(struct process *in, handle_t handle, uint32_t type, uint32_t rights, struct cap **cap)
+status_t cap_lookup(struct process *in, handle_t handle, uint32_t type, uint32_t rights,
+                    struct cap **cap)
 {
     CHECK(in == &process);
     for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
@@ -71,23 +72,24 @@ status_t sys_probe_nop(struct thread *self)
     return handled(self);
 }
 
-status_t sys_probe_widths(struct thread *self, uint8_t a, uint16_t b, uint32_t c, uint64_t d, int64_t e, uint64_t *sum,
-                          int64_t *least)
+status_t sys_probe_widths(struct thread *self, uint8_t a, uint16_t b, uint32_t c, uint64_t d,
+                          int64_t e, uint64_t *sum, int64_t *least)
 {
     *sum = a + b + c + d;
     *least = e;
     return handled(self);
 }
 
-status_t sys_probe_lookup(struct thread *self, struct cap *memory, struct cap *any, handle_t raw, handle_t *made)
+status_t sys_probe_lookup(struct thread *self, struct cap *memory, struct cap *any, handle_t raw,
+                          handle_t *made)
 {
     CHECK(memory == &caps[0] && any == &caps[2]);
     *made = raw + 1;
     return handled(self);
 }
 
-status_t sys_probe_bytes(struct thread *self, struct user_in data, struct user_out room, uint32_t flags, uint32_t *a,
-                         uint32_t *b, uint32_t *c, uint32_t *d)
+status_t sys_probe_bytes(struct thread *self, struct user_in data, struct user_out room,
+                         uint32_t flags, uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
 {
     *a = (uint32_t)data.address;
     *b = (uint32_t)data.length;
@@ -96,7 +98,8 @@ status_t sys_probe_bytes(struct thread *self, struct user_in data, struct user_o
     return handled(self);
 }
 
-status_t sys_probe_structs(struct thread *self, const struct event *source, struct event *target, uint32_t *kind)
+status_t sys_probe_structs(struct thread *self, const struct event *source, struct event *target,
+                           uint32_t *kind)
 {
     CHECK(target->cookie == 0 && target->kind == 0 && target->data == 0);
     *target = *source;
@@ -124,11 +127,13 @@ static status_t call(uint64_t number, const uint64_t arguments[8])
 static void test_dispatch_stores_status_and_results(void)
 {
     CHECK(CALL(SYS_PROBE_NOP, 0) == STATUS_OK && thread.status == STATUS_OK && thread.stores == 1);
-    CHECK(CALL(SYS_PROBE_WIDTHS, 1, 2, 3, 4, (uint64_t)-5) == STATUS_OK && thread.status == STATUS_OK);
+    CHECK(CALL(SYS_PROBE_WIDTHS, 1, 2, 3, 4, (uint64_t)-5) == STATUS_OK &&
+          thread.status == STATUS_OK);
     CHECK(thread.results[0] == 10 && thread.results[1] == (uint64_t)-5);
     uint64_t last = MAP_READ;
     CHECK(CALL(SYS_PROBE_BYTES, 1, 2, 3, 4, last) == STATUS_OK);
-    CHECK(thread.results[0] == 1 && thread.results[1] == 2 && thread.results[2] == 3 && thread.results[3] == (4 | last));
+    CHECK(thread.results[0] == 1 && thread.results[1] == 2 && thread.results[2] == 3 &&
+          thread.results[3] == (4 | last));
 }
 
 static void test_dispatch_refuses_wide_arguments(void)
@@ -162,14 +167,17 @@ static void test_dispatch_copies_structures(void)
 {
     struct event in = {.cookie = 1, .kind = 2, .data = 3};
     struct event out = {.cookie = 9};
-    CHECK(CALL(SYS_PROBE_STRUCTS, (uintptr_t)&in, (uintptr_t)&out) == STATUS_OK && thread.results[0] == 2);
+    CHECK(CALL(SYS_PROBE_STRUCTS, (uintptr_t)&in, (uintptr_t)&out) == STATUS_OK &&
+          thread.results[0] == 2);
     CHECK(memcmp(&in, &out, sizeof(in)) == 0);
     for (int copies = 0; copies < 2; copies++) {
         copies_until_fault = copies;
-        CHECK(CALL(SYS_PROBE_STRUCTS, (uintptr_t)&in, (uintptr_t)&out) == STATUS_FAULT && handler_runs == 0);
+        CHECK(CALL(SYS_PROBE_STRUCTS, (uintptr_t)&in, (uintptr_t)&out) == STATUS_FAULT &&
+              handler_runs == 0);
     }
     copies_until_fault = 2;
-    CHECK(CALL(SYS_PROBE_STRUCTS, (uintptr_t)&in, (uintptr_t)&out) == STATUS_FAULT && thread.results[0] == 0);
+    CHECK(CALL(SYS_PROBE_STRUCTS, (uintptr_t)&in, (uintptr_t)&out) == STATUS_FAULT &&
+          thread.results[0] == 0);
     copies_until_fault = -1;
 }
 
@@ -191,11 +199,13 @@ static void test_dispatch_leaves_a_blocked_thread_alone(void)
 
 static void test_dispatch_refuses_unknown_numbers(void)
 {
-    const uint64_t unknown[] = {0, SYS_PROBE_NOP - 1, SYS_PROBE_MESSAGE, SYS_LIMIT, UINT64_MAX, SYS_PROBE_NOP + (1ULL << 32)};
+    const uint64_t unknown[] = {0,         SYS_PROBE_NOP - 1, SYS_PROBE_MESSAGE,
+                                SYS_LIMIT, UINT64_MAX,        SYS_PROBE_NOP + (1ULL << 32)};
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
         CHECK(CALL(unknown[i], 0) == STATUS_UNSUPPORTED && thread.status == STATUS_UNSUPPORTED);
     }
-    CHECK(strcmp(syscall_name(SYS_PROBE_MESSAGE), "probe.message") == 0 && strcmp(syscall_name(0), "?") == 0);
+    CHECK(strcmp(syscall_name(SYS_PROBE_MESSAGE), "probe.message") == 0 &&
+          strcmp(syscall_name(0), "?") == 0);
 }
 
 int main(void)

@@ -22,8 +22,8 @@ static int operation_runs;
 static handle_t kept_handle;
 static struct server server;
 
-static status_t do_add(void *instance, struct ipc_call *call, uint32_t a, uint8_t b, int64_t c, int64_t *sum,
-                       uint16_t *small)
+static status_t do_add(void *instance, struct ipc_call *call, uint32_t a, uint8_t b, int64_t c,
+                       int64_t *sum, uint16_t *small)
 {
     CHECK(instance == &server && call->badge == 0xbad6e);
     operation_runs++;
@@ -32,8 +32,9 @@ static status_t do_add(void *instance, struct ipc_call *call, uint32_t a, uint8_
     return a == 7 ? STATUS_RANGE : STATUS_OK;
 }
 
-static status_t do_echo(void *instance, struct ipc_call *call, const char *text, const void *raw, size_t raw_bytes,
-                        char *text_back, uint8_t *raw_back, size_t *raw_back_bytes)
+static status_t do_echo(void *instance, struct ipc_call *call, const char *text, const void *raw,
+                        size_t raw_bytes, char *text_back, uint8_t *raw_back,
+                        size_t *raw_back_bytes)
 {
     (void)instance;
     // What arrived must survive a nested use of the message buffer.
@@ -46,8 +47,9 @@ static status_t do_echo(void *instance, struct ipc_call *call, const char *text,
     return STATUS_OK;
 }
 
-static status_t do_shift(void *instance, struct ipc_call *call, const struct loopback_point *point, int64_t by,
-                         uint32_t mode, const struct loopback_odd *odd, struct loopback_point *shifted)
+static status_t do_shift(void *instance, struct ipc_call *call, const struct loopback_point *point,
+                         int64_t by, uint32_t mode, const struct loopback_odd *odd,
+                         struct loopback_point *shifted)
 {
     (void)instance, (void)call;
     operation_runs++;
@@ -57,7 +59,8 @@ static status_t do_shift(void *instance, struct ipc_call *call, const struct loo
     return STATUS_OK;
 }
 
-static status_t do_give(void *instance, struct ipc_call *call, handle_t memory, handle_t kept, handle_t *back)
+static status_t do_give(void *instance, struct ipc_call *call, handle_t memory, handle_t kept,
+                        handle_t *back)
 {
     (void)instance;
     operation_runs++;
@@ -66,8 +69,8 @@ static status_t do_give(void *instance, struct ipc_call *call, handle_t memory, 
     return STATUS_OK;
 }
 
-static status_t do_fill(void *instance, struct ipc_call *call, struct ipc_grant source, struct ipc_grant target,
-                        uint64_t *done)
+static status_t do_fill(void *instance, struct ipc_call *call, struct ipc_grant source,
+                        struct ipc_grant target, uint64_t *done)
 {
     (void)instance;
     operation_runs++;
@@ -78,14 +81,15 @@ static status_t do_fill(void *instance, struct ipc_call *call, struct ipc_grant 
     if (!status_is_ok(status)) {
         return status;
     }
-    CHECK(ipc_grant_write(call->token, source, 0, bytes, count, &moved) == STATUS_DENIED && moved == 0);
+    CHECK(ipc_grant_write(call->token, source, 0, bytes, count, &moved) == STATUS_DENIED &&
+          moved == 0);
     status = ipc_grant_write(call->token, target, 0, bytes, count, &moved);
     *done = moved;
     return status;
 }
 
-static status_t do_later(void *instance, struct ipc_call *call, uint64_t value, uint64_t *doubled, char *note,
-                         uint8_t *raw, size_t *raw_bytes, struct loopback_point *at)
+static status_t do_later(void *instance, struct ipc_call *call, uint64_t value, uint64_t *doubled,
+                         char *note, uint8_t *raw, size_t *raw_bytes, struct loopback_point *at)
 {
     (void)instance;
     saved_value = value;
@@ -160,8 +164,8 @@ static void on_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t da
         struct loopback_point at = {.x = 1, .y = 2, .kind = 3};
         status_t status = status_from_code(data);
         bool ok = status_is_ok(status);
-        status = loopback_later_reply(saved_token, status, saved_value * 2, ok ? "late" : NULL, ok ? "abc" : NULL, 3,
-                                      ok ? &at : NULL);
+        status = loopback_later_reply(saved_token, status, saved_value * 2, ok ? "late" : NULL,
+                                      ok ? "abc" : NULL, 3, ok ? &at : NULL);
         CHECK(status == STATUS_OK);
     }
 }
@@ -178,13 +182,13 @@ static void on_gone(void *instance, uint64_t token)
     gone_token = token;
 }
 
-static const struct server_ops server_ops = {.event = on_event, .closed = on_closed, .gone = on_gone};
+static const struct server_ops server_ops = {.event = on_event,
+                                             .closed = on_closed,
+                                             .gone = on_gone};
 
 static void *server_thread(void *argument)
 {
-    static struct ipc_buffer buffer;
     (void)argument;
-    os_ipc_buffer = &buffer;
     status_t status = server_run(&server);
     CHECK(status == STATUS_OK);
     return NULL;
@@ -210,8 +214,8 @@ static void test_call_carries_strings_and_bytes(void)
         uint8_t raw_back[20];
         size_t raw_back_bytes = 99;
         memset(text, 'x', length);
-        CHECK(loopback_echo(SERVER_HANDLE, text, "01234567890123456789", length + 4, text_back, raw_back,
-                            &raw_back_bytes) == STATUS_OK);
+        CHECK(loopback_echo(SERVER_HANDLE, text, "01234567890123456789", length + 4, text_back,
+                            raw_back, &raw_back_bytes) == STATUS_OK);
         CHECK(strcmp(text, text_back) == 0 && raw_back_bytes == length + 4);
         CHECK(memcmp(raw_back, "01234567890123456789", raw_back_bytes) == 0);
     }
@@ -223,9 +227,12 @@ static void test_call_refuses_what_does_not_fit(void)
     uint8_t raw_back[20];
     size_t bytes;
     operation_runs = 0;
-    CHECK(loopback_echo(SERVER_HANDLE, "12345678901234567", "", 0, text_back, raw_back, &bytes) == STATUS_RANGE);
-    CHECK(loopback_echo(SERVER_HANDLE, "", "123456789012345678901", 21, text_back, raw_back, &bytes) == STATUS_RANGE);
-    CHECK(loopback_echo(SERVER_HANDLE, "", "", SIZE_MAX, text_back, raw_back, &bytes) == STATUS_RANGE);
+    CHECK(loopback_echo(SERVER_HANDLE, "12345678901234567", "", 0, text_back, raw_back, &bytes) ==
+          STATUS_RANGE);
+    CHECK(loopback_echo(SERVER_HANDLE, "", "123456789012345678901", 21, text_back, raw_back,
+                        &bytes) == STATUS_RANGE);
+    CHECK(loopback_echo(SERVER_HANDLE, "", "", SIZE_MAX, text_back, raw_back, &bytes) ==
+          STATUS_RANGE);
     CHECK(operation_runs == 0);
 }
 
@@ -233,9 +240,11 @@ static void test_call_carries_structures(void)
 {
     struct loopback_point point = {.x = -5, .y = 6, .kind = 7}, shifted;
     struct loopback_odd odd = {10};
-    CHECK(loopback_shift(SERVER_HANDLE, &point, 3, LOOPBACK_MODE_SHIFT, &odd, &shifted) == STATUS_OK);
+    CHECK(loopback_shift(SERVER_HANDLE, &point, 3, LOOPBACK_MODE_SHIFT, &odd, &shifted) ==
+          STATUS_OK);
     CHECK(shifted.x == -2 && shifted.y == 6 && shifted.kind == 12);
-    CHECK(loopback_shift(SERVER_HANDLE, &point, 3, LOOPBACK_MODE_ALL + 1, &odd, &shifted) == STATUS_INVALID);
+    CHECK(loopback_shift(SERVER_HANDLE, &point, 3, LOOPBACK_MODE_ALL + 1, &odd, &shifted) ==
+          STATUS_INVALID);
 }
 
 static void test_call_carries_capabilities(void)
@@ -255,7 +264,8 @@ static void test_call_grants_buffers(void)
 {
     char target[16] = {0};
     uint64_t done = 0;
-    CHECK(loopback_fill(SERVER_HANDLE, "twelve bytes", 13, target, sizeof(target), &done) == STATUS_OK);
+    CHECK(loopback_fill(SERVER_HANDLE, "twelve bytes", 13, target, sizeof(target), &done) ==
+          STATUS_OK);
     CHECK(done == 13 && strcmp(target, "twelve bytes") == 0);
     CHECK(loopback_fill(SERVER_HANDLE, "twelve bytes", 13, target, 5, &done) == STATUS_RANGE);
 }
@@ -270,7 +280,8 @@ static void *answer_thread(void *argument)
     return NULL;
 }
 
-static status_t call_later(uint64_t value, int32_t code, uint64_t *doubled, char note[9], struct loopback_point *at)
+static status_t call_later(uint64_t value, int32_t code, uint64_t *doubled, char note[9],
+                           struct loopback_point *at)
 {
     pthread_t thread;
     uint8_t raw[4];
@@ -304,6 +315,34 @@ static void test_call_saved_but_answered_at_once(void)
     CHECK(doubled == 2 && strcmp(note, "at once") == 0 && raw_bytes == 1 && at.x == 5);
 }
 
+static void test_requests_run_without_waiting(void)
+{
+    static struct loopback_later_async requests[8];
+    struct async_pool pool;
+    CHECK(async_pool_create(&pool, 3, NOTIFICATION_HANDLE, 4) == STATUS_OK &&
+          async_next(&pool) == NULL);
+    for (size_t i = 0; i < 8; i++) {
+        requests[i] = (struct loopback_later_async){.call = {.cookie = i},
+                                                    .server = i == 5 ? 77 : SERVER_HANDLE,
+                                                    .value = 1};
+        loopback_later_start(&pool, &requests[i]);
+    }
+    async_pool_close(&pool);
+    unsigned finished = 0;
+    for (struct async_call *call = async_next(&pool); call; call = async_next(&pool)) {
+        struct loopback_later_async *request = &requests[call->cookie];
+        finished |= 1U << call->cookie;
+        if (call->cookie == 5) {
+            CHECK(call->status == STATUS_BAD_HANDLE && request->doubled == 0);
+        } else {
+            CHECK(call->status == STATUS_OK && request->doubled == 2 &&
+                  strcmp(request->note, "at once") == 0);
+            CHECK(request->raw_bytes == 1 && request->at.x == 5);
+        }
+    }
+    CHECK(finished == 0xff && transport_signals == 8);
+}
+
 static void test_call_checks_session_rights(void)
 {
     uint32_t held = 0;
@@ -316,8 +355,10 @@ static void test_call_checks_session_rights(void)
 static void test_call_has_a_deadline_if_it_says_so(void)
 {
     uint32_t same = 0;
-    CHECK(loopback_timed_until(SERVER_HANDLE, 5, &same, 1234) == STATUS_OK && same == 5 && transport_deadline == 1234);
-    CHECK(loopback_timed(SERVER_HANDLE, 6, &same) == STATUS_OK && same == 6 && transport_deadline == DEADLINE_NEVER);
+    CHECK(loopback_timed_until(SERVER_HANDLE, 5, &same, 1234) == STATUS_OK && same == 5 &&
+          transport_deadline == 1234);
+    CHECK(loopback_timed(SERVER_HANDLE, 6, &same) == STATUS_OK && same == 6 &&
+          transport_deadline == DEADLINE_NEVER);
 }
 
 static void test_server_faults_are_answered(void)
@@ -351,13 +392,15 @@ static status_t raw_call(uint64_t info, uint64_t word0, uint64_t word1)
     ipc_buffer()->grants[1] = ipc_grant_out(granted, sizeof(granted));
     status_t status = ipc_raw_call(&regs);
     CHECK(status == STATUS_OK);
-    CHECK(ipc_info_data(regs.info) == 0 || status_from_code(ipc_info_label(regs.info)) == STATUS_OK);
+    CHECK(ipc_info_data(regs.info) == 0 ||
+          status_from_code(ipc_info_label(regs.info)) == STATUS_OK);
     return status_from_code(ipc_info_label(regs.info));
 }
 
 static void test_server_refuses_wide_integers(void)
 {
-    CHECK(raw_call(ipc_info(LABEL_LOOPBACK_ADD, 0, 0, 0), 1, 2) == STATUS_OK && operation_runs == 1);
+    CHECK(raw_call(ipc_info(LABEL_LOOPBACK_ADD, 0, 0, 0), 1, 2) == STATUS_OK &&
+          operation_runs == 1);
     CHECK(raw_call(ipc_info(LABEL_LOOPBACK_ADD, 0, 0, 0), 1ULL << 32, 2) == STATUS_INVALID);
     CHECK(raw_call(ipc_info(LABEL_LOOPBACK_ADD, 0, 0, 0), 1, 256) == STATUS_INVALID);
     CHECK(operation_runs == 0);
@@ -365,7 +408,8 @@ static void test_server_refuses_wide_integers(void)
 
 static void test_server_refuses_unknown_labels(void)
 {
-    const uint32_t labels[] = {0, LABEL_LOOPBACK_CARELESS + 1, PROTOCOL_LOOPBACK * 256 + 255, 10 * 256, UINT32_MAX};
+    const uint32_t labels[] = {0, LABEL_LOOPBACK_CARELESS + 1, PROTOCOL_LOOPBACK * 256 + 255,
+                               10 * 256, UINT32_MAX};
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         CHECK(raw_call(ipc_info(labels[i], 0, 0, 0), 0, 0) == STATUS_UNSUPPORTED);
     }
@@ -393,19 +437,22 @@ static void test_server_refuses_missing_capabilities_and_closes_others(void)
             ipc_buffer()->caps[i] = ipc_cap(handles[i], 0, true);
         }
         transport_drops_caps = count == 2;
-        CHECK(raw_call(ipc_info(LABEL_LOOPBACK_GIVE, 0, count, 0), 0, 0) == STATUS_INVALID && operation_runs == 0);
+        CHECK(raw_call(ipc_info(LABEL_LOOPBACK_GIVE, 0, count, 0), 0, 0) == STATUS_INVALID &&
+              operation_runs == 0);
         transport_drops_caps = false;
         CHECK(transport_live_handles() == 0);
         if (count > 0) {
             ipc_buffer()->caps[0] = ipc_cap(transport_handle(), 0, true);
-            CHECK(raw_call(ipc_info(LABEL_LOOPBACK_ADD, 0, 1, 0), 1, 2) == STATUS_INVALID && operation_runs == 0);
+            CHECK(raw_call(ipc_info(LABEL_LOOPBACK_ADD, 0, 1, 0), 1, 2) == STATUS_INVALID &&
+                  operation_runs == 0);
             CHECK(transport_live_handles() == 0);
         }
     }
 }
 
 /** An echo call whose data is a length word, 24 bytes of text, a length word and 24 bytes. */
-static status_t raw_echo(uint64_t text_length, const char text[24], uint64_t raw_length, size_t data_bytes)
+static status_t raw_echo(uint64_t text_length, const char text[24], uint64_t raw_length,
+                         size_t data_bytes)
 {
     uint8_t *data = ipc_buffer()->data;
     memset(data, 0, IPC_DATA_MAX);
@@ -417,9 +464,11 @@ static status_t raw_echo(uint64_t text_length, const char text[24], uint64_t raw
 
 static void test_server_refuses_malformed_strings(void)
 {
-    static const char good[24] = "sixteen letters!", unterminated[24] = "sixteen letters!!!!!!!!", hole[24] = "six\0een letters!";
+    static const char good[24] = "sixteen letters!", unterminated[24] = "sixteen letters!!!!!!!!",
+                      hole[24] = "six\0een letters!";
     CHECK(raw_echo(16, good, 20, 64) == STATUS_OK && operation_runs == 1);
-    const uint64_t lengths[] = {15, 17, 18, 24, 3072, 1ULL << 32, UINT64_MAX - 8, UINT64_MAX - 1, UINT64_MAX};
+    const uint64_t lengths[] = {
+        15, 17, 18, 24, 3072, 1ULL << 32, UINT64_MAX - 8, UINT64_MAX - 1, UINT64_MAX};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         CHECK(raw_echo(lengths[i], good, 20, 64) == STATUS_INVALID && operation_runs == 0);
     }
@@ -458,7 +507,8 @@ static void test_server_survives_random_messages(void)
         // Not `later`: nobody would answer it.
         uint32_t method = seed >> 8 & 15;
         uint32_t label = PROTOCOL_LOOPBACK * 256 + (method == 5 ? 6 : method);
-        status_t status = raw_call(ipc_info(label, seed >> 12 & 127, 0, seed >> 20 & 3), seed, seed >> 8);
+        status_t status =
+            raw_call(ipc_info(label, seed >> 12 & 127, 0, seed >> 20 & 3), seed, seed >> 8);
         CHECK(status_code(status) <= 0);
     }
 }
@@ -479,7 +529,8 @@ static void test_client_refuses_malformed_replies(void)
     int64_t sum = 5;
     uint16_t small = 6;
     evil = (struct evil_reply){.transport = STATUS_OK, .words = {1, 0x10000}};
-    CHECK(loopback_add(EVIL_HANDLE, 1, 2, 3, &sum, &small) == STATUS_CORRUPT && sum == 5 && small == 6);
+    CHECK(loopback_add(EVIL_HANDLE, 1, 2, 3, &sum, &small) == STATUS_CORRUPT && sum == 5 &&
+          small == 6);
     evil.words[1] = 1;
     evil.info = ipc_info(0, 8, 0, 0);
     CHECK(loopback_add(EVIL_HANDLE, 1, 2, 3, &sum, &small) == STATUS_CORRUPT && sum == 5);
@@ -502,7 +553,8 @@ static void test_client_passes_failures_on(void)
     uint16_t small;
     evil = (struct evil_reply){.transport = STATUS_PEER_DIED};
     CHECK(loopback_add(EVIL_HANDLE, 1, 2, 3, &sum, &small) == STATUS_PEER_DIED);
-    evil = (struct evil_reply){.transport = STATUS_OK, .info = ipc_info((uint32_t)STATUS_CODE_IO, 8, 0, 0)};
+    evil = (struct evil_reply){.transport = STATUS_OK,
+                               .info = ipc_info((uint32_t)STATUS_CODE_IO, 8, 0, 0)};
     CHECK(loopback_add(EVIL_HANDLE, 1, 2, 3, &sum, &small) == STATUS_IO && sum == 5);
     evil.info = ipc_info(12345, 0, 0, 0);
     CHECK(!status_is_ok(loopback_add(EVIL_HANDLE, 1, 2, 3, &sum, &small)) && sum == 5);
@@ -514,7 +566,10 @@ static void test_client_closes_capabilities_of_bad_replies(void)
     evil = (struct evil_reply){.transport = STATUS_OK, .caps = 1};
     handle_t memory = transport_handle();
     const uint64_t infos[] = {
-        ipc_info(0, 0, 0, 0), ipc_info(0, 0, 2, 0), ipc_info(0, 8, 1, 0), ipc_info((uint32_t)STATUS_CODE_IO, 0, 1, 0),
+        ipc_info(0, 0, 0, 0),
+        ipc_info(0, 0, 2, 0),
+        ipc_info(0, 8, 1, 0),
+        ipc_info((uint32_t)STATUS_CODE_IO, 0, 1, 0),
     };
     for (size_t i = 0; i < sizeof(infos) / sizeof(infos[0]); i++) {
         evil.info = infos[i];
@@ -555,6 +610,7 @@ int main(void)
     RUN(test_call_grants_buffers);
     RUN(test_call_is_answered_later);
     RUN(test_call_saved_but_answered_at_once);
+    RUN(test_requests_run_without_waiting);
     RUN(test_call_checks_session_rights);
     RUN(test_call_has_a_deadline_if_it_says_so);
     RUN(test_server_faults_are_answered);

@@ -2,6 +2,7 @@
 #include "transport.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { HANDLES_MAX = 4096, FIRST_HANDLE = 1000 };
@@ -11,6 +12,7 @@ enum state { IDLE, POSTED, ACCEPTED, SAVED, REPLIED };
 struct evil_reply evil;
 bool transport_drops_caps;
 uint64_t transport_deadline;
+int transport_signals;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -31,6 +33,35 @@ static struct {
     struct ipc_regs regs;
 } event;
 
+/** Threads get a message buffer, as on the real system. */
+struct start {
+    void *(*run)(void *);
+    void *argument;
+};
+
+static void *run_with_buffer(void *argument)
+{
+    struct start start = *(struct start *)argument;
+    free(argument);
+    os_ipc_buffer = calloc(1, sizeof(*os_ipc_buffer));
+    void *result = start.run(start.argument);
+    free(os_ipc_buffer);
+    return result;
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument)
+{
+    struct start *start = malloc(sizeof(*start));
+    *start = (struct start){run, argument};
+    return __real_pthread_create(thread, attributes, run_with_buffer, start);
+}
+
 handle_t transport_handle(void)
 {
     live[handles_made] = true;
@@ -48,11 +79,13 @@ int transport_live_handles(void)
 
 static bool is_live(handle_t handle)
 {
-    return handle >= FIRST_HANDLE && handle < (handle_t)(FIRST_HANDLE + handles_made) && live[handle - FIRST_HANDLE];
+    return handle >= FIRST_HANDLE && handle < (handle_t)(FIRST_HANDLE + handles_made) &&
+           live[handle - FIRST_HANDLE];
 }
 
 /** Move @count capabilities from the sender's buffer @from into @to, of which @accept were announced. */
-static status_t carry_caps(struct ipc_buffer *to, const struct ipc_buffer *from, uint32_t count, uint32_t accept)
+static status_t carry_caps(struct ipc_buffer *to, const struct ipc_buffer *from, uint32_t count,
+                           uint32_t accept)
 {
     for (uint32_t i = 0; i < count && i < IPC_CAPS_MAX; i++) {
         if (!is_live(from->caps[i].handle)) {
@@ -96,6 +129,9 @@ status_t ipc_raw_call(struct ipc_regs *regs)
         return STATUS_BAD_HANDLE;
     }
     pthread_mutex_lock(&mutex);
+    while (current.state != IDLE) {
+        pthread_cond_wait(&changed, &mutex);
+    }
     struct ipc_buffer *buffer = ipc_buffer();
     memset(&current.message, 0, sizeof(current.message));
     uint32_t accept = transport_drops_caps ? 0 : IPC_CAPS_MAX;
@@ -117,6 +153,7 @@ status_t ipc_raw_call(struct ipc_regs *regs)
         memcpy(buffer->received, current.message.received, sizeof(buffer->received));
         memcpy(buffer->data, current.message.data, sizeof(buffer->data));
         current.state = IDLE;
+        pthread_cond_broadcast(&changed);
     }
     pthread_mutex_unlock(&mutex);
     return status;
@@ -166,7 +203,8 @@ static status_t reply_locked(uint64_t token, const struct ipc_regs *regs)
     }
     struct ipc_buffer *buffer = ipc_buffer();
     memset(&current.message, 0, sizeof(current.message));
-    status_t status = carry_caps(&current.message, buffer, ipc_info_caps(regs->info), current.client->accept);
+    status_t status =
+        carry_caps(&current.message, buffer, ipc_info_caps(regs->info), current.client->accept);
     if (status_is_ok(status)) {
         carry_data(&current.message, buffer, regs->info);
         current.regs = *regs;
@@ -249,6 +287,10 @@ status_t fake_syscall(uint64_t number, const uint64_t arguments[8], uint64_t res
         break;
     case SYS_ENDPOINT_REPLY_WRITE:
         status = copy_grant(arguments, true, &results[0]);
+        break;
+    case SYS_NOTIFICATION_SIGNAL:
+        transport_signals += arguments[0] == NOTIFICATION_HANDLE && arguments[1] == 4;
+        status = STATUS_OK;
         break;
     default:
         break;

@@ -7,6 +7,8 @@
 #define SERVER_HANDLE UINT64_C(1)
 #define EVIL_HANDLE UINT64_C(2)
 
+#define NOTIFICATION_HANDLE UINT64_C(3)
+
 /** What EVIL_HANDLE replies. */
 struct evil_reply {
     status_t transport;
@@ -21,6 +23,9 @@ extern struct evil_reply evil;
 extern bool transport_drops_caps;
 /** The deadline of the last call. */
 extern uint64_t transport_deadline;
+
+/** How often bits 4 of NOTIFICATION_HANDLE were signalled. */
+extern int transport_signals;
 
 /** A new live handle. */
 handle_t transport_handle(void);

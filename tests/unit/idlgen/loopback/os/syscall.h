@@ -28,4 +28,5 @@ MUST_CHECK status_t fake_syscall(uint64_t number, const uint64_t arguments[8], u
 #define syscall_raw5(n, a, b, c, d, e, r) fake_syscall(n, ARGUMENTS(a, b, c, d, e), r)
 #define syscall_raw6(n, a, b, c, d, e, f, r) fake_syscall(n, ARGUMENTS(a, b, c, d, e, f), r)
 #define syscall_raw7(n, a, b, c, d, e, f, g, r) fake_syscall(n, ARGUMENTS(a, b, c, d, e, f, g), r)
-#define syscall_raw8(n, a, b, c, d, e, f, g, h, r) fake_syscall(n, ARGUMENTS(a, b, c, d, e, f, g, h), r)
+#define syscall_raw8(n, a, b, c, d, e, f, g, h, r) \
+    fake_syscall(n, ARGUMENTS(a, b, c, d, e, f, g, h), r)
