@@ -120,11 +120,6 @@ const struct object_ops memory_ops = {.type = OBJECT_MEMORY, .destroy = memory_d
 
 /* ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static bool is_linear(const struct memory *memory)
-{
-    return memory->kind == MEMORY_KIND_PHYSICAL || memory->kind == MEMORY_KIND_CONTIGUOUS;
-}
-
 bool memory_is_flushed(struct memory *memory)
 {
     if (likely(!memory->flush_pending))
@@ -188,7 +183,7 @@ bool memory_present(struct memory *memory, uint64_t index, struct page *page)
     bool exclusive;
     if (index >= memory->pages)
         return false;
-    if (is_linear(memory)) {
+    if (memory_is_linear(memory)) {
         page->frame = memory->base + (index << PAGE_SHIFT);
         page->writable = true;
         return true;
@@ -212,13 +207,23 @@ status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t ind
     return page_take(memory, index, page);
 }
 
-/* Page @index of @parent with a reference for a sharer. */
-static status_t page_share(struct memory *parent, struct thread *self, uint64_t index, paddr_t *frame)
+static bool page_is_pinned(const struct memory *memory, uint64_t index) REQUIRES(memory_lock)
+{
+    bool exclusive;
+    return memory->pins != 0 && (radix_lookup(&memory->tree, memory->first + index, &exclusive) & PAGE_ENTRY_PINS_MASK) != 0;
+}
+
+/* The frame of page @index of @parent for a sharer who pays by @budget: with a reference, or a copy if the page may not move. */
+static status_t page_share(struct memory *parent, struct thread *self, uint64_t index, struct budget *budget, paddr_t *frame)
 {
     struct page page;
     memory_lock_acquire(&parent->lock);
     status_t status = memory_resolve(parent, self, index, false, &page);
-    if (status_is_ok(status)) {
+    if (status_is_ok(status) && page_is_pinned(parent, index)) {
+        status = frame_create(budget, frame);
+        if (status_is_ok(status))
+            memcpy(phys_to_virt(*frame), phys_to_virt(page.frame), PAGE_SIZE);
+    } else if (status_is_ok(status)) {
         mappings_restrict(parent, index, 1, PAGETABLE_WRITE_PROTECT);
         frame_ref(page.frame);
         *frame = page.frame;
@@ -232,7 +237,7 @@ status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index
     paddr_t frame;
     bool exclusive;
     uint64_t *slot;
-    status_t status = page_share(memory->parent, self, memory->parent_first + index, &frame);
+    status_t status = page_share(memory->parent, self, memory->parent_first + index, memory->object.budget, &frame);
     if (!status_is_ok(status))
         return status;
     memory_lock_acquire(&memory->lock);
@@ -271,11 +276,22 @@ status_t memory_page(struct memory *memory, struct thread *self, uint64_t index,
     }
 }
 
+status_t memory_page_to_read(struct memory *memory, struct thread *self, uint64_t index, paddr_t *frame)
+{
+    struct page page;
+    memory_lock_acquire(&memory->lock);
+    bool zero = memory->kind == MEMORY_KIND_ANONYMOUS && memory->parent == NULL && index < memory->pages &&
+                !memory_present(memory, index, &page);
+    memory_lock_release(&memory->lock);
+    *frame = 0;
+    return zero ? STATUS_OK : memory_page(memory, self, index, false, frame);
+}
+
 /* Count a pin on the page that memory_resolve() has just made exclusive. */
 static status_t page_pin(struct memory *memory, uint64_t index) REQUIRES(memory_lock)
 {
     uint64_t *slot;
-    if (!is_linear(memory)) {
+    if (!memory_is_linear(memory)) {
         status_t status = radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
         if (!status_is_ok(status))
             return status;
@@ -317,7 +333,7 @@ void memory_unpin(struct memory *memory, uint64_t index)
     memory_lock_acquire(&memory->lock);
     ASSERT(memory->pins != 0);
     memory->pins--;
-    if (!is_linear(memory)) {
+    if (!memory_is_linear(memory)) {
         /* The path is exclusive: a Memory with pins is not cloned. */
         status_t status = radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
         ASSERT(status_is_ok(status) && (*slot & PAGE_ENTRY_PINS_MASK) != 0);
@@ -326,36 +342,47 @@ void memory_unpin(struct memory *memory, uint64_t index)
     memory_lock_release(&memory->lock);
 }
 
-static status_t memory_copy(struct memory *memory, struct thread *self, uint64_t offset, void *to, const void *from, size_t bytes)
+static bool range_is_inside(const struct memory *memory, uint64_t offset, size_t bytes)
 {
     uint64_t end;
-    if (__builtin_add_overflow(offset, bytes, &end) || end > memory_pages(memory) << PAGE_SHIFT)
+    return !__builtin_add_overflow(offset, bytes, &end) && end <= memory_pages(memory) << PAGE_SHIFT;
+}
+
+status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to, size_t bytes)
+{
+    if (!range_is_inside(memory, offset, bytes))
         return STATUS_RANGE;
     for (size_t done = 0; done < bytes;) {
         paddr_t frame;
         uint64_t at = offset + done;
         size_t part = MIN(bytes - done, (size_t)(PAGE_SIZE - at % PAGE_SIZE));
-        status_t status = memory_page(memory, self, at >> PAGE_SHIFT, from != NULL, &frame);
+        status_t status = memory_page_to_read(memory, self, at >> PAGE_SHIFT, &frame);
         if (!status_is_ok(status))
             return status;
-        char *page = (char *)phys_to_virt(frame) + at % PAGE_SIZE;
-        if (from != NULL)
-            memcpy(page, (const char *)from + done, part);
+        if (frame == 0)
+            memset((char *)to + done, 0, part);
         else
-            memcpy((char *)to + done, page, part);
+            memcpy((char *)to + done, (char *)phys_to_virt(frame) + at % PAGE_SIZE, part);
         done += part;
     }
     return STATUS_OK;
 }
 
-status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to, size_t bytes)
-{
-    return memory_copy(memory, self, offset, to, NULL, bytes);
-}
-
 status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset, const void *from, size_t bytes)
 {
-    return bytes == 0 ? STATUS_OK : memory_copy(memory, self, offset, NULL, from, bytes);
+    if (!range_is_inside(memory, offset, bytes))
+        return STATUS_RANGE;
+    for (size_t done = 0; done < bytes;) {
+        paddr_t frame;
+        uint64_t at = offset + done;
+        size_t part = MIN(bytes - done, (size_t)(PAGE_SIZE - at % PAGE_SIZE));
+        status_t status = memory_page(memory, self, at >> PAGE_SHIFT, true, &frame);
+        if (!status_is_ok(status))
+            return status;
+        memcpy((char *)phys_to_virt(frame) + at % PAGE_SIZE, (const char *)from + done, part);
+        done += part;
+    }
+    return STATUS_OK;
 }
 
 status_t memory_range_check(const struct memory *memory, uint64_t offset, uint64_t bytes)

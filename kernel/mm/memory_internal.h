@@ -8,6 +8,11 @@
 /** Between memory_resolve() and its callers: the page is the parent's; call memory_fetch() without locks, then begin again. */
 #define MEMORY_ASK_PARENT STATUS_INTERNAL(16)
 
+/** What a Memory's first capability may do. */
+#define MEMORY_RIGHTS \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MANAGE | \
+     RIGHT_PAGER)
+
 /** Pages that are handled with interrupts off before somebody is asked whether to give way. */
 #define PREEMPT_PAGES 64u
 
@@ -23,6 +28,14 @@ __attribute__((warn_unused_result)) status_t memory_resolve(struct memory *memor
                                                             struct page *page) REQUIRES(memory_lock);
 /** Page @index if it is there already and nobody must be asked. */
 bool memory_present(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock);
+/** The frame to read page @index from, as memory_page(); 0 for one that reads as zero and need not be taken for that. */
+__attribute__((warn_unused_result)) status_t memory_page_to_read(struct memory *memory, struct thread *self, uint64_t index,
+                                                                 paddr_t *frame);
+/** Is it one run of physical addresses? */
+static inline bool memory_is_linear(const struct memory *memory)
+{
+    return memory->kind == MEMORY_KIND_PHYSICAL || memory->kind == MEMORY_KIND_CONTIGUOUS;
+}
 /** Take page @index over from the parent, as memory_page() for reading. No lock held. */
 __attribute__((warn_unused_result)) status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index);
 /** May a frame that replaced another be written through @memory, that is: has every CPU stopped using the former one? */
@@ -46,6 +59,32 @@ void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count, en
 void aspace_invalidate(struct aspace *aspace);
 /** Does a CPU other than this one have @aspace loaded without having flushed since @generation? */
 bool aspace_is_stale(const struct aspace *aspace, uint64_t generation);
+
+/** Install translations for the pages of [@address, @address + @bytes) that are there already, without waiting for anything. */
+void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes);
+/** aspace_fault() for the kernel's own access: does not wait until replaced frames are out of other CPUs' TLBs. */
+__attribute__((warn_unused_result)) status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address,
+                                                            uint32_t access);
+
+/* A call that is cut at a preemption point, or by a wait, is executed again from its beginning: what it has done already it keeps in
+ * its thread, under a key made of its arguments. It must store progress before anything that may queue the thread. */
+static inline uint64_t progress_begin(struct thread *self, uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t key = (((a * 0x9e3779b97f4a7c15ull) ^ b) * 0x9e3779b97f4a7c15ull ^ c) | 1;
+    if (self->progress_key != key) {
+        self->progress_key = key;
+        self->progress = 0;
+    }
+    return self->progress;
+}
+
+/** The call ends with @status, unless it is to be executed again. */
+__attribute__((warn_unused_result)) static inline status_t progress_end(struct thread *self, status_t status)
+{
+    if (!status_is_internal(status))
+        self->progress_key = 0;
+    return status;
+}
 
 /** Check a byte range of a Memory: page-aligned, inside. INVALID, RANGE. */
 __attribute__((warn_unused_result)) status_t memory_range_check(const struct memory *memory, uint64_t offset, uint64_t bytes);

@@ -159,14 +159,15 @@ static bool page_is_wanted(struct memory *memory, uint64_t index)
     return wanted;
 }
 
-/* Page @index of @source, its own, with a reference for us. A pager does not wait for a pager: BUSY. */
+/* Page @index of @source, its own, with a reference for us. A pager does not wait for a pager: BUSY; pins
+ * keep pages where they are: BUSY. */
 static status_t source_page(struct memory *source, uint64_t index, paddr_t *frame)
 {
     status_t status;
     do {
         struct page page;
         memory_lock_acquire(&source->lock);
-        status = memory_resolve(source, NULL, index, true, &page);
+        status = source->pins != 0 ? STATUS_BUSY : memory_resolve(source, NULL, index, true, &page);
         if (status_is_ok(status)) {
             frame_ref(page.frame);
             *frame = page.frame;
@@ -253,11 +254,9 @@ static status_t wake_all(struct memory *memory, uint64_t first, uint64_t end, st
     return STATUS_OK;
 }
 
-/* Restarted, it finds the pages of before present and passes over them. */
 status_t sys_memory_supply(struct thread *self, struct cap *memory_cap, uint64_t offset, struct cap *source_cap, uint64_t source_offset,
                            uint64_t bytes)
 {
-    (void)self;
     struct memory *memory = memory_of(memory_cap->object);
     struct memory *source = memory_of(source_cap->object);
     if (memory->kind != MEMORY_KIND_PAGER || source->kind != MEMORY_KIND_ANONYMOUS)
@@ -269,14 +268,16 @@ status_t sys_memory_supply(struct thread *self, struct cap *memory_cap, uint64_t
         return status;
     uint64_t first = offset >> PAGE_SHIFT;
     uint64_t source_first = source_offset >> PAGE_SHIFT;
-    for (uint64_t i = 0; i < bytes >> PAGE_SHIFT; i++) {
+    uint64_t pages = bytes >> PAGE_SHIFT;
+    for (uint64_t i = progress_begin(self, memory->object.id, offset, bytes); i < pages; i++) {
         status = supply_page(memory, first + i, source, source_first + i);
         if (!status_is_ok(status))
-            return status;
+            return progress_end(self, status);
+        self->progress = i + 1;
         if (i % 16 == 15 && sched_should_yield())
             return KERNEL_RESTART;
     }
-    return wake_all(memory, first, first + (bytes >> PAGE_SHIFT), STATUS_OK);
+    return progress_end(self, wake_all(memory, first, first + pages, STATUS_OK));
 }
 
 status_t sys_memory_fail(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes, int64_t code)

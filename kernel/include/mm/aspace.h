@@ -21,6 +21,7 @@ struct mapping {
     uint64_t offset_pages;                          /* likewise: page of the Memory at start */
     uint8_t state;                                  /* enum mapping_state; aspace_lock */
     bool has_leaf;
+    bool retired;                                   /* head: somebody sees to its end; aspace_lock */
     uint32_t prot;                                  /* MAP_READ|WRITE|EXECUTE now; both locks to write */
     uint32_t max_prot;                              /* what the capability allowed */
     uint64_t cookie;

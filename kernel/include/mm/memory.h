@@ -51,7 +51,8 @@ static inline uint64_t memory_pages(const struct memory *memory)
     return __atomic_load_n(&memory->pages, __ATOMIC_RELAXED);
 }
 
-/** @flags: MEMORY_PAGED, or MEMORY_CONTIGUOUS with MEMORY_LOW, or none; zero pages. INVALID, NO_MEMORY. */
+/** @flags: MEMORY_PAGED, or MEMORY_CONTIGUOUS with MEMORY_LOW, or none. Pages are zero, but those of
+ *  MEMORY_CONTIGUOUS are the caller's to zero. INVALID, NO_MEMORY. */
 __attribute__((warn_unused_result)) status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,
                                                            struct memory **memory);
 /** A Memory over physical addresses that are not RAM (or, from the kernel itself, over reserved RAM). Not charged pages. */

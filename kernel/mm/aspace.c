@@ -1,0 +1,159 @@
+/* Address spaces: making, loading, flushing, ending.
+ *
+ * A CPU announces the address space it is about to load (cpu->aspace), then, after a full barrier, reads its generation and loads
+ * it. Who takes a translation away changes the page table, raises the generation with a full barrier, and then looks at what the CPUs
+ * have announced. So either the CPU loads the changed tables, or it is sent an IPI and flushes on its way out of the kernel.
+ * The structure outlives the object for as long as a mapping may still look at it: `holds` counts them. The teardown runs after a
+ * grace period, in pieces, when no CPU can have the tables loaded; it takes the mappings off their Memories and frees the tables. */
+#include "mm/aspace.h"
+
+#include "arch.h"
+#include "arch_cpu.h"
+#include "budget.h"
+#include "handlers.h"
+#include "kmem.h"
+#include "mapping.h"
+#include "memory_internal.h"
+#include "obj_create.h"
+#include "random.h"
+#include "sched.h"
+
+#define ASPACE_RIGHTS \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | RIGHT_MANAGE)
+
+/** Where ranges that the kernel chooses lie: from here plus a random number of pages of this many bits. */
+#define MAP_BASE 0x0000200000000000ull
+#define MAP_RANDOM_BITS 28u
+
+/** Tables freed in one go before looking whether something waits. */
+#define TEARDOWN_TABLES 32u
+
+static void aspace_destroy(struct object *object)
+{
+    (void)object;                                   /* threads go on running in it: it ends with the last reference */
+}
+
+void aspace_drop(struct aspace *aspace)
+{
+    if (__atomic_sub_fetch(&aspace->holds, 1, __ATOMIC_ACQ_REL) == 0)
+        object_release(&aspace->object, sizeof(*aspace));
+}
+
+static void aspace_free(struct object *object);
+
+static void aspace_free_again(struct rcu_head *head)
+{
+    aspace_free(container_of(head, struct object, rcu));
+}
+
+/* Take one mapping away. The page tables go as a whole later, so only the Memory must forget it. */
+static bool teardown_mapping(struct aspace *aspace)
+{
+    aspace_lock_acquire(&aspace->lock);
+    struct mapping *mapping = aspace->mappings;
+    bool detached = mapping != NULL && mapping_detach(mapping, UINT32_MAX);
+    aspace_lock_release(&aspace->lock);
+    if (detached)
+        mapping_retire(mapping);
+    return mapping != NULL;
+}
+
+static void aspace_free(struct object *object)
+{
+    struct aspace *aspace = aspace_of(object);
+    bool more;
+    while ((more = teardown_mapping(aspace)) || !pagetable_destroy_step(aspace->root, TEARDOWN_TABLES)) {
+        if (sched_should_yield()) {
+            rcu_call(&object->rcu, aspace_free_again);
+            return;
+        }
+    }
+    pagetable_free(aspace->root);
+    aspace_drop(aspace);
+}
+
+static const struct object_ops aspace_ops = {.type = OBJECT_ASPACE, .destroy = aspace_destroy, .free = aspace_free};
+
+static struct aspace *aspace_allocate(struct budget *budget)
+{
+    paddr_t root;
+    uint64_t random;
+    if (!status_is_ok(pagetable_create(budget, &root)))
+        return NULL;
+    struct aspace *aspace = kmem_alloc(budget, sizeof(*aspace));
+    if (aspace == NULL) {
+        pagetable_free(root);
+        return NULL;
+    }
+    object_init(&aspace->object, &aspace_ops, budget);
+    arch_aspace_root_init(root);
+    random_bytes(&random, sizeof(random));
+    aspace->root = root;
+    aspace->generation = 1;
+    aspace->holds = 1;
+    aspace->map_base = MAP_BASE + ((random & ((1ull << MAP_RANDOM_BITS) - 1)) << PAGE_SHIFT);
+    return aspace;
+}
+
+status_t aspace_create(struct budget *budget, struct aspace **aspace)
+{
+    *aspace = aspace_allocate(budget);
+    return *aspace != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+status_t sys_aspace_create(struct thread *self, struct cap *budget_cap, handle_t *handle)
+{
+    struct budget *budget = budget_of(budget_cap->object);
+    if (!object_try_ref(&budget->object))
+        return STATUS_NO_MEMORY;
+    struct aspace *aspace = aspace_allocate(budget);
+    object_unref(&budget->object);
+    if (aspace == NULL)
+        return STATUS_NO_MEMORY;
+    return object_publish(self->process, &aspace->object, ASPACE_RIGHTS, handle);
+}
+
+/* ── Translations ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void aspace_activate(struct aspace *aspace)
+{
+    struct cpu *cpu = arch_cpu_local();
+    if (unlikely(cpu->aspace != aspace)) {
+        __atomic_exchange_n(&cpu->aspace, aspace, __ATOMIC_SEQ_CST);
+        uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
+        arch_aspace_activate(aspace->root);
+        __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
+        return;
+    }
+    uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
+    if (unlikely(cpu->aspace_generation != generation)) {
+        arch_tlb_flush_all();
+        __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
+    }
+}
+
+void aspace_deactivate(struct cpu *cpu)
+{
+    __atomic_store_n(&cpu->aspace, NULL, __ATOMIC_RELEASE);
+}
+
+void aspace_invalidate(struct aspace *aspace)
+{
+    const struct cpu *self = arch_cpu_local();
+    __atomic_fetch_add(&aspace->generation, 1, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i] != self && __atomic_load_n(&cpus[i]->aspace, __ATOMIC_SEQ_CST) == aspace)
+            arch_ipi_send(i);
+}
+
+bool aspace_is_stale(const struct aspace *aspace, uint64_t generation)
+{
+    const struct cpu *self = arch_cpu_local();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        const struct cpu *cpu = cpus[i];
+        if (cpu != self && __atomic_load_n(&cpu->aspace, __ATOMIC_SEQ_CST) == aspace &&
+            __atomic_load_n(&cpu->aspace_generation, __ATOMIC_ACQUIRE) < generation)
+            return true;
+    }
+    return false;
+}

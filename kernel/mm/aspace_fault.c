@@ -1,0 +1,164 @@
+/* Page faults: from an address to a translation.
+ *
+ * The mapping says which page of which Memory, the Memory says which frame, and the entry is written under both locks. A page that
+ * others share is installed without the right to write, so that the first write faults and copies. Memory that is one run of
+ * physical addresses gets large entries where alignment allows.
+ * When a shared frame was replaced by a copy, another CPU may still read the old one through its TLB. Nobody waits for it in the
+ * kernel: the new frame is not installed for writing until every CPU has flushed, and a thread that wants to write meanwhile
+ * executes its instruction again until then. */
+#include "arch.h"
+#include "arch_cpu.h"
+#include "mapping.h"
+#include "memory_internal.h"
+
+/** Neighbours that are there already are installed with a page that faults: up to the end of this aligned window. */
+#define AROUND_PAGES 16u
+
+/* Write @entry for @address, for one page or a large one. */
+static void entry_install(struct aspace *aspace, pte_t *slot, uint64_t address, pte_t entry, unsigned level)
+{
+    pte_t old = pagetable_read(slot);
+    pagetable_write(slot, entry);
+    if (!arch_pte_is_present(old))
+        __atomic_fetch_add(&aspace->resident, arch_pt_span(level) >> PAGE_SHIFT, __ATOMIC_RELAXED);
+    else if (arch_cpu_local()->aspace == aspace)
+        arch_tlb_flush_page(address);               /* it allowed less, or is the same and the fault spurious */
+}
+
+/* Install @page at @address as @mapping allows. */
+static void page_install(struct mapping *mapping, pte_t *slot, uint64_t address, const struct page *page, bool may_write)
+    REQUIRES(memory_lock)
+{
+    uint32_t prot = mapping->prot;
+    if (!page->writable || !may_write)
+        prot &= ~MAP_WRITE;
+    if ((prot & MAP_EXECUTE) != 0 && !mapping->memory->device)
+        arch_icache_sync(page->frame, PAGE_SIZE);
+    entry_install(mapping->aspace, slot, address, arch_pte_leaf(page->frame, prot, true, 0, mapping->memory->device), 0);
+}
+
+static inline uint64_t index_of(const struct mapping *mapping, uint64_t address)
+{
+    return mapping->offset_pages + ((address - mapping->start) >> PAGE_SHIFT);
+}
+
+/* Map @address by a large entry; false if it cannot be. */
+static bool large_install(struct mapping *mapping, uint64_t address) REQUIRES(aspace_lock)
+{
+    struct aspace *aspace = mapping->aspace;
+    struct memory *memory = mapping->memory;
+    const unsigned level = ARCH_PT_LEAF_LEVEL_MAX;
+    uint64_t span = arch_pt_span(level);
+    uint64_t start = address & ~(span - 1);
+    pte_t *slot;
+    if (start < mapping->start || mapping_end(mapping) - start < span)
+        return false;
+    paddr_t frame = memory->base + (index_of(mapping, start) << PAGE_SHIFT);
+    if ((frame & (span - 1)) != 0 || !status_is_ok(pagetable_slot(aspace->root, aspace->object.budget, start, level, &slot)))
+        return false;
+    if (slot == NULL || arch_pte_is_present(pagetable_read(slot)))
+        return false;
+    memory_lock_acquire(&memory->lock);
+    entry_install(aspace, slot, start, arch_pte_leaf(frame, mapping->prot, true, level, memory->device), level);
+    memory_lock_release(&memory->lock);
+    return true;
+}
+
+/* The present pages around @address, as far as the last-level table at hand and the mapping reach. */
+static void around_install(struct mapping *mapping, uint64_t address, pte_t *slot) REQUIRES(aspace_lock, memory_lock)
+{
+    uint64_t start = MAX(address & ~((AROUND_PAGES << PAGE_SHIFT) - 1), mapping->start);
+    uint64_t end = MIN((address | ((AROUND_PAGES << PAGE_SHIFT) - 1)) + 1, mapping_end(mapping));
+    bool may_write = memory_is_flushed(mapping->memory);
+    slot -= (address - start) >> PAGE_SHIFT;
+    for (uint64_t at = start; at < end; at += PAGE_SIZE, slot++) {
+        struct page page;
+        if (!arch_pte_is_present(pagetable_read(slot)) && memory_present(mapping->memory, index_of(mapping, at), &page))
+            page_install(mapping, slot, at, &page, may_write);
+    }
+}
+
+static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t address, uint32_t access, bool wait_flush)
+    REQUIRES(aspace_lock)
+{
+    struct aspace *aspace = mapping->aspace;
+    struct memory *memory = mapping->memory;
+    bool write = (access & MAP_WRITE) != 0;
+    struct page page;
+    pte_t *slot;
+    if (memory_is_linear(memory) && large_install(mapping, address))
+        return STATUS_OK;
+    status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, &slot);
+    if (!status_is_ok(status) || slot == NULL)
+        return status;
+    memory_lock_acquire(&memory->lock);
+    uint64_t index = index_of(mapping, address);
+    bool was_there = memory_present(memory, index, &page);
+    status = memory_resolve(memory, self, index, write, &page);
+    if (status_is_ok(status)) {
+        bool may_write = memory_is_flushed(memory);
+        if (may_write || !write || !wait_flush)
+            page_install(mapping, slot, address, &page, may_write || !wait_flush);
+        if (was_there && !write)
+            around_install(mapping, address, slot);
+    }
+    memory_lock_release(&memory->lock);
+    return status == STATUS_RANGE ? STATUS_FAULT : status;
+}
+
+static status_t resolve(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access, bool wait_flush)
+{
+    address &= ~(PAGE_SIZE - 1);
+    for (;;) {
+        aspace_lock_acquire(&aspace->lock);
+        struct mapping *mapping = mapping_find(aspace->mappings, address);
+        if (mapping == NULL || mapping->start > address || (access & ~mapping->prot) != 0) {
+            aspace_lock_release(&aspace->lock);
+            return STATUS_FAULT;
+        }
+        struct memory *memory = mapping->memory;
+        uint64_t index = index_of(mapping, address);
+        status_t status = fault_in(mapping, self, address, access, wait_flush);
+        aspace_lock_release(&aspace->lock);
+        if (status != MEMORY_ASK_PARENT)
+            return status;
+        /* The Memory may be unmapped by now; it stays readable until the kernel is left. */
+        status = memory_fetch(memory, self, index);
+        if (!status_is_ok(status))
+            return status == STATUS_RANGE ? STATUS_FAULT : status;
+    }
+}
+
+status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access)
+{
+    return resolve(aspace, self, address, access, true);
+}
+
+status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access)
+{
+    return resolve(aspace, self, address, access, false);
+}
+
+void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes)
+{
+    aspace_lock_acquire(&aspace->lock);
+    for (uint64_t at = address; at - address < bytes; at += PAGE_SIZE) {
+        struct mapping *mapping = mapping_find(aspace->mappings, at);
+        pte_t *slot;
+        struct page page;
+        if (mapping == NULL || mapping->start > at || mapping->prot == 0)
+            break;
+        struct memory *memory = mapping->memory;
+        if (memory_is_linear(memory) && large_install(mapping, at))
+            continue;
+        if (!status_is_ok(pagetable_slot(aspace->root, aspace->object.budget, at, 0, &slot)))
+            break;
+        if (slot == NULL)
+            continue;
+        memory_lock_acquire(&memory->lock);
+        if (!arch_pte_is_present(pagetable_read(slot)) && memory_present(memory, index_of(mapping, at), &page))
+            page_install(mapping, slot, at, &page, memory_is_flushed(memory));
+        memory_lock_release(&memory->lock);
+    }
+    aspace_lock_release(&aspace->lock);
+}

@@ -1,0 +1,484 @@
+/* Mapping, unmapping, protecting.
+ *
+ * A mapping is a leaf in the Memory's derivation tree: revoking the capability it was made through severs it. It is in three places:
+ * that tree, the address space's tree, the Memory's list. It enters them in this order and leaves them in the opposite one, each under
+ * its own lock, so its end can come from two sides - unmap, or sever - and whoever takes the leaf out of the derivation tree frees it.
+ * Nothing here needs memory but a split: unmapping or protecting the middle of a mapping makes pieces, allocated before anything is
+ * changed. Translations go in batches; after each the call may be cut, and executed again it finds what is left. */
+#include "arch.h"
+#include "arch_cpu.h"
+#include "budget.h"
+#include "handlers.h"
+#include "kmem.h"
+#include "mapping.h"
+#include "memory_internal.h"
+#include "mm/phys.h"
+#include "sched.h"
+
+#define PROT_MASK (MAP_READ | MAP_WRITE | MAP_EXECUTE)
+/** Page-table entries looked at with interrupts off before asking whether to give way. */
+#define UNMAP_EFFORT 256u
+/** An unmapped page before each range that the kernel chooses. */
+#define GUARD_BYTES PAGE_SIZE
+
+/* ── Taking translations away ─────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Restrict the leaves of [*@start, @end) of @aspace, tell the CPUs; *@start moves on. */
+static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end, enum pagetable_change change, uint32_t effort)
+    REQUIRES(memory_lock)
+{
+    uint64_t removed = 0;
+    bool changed = pagetable_restrict(aspace->root, start, end, change, effort, &removed);
+    if (removed != 0)
+        __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
+    if (changed)
+        aspace_invalidate(aspace);
+    return changed;
+}
+
+void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count, enum pagetable_change change)
+{
+    list_for_each(node, &memory->mappings) {
+        struct mapping *mapping = list_entry(node, struct mapping, memory_link);
+        uint64_t first = MAX(index, mapping->offset_pages);
+        uint64_t end = MIN(index + count, mapping->offset_pages + mapping->pages);
+        if (first >= end)
+            continue;
+        uint64_t address = mapping->start + ((first - mapping->offset_pages) << PAGE_SHIFT);
+        uint64_t address_end = address + ((end - first) << PAGE_SHIFT);
+        struct aspace *aspace = mapping->aspace;
+        if (!range_restrict(aspace, &address, address_end, change, UINT32_MAX))
+            continue;
+        mapping->flush_generation = __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED);
+        if (aspace_is_stale(aspace, mapping->flush_generation))
+            memory->flush_pending = true;
+    }
+}
+
+/* ── The end of a mapping ─────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Tables around [@start, @end), which is free now, that no mapping needs any more. */
+static void tables_prune(struct aspace *aspace, uint64_t start, uint64_t end) REQUIRES(aspace_lock)
+{
+    const struct mapping *before = mapping_before(aspace->mappings, start);
+    const struct mapping *after = mapping_find(aspace->mappings, end);
+    pagetable_prune(aspace->root, start, end, before == NULL ? 0 : mapping_end(before),
+                    after == NULL ? ARCH_USER_END : after->start);
+}
+
+bool mapping_detach(struct mapping *mapping, uint32_t effort)
+{
+    struct aspace *aspace = mapping->aspace;
+    struct memory *memory = mapping->memory;
+    DEBUG_ASSERT(mapping->state == MAPPING_LIVE);
+    uint64_t start = mapping->start;
+    uint64_t end = mapping_end(mapping);
+    uint64_t address = start;
+    memory_lock_acquire(&memory->lock);
+    (void)range_restrict(aspace, &address, end, PAGETABLE_REMOVE, effort);
+    address = MIN(address, end);
+    bool whole = address == end;
+    uint64_t pages = (address - start) >> PAGE_SHIFT;
+    if (whole) {
+        aspace->mappings = mapping_remove(aspace->mappings, mapping);
+        list_remove(&mapping->memory_link);
+    } else {
+        mapping->start = address;
+        mapping->offset_pages += pages;
+        mapping->pages -= pages;
+        mapping_resized(aspace->mappings, mapping);
+    }
+    memory_lock_release(&memory->lock);
+    tables_prune(aspace, start, address);
+    if (whole) {
+        mapping->state = MAPPING_GONE;
+        mapping->head->pieces--;
+        if (mapping != mapping->head)
+            list_remove(&mapping->pieces_link);
+    }
+    return whole;
+}
+
+static void mapping_free_rcu(struct rcu_head *head)
+{
+    struct mapping *mapping = container_of(head, struct mapping, rcu);
+    struct aspace *aspace = mapping->aspace;
+    object_unref(&mapping->memory->object);
+    kmem_free(aspace->object.budget, mapping, sizeof(*mapping));
+    aspace_drop(aspace);
+}
+
+static void mapping_free(struct mapping *mapping)
+{
+    rcu_call(&mapping->rcu, mapping_free_rcu);
+}
+
+void mapping_retire(struct mapping *mapping)
+{
+    struct mapping *head = mapping->head;
+    struct aspace *aspace = mapping->aspace;
+    aspace_lock_acquire(&aspace->lock);
+    /* Only one of those who retire the last pieces at once may find that it was the last. */
+    bool last = head->pieces == 0 && !head->retired;
+    head->retired |= last;
+    aspace_lock_release(&aspace->lock);
+    if (mapping != head)
+        mapping_free(mapping);
+    if (last && (!head->has_leaf || cap_leaf_remove(&head->leaf)))
+        mapping_free(head);
+}
+
+/* Take the pieces of @head out, one at a time; the one taken, or NULL. */
+static struct mapping *sever_piece(struct mapping *head) REQUIRES(aspace_lock)
+{
+    struct list *node = list_first(&head->pieces_link);
+    struct mapping *piece = head->state == MAPPING_LIVE ? head : node != NULL ? list_entry(node, struct mapping, pieces_link) : NULL;
+    if (piece == NULL)
+        return NULL;
+    bool whole = mapping_detach(piece, UINT32_MAX);
+    ASSERT(whole);
+    return piece;
+}
+
+void mapping_sever(struct cap *leaf)
+{
+    struct mapping *head = container_of(leaf, struct mapping, leaf);
+    struct aspace *aspace = head->aspace;
+    struct mapping *piece;
+    do {
+        aspace_lock_acquire(&aspace->lock);
+        head->retired = true;
+        piece = sever_piece(head);
+        if (head->state == MAPPING_NEW)
+            head->state = MAPPING_GONE;             /* whoever is about to map it sees it */
+        aspace_lock_release(&aspace->lock);
+        if (piece != NULL && piece != head)
+            mapping_free(piece);
+    } while (piece != NULL);
+    mapping_free(head);
+}
+
+/* ── Mapping ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct map_request {
+    uint64_t address, offset, length;
+    uint32_t flags;
+    uint32_t max_prot;
+    uint64_t cookie;
+};
+
+static bool user_range_is_valid(uint64_t address, uint64_t length)
+{
+    uint64_t end;
+    return is_page_aligned(address) && is_page_aligned(length) && length != 0 && !__builtin_add_overflow(address, length, &end) &&
+           address >= ARCH_USER_START && end <= ARCH_USER_END;
+}
+
+/* Can @prot be had at all, and within @max_prot? Hardware reads what it writes or executes. */
+static status_t prot_check(uint32_t prot, uint32_t max_prot)
+{
+    uint32_t needed = prot == 0 ? 0 : prot | MAP_READ;
+    return (prot & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE) || (needed & ~max_prot) != 0 ? STATUS_DENIED : STATUS_OK;
+}
+
+static status_t map_check(const struct memory *memory, const struct map_request *request)
+{
+    if ((request->flags & ~(uint32_t)MAP_ALL) != 0 || request->length == 0)
+        return STATUS_INVALID;
+    if ((request->flags & MAP_FIXED) != 0 && !user_range_is_valid(request->address, request->length))
+        return STATUS_INVALID;
+    status_t status = memory_range_check(memory, request->offset, request->length);
+    if (!status_is_ok(status))
+        return status;
+    /* The root of all device memory covers RAM too; that is nobody's to map. */
+    if (memory->device && phys_is_ram(memory->base + request->offset, request->length))
+        return STATUS_DENIED;
+    return prot_check(request->flags & PROT_MASK, request->max_prot);
+}
+
+static struct mapping *mapping_create(struct aspace *aspace, struct memory *memory)
+{
+    struct mapping *mapping = kmem_alloc(aspace->object.budget, sizeof(*mapping));
+    if (mapping == NULL)
+        return NULL;
+    __atomic_fetch_add(&aspace->holds, 1, __ATOMIC_RELAXED);
+    object_ref(&memory->object);
+    mapping->aspace = aspace;
+    mapping->memory = memory;
+    mapping->head = mapping;
+    list_init(&mapping->pieces_link);
+    list_init(&mapping->memory_link);
+    return mapping;
+}
+
+static struct mapping *map_prepare(struct aspace *aspace, struct memory *memory, const struct map_request *request)
+{
+    struct mapping *mapping = mapping_create(aspace, memory);
+    if (mapping == NULL)
+        return NULL;
+    mapping->start = request->address;
+    mapping->pages = request->length >> PAGE_SHIFT;
+    mapping->offset_pages = request->offset >> PAGE_SHIFT;
+    mapping->prot = request->flags & PROT_MASK;
+    mapping->max_prot = request->max_prot;
+    mapping->cookie = request->cookie;
+    return mapping;
+}
+
+/* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. */
+static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapping) REQUIRES(aspace_lock)
+{
+    const struct memory *memory = mapping->memory;
+    uint64_t bytes = mapping->pages << PAGE_SHIFT;
+    uint64_t large = arch_pt_span(ARCH_PT_LEAF_LEVEL_MAX);
+    bool align = bytes >= large && memory_is_linear(memory);
+    uint64_t room = bytes + GUARD_BYTES + (align ? large : 0);
+    uint64_t gap = mapping_gap(aspace->mappings, aspace->map_base, ARCH_USER_END, room);
+    if (gap == 0)
+        gap = mapping_gap(aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
+    if (gap == 0)
+        return 0;
+    uint64_t address = gap + GUARD_BYTES;
+    uint64_t wanted = (memory->base + (mapping->offset_pages << PAGE_SHIFT)) & (large - 1);
+    return align ? address + ((wanted - address) & (large - 1)) : address;
+}
+
+/* Put @mapping in its place. */
+static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint32_t flags) REQUIRES(aspace_lock)
+{
+    struct memory *memory = mapping->memory;
+    if (mapping->state == MAPPING_GONE)
+        return STATUS_BAD_HANDLE;
+    if ((flags & MAP_FIXED) != 0) {
+        const struct mapping *next = mapping_find(aspace->mappings, mapping->start);
+        if (next != NULL && next->start < mapping_end(mapping))
+            return STATUS_EXISTS;
+    } else {
+        mapping->start = address_choose(aspace, mapping);
+        if (mapping->start == 0)
+            return STATUS_NO_MEMORY;
+    }
+    aspace->mappings = mapping_insert(aspace->mappings, mapping);
+    memory_lock_acquire(&memory->lock);
+    list_push_back(&memory->mappings, &mapping->memory_link);
+    memory_lock_release(&memory->lock);
+    mapping->state = MAPPING_LIVE;
+    mapping->pieces = 1;
+    return STATUS_OK;
+}
+
+/* Install what is there already, until somebody waits for this CPU: what is left comes by faults. */
+static void populate(struct aspace *aspace, uint64_t address, uint64_t length)
+{
+    uint64_t end = address + length;
+    do {
+        uint64_t step = MIN(end - address, PREEMPT_PAGES << PAGE_SHIFT);
+        aspace_install_present(aspace, address, step);
+        address += step;
+    } while (address < end && !sched_should_yield());
+}
+
+status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap *memory_cap, uint64_t address, uint64_t offset,
+                        uint64_t length, uint32_t flags, uint64_t cookie, uint64_t *mapped)
+{
+    struct aspace *aspace = aspace_of(aspace_cap->object);
+    struct memory *memory = memory_of(memory_cap->object);
+    struct map_request request = {address, offset, length, flags, 0, cookie};
+    request.max_prot = ((memory_cap->rights & RIGHT_READ) != 0 ? MAP_READ : 0u) |
+                       ((memory_cap->rights & RIGHT_WRITE) != 0 ? MAP_WRITE : 0u) |
+                       ((memory_cap->rights & RIGHT_EXECUTE) != 0 ? MAP_EXECUTE : 0u);
+    status_t status = map_check(memory, &request);
+    if (!status_is_ok(status))
+        return status;
+    struct mapping *mapping = map_prepare(aspace, memory, &request);
+    if (mapping == NULL)
+        return STATUS_NO_MEMORY;
+    mapping->has_leaf = true;
+    status = cap_leaf_insert(self, memory_cap, &mapping->leaf, mapping_sever);
+    if (!status_is_ok(status)) {
+        mapping_free(mapping);
+        return status;
+    }
+    aspace_lock_acquire(&aspace->lock);
+    status = map_commit(aspace, mapping, flags);
+    uint64_t start = mapping->start;
+    aspace_lock_release(&aspace->lock);
+    if (!status_is_ok(status)) {
+        if (cap_leaf_remove(&mapping->leaf))
+            mapping_free(mapping);
+        return status;
+    }
+    if ((flags & MAP_POPULATE) != 0)
+        populate(aspace, start, length);
+    *mapped = start;
+    return STATUS_OK;
+}
+
+status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_t address, uint64_t offset, uint64_t length,
+                           uint32_t flags, uint64_t *mapped)
+{
+    struct map_request request = {address, offset, length, flags, PROT_MASK, 0};
+    status_t status = map_check(memory, &request);
+    if (!status_is_ok(status))
+        return status;
+    struct mapping *mapping = map_prepare(aspace, memory, &request);
+    if (mapping == NULL)
+        return STATUS_NO_MEMORY;
+    aspace_lock_acquire(&aspace->lock);
+    status = map_commit(aspace, mapping, flags);
+    *mapped = mapping->start;
+    aspace_lock_release(&aspace->lock);
+    if (!status_is_ok(status))
+        mapping_free(mapping);
+    return status;
+}
+
+/* ── Unmapping and protecting ─────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Cut @mapping at @address, which is inside: the upper part becomes a mapping of its own. */
+static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address) REQUIRES(aspace_lock)
+{
+    struct memory *memory = mapping->memory;
+    struct mapping *upper = mapping_create(aspace, memory);
+    if (upper == NULL)
+        return STATUS_NO_MEMORY;
+    uint64_t lower_pages = (address - mapping->start) >> PAGE_SHIFT;
+    upper->start = address;
+    upper->pages = mapping->pages - lower_pages;
+    upper->offset_pages = mapping->offset_pages + lower_pages;
+    upper->prot = mapping->prot;
+    upper->max_prot = mapping->max_prot;
+    upper->cookie = mapping->cookie;
+    upper->head = mapping->head;
+    upper->state = MAPPING_LIVE;
+    if (mapping->protect_cursor != 0) {
+        upper->protect_cursor = MAX(mapping->protect_cursor, address);
+        if (mapping->protect_cursor >= address)
+            mapping->protect_cursor = 0;
+    }
+    mapping->head->pieces++;
+    list_push_back(&mapping->head->pieces_link, &upper->pieces_link);
+    memory_lock_acquire(&memory->lock);
+    mapping->pages = lower_pages;
+    upper->flush_generation = mapping->flush_generation;
+    list_push_back(&memory->mappings, &upper->memory_link);
+    memory_lock_release(&memory->lock);
+    mapping_resized(aspace->mappings, mapping);
+    aspace->mappings = mapping_insert(aspace->mappings, upper);
+    return STATUS_OK;
+}
+
+/* Cut what reaches over @start or @end: what needs memory comes before what changes anything. */
+static status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end) REQUIRES(aspace_lock)
+{
+    status_t status = STATUS_OK;
+    struct mapping *mapping = mapping_find(aspace->mappings, start);
+    if (mapping != NULL && mapping->start < start)
+        status = mapping_split(aspace, mapping, start);
+    mapping = mapping_find(aspace->mappings, end - 1);
+    if (status_is_ok(status) && mapping != NULL && mapping->start < end && mapping_end(mapping) > end)
+        status = mapping_split(aspace, mapping, end);
+    return status;
+}
+
+status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t address, uint64_t length)
+{
+    (void)self;
+    struct aspace *aspace = aspace_of(aspace_cap->object);
+    if (!user_range_is_valid(address, length))
+        return STATUS_INVALID;
+    for (;;) {
+        struct mapping *mapping = NULL;
+        bool detached = false;
+        aspace_lock_acquire(&aspace->lock);
+        status_t status = range_cut(aspace, address, address + length);
+        if (status_is_ok(status))
+            mapping = mapping_find(aspace->mappings, address);
+        if (mapping != NULL && mapping->start >= address + length)
+            mapping = NULL;
+        if (mapping != NULL)
+            detached = mapping_detach(mapping, UNMAP_EFFORT);
+        aspace_lock_release(&aspace->lock);
+        if (mapping == NULL)
+            return status;
+        if (detached)
+            mapping_retire(mapping);
+        if (sched_should_yield())
+            return KERNEL_RESTART;
+    }
+}
+
+/* Is all of the range mapped, and may it have @prot? */
+static status_t protect_check(struct aspace *aspace, uint64_t address, uint64_t end, uint32_t prot) REQUIRES(aspace_lock)
+{
+    while (address < end) {
+        const struct mapping *mapping = mapping_find(aspace->mappings, address);
+        if (mapping == NULL || mapping->start > address)
+            return STATUS_NOT_FOUND;
+        status_t status = prot_check(prot, mapping->max_prot);
+        if (!status_is_ok(status))
+            return status;
+        address = mapping_end(mapping);
+    }
+    return STATUS_OK;
+}
+
+/* Give @mapping @prot. Translations that allow more go, from protect_cursor on; true when none is left. */
+static bool mapping_protect(struct mapping *mapping, uint32_t prot) REQUIRES(aspace_lock)
+{
+    struct memory *memory = mapping->memory;
+    bool finished = true;
+    memory_lock_acquire(&memory->lock);
+    if ((mapping->prot & ~prot) != 0)
+        mapping->protect_cursor = mapping->start;
+    mapping->prot = prot;
+    if (mapping->protect_cursor != 0) {
+        uint64_t address = mapping->protect_cursor;
+        (void)range_restrict(mapping->aspace, &address, mapping_end(mapping), PAGETABLE_REMOVE, UNMAP_EFFORT);
+        finished = address >= mapping_end(mapping);
+        mapping->protect_cursor = finished ? 0 : address;
+    }
+    memory_lock_release(&memory->lock);
+    return finished;
+}
+
+status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_t address, uint64_t length, uint32_t flags)
+{
+    (void)self;
+    struct aspace *aspace = aspace_of(aspace_cap->object);
+    if (!user_range_is_valid(address, length) || (flags & ~PROT_MASK) != 0)
+        return STATUS_INVALID;
+    uint64_t end = address + length;
+    aspace_lock_acquire(&aspace->lock);
+    status_t status = protect_check(aspace, address, end, flags);
+    if (status_is_ok(status))
+        status = range_cut(aspace, address, end);
+    while (status_is_ok(status) && address < end) {
+        struct mapping *mapping = mapping_find(aspace->mappings, address);
+        if (mapping_protect(mapping, flags))
+            address = mapping_end(mapping);
+        if (address < end && sched_should_yield())
+            status = KERNEL_RESTART;
+    }
+    aspace_lock_release(&aspace->lock);
+    return status;
+}
+
+status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t address, struct mapping_info *info)
+{
+    (void)self;
+    struct aspace *aspace = aspace_of(aspace_cap->object);
+    aspace_lock_acquire(&aspace->lock);
+    const struct mapping *mapping = mapping_find(aspace->mappings, address);
+    if (mapping != NULL)
+        *info = (struct mapping_info){
+            .start = mapping->start,
+            .length = mapping->pages << PAGE_SHIFT,
+            .offset = mapping->offset_pages << PAGE_SHIFT,
+            .cookie = mapping->cookie,
+            .memory_id = mapping->memory->object.id,
+            .prot = mapping->prot,
+        };
+    aspace_lock_release(&aspace->lock);
+    return mapping != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+}

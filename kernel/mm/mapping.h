@@ -1,0 +1,30 @@
+#pragma once
+/* Mappings of an address space: a tree balanced by height, by start address, which also knows the gaps in it. */
+#include "mm/aspace.h"
+
+static inline uint64_t mapping_end(const struct mapping *mapping)
+{
+    return mapping->start + (mapping->pages << PAGE_SHIFT);
+}
+
+/** The first mapping that ends above @address, or NULL. */
+struct mapping *mapping_find(struct mapping *root, uint64_t address);
+/** The last mapping that begins below @address, or NULL. */
+struct mapping *mapping_before(struct mapping *root, uint64_t address);
+/** Insert and remove; the new root. Nothing in the tree overlaps @mapping. */
+__attribute__((warn_unused_result)) struct mapping *mapping_insert(struct mapping *root, struct mapping *mapping);
+__attribute__((warn_unused_result)) struct mapping *mapping_remove(struct mapping *root, struct mapping *mapping);
+/** @mapping changed its start or end without passing a neighbour. */
+void mapping_resized(struct mapping *root, const struct mapping *mapping);
+/** The lowest address from @base on with @bytes free below @end, or 0. */
+uint64_t mapping_gap(const struct mapping *root, uint64_t base, uint64_t end, uint64_t bytes);
+
+/** Begin to take @mapping, which is LIVE, away: remove up to about @effort translations from its start, and cut off what has none any
+ *  more. True: it is out of the tree and of the Memory's list, the caller retires it after the unlock. */
+__attribute__((warn_unused_result)) bool mapping_detach(struct mapping *mapping, uint32_t effort) REQUIRES(aspace_lock);
+/** A detached mapping, no lock held: frees it after a grace period, and its head's capability leaf after the last piece. */
+void mapping_retire(struct mapping *mapping);
+/** cap_leaf's sever(): the capability was revoked. */
+void mapping_sever(struct cap *leaf);
+/** Drop a hold on @aspace; the last one frees the structure. */
+void aspace_drop(struct aspace *aspace);

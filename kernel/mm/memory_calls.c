@@ -1,0 +1,425 @@
+/* The system calls on Memory (those of pagers: memory_pager.c).
+ *
+ * Creating committed Memory and cloning may be long. The new object is worked on in pieces by a continuation of the calling thread
+ * and gets its capability at the end, so a call that fails, or whose thread dies, leaves nothing. A clone shares the tree first; then
+ * the source's translations are write-protected, page by page, and at last every CPU must have flushed: from then on nothing that
+ * the source's owners write can reach a shared frame.
+ * The other calls are executed again after a preemption point; what they have freed is gone, what they have copied is in the thread. */
+#include "arch_accessors.h"
+#include "budget.h"
+#include "handlers.h"
+#include "kstring.h"
+#include "memory_internal.h"
+#include "mm/phys.h"
+#include "obj_create.h"
+#include "sched.h"
+
+/* The object header's budget cap gave a reference while we work. */
+static struct budget *budget_hold(const struct cap *cap)
+{
+    struct budget *budget = budget_of(cap->object);
+    return object_try_ref(&budget->object) ? budget : NULL;
+}
+
+/* ── Work in pieces ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool no_cancel(struct thread *thread, uint64_t sequence)
+{
+    (void)thread;
+    (void)sequence;
+    return false;
+}
+
+static const struct wait_class flush_wait = {.name = "flush", .cancel = no_cancel};
+
+static void flush_over(struct rcu_head *head)
+{
+    struct thread *thread = container_of(head, struct thread, rcu_wait);
+    thread_wait_end(thread);
+    thread_wake(thread);
+}
+
+/* Zero one piece of contiguous Memory, or take pages. RESTART: there is more. */
+static status_t commit_piece(struct memory *memory)
+{
+    for (uint32_t i = 0; i < PREEMPT_PAGES / 4 && memory->job_cursor < memory->pages; i++) {
+        paddr_t frame;
+        if (memory->kind == MEMORY_KIND_CONTIGUOUS) {
+            memset(phys_to_virt(memory->base + (memory->job_cursor << PAGE_SHIFT)), 0, PAGE_SIZE);
+        } else {
+            status_t status = memory_page(memory, NULL, memory->job_cursor, true, &frame);
+            if (!status_is_ok(status))
+                return status;
+        }
+        memory->job_cursor++;
+    }
+    return memory->job_cursor < memory->pages ? KERNEL_RESTART : STATUS_OK;
+}
+
+/* Write-protect the next leaf's pages of the source of a clone. */
+static status_t protect_piece(struct memory *clone)
+{
+    struct memory *source = clone->job_source;
+    uint64_t found;
+    bool more = false;
+    memory_lock_acquire(&source->lock);
+    uint64_t end = source->first + source->pages;
+    if (!list_is_empty(&source->mappings) && radix_next(&source->tree, source->first + clone->job_cursor, end, &found)) {
+        uint64_t next = MIN((found | (RADIX_FANOUT - 1)) + 1, end);
+        mappings_restrict(source, found - source->first, next - found, PAGETABLE_WRITE_PROTECT);
+        clone->job_cursor = next - source->first;
+        more = true;
+    }
+    memory_lock_release(&source->lock);
+    return more ? KERNEL_RESTART : STATUS_OK;
+}
+
+static void job_step(struct thread *self)
+{
+    struct memory *memory = self->continuation_data;
+    struct memory *source = memory->job_source;
+    handle_t handle = 0;
+    status_t status;
+    do {
+        status = source != NULL ? protect_piece(memory) : commit_piece(memory);
+    } while (status == KERNEL_RESTART && !sched_should_yield());
+    if (status == KERNEL_RESTART) {
+        sched_yield_current();
+        return;
+    }
+    self->continuation = NULL;
+    self->continuation_data = NULL;
+    memory->job_source = NULL;
+    if (status_is_ok(status))
+        status = object_publish(self->process, &memory->object, MEMORY_RIGHTS, &handle);
+    else
+        object_unref(&memory->object);
+    arch_syscall_result_set(self, 0, handle);
+    arch_syscall_status_set(self, status);
+    if (source == NULL)
+        return;
+    object_unref(&source->object);
+    thread_wait_uncancellable(self, &flush_wait);
+    sched_forget_current();
+    rcu_call(&self->rcu_wait, flush_over);
+    rcu_expedite();
+}
+
+static status_t job_begin(struct thread *self, struct memory *memory)
+{
+    self->continuation_data = memory;
+    self->continuation = job_step;
+    return KERNEL_DONE;
+}
+
+/* ── Making ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+status_t sys_memory_create(struct thread *self, struct cap *budget_cap, uint64_t bytes, uint32_t flags, handle_t *handle)
+{
+    const uint32_t committed = MEMORY_COMMIT | MEMORY_CONTIGUOUS;
+    struct memory *memory;
+    if ((flags & (MEMORY_COMMIT | MEMORY_PAGED)) == (MEMORY_COMMIT | MEMORY_PAGED))
+        return STATUS_INVALID;
+    struct budget *budget = budget_hold(budget_cap);
+    if (budget == NULL)
+        return STATUS_NO_MEMORY;
+    status_t status = memory_create(budget, bytes, flags & ~MEMORY_COMMIT, &memory);
+    object_unref(&budget->object);
+    if (!status_is_ok(status))
+        return status;
+    if ((flags & committed) != 0)
+        return job_begin(self, memory);
+    return object_publish(self->process, &memory->object, MEMORY_RIGHTS, handle);
+}
+
+/* What a clone takes over from its source at once. */
+struct clone_base {
+    struct radix tree;
+    uint64_t first;
+    struct memory *parent;                          /* reference, or NULL */
+    uint64_t parent_first;
+    bool mapped;
+};
+
+/* May fail without a trace; on success holds the tree and the parent. */
+static status_t clone_take(struct memory *source, uint64_t offset, uint64_t bytes, struct clone_base *base)
+{
+    status_t status;
+    memory_lock_acquire(&source->lock);
+    status = memory_range_check(source, offset, bytes);
+    if (status_is_ok(status) && source->pins != 0)
+        status = STATUS_BUSY;
+    if (status_is_ok(status)) {
+        radix_clone(&source->tree, &base->tree);
+        base->first = source->first + (offset >> PAGE_SHIFT);
+        base->parent = source->kind == MEMORY_KIND_PAGER ? source : source->parent;
+        base->parent_first = (source->kind == MEMORY_KIND_PAGER ? 0 : source->parent_first) + (offset >> PAGE_SHIFT);
+        base->mapped = !list_is_empty(&source->mappings);
+        if (base->parent != NULL)
+            object_ref(&base->parent->object);
+    }
+    memory_lock_release(&source->lock);
+    return status;
+}
+
+status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct cap *budget_cap, uint64_t offset, uint64_t bytes,
+                          handle_t *handle)
+{
+    struct memory *source = memory_of(memory_cap->object);
+    struct clone_base base;
+    if (memory_is_linear(source) || bytes == 0)
+        return STATUS_INVALID;
+    struct budget *budget = budget_hold(budget_cap);
+    if (budget == NULL)
+        return STATUS_NO_MEMORY;
+    struct memory *clone = memory_allocate(budget, MEMORY_KIND_ANONYMOUS, bytes >> PAGE_SHIFT);
+    object_unref(&budget->object);
+    if (clone == NULL)
+        return STATUS_NO_MEMORY;
+    status_t status = clone_take(source, offset, bytes, &base);
+    if (!status_is_ok(status)) {
+        object_unref(&clone->object);
+        return status;
+    }
+    memory_lock_acquire(&clone->lock);
+    clone->tree = base.tree;
+    clone->first = base.first;
+    clone->parent = base.parent;
+    clone->parent_first = base.parent_first;
+    memory_lock_release(&clone->lock);
+    if (!base.mapped)
+        return object_publish(self->process, &clone->object, MEMORY_RIGHTS, handle);
+    object_ref(&source->object);
+    clone->job_source = source;
+    return job_begin(self, clone);
+}
+
+status_t sys_memory_slice(struct thread *self, struct cap *memory_cap, struct cap *budget_cap, uint64_t offset, uint64_t bytes,
+                          handle_t *handle)
+{
+    struct memory *whole = memory_of(memory_cap->object);
+    struct memory *slice;
+    if (whole->kind != MEMORY_KIND_PHYSICAL)
+        return STATUS_WRONG_TYPE;
+    if (bytes == 0)
+        return STATUS_INVALID;
+    status_t status = memory_range_check(whole, offset, bytes);
+    if (!status_is_ok(status))
+        return status;
+    /* The root of all device memory covers RAM too. */
+    if (whole->device && phys_is_ram(whole->base + offset, bytes))
+        return STATUS_INVALID;
+    struct budget *budget = budget_hold(budget_cap);
+    if (budget == NULL)
+        return STATUS_NO_MEMORY;
+    status = memory_create_physical(budget, whole->base + offset, bytes, &slice);
+    object_unref(&budget->object);
+    if (!status_is_ok(status))
+        return status;
+    slice->device = whole->device;
+    return object_publish(self->process, &slice->object, memory_cap->rights & MEMORY_RIGHTS, handle);
+}
+
+/* ── Contents ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static status_t read_part(struct thread *self, struct memory *memory, uint64_t at, uint64_t user, size_t bytes)
+{
+    static const uint8_t zeros[256];
+    paddr_t frame;
+    status_t status = memory_page_to_read(memory, self, at >> PAGE_SHIFT, &frame);
+    if (!status_is_ok(status))
+        return status;
+    if (frame != 0)
+        return aspace_copy_out(self->aspace, self, user, (char *)phys_to_virt(frame) + at % PAGE_SIZE, bytes, NULL);
+    for (size_t done = 0; done < bytes && status_is_ok(status); done += sizeof(zeros))
+        status = aspace_copy_out(self->aspace, self, user + done, zeros, MIN(bytes - done, sizeof(zeros)), NULL);
+    return status;
+}
+
+static status_t write_part(struct thread *self, struct memory *memory, uint64_t at, uint64_t user, size_t bytes)
+{
+    paddr_t frame;
+    status_t status = memory_page(memory, self, at >> PAGE_SHIFT, true, &frame);
+    if (!status_is_ok(status))
+        return status;
+    return aspace_copy_in(self->aspace, self, (char *)phys_to_virt(frame) + at % PAGE_SIZE, user, bytes, NULL);
+}
+
+/* Between user memory and @memory, restartable. */
+static status_t copy_user(struct thread *self, struct memory *memory, uint64_t offset, uint64_t user, uint64_t bytes, bool write)
+{
+    uint64_t end;
+    if (__builtin_add_overflow(offset, bytes, &end) || end > memory_pages(memory) << PAGE_SHIFT)
+        return STATUS_RANGE;
+    if (memory->device)
+        return STATUS_INVALID;
+    uint64_t done = progress_begin(self, offset, user, bytes);
+    status_t status = STATUS_OK;
+    while (done < bytes) {
+        uint64_t at = offset + done;
+        size_t part = (size_t)MIN(bytes - done, PAGE_SIZE - at % PAGE_SIZE);
+        status = write ? write_part(self, memory, at, user + done, part) : read_part(self, memory, at, user + done, part);
+        if (!status_is_ok(status))
+            break;
+        done += part;
+        self->progress = done;
+        if (done < bytes && sched_should_yield())
+            return KERNEL_RESTART;
+    }
+    return progress_end(self, status);
+}
+
+status_t sys_memory_read(struct thread *self, struct cap *memory, uint64_t offset, struct user_out buffer)
+{
+    return copy_user(self, memory_of(memory->object), offset, buffer.address, buffer.length, false);
+}
+
+status_t sys_memory_write(struct thread *self, struct cap *memory, uint64_t offset, struct user_in buffer)
+{
+    return copy_user(self, memory_of(memory->object), offset, buffer.address, buffer.length, true);
+}
+
+status_t sys_memory_size(struct thread *self, struct cap *memory, uint64_t *bytes)
+{
+    (void)self;
+    *bytes = memory_pages(memory_of(memory->object)) << PAGE_SHIFT;
+    return STATUS_OK;
+}
+
+/* ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+status_t sys_memory_commit(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes)
+{
+    struct memory *memory = memory_of(memory_cap->object);
+    status_t status = memory_range_check(memory, offset, bytes);
+    if (!status_is_ok(status) || memory_is_linear(memory))
+        return status;
+    uint64_t pages = bytes >> PAGE_SHIFT;
+    for (uint64_t i = progress_begin(self, memory->object.id, offset, bytes); i < pages; i++) {
+        paddr_t frame;
+        status = memory_page(memory, self, (offset >> PAGE_SHIFT) + i, true, &frame);
+        if (!status_is_ok(status))
+            break;
+        self->progress = i + 1;
+        if (i % 16 == 15 && sched_should_yield())
+            return KERNEL_RESTART;
+    }
+    return progress_end(self, status);
+}
+
+/* Free the pages of [@index, @end) that stand in one leaf with the first that is there. OK: there are none left. */
+static status_t discard_leaf(struct memory *memory, uint64_t index, uint64_t end) REQUIRES(memory_lock)
+{
+    struct radix *tree = &memory->tree;
+    uint64_t at, stop = memory->first + end;
+    if (!radix_next(tree, memory->first + index, stop, &at))
+        return STATUS_OK;
+    stop = MIN(stop, (at | (RADIX_FANOUT - 1)) + 1);
+    mappings_restrict(memory, at - memory->first, stop - at, PAGETABLE_REMOVE);
+    do {
+        uint64_t *slot;
+        status_t status = radix_slot(tree, memory->object.budget, at, &slot);
+        if (!status_is_ok(status))
+            return status;
+        if ((*slot & PAGE_ENTRY_PINS_MASK) != 0)
+            return STATUS_BUSY;
+        paddr_t frame = page_entry_frame(*slot);
+        radix_slot_clear(tree, at);
+        frame_put(frame);
+    } while (radix_next(tree, at, stop, &at));
+    return KERNEL_RESTART;
+}
+
+/* Free the pages of [@index, @end), wherever they end; RESTART to give way. */
+static status_t discard(struct memory *memory, uint64_t index, uint64_t end)
+{
+    status_t status;
+    do {
+        memory_lock_acquire(&memory->lock);
+        status = discard_leaf(memory, index, end);
+        memory_lock_release(&memory->lock);
+    } while (status == KERNEL_RESTART && !sched_should_yield());
+    return status;
+}
+
+status_t sys_memory_discard(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes)
+{
+    (void)self;
+    struct memory *memory = memory_of(memory_cap->object);
+    status_t status = memory_range_check(memory, offset, bytes);
+    if (status_is_ok(status) && memory_is_linear(memory))
+        status = STATUS_INVALID;
+    if (!status_is_ok(status))
+        return status;
+    return discard(memory, offset >> PAGE_SHIFT, (offset + bytes) >> PAGE_SHIFT);
+}
+
+/* The first step: nobody reaches what lies behind min(old size, @pages) from now on. Pins forbid to shrink. */
+static status_t size_cut(struct memory *memory, uint64_t pages)
+{
+    memory_lock_acquire(&memory->lock);
+    bool shrinks = pages < memory->pages;
+    status_t status = shrinks && memory->pins != 0 ? STATUS_BUSY : STATUS_OK;
+    if (shrinks && status_is_ok(status))
+        __atomic_store_n(&memory->pages, pages, __ATOMIC_RELAXED);
+    memory_lock_release(&memory->lock);
+    return status;
+}
+
+/* Behind the end of a clone may stand pages of its source, so growing clears what is there as shrinking does. */
+status_t sys_memory_set_size(struct thread *self, struct cap *memory_cap, uint64_t bytes)
+{
+    (void)self;
+    struct memory *memory = memory_of(memory_cap->object);
+    uint64_t pages = (bytes >> PAGE_SHIFT) + (is_page_aligned(bytes) ? 0 : 1);
+    if (memory_is_linear(memory) || pages > MEMORY_PAGES_MAX || pages > RADIX_PAGES_MAX - memory->first)
+        return STATUS_INVALID;
+    status_t status = size_cut(memory, pages);
+    if (status_is_ok(status))
+        status = discard(memory, memory_pages(memory), RADIX_PAGES_MAX - memory->first);
+    if (!status_is_ok(status))
+        return status;
+    memory_lock_acquire(&memory->lock);
+    if (pages > memory->pages)
+        __atomic_store_n(&memory->pages, pages, __ATOMIC_RELAXED);
+    bool more = pager_wake(memory, pages, UINT64_MAX, STATUS_OK, PREEMPT_PAGES);
+    memory_lock_release(&memory->lock);
+    return more ? KERNEL_RESTART : STATUS_OK;
+}
+
+/* Progress of a query: the next leaf above the number of pages counted. */
+#define QUERY_COUNT_BITS 36u
+#define QUERY_COUNT_MASK ((1ull << QUERY_COUNT_BITS) - 1)
+
+status_t sys_memory_query(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes, uint64_t *present)
+{
+    struct memory *memory = memory_of(memory_cap->object);
+    status_t status = memory_range_check(memory, offset, bytes);
+    if (!status_is_ok(status))
+        return status;
+    uint64_t first = memory->first + (offset >> PAGE_SHIFT);
+    uint64_t end = first + (bytes >> PAGE_SHIFT);
+    uint64_t progress = progress_begin(self, memory->object.id, offset, bytes);
+    uint64_t count = progress & QUERY_COUNT_MASK;
+    uint64_t at = MAX(first, (progress >> QUERY_COUNT_BITS) << RADIX_BITS);
+    *present = bytes >> PAGE_SHIFT;
+    if (memory_is_linear(memory))
+        return progress_end(self, STATUS_OK);
+    bool more = true;
+    while (more) {
+        memory_lock_acquire(&memory->lock);
+        more = radix_next(&memory->tree, at, end, &at);
+        uint64_t stop = MIN(end, (at | (RADIX_FANOUT - 1)) + 1);
+        for (; more && at < stop; at++) {
+            bool exclusive;
+            count += radix_lookup(&memory->tree, at, &exclusive) != 0;
+        }
+        memory_lock_release(&memory->lock);
+        if (more && at < end && sched_should_yield()) {
+            self->progress = (at >> RADIX_BITS) << QUERY_COUNT_BITS | count;
+            return KERNEL_RESTART;
+        }
+    }
+    *present = count;
+    return progress_end(self, STATUS_OK);
+}
