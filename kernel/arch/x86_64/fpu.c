@@ -161,24 +161,28 @@ static void switch_eagerly(struct cpu *cpu, struct thread *thread)
         arch_fpu_save(owner);
 }
 
-void arch_fpu_switch(struct thread *thread)
+__attribute__((noinline)) static void switch_slowly(struct cpu *cpu, struct thread *thread)
 {
-    struct cpu *cpu = arch_cpu_local();
     struct arch_cpu *arch = arch_cpu_of(cpu);
 
     if (eager)
         switch_eagerly(cpu, thread);
-    bool live = cpu->fpu_owner == thread;
-
-    if (likely(live == arch->fpu_on))
-        return;
-    if (live) {
+    if (__atomic_load_n(&cpu->fpu_owner, __ATOMIC_RELAXED) == thread) {
         fpu_enable(arch);
         return;
     }
-    if (eager)
-        state_load(initial_area); /* what a freed thread left */
+    if (eager && arch->fpu_on)
+        state_load(initial_area);           /* what a freed thread left */
     fpu_disable(arch);
+}
+
+void arch_fpu_switch(struct thread *thread)
+{
+    struct cpu *cpu = arch_cpu_local();
+    bool live = __atomic_load_n(&cpu->fpu_owner, __ATOMIC_RELAXED) == thread;
+
+    if (unlikely(live != arch_cpu_of(cpu)->fpu_on || eager))
+        switch_slowly(cpu, thread);
 }
 
 void fpu_first_use(struct thread *self)
