@@ -62,7 +62,8 @@ static void check_table(struct tmpfs *tmpfs)
     claim_tree(tmpfs, &tmpfs->super->table, &pages);
     uint32_t whole = 0;
     uint32_t stated = tmpfs->super->table_pages;
-    while (whole < stated && whole < tmpfs->store->pages && tree_get(tmpfs, tmpfs->super->table, whole)) {
+    while (whole < stated && whole < tmpfs->store->pages &&
+           tree_get(tmpfs, tmpfs->super->table, whole)) {
         whole++;
     }
     tmpfs->super->table_pages = whole;
@@ -71,7 +72,8 @@ static void check_table(struct tmpfs *tmpfs)
 
 static bool node_plausible(const struct node *node)
 {
-    return (node->type == FS_TYPE_FILE || node->type == FS_TYPE_DIRECTORY || node->type == FS_TYPE_SYMLINK) &&
+    return (node->type == FS_TYPE_FILE || node->type == FS_TYPE_DIRECTORY ||
+            node->type == FS_TYPE_SYMLINK) &&
            node->bytes <= FILE_BYTES_MAX && node->generation != 0;
 }
 
@@ -81,7 +83,8 @@ static bool chain_valid(const uint8_t *page)
     for (size_t at = 0; at < TMPFS_PAGE_BYTES;) {
         const struct record *record = (const struct record *)(const void *)(page + at);
         size_t need = record->node ? record_need(record->name_bytes) : sizeof *record;
-        if (record->bytes % RECORD_ALIGN || record->bytes < need || record->bytes > TMPFS_PAGE_BYTES - at) {
+        if (record->bytes % RECORD_ALIGN || record->bytes < need ||
+            record->bytes > TMPFS_PAGE_BYTES - at) {
             return false;
         }
         at += record->bytes;
@@ -144,8 +147,8 @@ static bool record_name_valid(struct record *record)
 }
 
 /* Whether the entry stays; then its node is counted. A directory met for the first time is pushed on @stack. */
-static status_t check_entry(struct tmpfs *tmpfs, uint32_t directory, struct record *record, uint32_t slot,
-                            uint32_t *stack, size_t *depth)
+static status_t check_entry(struct tmpfs *tmpfs, uint32_t directory, struct record *record,
+                            uint32_t slot, uint32_t *stack, size_t *depth)
 {
     struct node *node = node_at(tmpfs, record->node);
     struct vfs_name name = {.text = record_name(record), .bytes = record->name_bytes};
@@ -175,7 +178,8 @@ static status_t check_entry(struct tmpfs *tmpfs, uint32_t directory, struct reco
     return STATUS_OK;
 }
 
-static status_t check_entries(struct tmpfs *tmpfs, uint32_t directory, uint32_t *stack, size_t *depth)
+static status_t check_entries(struct tmpfs *tmpfs, uint32_t directory, uint32_t *stack,
+                              size_t *depth)
 {
     const struct node *node = node_at(tmpfs, directory);
     uint32_t pages = (uint32_t)(node->bytes / TMPFS_PAGE_BYTES);
@@ -185,7 +189,9 @@ static status_t check_entries(struct tmpfs *tmpfs, uint32_t directory, uint32_t 
             struct record *record = (struct record *)(void *)(page + at);
             uint32_t slot = i * RECORDS_PER_PAGE + (uint32_t)(at / RECORD_ALIGN);
             at += record->bytes;
-            status_t status = record->node ? check_entry(tmpfs, directory, record, slot, stack, depth) : STATUS_OK;
+            status_t status = record->node
+                                  ? check_entry(tmpfs, directory, record, slot, stack, depth)
+                                  : STATUS_OK;
             if (!status_is_ok(status)) {
                 return status;
             }

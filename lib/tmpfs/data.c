@@ -5,8 +5,8 @@
 
 static const uint8_t zeros[TMPFS_PAGE_BYTES];
 
-status_t data_read(const struct tmpfs *tmpfs, const struct node *node, uint64_t offset, uint64_t bytes,
-                   struct vfs_sink *sink, uint64_t *done)
+status_t data_read(const struct tmpfs *tmpfs, const struct node *node, uint64_t offset,
+                   uint64_t bytes, struct vfs_sink *sink, uint64_t *done)
 {
     *done = 0;
     if (offset >= node->bytes) {

@@ -20,10 +20,13 @@ static void record_store(struct record *record, struct record value)
 struct record *record_at(const struct tmpfs *tmpfs, const struct node *directory, uint32_t slot)
 {
     uint32_t page = tree_get(tmpfs, directory->tree, slot / RECORDS_PER_PAGE);
-    return page ? page_record(page_at(tmpfs, page), (size_t)(slot % RECORDS_PER_PAGE) * RECORD_ALIGN) : NULL;
+    return page
+               ? page_record(page_at(tmpfs, page), (size_t)(slot % RECORDS_PER_PAGE) * RECORD_ALIGN)
+               : NULL;
 }
 
-status_t directory_find(const struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name, uint32_t *slot)
+status_t directory_find(const struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name,
+                        uint32_t *slot)
 {
     const struct node *node = node_at(tmpfs, directory);
     uint32_t hash = index_hash(directory, name);
@@ -31,7 +34,8 @@ status_t directory_find(const struct tmpfs *tmpfs, uint32_t directory, struct vf
     const struct index_entry *entry;
     while ((entry = index_next(&tmpfs->index, directory, hash, &position))) {
         struct record *record = record_at(tmpfs, node, entry->slot);
-        if (record->name_bytes == name.bytes && memcmp(record_name(record), name.text, name.bytes) == 0) {
+        if (record->name_bytes == name.bytes &&
+            memcmp(record_name(record), name.text, name.bytes) == 0) {
             *slot = entry->slot;
             return STATUS_OK;
         }
@@ -51,7 +55,8 @@ static size_t page_room(uint8_t *page, size_t need)
 {
     for (size_t at = 0; at < TMPFS_PAGE_BYTES; at += page_record(page, at)->bytes) {
         struct record *record = page_record(page, at);
-        while (!record->node && at + record->bytes < TMPFS_PAGE_BYTES && !page_record(page, at + record->bytes)->node) {
+        while (!record->node && at + record->bytes < TMPFS_PAGE_BYTES &&
+               !page_record(page, at + record->bytes)->node) {
             struct record joined = *record;
             joined.bytes = (uint16_t)(joined.bytes + page_record(page, at + record->bytes)->bytes);
             record_store(record, joined);
@@ -74,7 +79,8 @@ static size_t page_room(uint8_t *page, size_t need)
 }
 
 /* The slot of a free record of at least @need bytes, in a new page if it must be. */
-static status_t directory_room(struct tmpfs *tmpfs, struct node *directory, size_t need, uint32_t *slot)
+static status_t directory_room(struct tmpfs *tmpfs, struct node *directory, size_t need,
+                               uint32_t *slot)
 {
     uint32_t pages = (uint32_t)(directory->bytes / TMPFS_PAGE_BYTES);
     for (uint32_t i = directory->hint; i < pages; i++) {
@@ -99,7 +105,8 @@ static status_t directory_room(struct tmpfs *tmpfs, struct node *directory, size
     return STATUS_OK;
 }
 
-status_t directory_add(struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name, uint32_t number, uint32_t type)
+status_t directory_add(struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name,
+                       uint32_t number, uint32_t type)
 {
     struct node *node = node_at(tmpfs, directory);
     if (!index_reserve(&tmpfs->index)) {
@@ -112,7 +119,10 @@ status_t directory_add(struct tmpfs *tmpfs, uint32_t directory, struct vfs_name 
         return status;
     }
     struct record *record = record_at(tmpfs, node, slot);
-    struct record head = {.node = number, .bytes = record->bytes, .name_bytes = (uint8_t)name.bytes, .type = (uint8_t)type};
+    struct record head = {.node = number,
+                          .bytes = record->bytes,
+                          .name_bytes = (uint8_t)name.bytes,
+                          .type = (uint8_t)type};
     if (record->bytes - need >= sizeof(struct record)) {
         head.bytes = (uint16_t)need;
         struct record rest = {.bytes = (uint16_t)(record->bytes - need)};
@@ -152,7 +162,8 @@ void directory_point(struct tmpfs *tmpfs, uint32_t directory, uint32_t slot, uin
 }
 
 /* Append the entry of @record, if it fits. */
-static bool put_entry(struct record *record, uint32_t slot, uint8_t *buffer, size_t room, size_t *used)
+static bool put_entry(struct record *record, uint32_t slot, uint8_t *buffer, size_t room,
+                      size_t *used)
 {
     size_t bytes = (sizeof(struct fs_entry) + record->name_bytes + 7) / 8 * 8;
     if (bytes > room) {
@@ -172,8 +183,8 @@ static bool put_entry(struct record *record, uint32_t slot, uint8_t *buffer, siz
     return true;
 }
 
-status_t directory_read(const struct tmpfs *tmpfs, const struct node *directory, uint64_t cursor, uint8_t *buffer,
-                        size_t bytes, size_t *used, uint64_t *next)
+status_t directory_read(const struct tmpfs *tmpfs, const struct node *directory, uint64_t cursor,
+                        uint8_t *buffer, size_t bytes, size_t *used, uint64_t *next)
 {
     uint64_t pages = directory->bytes / TMPFS_PAGE_BYTES;
     *used = 0;

@@ -27,7 +27,8 @@ bool index_reserve(struct name_index *index)
     if (index->used + 1 <= index->capacity / 4 * 3) {
         return true;
     }
-    struct name_index bigger = {.capacity = index->capacity ? index->capacity * 2 : 256, .used = index->used};
+    struct name_index bigger = {.capacity = index->capacity ? index->capacity * 2 : 256,
+                                .used = index->used};
     bigger.entries = calloc(bigger.capacity, sizeof *bigger.entries);
     if (!bigger.entries) {
         return false;
@@ -53,8 +54,8 @@ size_t index_begin(const struct name_index *index, uint32_t hash)
     return hash & (index->capacity - 1);
 }
 
-const struct index_entry *index_next(const struct name_index *index, uint32_t directory, uint32_t hash,
-                                     size_t *position)
+const struct index_entry *index_next(const struct name_index *index, uint32_t directory,
+                                     uint32_t hash, size_t *position)
 {
     while (index->capacity && index->entries[*position].directory) {
         const struct index_entry *entry = &index->entries[*position];

@@ -145,7 +145,8 @@ status_t node_find(const struct tmpfs *tmpfs, struct vfs_id id, struct node **no
 /* The directory that @id names. */
 status_t node_directory(const struct tmpfs *tmpfs, struct vfs_id id, struct node **node);
 /* A new node without links; NO_SPACE. */
-status_t node_new(struct tmpfs *tmpfs, uint32_t type, uint32_t mode, uint32_t *number, struct node **node);
+status_t node_new(struct tmpfs *tmpfs, uint32_t type, uint32_t mode, uint32_t *number,
+                  struct node **node);
 void node_free(struct tmpfs *tmpfs, uint32_t number, struct node *node);
 /* Free it if neither a name nor an opener is left. */
 void node_drop(struct tmpfs *tmpfs, uint32_t number, struct node *node);
@@ -159,13 +160,15 @@ static inline char *record_name(struct record *record)
     return (char *)(record + 1);
 }
 /* The slot of @name in @directory; NOT_FOUND. */
-status_t directory_find(const struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name, uint32_t *slot);
-status_t directory_add(struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name, uint32_t number, uint32_t type);
+status_t directory_find(const struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name,
+                        uint32_t *slot);
+status_t directory_add(struct tmpfs *tmpfs, uint32_t directory, struct vfs_name name,
+                       uint32_t number, uint32_t type);
 void directory_remove(struct tmpfs *tmpfs, uint32_t directory, uint32_t slot);
 /* The record at @slot leads to @number from now on. */
 void directory_point(struct tmpfs *tmpfs, uint32_t directory, uint32_t slot, uint32_t number);
-status_t directory_read(const struct tmpfs *tmpfs, const struct node *directory, uint64_t cursor, uint8_t *buffer,
-                        size_t bytes, size_t *used, uint64_t *next);
+status_t directory_read(const struct tmpfs *tmpfs, const struct node *directory, uint64_t cursor,
+                        uint8_t *buffer, size_t bytes, size_t *used, uint64_t *next);
 static inline size_t record_need(size_t name_bytes)
 {
     return sizeof(struct record) + (name_bytes + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
@@ -179,16 +182,16 @@ void index_add(struct name_index *index, uint32_t directory, uint32_t hash, uint
 void index_remove(struct name_index *index, uint32_t directory, uint32_t hash, uint32_t slot);
 /* The next entry of (@directory, @hash) at or after *@position, which begins as index_begin(); NULL: none. */
 size_t index_begin(const struct name_index *index, uint32_t hash);
-const struct index_entry *index_next(const struct name_index *index, uint32_t directory, uint32_t hash,
-                                     size_t *position);
+const struct index_entry *index_next(const struct name_index *index, uint32_t directory,
+                                     uint32_t hash, size_t *position);
 
 /* check.c */
 /* Rebuild what is not in the store, and take out of it what contradicts itself. */
 status_t check_store(struct tmpfs *tmpfs);
 
 /* data.c, ops.c */
-status_t data_read(const struct tmpfs *tmpfs, const struct node *node, uint64_t offset, uint64_t bytes,
-                   struct vfs_sink *sink, uint64_t *done);
+status_t data_read(const struct tmpfs *tmpfs, const struct node *node, uint64_t offset,
+                   uint64_t bytes, struct vfs_sink *sink, uint64_t *done);
 status_t data_write(struct tmpfs *tmpfs, struct node *node, uint64_t offset, uint64_t bytes,
                     struct vfs_source *source, uint64_t *done);
 void data_truncate(struct tmpfs *tmpfs, struct node *node, uint64_t bytes);

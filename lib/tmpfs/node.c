@@ -58,7 +58,8 @@ static uint32_t node_search(struct tmpfs *tmpfs)
     return 0;
 }
 
-status_t node_new(struct tmpfs *tmpfs, uint32_t type, uint32_t mode, uint32_t *number, struct node **node)
+status_t node_new(struct tmpfs *tmpfs, uint32_t type, uint32_t mode, uint32_t *number,
+                  struct node **node)
 {
     *number = node_search(tmpfs);
     if (*number == 0 && table_grow(tmpfs)) {

@@ -11,23 +11,25 @@ static struct tmpfs *tmpfs_of(struct vfs_fs *fs)
 static bool name_valid(struct vfs_name name)
 {
     bool dots = name.bytes <= 2 && memcmp(name.text, "..", name.bytes) == 0;
-    return name.bytes > 0 && name.bytes <= FS_NAME_BYTES && !dots && !memchr(name.text, '/', name.bytes) &&
-           !memchr(name.text, '\0', name.bytes);
+    return name.bytes > 0 && name.bytes <= FS_NAME_BYTES && !dots &&
+           !memchr(name.text, '/', name.bytes) && !memchr(name.text, '\0', name.bytes);
 }
 
 /* The directory of @id, whose node is *@node, and the slot of @name in it. */
-static status_t find_name(const struct tmpfs *tmpfs, struct vfs_id id, struct vfs_name name, struct node **node,
-                          uint32_t *slot)
+static status_t find_name(const struct tmpfs *tmpfs, struct vfs_id id, struct vfs_name name,
+                          struct node **node, uint32_t *slot)
 {
     status_t status = node_directory(tmpfs, id, node);
     if (!status_is_ok(status)) {
         return status;
     }
-    return name_valid(name) ? directory_find(tmpfs, (uint32_t)id.inode, name, slot) : STATUS_INVALID;
+    return name_valid(name) ? directory_find(tmpfs, (uint32_t)id.inode, name, slot)
+                            : STATUS_INVALID;
 }
 
 /* OK: @name may be made in the directory of @id. */
-static status_t find_absent(const struct tmpfs *tmpfs, struct vfs_id id, struct vfs_name name, struct node **node)
+static status_t find_absent(const struct tmpfs *tmpfs, struct vfs_id id, struct vfs_name name,
+                            struct node **node)
 {
     uint32_t slot;
     status_t status = find_name(tmpfs, id, name, node, &slot);
@@ -44,8 +46,8 @@ static status_t op_root(struct vfs_fs *fs, struct vfs_call *call, struct fs_attr
     return STATUS_OK;
 }
 
-static status_t op_lookup(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name,
-                          struct fs_attributes *attributes)
+static status_t op_lookup(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                          struct vfs_name name, struct fs_attributes *attributes)
 {
     (void)call;
     struct tmpfs *tmpfs = tmpfs_of(fs);
@@ -71,22 +73,24 @@ static status_t op_attributes(struct vfs_fs *fs, struct vfs_call *call, struct v
     return status;
 }
 
-static status_t op_read(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t offset, uint64_t bytes,
-                        struct vfs_sink *sink, uint64_t *done)
+static status_t op_read(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t offset,
+                        uint64_t bytes, struct vfs_sink *sink, uint64_t *done)
 {
     (void)call;
     struct node *node;
     *done = 0;
     status_t status = node_find(tmpfs_of(fs), id, &node);
     if (status_is_ok(status)) {
-        status = node->type == FS_TYPE_FILE ? data_read(tmpfs_of(fs), node, offset, bytes, sink, done)
-                                            : STATUS_WRONG_TYPE;
+        status = node->type == FS_TYPE_FILE
+                     ? data_read(tmpfs_of(fs), node, offset, bytes, sink, done)
+                     : STATUS_WRONG_TYPE;
     }
     return status;
 }
 
-static status_t op_readdir(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t cursor, void *buffer,
-                           size_t bytes, size_t *used, uint64_t *next)
+static status_t op_readdir(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                           uint64_t cursor, void *buffer, size_t bytes, size_t *used,
+                           uint64_t *next)
 {
     (void)call;
     struct node *node;
@@ -111,8 +115,8 @@ static status_t link_put(struct vfs_sink *sink, uint64_t at, const void *data, s
     return STATUS_OK;
 }
 
-static status_t op_readlink(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, char *buffer, size_t bytes,
-                            size_t *length)
+static status_t op_readlink(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                            char *buffer, size_t bytes, size_t *length)
 {
     (void)call;
     struct node *node;
@@ -130,11 +134,13 @@ static status_t op_readlink(struct vfs_fs *fs, struct vfs_call *call, struct vfs
     return status;
 }
 
-static status_t op_statfs(struct vfs_fs *fs, struct vfs_call *call, struct fs_statistics *statistics)
+static status_t op_statfs(struct vfs_fs *fs, struct vfs_call *call,
+                          struct fs_statistics *statistics)
 {
     (void)call;
     const struct tmpfs *tmpfs = tmpfs_of(fs);
-    uint64_t free_nodes = (uint64_t)tmpfs->super->table_pages * NODES_PER_PAGE - 1 - tmpfs->nodes_used;
+    uint64_t free_nodes =
+        (uint64_t)tmpfs->super->table_pages * NODES_PER_PAGE - 1 - tmpfs->nodes_used;
     free_nodes += (uint64_t)tmpfs->pages_free * NODES_PER_PAGE;
     *statistics = (struct fs_statistics){
         .block_bytes = TMPFS_PAGE_BYTES,
@@ -177,8 +183,8 @@ static status_t link_get(struct vfs_source *source, uint64_t at, void *data, siz
 }
 
 /* A new node, complete but for its name. */
-static status_t make_node(struct tmpfs *tmpfs, uint32_t parent, const struct vfs_new *what, uint32_t *number,
-                          struct node **node)
+static status_t make_node(struct tmpfs *tmpfs, uint32_t parent, const struct vfs_new *what,
+                          uint32_t *number, struct node **node)
 {
     status_t status = node_new(tmpfs, what->type, what->mode, number, node);
     if (!status_is_ok(status)) {
@@ -200,21 +206,26 @@ static bool new_valid(const struct vfs_new *what)
 {
     switch (what->type) {
     case FS_TYPE_FILE:
-    case FS_TYPE_DIRECTORY: return true;
-    case FS_TYPE_SYMLINK: return what->target.bytes > 0 && what->target.bytes <= FS_LINK_BYTES;
-    default: return false;
+    case FS_TYPE_DIRECTORY:
+        return true;
+    case FS_TYPE_SYMLINK:
+        return what->target.bytes > 0 && what->target.bytes <= FS_LINK_BYTES;
+    default:
+        return false;
     }
 }
 
-static status_t op_make(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name,
-                        const struct vfs_new *what, struct fs_attributes *attributes)
+static status_t op_make(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                        struct vfs_name name, const struct vfs_new *what,
+                        struct fs_attributes *attributes)
 {
     (void)call;
     struct tmpfs *tmpfs = tmpfs_of(fs);
     struct node *parent;
     struct node *node;
     uint32_t number;
-    status_t status = new_valid(what) ? find_absent(tmpfs, directory, name, &parent) : STATUS_INVALID;
+    status_t status =
+        new_valid(what) ? find_absent(tmpfs, directory, name, &parent) : STATUS_INVALID;
     if (!status_is_ok(status)) {
         return status;
     }
@@ -233,8 +244,9 @@ static status_t op_make(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id 
     return STATUS_OK;
 }
 
-static status_t op_link(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, struct vfs_id directory,
-                        struct vfs_name name, struct fs_attributes *attributes)
+static status_t op_link(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                        struct vfs_id directory, struct vfs_name name,
+                        struct fs_attributes *attributes)
 {
     (void)call;
     struct tmpfs *tmpfs = tmpfs_of(fs);
@@ -250,7 +262,8 @@ static status_t op_link(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id 
     /* What lost its last name does not get another one. */
     status = node->links ? find_absent(tmpfs, directory, name, &parent) : STATUS_NOT_FOUND;
     if (status_is_ok(status)) {
-        status = directory_add(tmpfs, (uint32_t)directory.inode, name, (uint32_t)id.inode, node->type);
+        status =
+            directory_add(tmpfs, (uint32_t)directory.inode, name, (uint32_t)id.inode, node->type);
     }
     if (status_is_ok(status)) {
         node->links++;
@@ -272,7 +285,8 @@ static void drop_link(struct tmpfs *tmpfs, uint32_t number, struct node *node)
     node_drop(tmpfs, number, node);
 }
 
-static status_t op_unlink(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name)
+static status_t op_unlink(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                          struct vfs_name name)
 {
     (void)call;
     struct tmpfs *tmpfs = tmpfs_of(fs);
@@ -292,7 +306,8 @@ static status_t op_unlink(struct vfs_fs *fs, struct vfs_call *call, struct vfs_i
     return STATUS_OK;
 }
 
-static status_t op_rmdir(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name)
+static status_t op_rmdir(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                         struct vfs_name name)
 {
     (void)call;
     struct tmpfs *tmpfs = tmpfs_of(fs);
@@ -380,8 +395,8 @@ static void rename_finish(struct tmpfs *tmpfs, const struct rename *names)
 }
 
 static status_t op_rename(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id old_directory,
-                          struct vfs_name old_name, struct vfs_id new_directory, struct vfs_name new_name,
-                          uint32_t flags)
+                          struct vfs_name old_name, struct vfs_id new_directory,
+                          struct vfs_name new_name, uint32_t flags)
 {
     (void)call;
     struct tmpfs *tmpfs = tmpfs_of(fs);
@@ -418,7 +433,8 @@ static status_t op_rename(struct vfs_fs *fs, struct vfs_call *call, struct vfs_i
 }
 
 /* The file of @id, for a change of its data up to @end. */
-static status_t file_find(const struct tmpfs *tmpfs, struct vfs_id id, uint64_t end, struct node **node)
+static status_t file_find(const struct tmpfs *tmpfs, struct vfs_id id, uint64_t end,
+                          struct node **node)
 {
     status_t status = node_find(tmpfs, id, node);
     if (!status_is_ok(status)) {
@@ -430,8 +446,8 @@ static status_t file_find(const struct tmpfs *tmpfs, struct vfs_id id, uint64_t 
     return end > FILE_BYTES_MAX ? STATUS_RANGE : STATUS_OK;
 }
 
-static status_t op_write(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t offset, uint64_t bytes,
-                         struct vfs_source *source, uint64_t *done)
+static status_t op_write(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                         uint64_t offset, uint64_t bytes, struct vfs_source *source, uint64_t *done)
 {
     (void)call;
     struct tmpfs *tmpfs = tmpfs_of(fs);
@@ -452,7 +468,8 @@ static status_t op_write(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id
     return status;
 }
 
-static status_t op_truncate(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t bytes)
+static status_t op_truncate(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                            uint64_t bytes)
 {
     (void)call;
     struct node *node;

@@ -117,7 +117,8 @@ uint32_t tree_make(struct tmpfs *tmpfs, struct tree *tree, uint64_t index, uint3
 }
 
 /* Free the pages at @first and beyond below @page, which has @height; @first is not 0: @page itself stays. */
-static void cut_below(struct tmpfs *tmpfs, uint32_t page, uint32_t height, uint64_t first, uint32_t *pages)
+static void cut_below(struct tmpfs *tmpfs, uint32_t page, uint32_t height, uint64_t first,
+                      uint32_t *pages)
 {
     uint64_t span = tree_span(height - 1);
     uint32_t *slots = page_slots(tmpfs, page);

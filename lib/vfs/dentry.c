@@ -63,14 +63,15 @@ void dentry_forget(struct vfs_dentry *dentry)
     vfs_link_remove(&dentry->hash_link);
 }
 
-struct vfs_dentry *dentry_new(struct vfs *vfs, struct vfs_mount *mount, struct vfs_dentry *parent, struct vfs_name name,
-                              struct vfs_inode *inode)
+struct vfs_dentry *dentry_new(struct vfs *vfs, struct vfs_mount *mount, struct vfs_dentry *parent,
+                              struct vfs_name name, struct vfs_inode *inode)
 {
     struct vfs_dentry *dentry = malloc(sizeof *dentry + name.bytes + 1);
     if (!dentry) {
         return NULL;
     }
-    *dentry = (struct vfs_dentry){.mount = mount, .references = 1, .name_bytes = (uint32_t)name.bytes};
+    *dentry =
+        (struct vfs_dentry){.mount = mount, .references = 1, .name_bytes = (uint32_t)name.bytes};
     memcpy(dentry->name, name.text, name.bytes);
     dentry->name[name.bytes] = '\0';
     vfs_link_init(&dentry->idle_link);
@@ -143,8 +144,8 @@ static status_t dentry_add(struct vfs *vfs, struct vfs_dentry *parent, struct vf
     return *dentry ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-status_t dentry_lookup(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *parent, struct vfs_name name,
-                       struct vfs_dentry **dentry)
+status_t dentry_lookup(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *parent,
+                       struct vfs_name name, struct vfs_dentry **dentry)
 {
     *dentry = dentry_find(vfs, parent, name);
     if (*dentry) {
@@ -169,7 +170,8 @@ status_t dentry_lookup(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry
     return status_is_ok(status) ? dentry_add(vfs, parent, name, &attributes, dentry) : status;
 }
 
-status_t dentry_root(struct vfs *vfs, struct vfs_call *call, struct vfs_mount *mount, struct vfs_dentry **dentry)
+status_t dentry_root(struct vfs *vfs, struct vfs_call *call, struct vfs_mount *mount,
+                     struct vfs_dentry **dentry)
 {
     *dentry = dentry_ref(mount->root);
     if ((*dentry)->inode) {
@@ -177,7 +179,8 @@ status_t dentry_root(struct vfs *vfs, struct vfs_call *call, struct vfs_mount *m
     }
     struct fs_attributes attributes;
     status_t status = mount->fs->ops->root(mount->fs, call, &attributes);
-    if (status_is_ok(status) && (!attributes_plausible(&attributes) || attributes.type != FS_TYPE_DIRECTORY)) {
+    if (status_is_ok(status) &&
+        (!attributes_plausible(&attributes) || attributes.type != FS_TYPE_DIRECTORY)) {
         status = STATUS_CORRUPT;
     }
     if (status_is_ok(status) && !(*dentry)->inode) {

@@ -1,9 +1,9 @@
 /* Open files: opening, by path or by identity, reading, writing, their attributes. See vfs/vfs.h. */
 #include "internal.h"
 
-#define OPEN_FLAGS                                                                                                    \
-    (FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_CREATE | FILE_OPEN_EXCLUSIVE | FILE_OPEN_TRUNCATE |                  \
-     FILE_OPEN_APPEND | FILE_OPEN_DIRECTORY | FILE_OPEN_NO_FOLLOW)
+#define OPEN_FLAGS                                                               \
+    (FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_CREATE | FILE_OPEN_EXCLUSIVE | \
+     FILE_OPEN_TRUNCATE | FILE_OPEN_APPEND | FILE_OPEN_DIRECTORY | FILE_OPEN_NO_FOLLOW)
 /* How often an open that creates starts again because somebody else made or removed the file meanwhile. */
 #define OPEN_RETRIES 4
 
@@ -37,7 +37,8 @@ void vfs_close(struct vfs *vfs, struct vfs_file *file)
 }
 
 /* Whether @inode may be opened with @flags. */
-static status_t open_check(const struct vfs_call *call, const struct vfs_inode *inode, uint32_t flags)
+static status_t open_check(const struct vfs_call *call, const struct vfs_inode *inode,
+                           uint32_t flags)
 {
     bool write = flags & FILE_OPEN_WRITE;
     if (inode->dead) {
@@ -66,7 +67,8 @@ static status_t inode_truncate(struct vfs_call *call, struct vfs_inode *inode, u
     return status;
 }
 
-static status_t open_existing(struct vfs_call *call, struct vfs_inode *inode, uint32_t flags, struct vfs_file *file)
+static status_t open_existing(struct vfs_call *call, struct vfs_inode *inode, uint32_t flags,
+                              struct vfs_file *file)
 {
     if (flags & FILE_OPEN_EXCLUSIVE) {
         return STATUS_EXISTS;
@@ -81,8 +83,8 @@ static status_t open_existing(struct vfs_call *call, struct vfs_inode *inode, ui
     return status;
 }
 
-static status_t open_missing(struct vfs *vfs, struct vfs_call *call, const struct walk *where, uint32_t flags,
-                             uint32_t mode, struct vfs_file *file)
+static status_t open_missing(struct vfs *vfs, struct vfs_call *call, const struct walk *where,
+                             uint32_t flags, uint32_t mode, struct vfs_file *file)
 {
     if (where->slash) {
         return STATUS_WRONG_TYPE;
@@ -100,13 +102,14 @@ static status_t open_missing(struct vfs *vfs, struct vfs_call *call, const struc
 static enum walk_mode open_walk_mode(uint32_t flags)
 {
     if (flags & FILE_OPEN_CREATE) {
-        return flags & (FILE_OPEN_EXCLUSIVE | FILE_OPEN_NO_FOLLOW) ? WALK_NO_FOLLOW_MISSING : WALK_FOLLOW_MISSING;
+        return flags & (FILE_OPEN_EXCLUSIVE | FILE_OPEN_NO_FOLLOW) ? WALK_NO_FOLLOW_MISSING
+                                                                   : WALK_FOLLOW_MISSING;
     }
     return flags & FILE_OPEN_NO_FOLLOW ? WALK_NO_FOLLOW : WALK_FOLLOW;
 }
 
-status_t vfs_open(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t flags, uint32_t mode,
-                  struct vfs_file *file)
+status_t vfs_open(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t flags,
+                  uint32_t mode, struct vfs_file *file)
 {
     if (!open_flags_valid(flags)) {
         return STATUS_INVALID;
@@ -129,8 +132,8 @@ status_t vfs_open(struct vfs *vfs, struct vfs_call *call, const char *path, uint
     return status;
 }
 
-status_t vfs_reopen(struct vfs *vfs, struct vfs_call *call, uint64_t number, struct vfs_id id, uint32_t flags,
-                    struct vfs_file *file)
+status_t vfs_reopen(struct vfs *vfs, struct vfs_call *call, uint64_t number, struct vfs_id id,
+                    uint32_t flags, struct vfs_file *file)
 {
     flags &= FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_APPEND;
     if (!open_flags_valid(flags)) {
@@ -145,7 +148,8 @@ status_t vfs_reopen(struct vfs *vfs, struct vfs_call *call, uint64_t number, str
     if (!status_is_ok(status)) {
         return status;
     }
-    if (!attributes_plausible(&attributes) || attributes.inode != id.inode || attributes.generation != id.generation) {
+    if (!attributes_plausible(&attributes) || attributes.inode != id.inode ||
+        attributes.generation != id.generation) {
         return STATUS_CORRUPT;
     }
     struct vfs_inode *inode = inode_get(vfs, mount, &attributes);
@@ -169,8 +173,8 @@ static status_t read_check(struct vfs_call *call, struct vfs_file *file)
     return inode_refresh(call, file->inode);
 }
 
-status_t vfs_read_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t offset, uint64_t bytes,
-                     struct vfs_sink *sink, uint64_t *done)
+status_t vfs_read_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t offset,
+                     uint64_t bytes, struct vfs_sink *sink, uint64_t *done)
 {
     (void)vfs;
     *done = 0;
@@ -191,15 +195,16 @@ status_t vfs_read_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *fi
     return *done ? STATUS_OK : status;
 }
 
-status_t vfs_read(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t bytes, struct vfs_sink *sink,
-                  uint64_t *done)
+status_t vfs_read(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t bytes,
+                  struct vfs_sink *sink, uint64_t *done)
 {
     status_t status = vfs_read_at(vfs, call, file, file->offset, bytes, sink, done);
     file->offset += *done;
     return status;
 }
 
-static status_t write_check(struct vfs_call *call, struct vfs_file *file, uint64_t *offset, uint64_t bytes)
+static status_t write_check(struct vfs_call *call, struct vfs_file *file, uint64_t *offset,
+                            uint64_t bytes)
 {
     if (!(file->flags & FILE_OPEN_WRITE) || !change_allowed(call, file->inode->mount)) {
         return STATUS_DENIED;
@@ -218,8 +223,9 @@ static status_t write_check(struct vfs_call *call, struct vfs_file *file, uint64
     return file->inode->dead ? STATUS_GONE : STATUS_OK;
 }
 
-status_t vfs_write_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t offset, uint64_t bytes,
-                      struct vfs_source *source, uint64_t *done, uint64_t *end)
+status_t vfs_write_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file,
+                      uint64_t offset, uint64_t bytes, struct vfs_source *source, uint64_t *done,
+                      uint64_t *end)
 {
     (void)vfs;
     *done = 0;
@@ -250,12 +256,14 @@ status_t vfs_write(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file
     return status;
 }
 
-status_t vfs_attributes(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, struct file_status *result)
+status_t vfs_attributes(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file,
+                        struct file_status *result)
 {
     (void)vfs;
     status_t status = inode_refresh(call, file->inode);
     if (status_is_ok(status)) {
-        *result = (struct file_status){.mount = file->inode->mount->number, .attributes = file->inode->attributes};
+        *result = (struct file_status){.mount = file->inode->mount->number,
+                                       .attributes = file->inode->attributes};
     }
     return status;
 }

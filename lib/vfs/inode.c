@@ -4,17 +4,20 @@
 
 #include <stdlib.h>
 
-static struct vfs_link *inode_bucket(struct vfs *vfs, const struct vfs_mount *mount, struct vfs_id id)
+static struct vfs_link *inode_bucket(struct vfs *vfs, const struct vfs_mount *mount,
+                                     struct vfs_id id)
 {
     uint64_t hash = (id.inode ^ (id.generation << 32) ^ (mount->number << 56)) * 0x9e3779b97f4a7c15;
     return &vfs->inodes[(hash >> 40) % VFS_BUCKETS];
 }
 
-static struct vfs_inode *inode_find(struct vfs_link *bucket, const struct vfs_mount *mount, struct vfs_id id)
+static struct vfs_inode *inode_find(struct vfs_link *bucket, const struct vfs_mount *mount,
+                                    struct vfs_id id)
 {
     for (struct vfs_link *link = bucket->next; link != bucket; link = link->next) {
         struct vfs_inode *inode = VFS_CONTAINER(link, struct vfs_inode, hash_link);
-        if (inode->mount == mount && inode->id.inode == id.inode && inode->id.generation == id.generation) {
+        if (inode->mount == mount && inode->id.inode == id.inode &&
+            inode->id.generation == id.generation) {
             return inode;
         }
     }
@@ -27,7 +30,8 @@ bool attributes_plausible(const struct fs_attributes *attributes)
            attributes->bytes <= INT64_MAX;
 }
 
-struct vfs_inode *inode_get(struct vfs *vfs, struct vfs_mount *mount, const struct fs_attributes *attributes)
+struct vfs_inode *inode_get(struct vfs *vfs, struct vfs_mount *mount,
+                            const struct fs_attributes *attributes)
 {
     struct vfs_id id = {.inode = attributes->inode, .generation = attributes->generation};
     struct vfs_link *bucket = inode_bucket(vfs, mount, id);
@@ -81,8 +85,8 @@ status_t inode_refresh(struct vfs_call *call, struct vfs_inode *inode)
     if (!status_is_ok(status)) {
         return status;
     }
-    if (!attributes_plausible(&fresh) || fresh.type != inode->attributes.type || fresh.inode != inode->id.inode ||
-        fresh.generation != inode->id.generation) {
+    if (!attributes_plausible(&fresh) || fresh.type != inode->attributes.type ||
+        fresh.inode != inode->id.inode || fresh.generation != inode->id.generation) {
         return STATUS_CORRUPT;
     }
     inode->attributes = fresh;

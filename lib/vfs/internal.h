@@ -40,7 +40,8 @@ struct vfs_dentry {
 
 /* inode.c */
 /* The inode that @attributes describe, which become its cached ones. NULL: no memory. */
-struct vfs_inode *inode_get(struct vfs *vfs, struct vfs_mount *mount, const struct fs_attributes *attributes);
+struct vfs_inode *inode_get(struct vfs *vfs, struct vfs_mount *mount,
+                            const struct fs_attributes *attributes);
 struct vfs_inode *inode_ref(struct vfs_inode *inode);
 /* NULL is ignored. */
 void inode_put(struct vfs *vfs, struct vfs_inode *inode);
@@ -50,8 +51,8 @@ status_t inode_refresh(struct vfs_call *call, struct vfs_inode *inode);
 bool attributes_plausible(const struct fs_attributes *attributes);
 
 /* dentry.c */
-struct vfs_dentry *dentry_new(struct vfs *vfs, struct vfs_mount *mount, struct vfs_dentry *parent, struct vfs_name name,
-                              struct vfs_inode *inode);
+struct vfs_dentry *dentry_new(struct vfs *vfs, struct vfs_mount *mount, struct vfs_dentry *parent,
+                              struct vfs_name name, struct vfs_inode *inode);
 /* The cached dentry, with a reference, or NULL. */
 struct vfs_dentry *dentry_find(struct vfs *vfs, struct vfs_dentry *parent, struct vfs_name name);
 struct vfs_dentry *dentry_ref(struct vfs_dentry *dentry);
@@ -64,10 +65,11 @@ void dentry_forget(struct vfs_dentry *dentry);
 /* Forget the dentry of @name in @parent, if there is one. */
 void dentry_forget_name(struct vfs *vfs, struct vfs_dentry *parent, struct vfs_name name);
 /* The dentry of @name in the directory @parent, from the cache or the file system; perhaps a negative one. */
-status_t dentry_lookup(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *parent, struct vfs_name name,
-                       struct vfs_dentry **dentry);
+status_t dentry_lookup(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *parent,
+                       struct vfs_name name, struct vfs_dentry **dentry);
 /* The root of @mount with its inode. */
-status_t dentry_root(struct vfs *vfs, struct vfs_call *call, struct vfs_mount *mount, struct vfs_dentry **dentry);
+status_t dentry_root(struct vfs *vfs, struct vfs_call *call, struct vfs_mount *mount,
+                     struct vfs_dentry **dentry);
 struct vfs_name dentry_name(const struct vfs_dentry *dentry);
 void dentry_trim(struct vfs *vfs, size_t keep);
 
@@ -93,12 +95,13 @@ struct walk {
 };
 
 /* Resolve @path. On success walk->dentry is the caller's to put. */
-status_t walk(struct vfs *vfs, struct vfs_call *call, const char *path, enum walk_mode mode, struct walk *result);
+status_t walk(struct vfs *vfs, struct vfs_call *call, const char *path, enum walk_mode mode,
+              struct walk *result);
 
 /* name.c */
 /* Make @what under the negative dentry @name. */
-status_t make_name(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *name, const struct vfs_new *what,
-                   struct vfs_inode **inode);
+status_t make_name(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *name,
+                   const struct vfs_new *what, struct vfs_inode **inode);
 
 static inline bool inode_is(const struct vfs_inode *inode, uint32_t type)
 {

@@ -18,7 +18,8 @@ void vfs_init(struct vfs *vfs, size_t dentries_max)
 
 void vfs_destroy(struct vfs *vfs)
 {
-    for (struct vfs_mount *mount = vfs_mount_next(vfs, 0); mount; mount = vfs_mount_next(vfs, mount->number)) {
+    for (struct vfs_mount *mount = vfs_mount_next(vfs, 0); mount;
+         mount = vfs_mount_next(vfs, mount->number)) {
         dentry_put(vfs, mount->covers);
         dentry_put(vfs, mount->root);
     }
@@ -97,8 +98,8 @@ static void mount_insert(struct vfs *vfs, struct vfs_mount *mount)
     }
 }
 
-status_t vfs_mount(struct vfs *vfs, const char *path, struct vfs_fs *fs, const char *source, uint64_t number,
-                   bool read_only)
+status_t vfs_mount(struct vfs *vfs, const char *path, struct vfs_fs *fs, const char *source,
+                   uint64_t number, bool read_only)
 {
     if (number == 0 || strlen(path) >= VFS_MOUNT_PATH_BYTES || vfs_mount_find(vfs, number)) {
         return STATUS_INVALID;
@@ -131,7 +132,8 @@ status_t vfs_mount(struct vfs *vfs, const char *path, struct vfs_fs *fs, const c
 }
 
 /* The mount points in @old's directory move to @fresh, the new root of the same mount. */
-static void move_mount_points(struct vfs *vfs, const struct vfs_dentry *old, struct vfs_dentry *fresh)
+static void move_mount_points(struct vfs *vfs, const struct vfs_dentry *old,
+                              struct vfs_dentry *fresh)
 {
     for (struct vfs_mount *m = vfs_mount_next(vfs, 0); m; m = vfs_mount_next(vfs, m->number)) {
         if (m->covers && m->covers->parent == old) {
@@ -145,7 +147,8 @@ static void forget_all(struct vfs *vfs, const struct vfs_mount *mount)
 {
     for (size_t i = 0; i < VFS_BUCKETS; i++) {
         struct vfs_link *next;
-        for (struct vfs_link *link = vfs->dentries[i].next; link != &vfs->dentries[i]; link = next) {
+        for (struct vfs_link *link = vfs->dentries[i].next; link != &vfs->dentries[i];
+             link = next) {
             next = link->next;
             struct vfs_dentry *dentry = VFS_CONTAINER(link, struct vfs_dentry, hash_link);
             if (dentry->mount == mount && !dentry->mounted) {

@@ -29,8 +29,8 @@ static status_t name_check(const struct vfs_call *call, const struct vfs_dentry 
     return !name->parent->inode || name->parent->inode->dead ? STATUS_GONE : STATUS_OK;
 }
 
-status_t make_name(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *name, const struct vfs_new *what,
-                   struct vfs_inode **inode)
+status_t make_name(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *name,
+                   const struct vfs_new *what, struct vfs_inode **inode)
 {
     status_t status = name_check(call, name);
     if (!status_is_ok(status)) {
@@ -38,7 +38,8 @@ status_t make_name(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *na
     }
     struct vfs_mount *mount = name->mount;
     struct fs_attributes attributes;
-    status = mount->fs->ops->make(mount->fs, call, name->parent->inode->id, dentry_name(name), what, &attributes);
+    status = mount->fs->ops->make(mount->fs, call, name->parent->inode->id, dentry_name(name), what,
+                                  &attributes);
     if (status == STATUS_PENDING) {
         return status;
     }
@@ -59,7 +60,8 @@ status_t make_name(struct vfs *vfs, struct vfs_call *call, struct vfs_dentry *na
 }
 
 /* Resolve @path, which must name something that is not there. */
-static status_t walk_absent(struct vfs *vfs, struct vfs_call *call, const char *path, struct walk *where)
+static status_t walk_absent(struct vfs *vfs, struct vfs_call *call, const char *path,
+                            struct walk *where)
 {
     status_t status = walk(vfs, call, path, WALK_NAME, where);
     if (!status_is_ok(status)) {
@@ -73,7 +75,8 @@ static status_t walk_absent(struct vfs *vfs, struct vfs_call *call, const char *
 }
 
 /* Resolve @path, which must name something that is there and is no mount point. */
-static status_t walk_present(struct vfs *vfs, struct vfs_call *call, const char *path, struct walk *where)
+static status_t walk_present(struct vfs *vfs, struct vfs_call *call, const char *path,
+                             struct walk *where)
 {
     status_t status = walk(vfs, call, path, WALK_NAME, where);
     if (!status_is_ok(status)) {
@@ -90,7 +93,8 @@ static status_t walk_present(struct vfs *vfs, struct vfs_call *call, const char 
     return status;
 }
 
-static status_t make_at(struct vfs *vfs, struct vfs_call *call, const char *path, const struct vfs_new *what)
+static status_t make_at(struct vfs *vfs, struct vfs_call *call, const char *path,
+                        const struct vfs_new *what)
 {
     struct walk where;
     status_t status = walk_absent(vfs, call, path, &where);
@@ -98,8 +102,9 @@ static status_t make_at(struct vfs *vfs, struct vfs_call *call, const char *path
         return status;
     }
     struct vfs_inode *inode = NULL;
-    status = where.slash && what->type != FS_TYPE_DIRECTORY ? STATUS_WRONG_TYPE
-                                                            : make_name(vfs, call, where.dentry, what, &inode);
+    status = where.slash && what->type != FS_TYPE_DIRECTORY
+                 ? STATUS_WRONG_TYPE
+                 : make_name(vfs, call, where.dentry, what, &inode);
     inode_put(vfs, inode);
     dentry_put(vfs, where.dentry);
     return status;
@@ -136,7 +141,8 @@ static status_t link_at(struct vfs_call *call, struct vfs_inode *inode, const st
     }
     struct vfs_fs *fs = inode->mount->fs;
     struct fs_attributes attributes;
-    status = fs->ops->link(fs, call, inode->id, name->parent->inode->id, dentry_name(name), &attributes);
+    status =
+        fs->ops->link(fs, call, inode->id, name->parent->inode->id, dentry_name(name), &attributes);
     if (status != STATUS_PENDING) {
         name_changed(name);
         inode_changed(inode);
@@ -169,7 +175,8 @@ static status_t remove_at(struct vfs *vfs, struct vfs_call *call, const char *pa
     }
     struct vfs_dentry *name = where.dentry;
     struct vfs_fs *fs = name->mount->fs;
-    status = inode_is(name->inode, FS_TYPE_DIRECTORY) == directory ? name_check(call, name) : STATUS_WRONG_TYPE;
+    status = inode_is(name->inode, FS_TYPE_DIRECTORY) == directory ? name_check(call, name)
+                                                                   : STATUS_WRONG_TYPE;
     if (status_is_ok(status)) {
         struct vfs_id parent = name->parent->inode->id;
         status = directory ? fs->ops->rmdir(fs, call, parent, dentry_name(name))
@@ -193,8 +200,8 @@ status_t vfs_rmdir(struct vfs *vfs, struct vfs_call *call, const char *path)
 }
 
 /* Whether @from may become @to, as far as the vfs can tell. */
-static status_t rename_check(const struct vfs_call *call, const struct walk *from, const struct walk *to,
-                             uint32_t flags)
+static status_t rename_check(const struct vfs_call *call, const struct walk *from,
+                             const struct walk *to, uint32_t flags)
 {
     struct vfs_inode *old = from->dentry->inode;
     struct vfs_inode *replaced = to->dentry->inode;
@@ -208,14 +215,16 @@ static status_t rename_check(const struct vfs_call *call, const struct walk *fro
     if (replaced && (flags & FS_RENAME_NO_REPLACE)) {
         return STATUS_EXISTS;
     }
-    if ((replaced && inode_is(replaced, FS_TYPE_DIRECTORY) != directory) || (to->slash && !directory)) {
+    if ((replaced && inode_is(replaced, FS_TYPE_DIRECTORY) != directory) ||
+        (to->slash && !directory)) {
         return STATUS_WRONG_TYPE;
     }
     status_t status = name_check(call, from->dentry);
     return status_is_ok(status) ? name_check(call, to->dentry) : status;
 }
 
-static status_t rename_at(struct vfs_call *call, const struct walk *from, const struct walk *to, uint32_t flags)
+static status_t rename_at(struct vfs_call *call, const struct walk *from, const struct walk *to,
+                          uint32_t flags)
 {
     status_t status = rename_check(call, from, to, flags);
     if (!status_is_ok(status) || from->dentry->inode == to->dentry->inode) {
@@ -231,7 +240,8 @@ static status_t rename_at(struct vfs_call *call, const struct walk *from, const 
     return status;
 }
 
-status_t vfs_rename(struct vfs *vfs, struct vfs_call *call, const char *old_path, const char *new_path, uint32_t flags)
+status_t vfs_rename(struct vfs *vfs, struct vfs_call *call, const char *old_path,
+                    const char *new_path, uint32_t flags)
 {
     if (flags & ~FS_RENAME_NO_REPLACE) {
         return STATUS_INVALID;

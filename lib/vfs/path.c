@@ -109,7 +109,8 @@ static status_t expand_link(struct walker *walker, struct vfs_inode *inode, bool
     }
     size_t length = 0;
     struct vfs_fs *fs = inode->mount->fs;
-    status_t status = fs->ops->readlink(fs, walker->call, inode->id, buffer, FS_LINK_BYTES, &length);
+    status_t status =
+        fs->ops->readlink(fs, walker->call, inode->id, buffer, FS_LINK_BYTES, &length);
     if (status_is_ok(status) && (length > FS_LINK_BYTES || memchr(buffer, '\0', length))) {
         status = STATUS_CORRUPT;
     } else if (status_is_ok(status) && length == 0) {
@@ -141,16 +142,20 @@ static bool is_followed(const struct walker *walker, const struct component *par
     }
     switch (walker->mode) {
     case WALK_FOLLOW:
-    case WALK_FOLLOW_MISSING: return true;
+    case WALK_FOLLOW_MISSING:
+        return true;
     case WALK_NO_FOLLOW:
-    case WALK_NO_FOLLOW_MISSING: return part->slash;
-    case WALK_NAME: return false;
+    case WALK_NO_FOLLOW_MISSING:
+        return part->slash;
+    case WALK_NAME:
+        return false;
     }
     return false;
 }
 
 /* The name led to @dentry, whose reference goes to the walker or the result. */
-static status_t enter(struct walker *walker, struct vfs_dentry *dentry, const struct component *part)
+static status_t enter(struct walker *walker, struct vfs_dentry *dentry,
+                      const struct component *part)
 {
     struct vfs_inode *inode = dentry->inode;
     status_t status = STATUS_OK;
@@ -223,7 +228,8 @@ static status_t walk_components(struct walker *walker)
     return status;
 }
 
-status_t walk(struct vfs *vfs, struct vfs_call *call, const char *path, enum walk_mode mode, struct walk *result)
+status_t walk(struct vfs *vfs, struct vfs_call *call, const char *path, enum walk_mode mode,
+              struct walk *result)
 {
     if (path[0] != '/') {
         return STATUS_INVALID;

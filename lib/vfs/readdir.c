@@ -32,13 +32,15 @@ static bool entry_valid(const char *buffer, size_t at, size_t used)
     memcpy(&entry, buffer + at, sizeof entry);
     const char *name = buffer + at + sizeof entry;
     return entry.record_bytes % 8 == 0 && entry.record_bytes <= used - at && entry.name_bytes > 0 &&
-           entry.name_bytes <= FS_NAME_BYTES && sizeof entry + entry.name_bytes <= entry.record_bytes &&
+           entry.name_bytes <= FS_NAME_BYTES &&
+           sizeof entry + entry.name_bytes <= entry.record_bytes &&
            !memchr(name, '/', entry.name_bytes) && !memchr(name, '\0', entry.name_bytes) &&
            entry.next < CURSOR_MOUNTS;
 }
 
 /* Check the entries in @buffer and close the gaps that covered names leave. */
-static status_t filter(struct vfs *vfs, const struct vfs_inode *directory, char *buffer, size_t *used)
+static status_t filter(struct vfs *vfs, const struct vfs_inode *directory, char *buffer,
+                       size_t *used)
 {
     size_t to = 0;
     for (size_t at = 0; at < *used;) {
@@ -77,12 +79,13 @@ static size_t put_mount(const struct vfs_mount *mount, char *buffer, size_t room
     return record;
 }
 
-static status_t put_mounts(struct vfs *vfs, const struct vfs_inode *directory, uint64_t cursor, char *buffer,
-                           size_t bytes, size_t *used, uint64_t *next)
+static status_t put_mounts(struct vfs *vfs, const struct vfs_inode *directory, uint64_t cursor,
+                           char *buffer, size_t bytes, size_t *used, uint64_t *next)
 {
     *used = 0;
     *next = cursor;
-    for (struct vfs_mount *m = vfs_mount_next(vfs, cursor - CURSOR_MOUNTS); m; m = vfs_mount_next(vfs, m->number)) {
+    for (struct vfs_mount *m = vfs_mount_next(vfs, cursor - CURSOR_MOUNTS); m;
+         m = vfs_mount_next(vfs, m->number)) {
         if (!is_mount_in(m, directory)) {
             continue;
         }
@@ -96,8 +99,8 @@ static status_t put_mounts(struct vfs *vfs, const struct vfs_inode *directory, u
     return STATUS_OK;
 }
 
-status_t vfs_readdir(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t cursor, void *buffer,
-                     size_t bytes, size_t *used, uint64_t *next)
+status_t vfs_readdir(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t cursor,
+                     void *buffer, size_t bytes, size_t *used, uint64_t *next)
 {
     struct vfs_inode *inode = file->inode;
     struct vfs_fs *fs = inode->mount->fs;

@@ -1,7 +1,8 @@
 /* Asking about, and changing, what a path leads to. See vfs/vfs.h. */
 #include "internal.h"
 
-#define CHANGES (FS_CHANGE_MODE | FS_CHANGE_UID | FS_CHANGE_GID | FS_CHANGE_ACCESSED | FS_CHANGE_MODIFIED)
+#define CHANGES \
+    (FS_CHANGE_MODE | FS_CHANGE_UID | FS_CHANGE_GID | FS_CHANGE_ACCESSED | FS_CHANGE_MODIFIED)
 
 /* The inode that @path leads to, with a reference. */
 static status_t walk_inode(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t flags,
@@ -11,7 +12,8 @@ static status_t walk_inode(struct vfs *vfs, struct vfs_call *call, const char *p
         return STATUS_INVALID;
     }
     struct walk where;
-    status_t status = walk(vfs, call, path, flags & FILE_PATH_NO_FOLLOW ? WALK_NO_FOLLOW : WALK_FOLLOW, &where);
+    status_t status =
+        walk(vfs, call, path, flags & FILE_PATH_NO_FOLLOW ? WALK_NO_FOLLOW : WALK_FOLLOW, &where);
     if (status_is_ok(status)) {
         *inode = inode_ref(where.dentry->inode);
         dentry_put(vfs, where.dentry);
@@ -33,8 +35,8 @@ status_t vfs_status(struct vfs *vfs, struct vfs_call *call, const char *path, ui
     return status;
 }
 
-status_t vfs_readlink(struct vfs *vfs, struct vfs_call *call, const char *path, char *buffer, size_t bytes,
-                      size_t *length)
+status_t vfs_readlink(struct vfs *vfs, struct vfs_call *call, const char *path, char *buffer,
+                      size_t bytes, size_t *length)
 {
     struct vfs_inode *inode;
     status_t status = walk_inode(vfs, call, path, FILE_PATH_NO_FOLLOW, &inode);
@@ -77,7 +79,8 @@ status_t vfs_change(struct vfs *vfs, struct vfs_call *call, const char *path, ui
     return status;
 }
 
-status_t vfs_statfs(struct vfs *vfs, struct vfs_call *call, const char *path, struct fs_statistics *statistics)
+status_t vfs_statfs(struct vfs *vfs, struct vfs_call *call, const char *path,
+                    struct fs_statistics *statistics)
 {
     struct vfs_inode *inode;
     status_t status = walk_inode(vfs, call, path, 0, &inode);

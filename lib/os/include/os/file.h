@@ -40,7 +40,8 @@ status_t file_read_at(struct file *file, uint64_t offset, void *buffer, size_t b
 /* Write @bytes at the offset (FILE_OPEN_APPEND: at the end) and move it. If not all was written the status says why,
  * and *@done how much was. */
 status_t file_write(struct file *file, const void *buffer, size_t bytes, size_t *done);
-status_t file_write_at(struct file *file, uint64_t offset, const void *buffer, size_t bytes, size_t *done);
+status_t file_write_at(struct file *file, uint64_t offset, const void *buffer, size_t bytes,
+                       size_t *done);
 uint64_t file_offset(const struct file *file);
 /* Set the offset of a file; of a directory, 0 or what file_offset() gave goes back there. */
 void file_seek(struct file *file, uint64_t offset);

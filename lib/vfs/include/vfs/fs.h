@@ -59,37 +59,44 @@ struct vfs_new {
 /* NULL from make on: a file system that cannot be changed; the vfs answers DENIED itself. */
 struct vfs_fs_ops {
     status_t (*root)(struct vfs_fs *fs, struct vfs_call *call, struct fs_attributes *attributes);
-    status_t (*lookup)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name,
-                       struct fs_attributes *attributes);
+    status_t (*lookup)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                       struct vfs_name name, struct fs_attributes *attributes);
     status_t (*attributes)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
                            struct fs_attributes *attributes);
     /* The range lies within the file. *@done counts what reached @sink, also on failure. */
-    status_t (*read)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t offset, uint64_t bytes,
-                     struct vfs_sink *sink, uint64_t *done);
+    status_t (*read)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t offset,
+                     uint64_t bytes, struct vfs_sink *sink, uint64_t *done);
     /* As fs.readdir: packed struct fs_entry and names into @buffer (8-aligned). */
-    status_t (*readdir)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t cursor, void *buffer,
-                        size_t bytes, size_t *used, uint64_t *next);
-    status_t (*readlink)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, char *buffer, size_t bytes,
-                         size_t *length);
+    status_t (*readdir)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t cursor,
+                        void *buffer, size_t bytes, size_t *used, uint64_t *next);
+    status_t (*readlink)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, char *buffer,
+                         size_t bytes, size_t *length);
     status_t (*statfs)(struct vfs_fs *fs, struct vfs_call *call, struct fs_statistics *statistics);
     /* An inode is opened for the first time, or closed for the last: in between it outlives its last name. May be
      * NULL; never waits. */
     void (*hold)(struct vfs_fs *fs, struct vfs_id id);
     void (*release)(struct vfs_fs *fs, struct vfs_id id);
 
-    status_t (*make)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name,
-                     const struct vfs_new *what, struct fs_attributes *attributes);
-    status_t (*link)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, struct vfs_id directory,
-                     struct vfs_name name, struct fs_attributes *attributes);
-    status_t (*unlink)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name);
-    status_t (*rmdir)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory, struct vfs_name name);
-    status_t (*rename)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id old_directory, struct vfs_name old_name,
-                       struct vfs_id new_directory, struct vfs_name new_name, uint32_t flags);
+    status_t (*make)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                     struct vfs_name name, const struct vfs_new *what,
+                     struct fs_attributes *attributes);
+    status_t (*link)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                     struct vfs_id directory, struct vfs_name name,
+                     struct fs_attributes *attributes);
+    status_t (*unlink)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                       struct vfs_name name);
+    status_t (*rmdir)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id directory,
+                      struct vfs_name name);
+    status_t (*rename)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id old_directory,
+                       struct vfs_name old_name, struct vfs_id new_directory,
+                       struct vfs_name new_name, uint32_t flags);
     /* *@done counts what was written, also on failure. */
-    status_t (*write)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t offset, uint64_t bytes,
-                      struct vfs_source *source, uint64_t *done);
-    status_t (*truncate)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t bytes);
-    status_t (*setattr)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, const struct fs_changes *changes);
+    status_t (*write)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id, uint64_t offset,
+                      uint64_t bytes, struct vfs_source *source, uint64_t *done);
+    status_t (*truncate)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                         uint64_t bytes);
+    status_t (*setattr)(struct vfs_fs *fs, struct vfs_call *call, struct vfs_id id,
+                        const struct fs_changes *changes);
     status_t (*sync)(struct vfs_fs *fs, struct vfs_call *call);
 };
 

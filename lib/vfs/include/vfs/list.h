@@ -9,7 +9,8 @@ struct vfs_link {
     struct vfs_link *prev;
 };
 
-#define VFS_CONTAINER(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define VFS_CONTAINER(link, type, member) \
+    ((type *)(void *)((char *)(link) - offsetof(type, member)))
 
 static inline void vfs_link_init(struct vfs_link *link)
 {

@@ -73,8 +73,8 @@ void vfs_destroy(struct vfs *vfs);
 
 /* Mount @fs at @path, the first mount at "/"; later ones directly below the root directory of an earlier one.
  * EXISTS: @path is a mount point already. NOT_FOUND: no mount holds @path's directory as its root. */
-status_t vfs_mount(struct vfs *vfs, const char *path, struct vfs_fs *fs, const char *source, uint64_t number,
-                   bool read_only);
+status_t vfs_mount(struct vfs *vfs, const char *path, struct vfs_fs *fs, const char *source,
+                   uint64_t number, bool read_only);
 /* The mount with the least number above @after, or NULL. */
 struct vfs_mount *vfs_mount_next(struct vfs *vfs, uint64_t after);
 struct vfs_mount *vfs_mount_find(struct vfs *vfs, uint64_t number);
@@ -83,43 +83,48 @@ struct vfs_mount *vfs_mount_find(struct vfs *vfs, uint64_t number);
 status_t vfs_mount_forget(struct vfs *vfs, struct vfs_mount *mount);
 
 /* The operations on paths: statuses as in idl/files.idl, and PENDING (see fs.h). Paths are NUL-terminated. */
-status_t vfs_open(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t flags, uint32_t mode,
-                  struct vfs_file *file);
+status_t vfs_open(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t flags,
+                  uint32_t mode, struct vfs_file *file);
 status_t vfs_status(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t flags,
                     struct file_status *status);
-status_t vfs_readlink(struct vfs *vfs, struct vfs_call *call, const char *path, char *buffer, size_t bytes,
-                      size_t *length);
+status_t vfs_readlink(struct vfs *vfs, struct vfs_call *call, const char *path, char *buffer,
+                      size_t bytes, size_t *length);
 status_t vfs_mkdir(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t mode);
 status_t vfs_symlink(struct vfs *vfs, struct vfs_call *call, const char *target, const char *path);
 status_t vfs_link(struct vfs *vfs, struct vfs_call *call, const char *existing, const char *path);
 status_t vfs_unlink(struct vfs *vfs, struct vfs_call *call, const char *path);
 status_t vfs_rmdir(struct vfs *vfs, struct vfs_call *call, const char *path);
-status_t vfs_rename(struct vfs *vfs, struct vfs_call *call, const char *old_path, const char *new_path, uint32_t flags);
+status_t vfs_rename(struct vfs *vfs, struct vfs_call *call, const char *old_path,
+                    const char *new_path, uint32_t flags);
 status_t vfs_change(struct vfs *vfs, struct vfs_call *call, const char *path, uint32_t flags,
                     const struct fs_changes *changes);
-status_t vfs_statfs(struct vfs *vfs, struct vfs_call *call, const char *path, struct fs_statistics *statistics);
+status_t vfs_statfs(struct vfs *vfs, struct vfs_call *call, const char *path,
+                    struct fs_statistics *statistics);
 
 /* Open the file that has @id on mount @number. NOT_FOUND: no such mount. */
-status_t vfs_reopen(struct vfs *vfs, struct vfs_call *call, uint64_t number, struct vfs_id id, uint32_t flags,
-                    struct vfs_file *file);
+status_t vfs_reopen(struct vfs *vfs, struct vfs_call *call, uint64_t number, struct vfs_id id,
+                    uint32_t flags, struct vfs_file *file);
 /* Close an open file; its struct may be used again. Never waits. */
 void vfs_close(struct vfs *vfs, struct vfs_file *file);
 
 /* *@done counts what reached @sink. At the end of the file: OK with less than @bytes. A status other than OK with
  * *@done above 0 does not occur: the next call meets the fault again. */
-status_t vfs_read_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t offset, uint64_t bytes,
-                     struct vfs_sink *sink, uint64_t *done);
+status_t vfs_read_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t offset,
+                     uint64_t bytes, struct vfs_sink *sink, uint64_t *done);
 /* As vfs_read_at(), from the file's offset, which moves. */
-status_t vfs_read(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t bytes, struct vfs_sink *sink,
-                  uint64_t *done);
+status_t vfs_read(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t bytes,
+                  struct vfs_sink *sink, uint64_t *done);
 /* *@end is the offset behind what was written; FILE_OPEN_APPEND goes to the end of the file instead of @offset. */
-status_t vfs_write_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t offset, uint64_t bytes,
-                      struct vfs_source *source, uint64_t *done, uint64_t *end);
+status_t vfs_write_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file,
+                      uint64_t offset, uint64_t bytes, struct vfs_source *source, uint64_t *done,
+                      uint64_t *end);
 status_t vfs_write(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t bytes,
                    struct vfs_source *source, uint64_t *done);
 /* Entries from @cursor (0: the first) into the 8-aligned @buffer, mount points included. *@used 0: the end. */
-status_t vfs_readdir(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t cursor, void *buffer,
-                     size_t bytes, size_t *used, uint64_t *next);
-status_t vfs_attributes(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, struct file_status *status);
-status_t vfs_truncate(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t bytes);
+status_t vfs_readdir(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t cursor,
+                     void *buffer, size_t bytes, size_t *used, uint64_t *next);
+status_t vfs_attributes(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file,
+                        struct file_status *status);
+status_t vfs_truncate(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file,
+                      uint64_t bytes);
 status_t vfs_sync(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file);
