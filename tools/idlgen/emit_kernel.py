@@ -5,8 +5,8 @@ structures. A handler sees only checked values. An `out` structure is written on
 runs: a page that is absent then ends the call while it has changed nothing, so that it can restart.
 """
 
-from checks import wrong_value
-from emit_syscalls import errors_text, number_name, result_type
+from checks import METHODS_PER_OBJECT, wrong_value
+from emit_syscalls import errors_text, result_type
 from model import INTEGERS
 from output import banner, comment, wrap_call
 
@@ -169,10 +169,7 @@ def handler_values(method):
 
 def dispatch_function(model, interface, method):
     name = f"{interface.name}_{method.name}"
-    has_struct = any(param.kind.endswith("_struct") for param in method.params)
-    # Structures stay out of the frame of syscall_dispatch().
-    head = "__attribute__((noinline)) static status_t" if has_struct else "static status_t"
-    out = [f"{head} dispatch_{name}(struct thread *self)\n{{\n"]
+    out = [f"static status_t dispatch_{name}(struct thread *self)\n{{\n"]
     out += check_lines(model, method)
     body = lookup_lines(method) + struct_lines(method)
     if body or method.results:
@@ -199,29 +196,62 @@ def dispatch_function(model, interface, method):
     return "".join(out)
 
 
-def dispatch_switch(model):
-    out = ["static status_t dispatch(struct thread *self, uint64_t number)\n{\n    switch (number) {\n"]
-    for interface in model.objects:
-        for method in interface.methods:
-            if not method.raw:
-                out.append(f"    case {number_name(interface, method)}:\n")
-                out.append(f"        return dispatch_{interface.name}_{method.name}(self);\n")
-    out.append("    default:\n        return STATUS_UNSUPPORTED;\n    }\n}\n\n")
-    out.append("status_t syscall_dispatch(struct thread *self, uint64_t number)\n{\n")
-    out.append("    status_t status = dispatch(self, number);\n")
-    out.append("    if (!status_is_internal(status)) {\n        arch_syscall_status_set(self, status);\n    }\n")
-    out.append("    return status;\n}\n")
-    return "".join(out)
+TABLES = """
+struct call {
+    status_t (*dispatch)(struct thread *self); /* NULL: a raw call */
+    const char *name;
+};
+
+/* Where the calls of each object begin in calls[], and how many there are. */
+static const struct {
+    uint16_t first;
+    uint16_t count;
+} groups[] = {
+GROUPS};
+
+static const struct call calls[] = {
+CALLS};
+
+/** The call of @number, or NULL. */
+static const struct call *call_find(uint64_t number)
+{
+    uint64_t object = number / METHODS;
+    uint64_t method = number % METHODS;
+    if (object >= sizeof(groups) / sizeof(groups[0]) || method >= groups[object].count) {
+        return NULL;
+    }
+    return &calls[groups[object].first + method];
+}
+
+status_t syscall_dispatch(struct thread *self, uint64_t number)
+{
+    const struct call *call = call_find(number);
+    status_t status = call && call->dispatch ? call->dispatch(self) : STATUS_UNSUPPORTED;
+    if (!status_is_internal(status)) {
+        arch_syscall_status_set(self, status);
+    }
+    return status;
+}
+
+const char *syscall_name(uint64_t number)
+{
+    const struct call *call = call_find(number);
+    return call ? call->name : "?";
+}
+"""
 
 
-def names(model):
-    out = ["\nconst char *syscall_name(uint64_t number)\n{\n    switch (number) {\n"]
+def tables(model):
+    """The dispatcher: dense tables, since the numbers are not."""
+    groups, calls = [], []
     for interface in model.objects:
+        groups.append(f"    [{interface.number}] = {{{len(calls)}, {len(interface.methods)}}}, /* {interface.name} */\n")
         for method in interface.methods:
-            out.append(f"    case {number_name(interface, method)}:\n")
-            out.append(f'        return "{interface.name}.{method.name}";\n')
-    out.append('    default:\n        return "?";\n    }\n}\n')
-    return "".join(out)
+            name = f"{interface.name}_{method.name}"
+            function = "NULL" if method.raw else f"dispatch_{name}"
+            calls.append(f'    {{{function}, "{interface.name}.{method.name}"}},\n')
+    text = TABLES.replace("GROUPS", "".join(groups)).replace("CALLS", "".join(calls))
+    return text.replace("METHODS", str(METHODS_PER_OBJECT))
 
 
 def emit(model):
@@ -232,5 +262,5 @@ def emit(model):
         if not method.raw
     ]
     dispatch = banner(model.abi) + DISPATCH_PROLOGUE + "\n".join(functions) + "\n"
-    dispatch += dispatch_switch(model) + names(model)
+    dispatch += tables(model).lstrip("\n")
     return {"kernel/handlers.h": handlers(model), "kernel/dispatch.c": dispatch}
