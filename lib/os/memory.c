@@ -1,5 +1,6 @@
 #include <os/memory.h>
 
+#include <os/archive.h>
 #include <os/start.h>
 #include <veridian/syscalls.h>
 
@@ -40,4 +41,15 @@ status_t memory_map_new(uint64_t bytes, uint32_t flags, handle_t *memory, void *
 void memory_unmap(void *address, uint64_t bytes)
 {
     status_ignore(sys_aspace_unmap(os_self.aspace, (uint64_t)(uintptr_t)address, page_round_up(bytes)));
+}
+
+status_t archive_map(handle_t memory, const void **archive, uint64_t *bytes)
+{
+    void *address = NULL;
+    status_t status = sys_memory_size(memory, bytes);
+    if (status_is_ok(status)) {
+        status = memory_map(memory, 0, *bytes, MAP_READ, &address);
+    }
+    *archive = address;
+    return status;
 }

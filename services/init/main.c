@@ -1,0 +1,165 @@
+/* init: the process that the kernel starts, with every root capability.
+ *
+ * It starts the service manager and does almost nothing else, so that almost nothing can go wrong in it: it alone cannot be killed and
+ * started anew. It owns the endpoint at which the service manager is called and keeps a copy of every Process and Endpoint capability
+ * that the service manager hands it (keeper.c). When the service manager ends, another one is started with the same endpoint; it asks
+ * for what is kept and goes on with the services that never stopped running. If it keeps ending at once, init waits longer each time.
+ * init makes no call that another process must answer. */
+#include <os/archive.h>
+#include <os/catalogue.h>
+#include <os/clock.h>
+#include <os/process.h>
+#include <os/server.h>
+#include <os/start.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <veridian/syscalls.h>
+
+#include "keeper.h"
+
+#define LOG_PORT 0xe9u
+#define COOKIE_EXIT 1u
+#define COOKIE_TIMER 2u
+/** A service manager that ran for this long is a good one. */
+#define GOOD_NS (5 * NS_PER_S)
+#define DELAY_FIRST_NS (20 * NS_PER_MS)
+#define DELAY_LAST_NS (5 * NS_PER_S)
+#define KIB 1024u
+#define CONNECT_RIGHTS (RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER)
+
+struct init {
+    handle_t archive;
+    const void *archive_data;
+    uint64_t archive_bytes;
+    struct catalogue_entry manifest;   /**< the service manager's */
+    struct catalogue catalogue;
+    handle_t keeper;                   /**< endpoint: calls of the service manager */
+    handle_t manager;                  /**< endpoint: calls to the service manager */
+    handle_t queue;
+    handle_t timer;
+    handle_t process;                  /**< the service manager; HANDLE_NONE: none runs */
+    uint64_t started_ns;
+    uint64_t delay_ns;
+};
+
+/** A line in the boot log. Where the machine has no such port, nobody listens. */
+static void say(const char *text)
+{
+    handle_t ports = os_cap("ioports");
+    for (const char *at = text; *at; at++) {
+        status_ignore(sys_ioport_out(ports, LOG_PORT, 1, (uint8_t)*at));
+    }
+}
+
+static _Noreturn void fail(const char *what, status_t status)
+{
+    char line[120];
+    snprintf(line, sizeof(line), "init: %s: %s\n", what, status_name(status));
+    say(line);
+    exit(1);
+}
+
+static void require(status_t status, const char *what)
+{
+    if (!status_is_ok(status)) {
+        fail(what, status);
+    }
+}
+
+static void read_archive(struct init *init)
+{
+    uint64_t offset = 0, bytes = 0;
+    uint32_t index;
+    init->archive = os_cap("archive");
+    require(archive_map(init->archive, &init->archive_data, &init->archive_bytes), "boot archive");
+    require(archive_find(init->archive_data, init->archive_bytes, "catalogue", &offset, &bytes), "catalogue");
+    require(catalogue_open((const uint8_t *)init->archive_data + offset, bytes, &init->catalogue), "catalogue");
+    require(catalogue_find(&init->catalogue, "svcmgr", &init->manifest, &index), "svcmgr in the catalogue");
+}
+
+static status_t start_manager(struct init *init)
+{
+    const struct process_cap caps[] = {
+        {.name = "keeper", .handle = init->keeper, .rights = CONNECT_RIGHTS, .mode = CAP_TRANSFER_DERIVE},
+        {.name = "endpoint", .handle = init->manager},
+        {.name = "physical", .handle = os_cap("physical")},
+        {.name = "ioports", .handle = os_cap("ioports")},
+        {.name = "interrupts", .handle = os_cap("interrupts")},
+        {.name = "dma", .handle = os_cap("dma")},
+        {.name = "archive", .handle = init->archive},
+        {.name = "boot", .handle = os_cap("boot")},
+        {.name = "kernel-log", .handle = os_cap("kernel-log")},
+        {.name = "budget", .handle = os_self.budget},
+    };
+    struct process_start start = {
+        .name = "svcmgr",
+        .caps = caps,
+        .cap_count = sizeof(caps) / sizeof(caps[0]),
+        .stack_bytes = (uint64_t)init->manifest.stack_kib * KIB,
+        .priority = init->manifest.priority,
+    };
+    status_t status = archive_image(init->archive, init->archive_data, init->archive_bytes, "svcmgr", &start.image);
+    if (status_is_ok(status)) {
+        status = process_spawn(&start, &init->process);
+    }
+    if (!status_is_ok(status)) {
+        return status;
+    }
+    init->started_ns = clock_now_ns();
+    return sys_process_bind(init->process, init->queue, COOKIE_EXIT);
+}
+
+/** Start the service manager after a while. */
+static void schedule(struct init *init)
+{
+    if (clock_now_ns() - init->started_ns > GOOD_NS) {
+        init->delay_ns = DELAY_FIRST_NS;
+    }
+    require(sys_timer_set(init->timer, clock_deadline(init->delay_ns), 0), "timer");
+    init->delay_ns = init->delay_ns * 2 < DELAY_LAST_NS ? init->delay_ns * 2 : DELAY_LAST_NS;
+}
+
+static void on_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data)
+{
+    struct init *init = instance;
+    char line[120];
+    (void)kind;
+    if (cookie == COOKIE_EXIT) {
+        snprintf(line, sizeof(line), "init: the service manager ended with status %lld and starts again\n", (long long)data);
+        say(line);
+        status_ignore(sys_cap_close(init->process));
+        init->process = HANDLE_NONE;
+        schedule(init);
+    } else if (cookie == COOKIE_TIMER && init->process == HANDLE_NONE) {
+        status_t status = start_manager(init);
+        if (!status_is_ok(status)) {
+            snprintf(line, sizeof(line), "init: the service manager does not start: %s\n", status_name(status));
+            say(line);
+            schedule(init);
+        }
+    }
+}
+
+int main(void)
+{
+    static struct init init = {.delay_ns = DELAY_FIRST_NS};
+    static const struct server_ops ops = {.event = on_event};
+    read_archive(&init);
+    require(sys_endpoint_create(os_self.budget, &init.keeper), "endpoint");
+    require(sys_endpoint_create(os_self.budget, &init.manager), "endpoint");
+    require(sys_queue_create(os_self.budget, &init.queue), "queue");
+    require(sys_timer_create(os_self.budget, &init.timer), "timer");
+    require(sys_timer_bind(init.timer, init.queue, COOKIE_TIMER), "timer");
+    require(start_manager(&init), "service manager");
+
+    const struct server_service service = {.protocol = &keeper_protocol, .ops = &keeper_ops};
+    struct server server = {
+        .endpoint = init.keeper,
+        .queue = init.queue,
+        .ops = &ops,
+        .instance = &init,
+        .services = &service,
+        .service_count = 1,
+    };
+    fail("server loop", server_run(&server));
+}
