@@ -188,11 +188,10 @@ status_t vfs_read_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *fi
     }
     struct vfs_fs *fs = file->inode->mount->fs;
     status = fs->ops->read(fs, call, file->inode->id, offset, bytes, sink, done);
-    if (status == STATUS_PENDING) {
+    if (!status_is_ok(status)) {
         *done = 0;
-        return status;
     }
-    return *done ? STATUS_OK : status;
+    return status;
 }
 
 status_t vfs_read(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t bytes,

@@ -13,6 +13,7 @@
 
 #include <idl/files.h>
 #include <idl/fs.h>
+#include <os/process.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <veridian/abi.h>
@@ -55,6 +56,10 @@ status_t file_truncate(struct file *file, uint64_t bytes);
 status_t file_sync(struct file *file);
 /* The whole file at @path in memory from malloc(), with a NUL behind it that *@bytes does not count. */
 status_t file_load(const char *path, void **data, size_t *bytes);
+
+/* The file at @path as a program to be started; image->memory is the caller's to close. The bytes are those of now: a
+ * change of the file does not reach them. */
+status_t file_image(const char *path, struct process_image *image);
 
 /* @flags: FILE_PATH_NO_FOLLOW or 0. */
 status_t file_status(const char *path, uint32_t flags, struct file_status *status);

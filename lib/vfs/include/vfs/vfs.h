@@ -107,8 +107,7 @@ status_t vfs_reopen(struct vfs *vfs, struct vfs_call *call, uint64_t number, str
 /* Close an open file; its struct may be used again. Never waits. */
 void vfs_close(struct vfs *vfs, struct vfs_file *file);
 
-/* *@done counts what reached @sink. At the end of the file: OK with less than @bytes. A status other than OK with
- * *@done above 0 does not occur: the next call meets the fault again. */
+/* *@done counts what reached @sink: less than @bytes at the end of the file only, 0 on failure. */
 status_t vfs_read_at(struct vfs *vfs, struct vfs_call *call, struct vfs_file *file, uint64_t offset,
                      uint64_t bytes, struct vfs_sink *sink, uint64_t *done);
 /* As vfs_read_at(), from the file's offset, which moves. */
