@@ -19,7 +19,7 @@
 struct ext4_server {
     struct ext4_fs *fs;
     handle_t endpoint;                      /* sessions are derived from it */
-    uint64_t badge;                         /* the last one given */
+    uint64_t sessions;                      /* given so far */
     struct ext4_inode *inodes[OPEN_INODES]; /* by number modulo OPEN_INODES; null: none */
     uint8_t *transfer;                      /* TRANSFER_BYTES */
 };

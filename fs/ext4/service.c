@@ -8,19 +8,28 @@
 
 #define SESSION_RIGHTS (RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER)
 
+/* Marks the badges of sessions; those that connect capabilities may have never reach it. */
+#define SESSION_BADGE ((uint64_t)1 << 63)
+
+static bool is_session(const struct ipc_call *call)
+{
+    return (call->badge & SESSION_BADGE) != 0;
+}
+
 /* Only a session may do more than connect. */
 static status_t session_check(const struct ipc_call *call)
 {
-    return call->badge != 0 ? STATUS_OK : STATUS_DENIED;
+    return is_session(call) ? STATUS_OK : STATUS_DENIED;
 }
 
 static status_t service_connect(void *instance, struct ipc_call *call, uint32_t flags,
                                 handle_t *session)
 {
     struct ext4_server *server = instance;
-    if (call->badge != 0 || (flags & ~FS_SESSION_ALL) != 0)
+    if (is_session(call) || (flags & ~FS_SESSION_ALL) != 0)
         return STATUS_INVALID;
-    return sys_cap_derive(server->endpoint, SESSION_RIGHTS, ++server->badge, session);
+    return sys_cap_derive(server->endpoint, SESSION_RIGHTS, SESSION_BADGE | ++server->sessions,
+                          session);
 }
 
 static status_t service_root(void *instance, struct ipc_call *call,

@@ -25,7 +25,7 @@ status_t ipc_grant_write(uint64_t token, struct ipc_grant grant, uint64_t offset
     return STATUS_OK;
 }
 
-static struct ipc_call session = {.badge = 7};
+static struct ipc_call session = {.badge = (uint64_t)1 << 63 | 7};
 static const struct fs_ops *const ops = &ext4_service_ops;
 
 static struct ipc_grant grant(size_t bytes)
@@ -105,7 +105,7 @@ static void test_reading(struct ext4_server *server)
 static void test_statuses(struct ext4_server *server)
 {
     struct fs_attributes a;
-    struct ipc_call stranger = {.badge = 0};
+    struct ipc_call stranger = {.badge = 7};
     struct fs_attributes file = find(server, "size-1");
     handle_t handle;
     uint64_t n, m;

@@ -1,0 +1,142 @@
+/* The process: a connect capability "block" to the device comes in, fs.idl goes out at
+ * "endpoint".
+ *
+ * What cannot be mounted ends the process with the reason in the log; the service manager starts
+ * it again after a while, and a device that was not ready then is. A driver that dies is no
+ * concern of ours: the block client connects to the next one and asks again, and our callers
+ * wait meanwhile. We are restarted without ceremony too: there is nothing to save. */
+#include "server.h"
+#include "windows.h"
+
+#include <block/block.h>
+#include <idl/log.h>
+#include <os/clock.h>
+#include <os/server.h>
+#include <os/start.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CACHE_BYTES ((size_t)1 << 20)
+#define LOG_PATIENCE_NS (100 * NS_PER_MS)
+
+static void say(const char *what, const char *detail)
+{
+    char line[LOG_LINE_BYTES];
+    snprintf(line, sizeof(line), "%s%s%s", what, detail[0] != 0 ? ": " : "", detail);
+    status_ignore(log_write_until(os_cap("log"), line, clock_deadline(LOG_PATIENCE_NS)));
+}
+
+/* Whatever went wrong below us, to our callers it is the device: statuses of a transport would
+ * speak of ours. */
+static status_t device_read(void *context, uint64_t offset, void *buffer, size_t bytes)
+{
+    return block_read(context, offset, buffer, bytes) == STATUS_OK ? STATUS_OK : STATUS_IO;
+}
+
+static status_t reader_read(void *context, uint64_t offset, void *buffer, size_t bytes)
+{
+    return windows_read(context, offset, buffer, bytes);
+}
+
+static void *reader_allocate(void *context, size_t bytes)
+{
+    (void)context;
+    return malloc(bytes);
+}
+
+static void reader_release(void *context, void *memory)
+{
+    (void)context;
+    free(memory);
+}
+
+static void reader_message(void *context, const char *text)
+{
+    (void)context;
+    say(text, "");
+}
+
+/* The device's facts come from its driver, which need not be right. */
+static status_t device_check(const struct block_info *info)
+{
+    uint32_t block = info->block_bytes;
+    if (block == 0 || (block & (block - 1)) != 0 || block > WINDOW_BYTES ||
+        info->bytes % block != 0)
+        return STATUS_UNSUPPORTED;
+    return STATUS_OK;
+}
+
+static status_t device_open(struct block_client *client, struct windows *windows)
+{
+    status_t s = block_client_init(client, os_cap("block"));
+    if (s == STATUS_OK)
+        s = device_check(&client->info);
+    if (s != STATUS_OK)
+        return s;
+    windows->context = client;
+    windows->read = device_read;
+    windows->size_bytes = client->info.bytes;
+    windows->block_bytes = client->info.block_bytes;
+    windows_init(windows);
+    return STATUS_OK;
+}
+
+static status_t server_open(struct ext4_server *server, struct windows *windows)
+{
+    struct ext4_device device = {
+        .context = windows,
+        .read = reader_read,
+        .size_bytes = windows->size_bytes,
+    };
+    struct ext4_options options = {
+        .allocate = reader_allocate,
+        .release = reader_release,
+        .message = reader_message,
+        .cache_bytes = CACHE_BYTES,
+    };
+    server->endpoint = os_cap("endpoint");
+    server->transfer = malloc(TRANSFER_BYTES);
+    if (server->transfer == NULL)
+        return STATUS_NO_MEMORY;
+    return ext4_mount(&device, &options, &server->fs);
+}
+
+static status_t serve(struct ext4_server *ext4)
+{
+    static const struct server_ops ops;
+    struct server_service service = {
+        .protocol = &fs_protocol,
+        .ops = &ext4_service_ops,
+        .instance = ext4,
+    };
+    struct server server = {
+        .endpoint = ext4->endpoint,
+        .queue = HANDLE_NONE,
+        .ops = &ops,
+        .services = &service,
+        .service_count = 1,
+    };
+    return server_run(&server);
+}
+
+int main(void)
+{
+    struct block_client *client = calloc(1, sizeof(*client));
+    struct windows *windows = calloc(1, sizeof(*windows));
+    struct ext4_server *server = calloc(1, sizeof(*server));
+    if (client == NULL || windows == NULL || server == NULL)
+        return EXIT_FAILURE;
+    status_t s = device_open(client, windows);
+    if (s != STATUS_OK) {
+        say("the block device cannot be opened", status_name(s));
+        return EXIT_FAILURE;
+    }
+    s = server_open(server, windows);
+    if (s != STATUS_OK) {
+        say("the file system cannot be mounted", status_name(s));
+        return EXIT_FAILURE;
+    }
+    s = serve(server);
+    say("the server ends", status_name(s));
+    return EXIT_FAILURE;
+}
