@@ -150,3 +150,7 @@ test:
 	+@$(TEST_RUNNER) tests/stages
 test-long:
 	+@$(TEST_RUNNER) tests/stages tests/stages-long
+
+# --- guest tests that bring a boot archive of their own ---------------------------------------------------------------
+
+include $(sort $(wildcard tests/guest/*/guest.mk))

@@ -18,10 +18,11 @@ KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CL
 # nor is what runs before it: those files say so by their name.
 KERNEL_SANITIZE_kasan := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$(KASAN_SHADOW_OFFSET) \
                          -mllvm -asan-instrumentation-with-call-threshold=10000 -mllvm -asan-stack=1 \
-                         -mllvm -asan-globals=1 -Wno-error=frame-larger-than
+                         -mllvm -asan-globals=1 -Wno-error=frame-larger-than -DKASAN_SHADOW_OFFSET=$(KASAN_SHADOW_OFFSET)
 KERNEL_SANITIZE_kcsan := -fsanitize=thread -mllvm -tsan-distinguish-volatile=1 \
                          -mllvm -tsan-instrument-func-entry-exit=0
-UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c
+UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c \
+               kernel/arch/$(ARCH)/paging.c
 $(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread
 
 $(O)/kobj/%.o: % $(MAKEFILES_READ)

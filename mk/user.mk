@@ -50,7 +50,8 @@ $(O)/lib/libidl.a: $(IDL_OBJECTS)
 
 # --- programs -------------------------------------------------------------------------------------------------
 
-USER_LINK = $(LD) -nostdlib -static -pie --no-dynamic-linker -z relro -z now -z text -z separate-code \
+# lib/os has the first instruction, _start.
+USER_LINK = $(LD) -e _start -nostdlib -static -pie --no-dynamic-linker -z relro -z now -z text -z separate-code \
             -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
 USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
 
