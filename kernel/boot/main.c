@@ -6,6 +6,7 @@
 #include <arch.h>
 #include <arch_cpu.h>
 #include <budget.h>
+#include <kasan.h>
 #include <log.h>
 #include <mm/phys.h>
 #include <random.h>
@@ -39,6 +40,7 @@ static void cpus_start(void)
 
 void kernel_main(void)
 {
+    kasan_init();
     phys_init();
     log_init();
     arch_init();

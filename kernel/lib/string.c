@@ -5,6 +5,7 @@
  * architecture that we run on (RISC-V: RVA22 and QEMU). no_builtin keeps the compiler from turning these loops back into calls of
  * themselves. */
 #include <arch_string.h>
+#include <kasan.h>
 #include <kstring.h>
 #include <stdint.h>
 
@@ -34,6 +35,8 @@ NO_BUILTIN void *memcpy(void *restrict to, const void *restrict from, size_t byt
     unsigned char *t = to;
     const unsigned char *f = from;
 
+    kasan_check(from, bytes, false);
+    kasan_check(to, bytes, true);
     if (bytes < 8) {
         while (bytes-- != 0)
             *t++ = *f++;
@@ -82,6 +85,8 @@ NO_BUILTIN void *memmove(void *to, const void *from, size_t bytes)
 NO_BUILTIN void *memset(void *to, int value, size_t bytes)
 {
     unsigned char *t = to;
+
+    kasan_check(to, bytes, true);
     uint64_t word = (unsigned char)value * UINT64_C(0x0101010101010101);
 
     if (bytes < 8) {

@@ -8,6 +8,7 @@
 #include "kmem.h"
 
 #include "budget.h"
+#include "kasan.h"
 #include "kstring.h"
 #include "list.h"
 #include "mm/phys.h"
@@ -77,6 +78,7 @@ static struct slab *slab_create(uint32_t index) REQUIRES(kmem_lock)
     struct slab *slab = phys_to_virt(frame);
     memset(slab, 0, sizeof(*slab));
     slab->class_index = index;
+    kasan_poison((char *)slab + SLAB_HEADER_BYTES, (PAGE_SIZE << class->order) - SLAB_HEADER_BYTES, KASAN_FREE_HEAP);
     list_push_front(&class->partial, &slab->link);
     __atomic_fetch_add(&pages_held, 1ull << class->order, __ATOMIC_RELAXED);
     return slab;
@@ -125,6 +127,7 @@ static void small_free(uint32_t index, void *pointer)
     kmem_lock_acquire(&class->lock);
     ASSERT(slab->class_index == index && offset % class->bytes == 0 && object < slab_capacity(class));
     uint64_t bit = 1ull << (object % 64);
+    kasan_poison(pointer, class->bytes, KASAN_FREE_HEAP);
     ASSERT((slab->busy[object / 64] & bit) != 0);
     slab->busy[object / 64] &= ~bit;
     if (slab->used-- == slab_capacity(class))
@@ -173,6 +176,8 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
         return NULL;
     }
     __atomic_fetch_add(&bytes_used, charge, __ATOMIC_RELAXED);
+    kasan_poison(pointer, charge, KASAN_REDZONE);
+    kasan_unpoison(pointer, bytes);
     return memset(pointer, 0, bytes);
 }
 

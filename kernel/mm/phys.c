@@ -16,6 +16,7 @@
 #include "arch_cpu.h"
 #include "bitmap.h"
 #include "budget.h"
+#include "kasan.h"
 #include "kstring.h"
 #include "sched.h"
 
@@ -181,6 +182,7 @@ static struct phys_cpu *phys_cpu_make(void)
     if (!found)
         return NULL;
     frame_begin(number);
+    kasan_unpoison(phys_to_virt(number << PAGE_SHIFT), PAGE_SIZE);
     struct phys_cpu *cache = phys_to_virt(number << PAGE_SHIFT);
     memset(cache, 0, sizeof(*cache));
     __atomic_store_n(&phys_cpus[cpu->id], cache, __ATOMIC_RELEASE);
@@ -222,6 +224,7 @@ static bool frame_take(uint64_t *number)
 /* @number's structure says free already. */
 static void frame_give(uint64_t number)
 {
+    kasan_poison(phys_to_virt(number << PAGE_SHIFT), PAGE_SIZE, KASAN_FREE_FRAME);
     struct phys_cpu *cache = phys_cpu_local();
     if (unlikely(cache == NULL)) {
         phys_lock_acquire(&zones_lock);
@@ -243,6 +246,7 @@ bool phys_alloc(uint32_t order, paddr_t *frame)
         return false;
     frame_begin(number);
     *frame = number << PAGE_SHIFT;
+    kasan_unpoison(phys_to_virt(*frame), PAGE_SIZE);
     return true;
 }
 
@@ -258,6 +262,7 @@ bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame)
         return false;
     frame_begin(number);
     *frame = number << PAGE_SHIFT;
+    kasan_unpoison(phys_to_virt(*frame), PAGE_SIZE << order);
     return true;
 }
 
@@ -276,6 +281,7 @@ void phys_free(paddr_t address, uint32_t order)
         frame_give(number);
         return;
     }
+    kasan_poison(phys_to_virt(address), PAGE_SIZE << order, KASAN_FREE_FRAME);
     phys_lock_acquire(&zones_lock);
     block_give(zone_find(number), number, order);
     phys_lock_release(&zones_lock);
@@ -310,6 +316,7 @@ bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base)
         return false;
     frame_begin(number);
     *base = number << PAGE_SHIFT;
+    kasan_unpoison(phys_to_virt(*base), pages * PAGE_SIZE);
     return true;
 }
 
@@ -317,6 +324,7 @@ void phys_free_range(paddr_t base, uint64_t pages)
 {
     uint64_t number = base >> PAGE_SHIFT;
     frame_end(frame_at(number));
+    kasan_poison(phys_to_virt(base), pages * PAGE_SIZE, KASAN_FREE_FRAME);
     phys_lock_acquire(&zones_lock);
     range_give(zone_find(number), number, number + pages);
     phys_lock_release(&zones_lock);

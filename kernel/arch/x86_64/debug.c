@@ -45,7 +45,9 @@ static bool is_on_stack(uint64_t address)
     return (in_slot || in_image) && (address & 7) == 0;
 }
 
-size_t arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
+/* Looks at frames that are not its own: their redzones must not stop it. */
+__attribute__((no_sanitize("kernel-address", "thread"))) size_t
+arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
 {
     uint64_t frame =
         frame_pointer != 0 ? frame_pointer : (uint64_t)(uintptr_t)__builtin_frame_address(0);

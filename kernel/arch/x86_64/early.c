@@ -215,11 +215,11 @@ void early_main(paddr_t start)
     boot_cpu.self = &boot_cpu;
     cpus[0] = &boot_cpu;
     cpu_count = 1;
-    cpu_check();
     read_start_info(start);
+    paging_build();
+    cpu_check();
     if (arch_random(boot_info.seed, sizeof(boot_info.seed)) == 0)
         klog("no random instruction: seeds come from the clock");
-    paging_build();
     boot_cpu.kernel_stack = paging_map_stacks(0);
     reserve(pool->base + pool->bytes, pool_end);
     cpu_setup(&boot_cpu, &boot_arch_cpu);

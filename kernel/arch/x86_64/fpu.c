@@ -172,7 +172,7 @@ __attribute__((noinline)) static void switch_slowly(struct cpu *cpu, struct thre
         return;
     }
     if (eager && arch->fpu_on)
-        state_load(initial_area);           /* what a freed thread left */
+        state_load(initial_area); /* what a freed thread left */
     fpu_disable(arch);
 }
 

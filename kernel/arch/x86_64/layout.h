@@ -11,7 +11,11 @@
 
 /* The stacks of CPU n, from STACKS_BASE + n * STACK_SLOT_BYTES up; an unmapped page below each. */
 #define STACK_SLOT_BYTES 0x20000ull
+#ifdef CONFIG_KASAN
+#define KERNEL_STACK_PAGES 8u /* redzones */
+#else
 #define KERNEL_STACK_PAGES 4u
+#endif
 #define IST_STACK_PAGES 2u
 /** Interrupt stack table entries: NMI, machine check, double fault. */
 #define IST_STACKS 3u

@@ -82,6 +82,45 @@ static bool map_range(uint64_t address, paddr_t base, uint64_t bytes, uint32_t f
     return true;
 }
 
+/* ── Shadow memory of the kasan build ─────────────────────────────────────────────────────────────────────────────── */
+
+#ifdef CONFIG_KASAN
+/** Shadow for [@address, @address + @bytes), all of which may be touched. */
+static bool shadow_map(uint64_t address, uint64_t bytes)
+{
+    uint64_t start = ((address >> 3) + KASAN_SHADOW_OFFSET) & ~(PAGE_SIZE - 1);
+    uint64_t end = ((address + bytes - 1) >> 3) + KASAN_SHADOW_OFFSET;
+
+    for (uint64_t shadow = start; shadow <= end; shadow += PAGE_SIZE) {
+        pte_t *entry = kernel_entry(shadow, 0);
+        paddr_t frame;
+
+        if (entry == NULL)
+            return false;
+        if (arch_pte_is_present(*entry))
+            continue;
+        if (!table_frame(&frame))
+            return false;
+        *entry = arch_pte_leaf(frame, MAP_READ | MAP_WRITE, false, 0, false);
+    }
+    return true;
+}
+#else
+static bool shadow_map(uint64_t address, uint64_t bytes)
+{
+    (void)address;
+    (void)bytes;
+    return true;
+}
+#endif
+
+/** map_range() and shadow for it. */
+static bool map_checked(uint64_t address, paddr_t base, uint64_t bytes, uint32_t flags,
+                        unsigned level_max, bool device)
+{
+    return map_range(address, base, bytes, flags, level_max, device) && shadow_map(address, bytes);
+}
+
 /* ── Building ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** [@base, @end) of RAM at the direct map, without the image's text and read-only data. */
@@ -93,13 +132,13 @@ static void map_direct(paddr_t base, paddr_t end, unsigned level_max)
 
     if (base < hole_end && hole < end) {
         if (base < hole)
-            mapped = map_range(ARCH_DIRECT_MAP_BASE + base, base, hole - base, MAP_READ | MAP_WRITE,
-                               level_max, false);
+            mapped = map_checked(ARCH_DIRECT_MAP_BASE + base, base, hole - base,
+                                 MAP_READ | MAP_WRITE, level_max, false);
         base = hole_end;
     }
     if (base < end)
-        mapped &= map_range(ARCH_DIRECT_MAP_BASE + base, base, end - base, MAP_READ | MAP_WRITE,
-                            level_max, false);
+        mapped &= map_checked(ARCH_DIRECT_MAP_BASE + base, base, end - base, MAP_READ | MAP_WRITE,
+                              level_max, false);
     ASSERT(mapped); /* early_frame panics by itself */
 }
 
@@ -108,7 +147,7 @@ static void map_image(const char *start, const char *end, uint32_t flags)
     uint64_t address = (uint64_t)(uintptr_t)start;
 
     bool mapped =
-        map_range(address, image_physical(start), (uint64_t)(end - start), flags, 0, false);
+        map_checked(address, image_physical(start), (uint64_t)(end - start), flags, 0, false);
     ASSERT(mapped);
 }
 
@@ -172,7 +211,7 @@ static bool map_stack(uint64_t top, uint32_t pages)
         paddr_t frame;
 
         if (!table_frame(&frame) ||
-            !map_range(address, frame, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, false))
+            !map_checked(address, frame, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, false))
             return false;
     }
     return true;
@@ -200,7 +239,7 @@ void *arch_map_device(paddr_t base, uint64_t bytes)
         return NULL;
     bytes = (bytes + offset + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     if (bytes >= DEVICE_END - address ||
-        !map_range(address, base - offset, bytes, MAP_READ | MAP_WRITE, 0, true))
+        !map_checked(address, base - offset, bytes, MAP_READ | MAP_WRITE, 0, true))
         return NULL;
     device_next += bytes + PAGE_SIZE;
     return (void *)(uintptr_t)(address + offset);
