@@ -1,0 +1,161 @@
+/* What others ask of the service manager. The badge of the caller is its place in the catalogue + 1, and its manifest says which calls
+ * it may make. */
+#include "svcmgr.h"
+
+#include <string.h>
+#include <veridian/syscalls.h>
+
+static bool may(const struct ipc_call *call, uint32_t what)
+{
+    struct catalogue_entry entry;
+    if (call->badge == 0 || call->badge > manager.catalogue.count) {
+        return false;
+    }
+    catalogue_at(&manager.catalogue, (uint32_t)call->badge - 1, &entry);
+    return (entry.svc & what) != 0;
+}
+
+static void describe(const struct service *service, struct svc_info *info)
+{
+    struct process_info process;
+    *info = (struct svc_info){
+        .started_ns = service->started_ns,
+        .exit_status = service->exit_status,
+        .state = service->state,
+        .restarts = service->restarts,
+    };
+    strncpy(info->name, service->manifest.name, sizeof(info->name) - 1);
+    if (service->process != HANDLE_NONE && status_is_ok(sys_process_info(service->process, &process))) {
+        info->process_id = process.id;
+    }
+}
+
+static status_t op_list(void *instance, struct ipc_call *call, uint32_t cursor, struct svc_info *info, uint32_t *next)
+{
+    (void)instance;
+    if (!may(call, SVC_MAY_LIST)) {
+        return STATUS_DENIED;
+    }
+    *next = cursor + 1;
+    if (cursor < manager.service_count) {
+        describe(&manager.services[cursor], info);
+        return STATUS_OK;
+    }
+    const struct adopted *adopted = adopted_at(cursor - manager.service_count);
+    if (!adopted) {
+        return STATUS_NOT_FOUND;
+    }
+    adopted_describe(adopted, info);
+    return STATUS_OK;
+}
+
+static status_t op_status(void *instance, struct ipc_call *call, const char *name, struct svc_info *info)
+{
+    (void)instance;
+    struct service *service = service_find(name);
+    struct adopted *adopted = adopted_find(name);
+    if (!may(call, SVC_MAY_LIST)) {
+        return STATUS_DENIED;
+    }
+    if (service) {
+        describe(service, info);
+    } else if (adopted) {
+        adopted_describe(adopted, info);
+    } else {
+        return STATUS_NOT_FOUND;
+    }
+    return STATUS_OK;
+}
+
+/** The service @name, if the caller may do @what with it; a child of another program is UNSUPPORTED. */
+static status_t pick(const struct ipc_call *call, uint32_t what, const char *name, struct service **service)
+{
+    if (!may(call, what)) {
+        return STATUS_DENIED;
+    }
+    *service = service_find(name);
+    if (*service) {
+        return STATUS_OK;
+    }
+    return adopted_find(name) ? STATUS_UNSUPPORTED : STATUS_NOT_FOUND;
+}
+
+static status_t op_start(void *instance, struct ipc_call *call, const char *name)
+{
+    (void)instance;
+    struct service *service = NULL;
+    status_t status = pick(call, SVC_MAY_START, name, &service);
+    return status_is_ok(status) ? service_start(service) : status;
+}
+
+static status_t op_stop(void *instance, struct ipc_call *call, const char *name)
+{
+    (void)instance;
+    struct service *service = NULL;
+    status_t status = pick(call, SVC_MAY_STOP, name, &service);
+    if (status_is_ok(status)) {
+        service_stop(service);
+    }
+    return status;
+}
+
+static status_t op_restart(void *instance, struct ipc_call *call, const char *name)
+{
+    (void)instance;
+    struct service *service = NULL;
+    status_t status = pick(call, SVC_MAY_RESTART, name, &service);
+    return status_is_ok(status) ? service_restart(service) : status;
+}
+
+static status_t op_kill(void *instance, struct ipc_call *call, const char *name)
+{
+    (void)instance;
+    struct service *service = NULL;
+    struct adopted *adopted = adopted_find(name);
+    status_t status = pick(call, SVC_MAY_KILL, name, &service);
+    if (status == STATUS_UNSUPPORTED && adopted) {
+        return sys_process_kill(adopted->process, STATUS_CODE_INTERRUPTED);
+    }
+    if (!status_is_ok(status)) {
+        // The service manager itself: init starts another.
+        return status == STATUS_NOT_FOUND && strcmp(name, "svcmgr") == 0 ? sys_process_exit(STATUS_CODE_INTERRUPTED) : status;
+    }
+    return service->process != HANDLE_NONE ? sys_process_kill(service->process, STATUS_CODE_INTERRUPTED) : STATUS_OK;
+}
+
+static status_t op_connect(void *instance, struct ipc_call *call, const char *name, handle_t *connect)
+{
+    (void)instance;
+    struct service *service = service_providing(name);
+    if (!may(call, SVC_MAY_CONNECT)) {
+        return STATUS_DENIED;
+    }
+    return service ? launch_connect(service, (uint32_t)call->badge - 1, connect) : STATUS_NOT_FOUND;
+}
+
+static status_t op_adopt(void *instance, struct ipc_call *call, const char *name, handle_t process)
+{
+    (void)instance;
+    if (!may(call, SVC_MAY_ADOPT)) {
+        return STATUS_DENIED;
+    }
+    if (service_find(name)) {
+        return STATUS_EXISTS;
+    }
+    status_t status = adopted_add(name, process, call->badge);
+    if (status_is_ok(status)) {
+        ipc_cap_take(call, process);
+    }
+    return status;
+}
+
+const struct svc_ops svc_ops = {
+    .list = op_list,
+    .status = op_status,
+    .start = op_start,
+    .stop = op_stop,
+    .restart = op_restart,
+    .kill = op_kill,
+    .connect = op_connect,
+    .adopt = op_adopt,
+};
