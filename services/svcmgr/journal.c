@@ -38,6 +38,7 @@ void journal_retry(void)
 }
 
 /** True: there is a log service to ask. */
+static bool is_connected(void)
 {
     struct service *service = service_providing("log");
     uint32_t own;
