@@ -15,5 +15,9 @@ void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *head));
 void rcu_expedite(void);
 /** Called on every exit to user mode and in the idle loop. */
 void rcu_quiescent(void);
-/** Called on the way out when this CPU has callbacks: advance grace periods, run callbacks that are due. */
-void rcu_poll(void);
+/** Called on the way out when this CPU has callbacks: advance grace periods, run callbacks that are due. True: there is more to do
+ *  once this CPU has been quiescent, so an idle CPU may not sleep yet. */
+bool rcu_poll(void);
+struct cpu;
+/** @cpu takes part from now on. Called on it, once, before it leaves the kernel or idles. */
+void rcu_cpu_online(struct cpu *cpu);

@@ -110,20 +110,34 @@ static void run_current(struct cpu *cpu)
     }
 }
 
-void rcu_poll(void)
+bool rcu_poll(void)
 {
     struct cpu *cpu = arch_cpu_local();
-    if (cpu->rcu_current != NULL && __atomic_load_n(&completed, __ATOMIC_ACQUIRE) >= cpu->rcu_current_period)
+    bool over = cpu->rcu_current != NULL && __atomic_load_n(&completed, __ATOMIC_ACQUIRE) >= cpu->rcu_current_period;
+    if (over)
         run_current(cpu);
-    if (cpu->rcu_current != NULL || cpu->rcu_next == NULL)
-        return;
-    if (cpu->rcu_count >= RCU_START_AT)
+    if (cpu->rcu_current != NULL)
+        return over;
+    if (cpu->rcu_next == NULL)
+        return false;
+    if (cpu->rcu_count >= RCU_START_AT) {
         start_current(cpu);
-    else if (!cpu->rcu_timer.armed)
+        return true;
+    }
+    if (!cpu->rcu_timer.armed)
         ktimer_arm(&cpu->rcu_timer, arch_time_now_ns() + RCU_DELAY_NS, timer_fired);
+    return false;
 }
 
 void rcu_expedite(void)
 {
     arch_cpu_local()->rcu_count |= RCU_START_AT;
+}
+
+void rcu_cpu_online(struct cpu *cpu)
+{
+    rcu_lock_acquire(&lock);
+    cpu->quiescent = period;                     /* a running period has not counted it */
+    __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+    rcu_lock_release(&lock);
 }

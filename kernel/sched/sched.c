@@ -249,9 +249,9 @@ static void idle(struct cpu *cpu)
         aspace_deactivate(cpu);
         arch_aspace_activate(arch_kernel_root);
     }
-    rcu_quiescent();
-    if (cpu->rcu_next != NULL || cpu->rcu_current != NULL)
-        rcu_poll();
+    do {
+        rcu_quiescent();
+    } while ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll());
     __atomic_exchange_n(&cpu->idle, true, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&cpu->queue.count, __ATOMIC_SEQ_CST) == 0)
         arch_cpu_idle();
@@ -301,6 +301,7 @@ void sched_cpu_init(struct cpu *cpu) NO_THREAD_SAFETY
         list_init(&cpu->queue.threads[i]);
     cpu->timers.armed_ns = DEADLINE_NEVER;
     cpu->last_clock_ns = arch_time_now_ns();
+    rcu_cpu_online(cpu);
 }
 
 /* ── Parameters ──────────────────────────────────────────────────────────────────────────────────────────────────── */
