@@ -33,24 +33,24 @@ static status_t device_read(void *context, uint64_t offset, void *buffer, size_t
     return block_read(context, offset, buffer, bytes) == STATUS_OK ? STATUS_OK : STATUS_IO;
 }
 
-static status_t reader_read(void *context, uint64_t offset, void *buffer, size_t bytes)
+static status_t medium_from_windows(void *context, uint64_t offset, void *buffer, size_t bytes)
 {
     return windows_read(context, offset, buffer, bytes);
 }
 
-static void *reader_allocate(void *context, size_t bytes)
+static void *heap_allocate(void *context, size_t bytes)
 {
     (void)context;
     return malloc(bytes);
 }
 
-static void reader_release(void *context, void *memory)
+static void heap_release(void *context, void *memory)
 {
     (void)context;
     free(memory);
 }
 
-static void reader_message(void *context, const char *text)
+static void log_message(void *context, const char *text)
 {
     (void)context;
     say(text, "");
@@ -85,13 +85,13 @@ static status_t server_open(struct ext4_server *server, struct windows *windows)
 {
     struct ext4_device device = {
         .context = windows,
-        .read = reader_read,
+        .read = medium_from_windows,
         .size_bytes = windows->size_bytes,
     };
     struct ext4_options options = {
-        .allocate = reader_allocate,
-        .release = reader_release,
-        .message = reader_message,
+        .allocate = heap_allocate,
+        .release = heap_release,
+        .message = log_message,
         .cache_bytes = CACHE_BYTES,
     };
     server->endpoint = os_cap("endpoint");

@@ -22,7 +22,7 @@ static status_t table_run(const struct ext4_fs *fs, const struct le32 *table, ui
     run->length = length;
     run->physical = physical;
     run->mapped = physical != 0;
-    return !run->mapped || fs_has_blocks(fs, physical, length) ? STATUS_OK : STATUS_CORRUPT;
+    return !run->mapped || medium_has_blocks(fs, physical, length) ? STATUS_OK : STATUS_CORRUPT;
 }
 
 /* Walk the tree of @depth under @block to the block at @index of it. */

@@ -47,7 +47,7 @@ status_t cache_init(struct ext4_fs *fs, size_t bytes)
     uint32_t buckets = BUFFERS_MIN;
     while (buckets < limit)
         buckets *= 2;
-    cache->buckets = fs_allocate(fs, buckets * sizeof(struct buffer *));
+    cache->buckets = reader_allocate(fs, buckets * sizeof(struct buffer *));
     if (cache->buckets == NULL)
         return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < buckets; i++)
@@ -66,9 +66,9 @@ void cache_destroy(struct ext4_fs *fs)
     while (cache->buckets != NULL && cache->ends.newer != &cache->ends) {
         struct buffer *buffer = cache->ends.newer;
         list_remove(buffer);
-        fs_release(fs, buffer);
+        reader_release(fs, buffer);
     }
-    fs_release(fs, cache->buckets);
+    reader_release(fs, cache->buckets);
     cache->buckets = NULL;
 }
 
@@ -90,7 +90,7 @@ static struct buffer *buffer_take(struct ext4_fs *fs)
 {
     struct cache *cache = &fs->cache;
     if (cache->count < cache->limit) {
-        struct buffer *buffer = fs_allocate(fs, sizeof(struct buffer) + fs->block_bytes);
+        struct buffer *buffer = reader_allocate(fs, sizeof(struct buffer) + fs->block_bytes);
         if (buffer != NULL) {
             cache->count++;
             buffer->data = (uint8_t *)(buffer + 1);
@@ -111,17 +111,17 @@ static struct buffer *cache_find(struct cache *cache, uint64_t block)
 status_t cache_get(struct ext4_fs *fs, uint64_t block, struct buffer **out)
 {
     struct cache *cache = &fs->cache;
-    if (!fs_has_blocks(fs, block, 1))
+    if (!medium_has_blocks(fs, block, 1))
         return STATUS_CORRUPT;
     struct buffer *buffer = cache_find(cache, block);
     if (buffer == NULL) {
         buffer = buffer_take(fs);
         if (buffer == NULL)
             return STATUS_NO_MEMORY;
-        status_t s = fs_read(fs, block << fs->block_shift, buffer->data, fs->block_bytes);
+        status_t s = medium_read(fs, block << fs->block_shift, buffer->data, fs->block_bytes);
         if (s != STATUS_OK) {
             cache->count--;
-            fs_release(fs, buffer);
+            reader_release(fs, buffer);
             return s;
         }
         buffer->block = block;
@@ -159,5 +159,5 @@ void cache_drop(struct ext4_fs *fs, struct buffer *buffer)
     list_remove(buffer);
     bucket_remove(cache, buffer);
     cache->count--;
-    fs_release(fs, buffer);
+    reader_release(fs, buffer);
 }

@@ -56,7 +56,7 @@ static bool indexes_are_sane(const struct ext4_fs *fs, const struct node *node)
         const struct disk_extent_index *index = node_index(node, i);
         if (i != 0 && le32(index->block) <= le32(node_index(node, i - 1)->block))
             return false;
-        if (!fs_has_blocks(fs, index_child(index), 1))
+        if (!medium_has_blocks(fs, index_child(index), 1))
             return false;
     }
     return node->entries != 0;
@@ -71,7 +71,7 @@ static bool extents_are_sane(const struct ext4_fs *fs, const struct node *node)
         if (length == 0 || le32(extent->block) < end ||
             le32(extent->block) + (uint64_t)length > LOGICAL_END)
             return false;
-        if (!fs_has_blocks(fs, extent_start(extent), length))
+        if (!medium_has_blocks(fs, extent_start(extent), length))
             return false;
         end = le32(extent->block) + (uint64_t)length;
     }

@@ -72,7 +72,7 @@ static status_t group_check(const struct ext4_fs *fs, uint32_t group, const stru
     uint64_t high = fs->desc_bytes >= GROUP_DESC_BYTES_MIN_64BIT ? le32(desc->inode_table_hi) : 0;
     uint64_t bytes = (uint64_t)fs->inodes_per_group * fs->inode_bytes;
     *table = le_pair(desc->inode_table_lo, high);
-    if (!fs_has_blocks(fs, *table, (bytes + fs->block_bytes - 1) >> fs->block_shift))
+    if (!medium_has_blocks(fs, *table, (bytes + fs->block_bytes - 1) >> fs->block_shift))
         return STATUS_CORRUPT;
     return STATUS_OK;
 }

@@ -142,7 +142,7 @@ status_t inode_open(struct ext4_fs *fs, uint32_t number, struct ext4_inode **out
 {
     if (number == 0 || number > fs->inodes_count)
         return STATUS_NOT_FOUND;
-    struct ext4_inode *inode = fs_allocate(fs, sizeof(*inode) + fs->inode_bytes);
+    struct ext4_inode *inode = reader_allocate(fs, sizeof(*inode) + fs->inode_bytes);
     if (inode == NULL)
         return STATUS_NO_MEMORY;
     memset(inode, 0, sizeof(*inode));
@@ -150,7 +150,7 @@ status_t inode_open(struct ext4_fs *fs, uint32_t number, struct ext4_inode **out
     inode->number = number;
     status_t s = inode_load(inode);
     if (s != STATUS_OK) {
-        fs_release(fs, inode);
+        reader_release(fs, inode);
         return s;
     }
     *out = inode;
@@ -173,7 +173,7 @@ status_t ext4_inode_open(struct ext4_fs *fs, uint32_t number, struct ext4_inode 
 
 void ext4_inode_close(struct ext4_inode *inode)
 {
-    fs_release(inode->fs, inode);
+    reader_release(inode->fs, inode);
 }
 
 /* Section "Inode Timestamps": two more bits of seconds, and nanoseconds, in the extra field. */

@@ -121,13 +121,13 @@ static inline void buffer_set_verified(struct buffer *buffer, uint32_t kind, uin
 
 /* --- super.c --- */
 
-void fs_message(const struct ext4_fs *fs, const char *text);
-void *fs_allocate(struct ext4_fs *fs, size_t bytes);
-void fs_release(struct ext4_fs *fs, void *memory);
+void reader_message(const struct ext4_fs *fs, const char *text);
+void *reader_allocate(struct ext4_fs *fs, size_t bytes);
+void reader_release(struct ext4_fs *fs, void *memory);
 /** Are @count blocks from @first inside the file system, and not its boot block? */
-bool fs_has_blocks(const struct ext4_fs *fs, uint64_t first, uint64_t count);
+bool medium_has_blocks(const struct ext4_fs *fs, uint64_t first, uint64_t count);
 /** The device's read, with the bounds checked once more. */
-status_t fs_read(struct ext4_fs *fs, uint64_t offset, void *buffer, size_t bytes);
+status_t medium_read(struct ext4_fs *fs, uint64_t offset, void *buffer, size_t bytes);
 
 /* --- group.c --- */
 
@@ -167,8 +167,8 @@ status_t map_get(struct ext4_inode *inode, uint64_t logical, struct buffer **out
 /* --- read.c --- */
 
 /** ext4_read() for any kind of inode that has data. */
-status_t file_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes,
-                   size_t *done);
+status_t inode_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes,
+                    size_t *done);
 
 /* --- inline.c --- */
 

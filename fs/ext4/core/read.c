@@ -24,7 +24,7 @@ static status_t read_mapped(struct ext4_fs *fs, const struct run *run, size_t sk
     size_t whole = bytes & ~(size_t)(fs->block_bytes - 1);
     if (skip == 0 && whole != 0) {
         *done = whole;
-        return fs_read(fs, run->physical << fs->block_shift, out, whole);
+        return medium_read(fs, run->physical << fs->block_shift, out, whole);
     }
     size_t rest = fs->block_bytes - skip;
     *done = bytes < rest ? bytes : rest;
@@ -52,8 +52,8 @@ static status_t read_step(struct ext4_inode *file, uint64_t offset, uint8_t *out
     return STATUS_OK;
 }
 
-status_t file_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes,
-                   size_t *done)
+status_t inode_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_t bytes,
+                    size_t *done)
 {
     uint8_t *out = buffer;
     *done = 0;
@@ -80,7 +80,7 @@ status_t ext4_read(struct ext4_inode *file, uint64_t offset, void *buffer, size_
                    size_t *done)
 {
     *done = 0;
-    return inode_is(file, MODE_REGULAR) ? file_read(file, offset, buffer, bytes, done)
+    return inode_is(file, MODE_REGULAR) ? inode_read(file, offset, buffer, bytes, done)
                                         : STATUS_WRONG_TYPE;
 }
 
@@ -106,7 +106,7 @@ status_t ext4_readlink(struct ext4_inode *link, char *buffer, size_t capacity, s
         memcpy(buffer, link->disk.block, length);
     } else {
         size_t done;
-        status_t s = file_read(link, 0, buffer, length, &done);
+        status_t s = inode_read(link, 0, buffer, length, &done);
         if (s != STATUS_OK)
             return s;
     }

@@ -22,30 +22,30 @@
 #define BLOCK_SHIFT_MAX 16u
 #define FIRST_INODE_OLD 11u
 
-void fs_message(const struct ext4_fs *fs, const char *text)
+void reader_message(const struct ext4_fs *fs, const char *text)
 {
     if (fs->options.message != NULL)
         fs->options.message(fs->options.context, text);
 }
 
-void *fs_allocate(struct ext4_fs *fs, size_t bytes)
+void *reader_allocate(struct ext4_fs *fs, size_t bytes)
 {
     return fs->options.allocate(fs->options.context, bytes);
 }
 
-void fs_release(struct ext4_fs *fs, void *memory)
+void reader_release(struct ext4_fs *fs, void *memory)
 {
     if (memory != NULL)
         fs->options.release(fs->options.context, memory);
 }
 
-bool fs_has_blocks(const struct ext4_fs *fs, uint64_t first, uint64_t count)
+bool medium_has_blocks(const struct ext4_fs *fs, uint64_t first, uint64_t count)
 {
     return first != 0 && first >= fs->first_data_block && first < fs->blocks_count &&
            count <= fs->blocks_count - first;
 }
 
-status_t fs_read(struct ext4_fs *fs, uint64_t offset, void *buffer, size_t bytes)
+status_t medium_read(struct ext4_fs *fs, uint64_t offset, void *buffer, size_t bytes)
 {
     if (offset > fs->device.size_bytes || bytes > fs->device.size_bytes - offset)
         return STATUS_CORRUPT;
@@ -54,7 +54,7 @@ status_t fs_read(struct ext4_fs *fs, uint64_t offset, void *buffer, size_t bytes
 
 static status_t refuse(const struct ext4_fs *fs, const char *why)
 {
-    fs_message(fs, why);
+    reader_message(fs, why);
     return STATUS_CORRUPT;
 }
 
@@ -62,13 +62,13 @@ static status_t super_read(struct ext4_fs *fs)
 {
     if (fs->device.size_bytes < HEAD_BYTES)
         return refuse(fs, "the device is too small for ext4");
-    uint8_t *head = fs_allocate(fs, HEAD_BYTES);
+    uint8_t *head = reader_allocate(fs, HEAD_BYTES);
     if (head == NULL)
         return STATUS_NO_MEMORY;
-    status_t s = fs_read(fs, 0, head, HEAD_BYTES);
+    status_t s = medium_read(fs, 0, head, HEAD_BYTES);
     if (s == STATUS_OK)
         memcpy(&fs->super, head + SUPER_OFFSET, sizeof(fs->super));
-    fs_release(fs, head);
+    reader_release(fs, head);
     return s;
 }
 
@@ -78,7 +78,7 @@ static status_t refuse_features(const struct ext4_fs *fs, uint32_t unknown)
     char *digit = text + sizeof(text) - 2;
     for (; unknown != 0; unknown >>= 4)
         *digit-- = "0123456789abcdef"[unknown & 0xf];
-    fs_message(fs, text);
+    reader_message(fs, text);
     return STATUS_UNSUPPORTED;
 }
 
@@ -195,11 +195,11 @@ static status_t super_load(struct ext4_fs *fs)
 static void tell_state(const struct ext4_fs *fs)
 {
     if ((fs->incompat & INCOMPAT_RECOVER) != 0)
-        fs_message(
+        reader_message(
             fs,
             "the journal needs recovery; mounted read-only without replay, the last changes may be missing");
     if ((le16(fs->super.state) & STATE_ERRORS) != 0)
-        fs_message(fs, "the file system is marked as having errors; run e2fsck");
+        reader_message(fs, "the file system is marked as having errors; run e2fsck");
 }
 
 status_t ext4_mount(const struct ext4_device *device, const struct ext4_options *options,
@@ -216,7 +216,7 @@ status_t ext4_mount(const struct ext4_device *device, const struct ext4_options 
     if (s == STATUS_OK)
         s = cache_init(fs, options->cache_bytes);
     if (s != STATUS_OK) {
-        fs_release(fs, fs);
+        reader_release(fs, fs);
         return s;
     }
     tell_state(fs);
@@ -227,7 +227,7 @@ status_t ext4_mount(const struct ext4_device *device, const struct ext4_options 
 void ext4_unmount(struct ext4_fs *fs)
 {
     cache_destroy(fs);
-    fs_release(fs, fs);
+    reader_release(fs, fs);
 }
 
 void ext4_statfs(const struct ext4_fs *fs, struct ext4_statfs *out)

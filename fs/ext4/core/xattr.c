@@ -169,7 +169,7 @@ static status_t value_read_inode(struct ext4_fs *fs, const struct xattr *xattr, 
     if ((holder->flags & INODE_EA_INODE) == 0 || holder->size != xattr->value_bytes)
         s = STATUS_CORRUPT;
     else
-        s = file_read(holder, 0, buffer, xattr->value_bytes, &done);
+        s = inode_read(holder, 0, buffer, xattr->value_bytes, &done);
     ext4_inode_close(holder);
     return s;
 }
