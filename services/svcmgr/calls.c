@@ -37,6 +37,10 @@ static status_t op_list(void *instance, struct ipc_call *call, uint32_t cursor, 
         return STATUS_DENIED;
     }
     *next = cursor + 1;
+    while (cursor < manager.service_count && manager.services[cursor].manifest.kind == CATALOGUE_DRIVER) {
+        cursor++;
+        *next = cursor + 1;
+    }
     if (cursor < manager.service_count) {
         describe(&manager.services[cursor], info);
         return STATUS_OK;
@@ -133,6 +137,20 @@ static status_t op_connect(void *instance, struct ipc_call *call, const char *na
     return service ? launch_connect(service, (uint32_t)call->badge - 1, connect) : STATUS_NOT_FOUND;
 }
 
+static status_t op_serve(void *instance, struct ipc_call *call, const char *name, handle_t *endpoint)
+{
+    (void)instance;
+    struct service *driver = driver_find(name);
+    if (!may(call, SVC_MAY_ADOPT)) {
+        return STATUS_DENIED;
+    }
+    if (!driver || driver->endpoint == HANDLE_NONE) {
+        return STATUS_NOT_FOUND;
+    }
+    status_t status = sys_endpoint_new_epoch(driver->endpoint);
+    return status_is_ok(status) ? sys_cap_derive(driver->endpoint, SERVER_RIGHTS, 0, endpoint) : status;
+}
+
 static status_t op_adopt(void *instance, struct ipc_call *call, const char *name, handle_t process)
 {
     (void)instance;
@@ -157,5 +175,6 @@ const struct svc_ops svc_ops = {
     .restart = op_restart,
     .kill = op_kill,
     .connect = op_connect,
+    .serve = op_serve,
     .adopt = op_adopt,
 };

@@ -20,14 +20,24 @@
 
 struct manager manager;
 
-struct service *service_find(const char *name)
+static struct service *find(const char *name, uint32_t kind)
 {
     for (size_t i = 0; i < manager.service_count; i++) {
-        if (strcmp(manager.services[i].manifest.name, name) == 0) {
+        if (manager.services[i].manifest.kind == kind && strcmp(manager.services[i].manifest.name, name) == 0) {
             return &manager.services[i];
         }
     }
     return NULL;
+}
+
+struct service *service_find(const char *name)
+{
+    return find(name, CATALOGUE_SERVICE);
+}
+
+struct service *driver_find(const char *name)
+{
+    return find(name, CATALOGUE_DRIVER);
 }
 
 struct service *service_providing(const char *name)
@@ -257,7 +267,7 @@ void services_begin(void)
         struct service *service = &manager.services[manager.service_count];
         catalogue_at(&manager.catalogue, i, &service->manifest);
         service->index = i;
-        if (service->manifest.kind == CATALOGUE_SERVICE) {
+        if (service->manifest.kind != CATALOGUE_PROGRAM) {
             manager.service_count++;
         }
     }
@@ -268,8 +278,8 @@ void services_begin(void)
         }
     }
     for (size_t i = 0; i < manager.service_count; i++) {
-        known[i] = find_process(&manager.services[i]);
-        found += known[i];
+        known[i] = manager.services[i].manifest.kind == CATALOGUE_DRIVER || find_process(&manager.services[i]);
+        found += known[i] && manager.services[i].manifest.kind == CATALOGUE_SERVICE;
     }
     if (found != 0) {
         journal("svcmgr: took over %zu services", found);

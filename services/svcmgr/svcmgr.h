@@ -11,6 +11,10 @@
 #define SERVICES_MAX 64u
 #define ADOPTED_MAX 32u
 
+/** What a server holds of its endpoint. */
+#define SERVER_RIGHTS (RIGHT_RECEIVE | RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE)
+
+/** A service, or a driver: of drivers only the endpoint is kept here, devmgr starts them. */
 struct service {
     struct catalogue_entry manifest;
     uint32_t index;           /**< in the catalogue */
@@ -51,6 +55,7 @@ extern struct manager manager;
 /** Find what runs already, then start the rest. */
 void services_begin(void);
 struct service *service_find(const char *name);
+struct service *driver_find(const char *name);
 /** The service that provides @name, or NULL. */
 struct service *service_providing(const char *name);
 /** Start @service now, whatever its state but RUNNING. */
