@@ -281,9 +281,6 @@ void services_begin(void)
         known[i] = manager.services[i].manifest.kind == CATALOGUE_DRIVER || find_process(&manager.services[i]);
         found += known[i] && manager.services[i].manifest.kind == CATALOGUE_SERVICE;
     }
-    if (found != 0) {
-        journal("svcmgr: took over %zu services", found);
-    }
     for (size_t i = 0; i < manager.service_count; i++) {
         struct service *service = &manager.services[i];
         if (!known[i] && !status_is_ok(service_start(service))) {
@@ -292,5 +289,5 @@ void services_begin(void)
     }
     status_ignore(sys_timer_bind(manager.timer, manager.queue, COOKIE_TIMER));
     set_timer();
-    journal_flush();
+    journal("svcmgr: %zu services, %zu of them taken over", manager.service_count, found);
 }
