@@ -1,0 +1,428 @@
+#include "environment.h"
+
+#include <arch.h>
+#include <arch_accessors.h>
+#include <arch_cpu.h>
+#include <budget.h>
+#include <kmem.h>
+#include <mm/phys.h>
+#include <obj_create.h>
+#include <random.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct environment env;
+struct boot_info boot_info;
+uint8_t *host_ram;
+struct cpu *cpus[CPU_MAX];
+uint32_t cpu_count;
+struct cpu *host_cpu;
+jmp_buf panic_jump;
+static struct cpu cpu_data[2];
+static struct budget budget;
+static struct rcu_head *callbacks;
+static uint64_t seed = 88172645463325252ull;
+static uint64_t frames_before, heap_before;
+static struct cap *leaves[4096];
+
+uint32_t random_u32(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (uint32_t)(seed >> 16);
+}
+
+uint64_t random_below(uint64_t limit)
+{
+    return random_u32() % limit;
+}
+
+void random_bytes(void *to, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        ((uint8_t *)to)[i] = (uint8_t)random_u32();
+}
+
+void environment_init(void)
+{
+    host_ram = aligned_alloc(2u << 20, ENVIRONMENT_RAM_BYTES);
+    memset(host_ram, 0xa5, ENVIRONMENT_RAM_BYTES);
+    /* Three ranges, two of them near each other. */
+    boot_info.ram[0] = (struct boot_range){0x1000, 0x9e000};
+    boot_info.ram[1] = (struct boot_range){0x100000, 0x1f00000};
+    boot_info.ram[2] = (struct boot_range){0x4000000, 0x2000000 - 0x3000};
+    boot_info.ram_count = 3;
+    boot_info.reserved[0] = (struct boot_range){0x3000000, 0x400000};
+    boot_info.reserved_count = 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        cpus[i] = &cpu_data[i];
+        cpu_data[i].id = i;
+        cpu_data[i].online = true;
+    }
+    cpu_count = 2;
+    host_cpu = cpus[0];
+    budget.object.refs = 1;
+    env.budget = &budget;
+    env.process.object.budget = &budget;
+    phys_init();
+}
+
+void environment_cpu(unsigned cpu)
+{
+    host_cpu = cpus[cpu];
+}
+
+void budget_limits(uint64_t pages, uint64_t kmem)
+{
+    budget.pages_limit = pages;
+    budget.kmem_limit = kmem;
+}
+
+uint64_t budget_pages_used(void)
+{
+    return budget.pages_used;
+}
+
+void environment_begin(void)
+{
+    environment_cpu(0);
+    env.yield_every = 0;
+    env.events = 0;
+    env.revoking = false;
+    budget_limits(UINT32_MAX, UINT32_MAX);
+    /* The caches and the first slabs exist from now on. */
+    for (unsigned c = 0; c < 2; c++) {
+        paddr_t frame;
+        environment_cpu(c);
+        if (phys_alloc(0, &frame))
+            phys_free(frame, 0);
+    }
+    environment_cpu(0);
+    environment_grace();
+    frames_before = phys_free_pages() + kmem_pages();
+    heap_before = kmem_bytes();
+}
+
+void environment_end(void)
+{
+    environment_cpu(0);
+    for (unsigned c = 0; c < 2; c++)
+        cpus[c]->aspace = NULL;
+    environment_grace();
+    CHECK(phys_free_pages() + kmem_pages() == frames_before);
+    CHECK(kmem_bytes() == heap_before);
+    CHECK(budget.pages_used == 0 && budget.kmem_used == 0);
+    CHECK(budget.object.refs == 1);
+    CHECK(radix_nodes() == 0);
+}
+
+void environment_grace(void)
+{
+    while (callbacks != NULL) {
+        struct rcu_head *batch = callbacks;
+        callbacks = NULL;
+        struct cpu *now = host_cpu;
+        for (unsigned c = 0; c < 2; c++) {
+            host_cpu = cpus[c];
+            if (host_cpu->aspace != NULL)
+                aspace_activate(host_cpu->aspace);
+        }
+        host_cpu = now;
+        while (batch != NULL) {
+            struct rcu_head *head = batch;
+            batch = head->next;
+            head->function(head);
+        }
+    }
+}
+
+void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
+{
+    head->function = function;
+    head->next = callbacks;
+    callbacks = head;
+}
+
+void rcu_expedite(void)
+{
+}
+
+/* ── Panics ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void panic(const char *format, ...)
+{
+    if (env.panic_expected) {
+        env.panic_expected = false;
+        env.panics++;
+        host_cpu->held_count = 0;
+        longjmp(panic_jump, 1);
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    printf("\n");
+    abort();
+}
+
+void klog(const char *format, ...)
+{
+    (void)format;
+}
+
+/* ── Architecture ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void arch_cpu_relax(void)
+{
+}
+
+void arch_ipi_send(uint32_t id)
+{
+    CHECK(cpus[id] != host_cpu);
+    env.ipis++;
+}
+
+void arch_aspace_activate(paddr_t root)
+{
+    (void)root;
+}
+
+void arch_aspace_root_init(paddr_t root)
+{
+    (void)root;
+}
+
+void arch_tlb_flush_all(void)
+{
+}
+
+void arch_tlb_flush_page(uint64_t address)
+{
+    (void)address;
+}
+
+void arch_icache_sync(paddr_t base, uint64_t bytes)
+{
+    (void)base;
+    (void)bytes;
+}
+
+/* ── Budgets and objects ──────────────────────────────────────────────────────────────────────────────────────────── */
+
+status_t budget_charge_pages(struct budget *b, uint64_t pages)
+{
+    if (b->pages_used + pages > b->pages_limit)
+        return STATUS_NO_MEMORY;
+    b->pages_used += pages;
+    return STATUS_OK;
+}
+
+void budget_uncharge_pages(struct budget *b, uint64_t pages)
+{
+    CHECK(b->pages_used >= pages);
+    b->pages_used -= pages;
+}
+
+status_t budget_charge_kmem(struct budget *b, uint64_t bytes)
+{
+    if (b->kmem_used + bytes > b->kmem_limit)
+        return STATUS_NO_MEMORY;
+    b->kmem_used += bytes;
+    return STATUS_OK;
+}
+
+void budget_uncharge_kmem(struct budget *b, uint64_t bytes)
+{
+    CHECK(b->kmem_used >= bytes);
+    b->kmem_used -= bytes;
+}
+
+void object_init(struct object *object, const struct object_ops *ops, struct budget *owner)
+{
+    object->ops = ops;
+    object->refs = 1;
+    object->budget = owner;
+    object_ref(&owner->object);
+}
+
+static void object_free_rcu(struct rcu_head *head)
+{
+    struct object *object = container_of(head, struct object, rcu);
+    object->ops->free(object);
+}
+
+void object_unref(struct object *object)
+{
+    CHECK(object->refs != 0);
+    if (--object->refs == 0)
+        rcu_call(&object->rcu, object_free_rcu);
+}
+
+/* ── Capabilities ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct cap cap_to(struct object *object, uint32_t rights)
+{
+    return (struct cap){.object = object, .rights = rights};
+}
+
+status_t cap_create(struct process *process, struct object *object, uint32_t rights, handle_t *handle)
+{
+    (void)process;
+    (void)rights;
+    env.published = object;
+    *handle = 1;
+    return STATUS_OK;
+}
+
+status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf, void (*sever)(struct cap *))
+{
+    (void)self;
+    if (env.revoking)
+        return KERNEL_BLOCKED;
+    leaf->object = parent->object;
+    leaf->sever = sever;
+    for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++) {
+        if (leaves[i] == NULL) {
+            leaves[i] = leaf;
+            return STATUS_OK;
+        }
+    }
+    abort();
+}
+
+bool cap_leaf_remove(struct cap *leaf)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++) {
+        if (leaves[i] == leaf) {
+            leaves[i] = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+void leaves_sever(struct object *object)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++) {
+        struct cap *leaf = leaves[i];
+        if (leaf != NULL && leaf->object == object) {
+            leaves[i] = NULL;
+            leaf->sever(leaf);
+        }
+    }
+}
+
+/* ── Threads ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct thread *thread_make(struct aspace *aspace)
+{
+    struct thread *thread = calloc(1, sizeof(*thread));
+    if (thread == NULL)
+        abort();
+    thread->aspace = aspace;
+    thread->process = &env.process;
+    thread->in_syscall = true;
+    list_init(&thread->wait_link);
+    return thread;
+}
+
+void thread_free(struct thread *thread)
+{
+    free(thread);
+}
+
+bool thread_is_waiting(const struct thread *thread)
+{
+    return thread->wait_class != NULL;
+}
+
+bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+{
+    (void)deadline_ns;
+    self->wait_sequence++;
+    if (self->attention != 0)
+        return false;
+    self->wait_class = wait_class;
+    self->wait_object = object;
+    return true;
+}
+
+void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
+{
+    self->wait_class = wait_class;
+}
+
+void thread_wait_end(struct thread *thread)
+{
+    thread->wait_class = NULL;
+}
+
+void thread_wake(struct thread *thread)
+{
+    CHECK(thread->wait_class == NULL);
+}
+
+void thread_wake_status(struct thread *thread, status_t status)
+{
+    arch_syscall_status_set(thread, status);
+    thread_wake(thread);
+}
+
+void thread_restart_on_wake(struct thread *self)
+{
+    self->wait_restarts = true;
+    arch_syscall_restart(self);
+}
+
+status_t continuation_run(struct thread *self, status_t status)
+{
+    if (status != KERNEL_DONE)
+        return status;
+    while (self->continuation != NULL)
+        self->continuation(self);
+    environment_grace();
+    CHECK(!thread_is_waiting(self));
+    return status_from_code(self->context.status);
+}
+
+bool sched_should_yield(void)
+{
+    return env.yield_every != 0 && ++env.yield_calls % env.yield_every == 0;
+}
+
+void sched_yield_current(void)
+{
+}
+
+void sched_forget_current(void)
+{
+}
+
+/* ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void event_source_init(struct event_source *source, uint32_t kind)
+{
+    source->kind = kind;
+}
+
+status_t event_source_bind(struct event_source *source, struct queue *queue, uint64_t cookie)
+{
+    source->queue = queue;
+    source->cookie = cookie;
+    return STATUS_OK;
+}
+
+void event_source_unbind(struct event_source *source)
+{
+    source->queue = NULL;
+}
+
+void event_post(struct event_source *source, uint64_t data, enum event_merge merge)
+{
+    (void)data;
+    (void)merge;
+    env.events += source->queue != NULL;
+}

@@ -1,0 +1,612 @@
+/* Address spaces: mapping against a model of every page, faults, copies, revocation, what other CPUs may still see. */
+#include "environment.h"
+
+#include "mm/mapping.h"
+#include "mm/memory_internal.h"
+#include "mm/pagetable.h"
+
+#include <budget.h>
+#include <handlers.h>
+#include <mm/phys.h>
+#include <string.h>
+
+#define WINDOW_START 0x5fe00000ull
+#define WINDOW 700u
+#define SPACES 2u
+#define MEMORIES 3u
+#define MEMORY_PAGES 150u
+
+static struct aspace *space;
+static struct thread *self;
+
+static void setup(void)
+{
+    CHECK_STATUS(aspace_create(env.budget, &space), STATUS_OK);
+    self = thread_make(space);
+    environment_cpu(0);
+    aspace_activate(space);
+}
+
+static void teardown(void)
+{
+    for (unsigned c = 0; c < 2; c++)
+        cpus[c]->aspace = NULL;
+    object_unref(&space->object);
+    environment_grace();
+    thread_free(self);
+}
+
+static struct memory *make(uint64_t pages)
+{
+    struct memory *memory;
+    CHECK_STATUS(memory_create(env.budget, pages * PAGE_SIZE, 0, &memory), STATUS_OK);
+    return memory;
+}
+
+static status_t map(struct aspace *aspace, struct memory *memory, uint32_t rights, uint64_t address, uint64_t offset, uint64_t length,
+                    uint32_t flags, uint64_t *mapped)
+{
+    struct cap aspace_cap = cap_to(&aspace->object, RIGHT_ALL), memory_cap = cap_to(&memory->object, rights);
+    return sys_aspace_map(self, &aspace_cap, &memory_cap, address, offset, length, flags, 42, mapped);
+}
+
+static status_t unmap(struct aspace *aspace, uint64_t address, uint64_t length)
+{
+    struct cap cap = cap_to(&aspace->object, RIGHT_ALL);
+    status_t status;
+    while ((status = sys_aspace_unmap(self, &cap, address, length)) == KERNEL_RESTART)
+        environment_grace();
+    return status;
+}
+
+static status_t protect(struct aspace *aspace, uint64_t address, uint64_t length, uint32_t flags)
+{
+    struct cap cap = cap_to(&aspace->object, RIGHT_ALL);
+    status_t status;
+    while ((status = sys_aspace_protect(self, &cap, address, length, flags)) == KERNEL_RESTART) {
+    }
+    return status;
+}
+
+/* ── Against a model ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct page_model {
+    bool mapped;
+    uint8_t memory;
+    uint8_t prot, max_prot;
+    uint32_t index;
+};
+
+static struct page_model model[SPACES][WINDOW];
+static struct memory *memories[MEMORIES];
+static uint64_t sizes[MEMORIES];
+static uint32_t contents[MEMORIES][MEMORY_PAGES];
+static struct aspace *spaces[SPACES];
+
+static bool range_is_free(unsigned s, unsigned first, unsigned pages)
+{
+    for (unsigned i = first; i < first + pages; i++)
+        if (model[s][i].mapped)
+            return false;
+    return true;
+}
+
+static void random_map(unsigned s)
+{
+    unsigned m = random_u32() % MEMORIES, pages = 1 + random_u32() % 60, index = random_u32() % MEMORY_PAGES;
+    unsigned first = random_u32() % (WINDOW - 60);
+    uint32_t rights = RIGHT_READ | (random_u32() % 4 ? (uint32_t)RIGHT_WRITE : 0u) | (random_u32() % 4 ? 0u : (uint32_t)RIGHT_EXECUTE);
+    uint32_t prot = random_u32() % 8;
+    uint32_t max_prot = rights >> 4 & 7;
+    status_t expected = STATUS_OK;
+    uint64_t mapped;
+    if (index + pages > sizes[m])
+        expected = STATUS_RANGE;
+    else if ((prot & 6) == 6 || ((prot != 0 ? prot | 1 : 0) & ~max_prot) != 0)
+        expected = STATUS_DENIED;
+    else if (!range_is_free(s, first, pages))
+        expected = STATUS_EXISTS;
+    uint32_t flags = prot | MAP_FIXED | (random_u32() % 2 ? (uint32_t)MAP_POPULATE : 0u);
+    CHECK_STATUS(map(spaces[s], memories[m], rights, WINDOW_START + first * PAGE_SIZE, index * PAGE_SIZE, pages * PAGE_SIZE, flags,
+                     &mapped), expected);
+    for (unsigned i = 0; expected == STATUS_OK && i < pages; i++)
+        model[s][first + i] = (struct page_model){true, (uint8_t)m, (uint8_t)prot, (uint8_t)max_prot, index + i};
+}
+
+static void random_unmap(unsigned s)
+{
+    unsigned first = random_u32() % (WINDOW - 60), pages = 1 + random_u32() % 60;
+    CHECK_STATUS(unmap(spaces[s], WINDOW_START + first * PAGE_SIZE, pages * PAGE_SIZE), STATUS_OK);
+    for (unsigned i = first; i < first + pages; i++)
+        model[s][i].mapped = false;
+}
+
+static void random_protect(unsigned s)
+{
+    unsigned first = random_u32() % (WINDOW - 20), pages = 1 + random_u32() % 20;
+    uint32_t prot = random_u32() % 8;
+    status_t expected = STATUS_OK;
+    for (unsigned i = first; i < first + pages && expected == STATUS_OK; i++) {
+        if (!model[s][i].mapped)
+            expected = STATUS_NOT_FOUND;
+        else if ((prot & 6) == 6 || ((prot != 0 ? prot | 1 : 0) & ~(uint32_t)model[s][i].max_prot) != 0)
+            expected = STATUS_DENIED;
+    }
+    CHECK_STATUS(protect(spaces[s], WINDOW_START + first * PAGE_SIZE, pages * PAGE_SIZE, prot), expected);
+    for (unsigned i = first; i < first + pages && expected == STATUS_OK; i++)
+        model[s][i].prot = (uint8_t)prot;
+}
+
+static void random_access(unsigned s)
+{
+    unsigned i = random_u32() % WINDOW;
+    const struct page_model *page = &model[s][i];
+    uint64_t address = WINDOW_START + i * PAGE_SIZE;
+    bool write = random_u32() % 2 != 0;
+    uint32_t needed = write ? (uint32_t)MAP_WRITE : (uint32_t)MAP_READ, value = random_u32();
+    bool good = page->mapped && page->index < sizes[page->memory] && (page->prot & needed) != 0;
+    /* What is executable or writable can be read, once it is in the page table. */
+    bool readable = page->mapped && page->index < sizes[page->memory] && page->prot != 0;
+    struct thread thread = {.aspace = spaces[s]};
+    if (random_u32() % 2 == 0) {
+        environment_cpu(random_u32() % 2);
+        aspace_activate(spaces[s]);
+    }
+    if (write) {
+        CHECK_STATUS(user_copy_out(&thread, address, &value, 4), good ? STATUS_OK : STATUS_FAULT);
+        if (good)
+            contents[page->memory][page->index] = value;
+    } else {
+        status_t status = user_copy_in(&thread, &value, address, 4);
+        CHECK(good ? status == STATUS_OK : status == STATUS_FAULT || (readable && status == STATUS_OK));
+        if (status == STATUS_OK)
+            CHECK(value == contents[page->memory][page->index]);
+    }
+}
+
+static void random_resize(void)
+{
+    unsigned m = random_u32() % MEMORIES;
+    struct cap cap = cap_to(&memories[m]->object, RIGHT_ALL);
+    unsigned first = random_u32() % MEMORY_PAGES, pages = 1 + random_u32() % 40;
+    status_t status;
+    if (random_u32() % 2 == 0) {
+        while ((status = sys_memory_set_size(self, &cap, first * PAGE_SIZE)) == KERNEL_RESTART) {
+        }
+        CHECK_STATUS(status, STATUS_OK);
+        for (unsigned i = first; i < MEMORY_PAGES; i++)
+            contents[m][i] = 0;
+        sizes[m] = first;
+        return;
+    }
+    while ((status = sys_memory_discard(self, &cap, first * PAGE_SIZE, pages * PAGE_SIZE)) == KERNEL_RESTART) {
+    }
+    CHECK_STATUS(status, first + pages > sizes[m] ? STATUS_RANGE : STATUS_OK);
+    for (unsigned i = first; status == STATUS_OK && i < first + pages; i++)
+        contents[m][i] = 0;
+}
+
+static void memory_unlink(unsigned m)
+{
+    leaves_sever(&memories[m]->object);
+    for (unsigned s = 0; s < SPACES; s++)
+        for (unsigned i = 0; i < WINDOW; i++)
+            if (model[s][i].memory == m)
+                model[s][i].mapped = false;
+}
+
+/* One Memory is revoked and replaced by a clone of another. */
+static void random_clone(void)
+{
+    unsigned from = random_u32() % MEMORIES, to = random_u32() % MEMORIES;
+    if (from == to || sizes[from] < 2)
+        return;
+    struct cap cap = cap_to(&memories[from]->object, RIGHT_ALL), budget = cap_to(&env.budget->object, RIGHT_ALL);
+    uint64_t first = random_below(sizes[from] - 1), pages = 1 + random_below(sizes[from] - first - 1);
+    handle_t handle;
+    memory_unlink(to);
+    object_unref(&memories[to]->object);
+    CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &cap, &budget, first * PAGE_SIZE, pages * PAGE_SIZE, &handle)),
+                 STATUS_OK);
+    memories[to] = memory_of(env.published);
+    sizes[to] = pages;
+    for (unsigned i = 0; i < MEMORY_PAGES; i++)
+        contents[to][i] = i < pages ? contents[from][first + i] : 0;
+}
+
+/* Every translation agrees with the model; no frame may be written that two Memories show. */
+static void compare(void)
+{
+    for (unsigned s = 0; s < SPACES; s++) {
+        uint64_t resident = 0;
+        for (unsigned i = 0; i < WINDOW; i++) {
+            const struct page_model *page = &model[s][i];
+            unsigned level;
+            pte_t pte = pagetable_lookup(spaces[s]->root, WINDOW_START + i * PAGE_SIZE, &level);
+            if (pte == 0)
+                continue;
+            resident++;
+            CHECK(page->mapped && page->index < sizes[page->memory]);
+            CHECK((arch_pte_flags(pte) & ~(uint32_t)(page->prot | MAP_READ)) == 0);
+            CHECK((arch_pte_flags(pte) & 6) != 6);
+            CHECK(*(uint32_t *)phys_to_virt(arch_pte_address(pte)) == contents[page->memory][page->index]);
+            if ((arch_pte_flags(pte) & MAP_WRITE) != 0)
+                CHECK(frame_refs(arch_pte_address(pte)) == 1);
+        }
+        CHECK(spaces[s]->resident == resident);
+    }
+}
+
+static void compare_query(unsigned s)
+{
+    struct cap cap = cap_to(&spaces[s]->object, RIGHT_ALL);
+    uint64_t address = 0;
+    struct mapping_info info;
+    unsigned pages = 0, expected = 0;
+    while (status_is_ok(sys_aspace_query(self, &cap, address, &info))) {
+        CHECK(info.start >= address && info.cookie == 42);
+        for (uint64_t at = info.start; at < info.start + info.length; at += PAGE_SIZE, pages++) {
+            const struct page_model *page = &model[s][(at - WINDOW_START) / PAGE_SIZE];
+            CHECK(page->mapped && page->prot == info.prot && page->index == (info.offset + at - info.start) / PAGE_SIZE);
+            CHECK(memories[page->memory]->object.id == info.memory_id);
+        }
+        address = info.start + info.length;
+    }
+    for (unsigned i = 0; i < WINDOW; i++)
+        expected += model[s][i].mapped;
+    CHECK(pages == expected);
+}
+
+static void test_aspace_random_operations(void)
+{
+    setup();
+    memset(model, 0, sizeof(model));
+    memset(contents, 0, sizeof(contents));
+    for (unsigned s = 0; s < SPACES; s++)
+        CHECK_STATUS(aspace_create(env.budget, &spaces[s]), STATUS_OK);
+    for (unsigned m = 0; m < MEMORIES; m++) {
+        memories[m] = make(MEMORY_PAGES);
+        memories[m]->object.id = m + 1;
+        sizes[m] = MEMORY_PAGES;
+    }
+    for (unsigned round = 0; round < 60000; round++) {
+        unsigned s = random_u32() % SPACES;
+        env.yield_every = random_u32() % 4;
+        switch (random_u32() % 128) {
+        case 0:
+            random_resize();
+            break;
+        case 1:
+            random_clone();
+            for (unsigned m = 0; m < MEMORIES; m++)
+                memories[m]->object.id = m + 1;
+            break;
+        case 2:
+            if (random_u32() % 4 == 0)
+                memory_unlink(random_u32() % MEMORIES);
+            break;
+        case 3 ... 8:
+            random_unmap(s);
+            break;
+        case 9 ... 14:
+            random_protect(s);
+            break;
+        case 15 ... 25:
+            random_map(s);
+            break;
+        default:
+            random_access(s);
+        }
+        if (round % 64 == 0)
+            environment_grace();
+        if (round % 512 == 0) {
+            compare();
+            compare_query(s);
+        }
+    }
+    compare();
+    for (unsigned c = 0; c < 2; c++)
+        cpus[c]->aspace = NULL;
+    for (unsigned m = 0; m < MEMORIES; m++)
+        object_unref(&memories[m]->object);
+    for (unsigned s = 0; s < SPACES; s++)
+        object_unref(&spaces[s]->object);
+    teardown();
+}
+
+/* ── One at a time ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void test_aspace_map_checks_its_arguments(void)
+{
+    setup();
+    struct memory *memory = make(10);
+    uint64_t mapped;
+    const uint32_t all = RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE;
+    const uint64_t page = PAGE_SIZE;
+    CHECK_STATUS(map(space, memory, all, 0, 0, 0, MAP_READ, &mapped), STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_ALL << 1, &mapped), STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, 0, 1, page, MAP_READ, &mapped), STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, 0, 10 * page, page, MAP_READ, &mapped), STATUS_RANGE);
+    CHECK_STATUS(map(space, memory, all, 0, page, UINT64_MAX & ~(page - 1), MAP_READ, &mapped), STATUS_RANGE);
+    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_WRITE | MAP_EXECUTE, &mapped), STATUS_DENIED);
+    CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, page, MAP_READ | MAP_WRITE, &mapped), STATUS_DENIED);
+    CHECK_STATUS(map(space, memory, RIGHT_WRITE, 0, 0, page, MAP_WRITE, &mapped), STATUS_DENIED);
+    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_FIXED, &mapped), STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, ARCH_USER_END - page, 0, 2 * page, MAP_READ | MAP_FIXED, &mapped), STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, UINT64_MAX & ~(page - 1), 0, page, MAP_READ | MAP_FIXED, &mapped), STATUS_INVALID);
+    env.revoking = true;
+    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ, &mapped), KERNEL_BLOCKED);
+    env.revoking = false;
+    struct cap cap = cap_to(&space->object, RIGHT_ALL);
+    CHECK_STATUS(sys_aspace_unmap(self, &cap, 0x100000, UINT64_MAX & ~(page - 1)), STATUS_INVALID);
+    CHECK_STATUS(sys_aspace_unmap(self, &cap, 0x100001, page), STATUS_INVALID);
+    struct mapping_info info;
+    CHECK_STATUS(sys_aspace_query(self, &cap, 0, &info), STATUS_NOT_FOUND);
+    object_unref(&memory->object);
+    teardown();
+}
+
+static void test_aspace_chosen_addresses_are_random_and_apart(void)
+{
+    setup();
+    struct memory *memory = make(1000);
+    uint64_t mapped[200], again;
+    for (unsigned i = 0; i < 200; i++) {
+        CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, (1 + random_below(50)) * PAGE_SIZE, MAP_READ, &mapped[i]), STATUS_OK);
+        CHECK(mapped[i] >= space->map_base);
+    }
+    struct cap cap = cap_to(&space->object, RIGHT_ALL);
+    struct mapping_info info;
+    uint64_t end = 0;
+    for (uint64_t at = 0; status_is_ok(sys_aspace_query(self, &cap, at, &info)); at = end) {
+        CHECK(end == 0 || info.start > end);
+        end = info.start + info.length;
+    }
+    /* A freed range is found again. */
+    CHECK_STATUS(unmap(space, mapped[77], PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, PAGE_SIZE, MAP_READ, &again), STATUS_OK);
+    CHECK(again <= mapped[199]);
+    struct aspace *other;
+    CHECK_STATUS(aspace_create(env.budget, &other), STATUS_OK);
+    CHECK(other->map_base != space->map_base);
+    object_unref(&other->object);
+    object_unref(&memory->object);
+    teardown();
+}
+
+static void test_aspace_failures_change_nothing(void)
+{
+    setup();
+    struct memory *memory = make(100);
+    uint64_t mapped;
+    const uint64_t at = WINDOW_START;
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, 100 * PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    uint32_t value = 1;
+    CHECK_STATUS(user_copy_out(self, at + 50 * PAGE_SIZE, &value, 4), STATUS_OK);
+    uint64_t used = env.budget->kmem_used;
+    for (unsigned i = 0; i < 2; i++) {
+        budget_limits(UINT32_MAX, used + i * 400);
+        CHECK_STATUS(unmap(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE), STATUS_NO_MEMORY);
+        CHECK_STATUS(protect(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE, MAP_READ), STATUS_NO_MEMORY);
+        CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, PAGE_SIZE, MAP_READ, &mapped), STATUS_NO_MEMORY);
+        CHECK_STATUS(user_copy_in(self, &value, at + 50 * PAGE_SIZE, 4), STATUS_OK);
+        CHECK(value == 1);
+    }
+    /* A fault without memory is not served, and served when there is some. */
+    budget_limits(budget_pages_used(), UINT32_MAX);
+    CHECK_STATUS(aspace_fault(space, self, at, MAP_WRITE), STATUS_NO_MEMORY);
+    budget_limits(UINT32_MAX, UINT32_MAX);
+    CHECK_STATUS(aspace_fault(space, self, at, MAP_WRITE), STATUS_OK);
+    object_unref(&memory->object);
+    teardown();
+}
+
+static void test_aspace_revocation_takes_mappings_away(void)
+{
+    setup();
+    struct memory *memory = make(50), *other = make(50);
+    uint64_t mapped, kept;
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 50 * PAGE_SIZE, MAP_READ | MAP_WRITE, &mapped), STATUS_OK);
+    CHECK_STATUS(map(space, other, RIGHT_READ, 0, 0, 50 * PAGE_SIZE, MAP_READ, &kept), STATUS_OK);
+    uint32_t value = 3;
+    CHECK_STATUS(user_copy_out(self, mapped, &value, 4), STATUS_OK);
+    CHECK_STATUS(unmap(space, mapped + 10 * PAGE_SIZE, 5 * PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(protect(space, mapped + 20 * PAGE_SIZE, 5 * PAGE_SIZE, MAP_READ), STATUS_OK);
+    environment_cpu(1);
+    aspace_activate(space);
+    environment_cpu(0);
+    unsigned ipis = env.ipis;
+    uint64_t generation = space->generation;
+    leaves_sever(&memory->object);
+    CHECK(env.ipis > ipis && space->generation > generation && aspace_is_stale(space, space->generation));
+    for (unsigned i = 0; i < 50; i++)
+        CHECK_STATUS(user_copy_in(self, &value, mapped + i * PAGE_SIZE, 4), STATUS_FAULT);
+    CHECK_STATUS(user_copy_in(self, &value, kept, 4), STATUS_OK);
+    environment_cpu(1);
+    aspace_activate(space);
+    environment_cpu(0);
+    CHECK(!aspace_is_stale(space, space->generation));
+    object_unref(&memory->object);
+    object_unref(&other->object);
+    teardown();
+}
+
+/* A copy is not written to while another CPU may still read what it replaced. */
+static void test_aspace_write_waits_for_stale_readers(void)
+{
+    setup();
+    struct memory *memory = make(4);
+    struct cap cap = cap_to(&memory->object, RIGHT_ALL), budget = cap_to(&env.budget->object, RIGHT_ALL);
+    uint64_t mapped;
+    handle_t handle;
+    unsigned level;
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 4 * PAGE_SIZE, MAP_READ | MAP_WRITE, &mapped), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, mapped, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &cap, &budget, 0, 4 * PAGE_SIZE, &handle)), STATUS_OK);
+    struct memory *copy = memory_of(env.published);
+    CHECK((arch_pte_flags(pagetable_lookup(space->root, mapped, &level)) & MAP_WRITE) == 0);
+    environment_cpu(1);
+    aspace_activate(space);
+    environment_cpu(0);
+    CHECK_STATUS(aspace_fault(space, self, mapped, MAP_WRITE), STATUS_OK);
+    CHECK(pagetable_lookup(space->root, mapped, &level) == 0);
+    CHECK_STATUS(aspace_fault(space, self, mapped, MAP_READ), STATUS_OK);
+    CHECK((arch_pte_flags(pagetable_lookup(space->root, mapped, &level)) & MAP_WRITE) == 0);
+    environment_cpu(1);
+    aspace_activate(space);
+    environment_cpu(0);
+    CHECK_STATUS(aspace_fault(space, self, mapped, MAP_WRITE), STATUS_OK);
+    CHECK((arch_pte_flags(pagetable_lookup(space->root, mapped, &level)) & MAP_WRITE) != 0);
+    object_unref(&memory->object);
+    object_unref(&copy->object);
+    teardown();
+}
+
+static void test_aspace_large_pages_for_linear_memory(void)
+{
+    setup();
+    struct memory *memory;
+    uint64_t mapped;
+    unsigned level;
+    CHECK_STATUS(memory_create_physical(env.budget, 0xc0100000, 8u << 20, &memory), STATUS_OK);
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 8u << 20, MAP_READ | MAP_WRITE | MAP_POPULATE, &mapped),
+                 STATUS_OK);
+    CHECK(pagetable_lookup(space->root, mapped + (2u << 20), &level) != 0 && level == 1);
+    CHECK(pagetable_lookup(space->root, mapped, &level) != 0 && level == 0);
+    CHECK(space->resident == 2048);
+    CHECK_STATUS(unmap(space, mapped + (2u << 20), PAGE_SIZE), STATUS_OK);
+    CHECK(pagetable_lookup(space->root, mapped + (2u << 20) + PAGE_SIZE, &level) == 0);
+    CHECK_STATUS(aspace_fault(space, self, mapped + (2u << 20) + PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, mapped + (2u << 20), MAP_WRITE), STATUS_FAULT);
+    object_unref(&memory->object);
+    teardown();
+}
+
+static void test_aspace_copies_between_spaces(void)
+{
+    setup();
+    struct memory *memory = make(20), *other = make(20);
+    struct aspace *second;
+    struct thread *thread;
+    uint64_t here, there;
+    size_t done;
+    uint64_t done64;
+    CHECK_STATUS(aspace_create(env.budget, &second), STATUS_OK);
+    thread = thread_make(second);
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 10 * PAGE_SIZE, MAP_READ | MAP_WRITE, &here), STATUS_OK);
+    CHECK_STATUS(map(second, other, RIGHT_READ | RIGHT_WRITE, 0, 0, 20 * PAGE_SIZE, MAP_READ | MAP_WRITE, &there), STATUS_OK);
+    static uint8_t data[12 * 4096], back[12 * 4096];
+    for (unsigned i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)random_u32();
+    CHECK_STATUS(user_copy_out(thread, there + 100, data, sizeof(data)), STATUS_OK);
+    CHECK_STATUS(aspace_copy(space, here + 33, second, there + 100, 9 * PAGE_SIZE, &done), STATUS_OK);
+    CHECK(done == 9 * PAGE_SIZE);
+    CHECK_STATUS(user_copy_in(self, back, here + 33, 9 * PAGE_SIZE), STATUS_OK);
+    CHECK(memcmp(data, back, 9 * PAGE_SIZE) == 0);
+    CHECK_STATUS(aspace_copy(space, here + 33, second, there + 100, 12 * PAGE_SIZE, &done), STATUS_FAULT);
+    CHECK(done == 10 * PAGE_SIZE - 33);
+    CHECK_STATUS(aspace_copy(space, UINT64_MAX - 10, second, there, 100, &done), STATUS_FAULT);
+    CHECK(done == 0);
+    struct cap cap = cap_to(&second->object, RIGHT_ALL);
+    env.yield_every = 1;
+    status_t status;
+    while ((status = sys_aspace_read(self, &cap, there + 15 * PAGE_SIZE, (struct user_out){here, 8 * PAGE_SIZE}, &done64)) ==
+           KERNEL_RESTART) {
+    }
+    CHECK_STATUS(status, STATUS_OK);
+    CHECK(done64 == 5 * PAGE_SIZE);
+    env.yield_every = 0;
+    uint32_t old, value;
+    CHECK_STATUS(sys_aspace_cmpxchg32(self, &cap, there + 1, 0, 1, &old), STATUS_INVALID);
+    CHECK_STATUS(sys_aspace_cmpxchg32(self, &cap, there, 0, 9, &old), STATUS_OK);
+    CHECK(old == 0);
+    CHECK_STATUS(sys_aspace_cmpxchg32(self, &cap, there, 0, 10, &old), STATUS_OK);
+    CHECK(old == 9);
+    CHECK_STATUS(sys_aspace_load32(self, &cap, there, &value), STATUS_OK);
+    CHECK(value == 9);
+    object_unref(&memory->object);
+    object_unref(&other->object);
+    object_unref(&second->object);
+    environment_grace();
+    thread_free(thread);
+    teardown();
+}
+
+/* ── The tree of mappings ─────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint32_t height_check(const struct mapping *node)
+{
+    if (node == NULL)
+        return 0;
+    uint32_t left = height_check(node->left), right = height_check(node->right);
+    CHECK(left <= right + 1 && right <= left + 1);
+    CHECK(node->height == MAX(left, right) + 1);
+    return node->height;
+}
+
+static void test_mapping_tree_random_operations(void)
+{
+    static struct mapping nodes[500];
+    static bool busy[1000];
+    struct mapping *root = NULL;
+    memset(busy, 0, sizeof(busy));
+    memset(nodes, 0, sizeof(nodes));
+    for (unsigned round = 0; round < 20000; round++) {
+        struct mapping *node = &nodes[random_below(500)];
+        if (node->pages != 0) {
+            uint64_t at = node->start / PAGE_SIZE;
+            if (node->pages > 1 && random_u32() % 4 == 0) {
+                busy[at] = false;
+                node->start += PAGE_SIZE;
+                node->pages--;
+                mapping_resized(root, node);
+            } else {
+                root = mapping_remove(root, node);
+                for (uint64_t i = 0; i < node->pages; i++)
+                    busy[at + i] = false;
+                node->pages = 0;
+            }
+        } else {
+            uint64_t pages = 1 + random_below(4), base = 1 + random_below(900), best = 0;
+            for (uint64_t at = base; best == 0 && at + pages <= 1000; at++) {
+                best = at;
+                for (uint64_t i = 0; i < pages; i++)
+                    if (busy[at + i])
+                        best = 0;
+            }
+            CHECK(mapping_gap(root, base * PAGE_SIZE, 1000 * PAGE_SIZE, pages * PAGE_SIZE) == best * PAGE_SIZE);
+            if (best == 0)
+                continue;
+            node->start = best * PAGE_SIZE;
+            node->pages = pages;
+            for (uint64_t i = 0; i < pages; i++)
+                busy[best + i] = true;
+            root = mapping_insert(root, node);
+        }
+        uint64_t probe = random_below(1000);
+        const struct mapping *found = mapping_find(root, probe * PAGE_SIZE);
+        uint64_t first = probe;
+        while (first < 1000 && !busy[first])
+            first++;
+        CHECK((found == NULL) == (first == 1000));
+        CHECK(found == NULL || (found->start <= first * PAGE_SIZE && mapping_end(found) > first * PAGE_SIZE));
+        const struct mapping *before = mapping_before(root, probe * PAGE_SIZE);
+        CHECK(before == NULL || before->start < probe * PAGE_SIZE);
+        if (round % 200 == 0)
+            height_check(root);
+    }
+}
+
+const struct test aspace_tests[] = {
+    {"test_mapping_tree_random_operations", test_mapping_tree_random_operations},
+    {"test_aspace_map_checks_its_arguments", test_aspace_map_checks_its_arguments},
+    {"test_aspace_chosen_addresses_are_random_and_apart", test_aspace_chosen_addresses_are_random_and_apart},
+    {"test_aspace_failures_change_nothing", test_aspace_failures_change_nothing},
+    {"test_aspace_revocation_takes_mappings_away", test_aspace_revocation_takes_mappings_away},
+    {"test_aspace_write_waits_for_stale_readers", test_aspace_write_waits_for_stale_readers},
+    {"test_aspace_large_pages_for_linear_memory", test_aspace_large_pages_for_linear_memory},
+    {"test_aspace_copies_between_spaces", test_aspace_copies_between_spaces},
+    {"test_aspace_random_operations", test_aspace_random_operations},
+    {NULL, NULL},
+};

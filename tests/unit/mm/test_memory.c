@@ -1,0 +1,427 @@
+/* Memory objects by their system calls: contents, sizes, clones, contiguous and physical ones, pagers. */
+#include "environment.h"
+
+#include <budget.h>
+#include <handlers.h>
+#include <mm/phys.h>
+#include <string.h>
+
+#define USER 0x10000000ull
+
+static struct aspace *space;
+static struct thread *self;
+
+static void setup(void)
+{
+    CHECK_STATUS(aspace_create(env.budget, &space), STATUS_OK);
+    self = thread_make(space);
+    environment_cpu(0);
+    aspace_activate(space);
+}
+
+static void teardown(void)
+{
+    for (unsigned c = 0; c < 2; c++)
+        cpus[c]->aspace = NULL;
+    object_unref(&space->object);
+    environment_grace();
+    thread_free(self);
+}
+
+static struct memory *make(uint64_t bytes, uint32_t flags)
+{
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    handle_t handle;
+    env.published = NULL;
+    CHECK_STATUS(continuation_run(self, sys_memory_create(self, &budget, bytes, flags, &handle)), STATUS_OK);
+    return memory_of(env.published);
+}
+
+static struct memory *clone(struct memory *memory, uint64_t offset, uint64_t bytes)
+{
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND), source = cap_to(&memory->object, MEMORY_ALL);
+    handle_t handle;
+    env.published = NULL;
+    CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &source, &budget, offset, bytes, &handle)), STATUS_OK);
+    return memory_of(env.published);
+}
+
+static void put(struct memory *memory, uint64_t offset, uint32_t value)
+{
+    CHECK_STATUS(memory_write(memory, NULL, offset, &value, sizeof(value)), STATUS_OK);
+}
+
+static uint32_t get(struct memory *memory, uint64_t offset)
+{
+    uint32_t value = 0xdeadbeef;
+    CHECK_STATUS(memory_read(memory, NULL, offset, &value, sizeof(value)), STATUS_OK);
+    return value;
+}
+
+static void map_user(struct memory *memory, uint32_t prot)
+{
+    uint64_t mapped;
+    CHECK_STATUS(aspace_map_kernel(space, memory, USER, 0, memory->pages * PAGE_SIZE, MAP_FIXED | prot, &mapped), STATUS_OK);
+}
+
+static void drop(struct memory *memory)
+{
+    memory->object.ops->destroy(&memory->object);
+    object_unref(&memory->object);
+    environment_grace();
+}
+
+static void test_memory_create_checks_its_arguments(void)
+{
+    setup();
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    handle_t handle;
+    static const struct {
+        uint64_t bytes;
+        uint32_t flags;
+    } bad[] = {{0, 0},
+               {UINT64_MAX, 0},
+               {PAGE_SIZE, MEMORY_ALL + 1},
+               {PAGE_SIZE, MEMORY_LOW},
+               {PAGE_SIZE, MEMORY_PAGED | MEMORY_COMMIT},
+               {PAGE_SIZE, MEMORY_PAGED | MEMORY_CONTIGUOUS}};
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+        CHECK_STATUS(sys_memory_create(self, &budget, bad[i].bytes, bad[i].flags, &handle), STATUS_INVALID);
+    struct memory *memory = make(5000, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    uint64_t bytes, present;
+    CHECK_STATUS(sys_memory_size(self, &cap, &bytes), STATUS_OK);
+    CHECK(bytes == 8192);
+    CHECK_STATUS(sys_memory_query(self, &cap, 0, 8192, &present), STATUS_OK);
+    CHECK(present == 0);
+    CHECK_STATUS(sys_memory_query(self, &cap, 4096, 8192, &present), STATUS_RANGE);
+    CHECK_STATUS(sys_memory_query(self, &cap, UINT64_MAX & ~4095ull, 8192, &present), STATUS_RANGE);
+    CHECK_STATUS(sys_memory_discard(self, &cap, 1, 4096), STATUS_INVALID);
+    drop(memory);
+    teardown();
+}
+
+static void test_memory_commit_is_charged_and_cut(void)
+{
+    setup();
+    uint64_t before = budget_pages_used();
+    env.yield_every = 2;
+    struct memory *memory = make(300 * PAGE_SIZE, MEMORY_COMMIT);
+    CHECK(budget_pages_used() == before + 300);
+    struct memory *contiguous = make(100 * PAGE_SIZE, MEMORY_CONTIGUOUS | MEMORY_LOW);
+    CHECK(get(contiguous, 99 * PAGE_SIZE) == 0 && budget_pages_used() == before + 400);
+    drop(memory);
+    drop(contiguous);
+    CHECK(budget_pages_used() == before);
+    budget_limits(before + 10, UINT32_MAX);
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    handle_t handle;
+    CHECK_STATUS(continuation_run(self, sys_memory_create(self, &budget, 20 * PAGE_SIZE, MEMORY_COMMIT, &handle)),
+                 STATUS_NO_MEMORY);
+    CHECK_STATUS(sys_memory_create(self, &budget, 20 * PAGE_SIZE, MEMORY_CONTIGUOUS, &handle), STATUS_NO_MEMORY);
+    teardown();
+}
+
+static void test_memory_reading_holes_takes_no_pages(void)
+{
+    setup();
+    struct memory *memory = make(10 * PAGE_SIZE, 0);
+    uint64_t before = budget_pages_used();
+    CHECK(get(memory, 5 * PAGE_SIZE) == 0 && budget_pages_used() == before);
+    put(memory, 5 * PAGE_SIZE, 7);
+    CHECK(get(memory, 5 * PAGE_SIZE) == 7 && budget_pages_used() == before + 1);
+    uint32_t word;
+    CHECK_STATUS(memory_read(memory, NULL, 10 * PAGE_SIZE - 2, &word, 4), STATUS_RANGE);
+    CHECK_STATUS(memory_write(memory, NULL, UINT64_MAX - 1, &word, 4), STATUS_RANGE);
+    drop(memory);
+    teardown();
+}
+
+static void test_memory_clones_see_no_later_writes(void)
+{
+    setup();
+    struct memory *memory = make(200 * PAGE_SIZE, 0);
+    for (unsigned i = 0; i < 200; i++)
+        put(memory, i * PAGE_SIZE, i + 1);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    uint32_t value = 1000;
+    for (unsigned i = 0; i < 200; i++)
+        CHECK_STATUS(user_copy_out(self, USER + i * PAGE_SIZE + 8, &value, 4), STATUS_OK);
+    uint64_t before = budget_pages_used();
+    struct memory *copy = clone(memory, 0, 200 * PAGE_SIZE);
+    struct memory *part = clone(memory, 10 * PAGE_SIZE, 20 * PAGE_SIZE);
+    CHECK(budget_pages_used() == before);
+    value = 2000;
+    for (unsigned i = 0; i < 200; i += 2)
+        CHECK_STATUS(user_copy_out(self, USER + i * PAGE_SIZE, &value, 4), STATUS_OK);
+    put(part, 3 * PAGE_SIZE, 3000);
+    for (unsigned i = 0; i < 200; i++) {
+        CHECK(get(copy, i * PAGE_SIZE) == i + 1 && get(copy, i * PAGE_SIZE + 8) == 1000);
+        CHECK(get(memory, i * PAGE_SIZE) == (i % 2 == 0 ? 2000 : i + 1));
+        if (i >= 10 && i < 30)
+            CHECK(get(part, (i - 10) * PAGE_SIZE) == (i == 13 ? 3000 : i + 1));
+    }
+    /* The window's surroundings stay hidden, before and after it grows. */
+    struct cap cap = cap_to(&part->object, MEMORY_ALL);
+    CHECK_STATUS(memory_read(part, NULL, 20 * PAGE_SIZE, &value, 4), STATUS_RANGE);
+    CHECK_STATUS(sys_memory_set_size(self, &cap, 40 * PAGE_SIZE), STATUS_OK);
+    for (unsigned i = 20; i < 40; i++)
+        CHECK(get(part, i * PAGE_SIZE) == 0);
+    drop(memory);
+    drop(copy);
+    drop(part);
+    teardown();
+}
+
+static void test_memory_fork_chain_has_constant_cost(void)
+{
+    setup();
+    struct memory *memory = make(64 * PAGE_SIZE, 0);
+    put(memory, 0, 1);
+    uint64_t nodes = 0;
+    for (unsigned i = 0; i < 10000; i++) {
+        struct memory *child = clone(memory, 0, 64 * PAGE_SIZE);
+        drop(memory);
+        memory = child;
+        put(memory, 4, i);
+        CHECK(get(memory, 0) == 1);
+        if (i == 10)
+            nodes = radix_nodes();
+        CHECK(i <= 10 || radix_nodes() == nodes);
+    }
+    drop(memory);
+    teardown();
+}
+
+static void test_memory_size_and_discard(void)
+{
+    setup();
+    struct memory *memory = make(300 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    uint64_t before = budget_pages_used();
+    uint32_t value = 5;
+    for (unsigned i = 0; i < 300; i++)
+        CHECK_STATUS(user_copy_out(self, USER + i * PAGE_SIZE, &value, 4), STATUS_OK);
+    uint64_t tables = budget_pages_used() - before - 300;
+    env.yield_every = 1;
+    status_t status;
+    unsigned restarts = 0;
+    while ((status = sys_memory_discard(self, &cap, 10 * PAGE_SIZE, 200 * PAGE_SIZE)) == KERNEL_RESTART)
+        restarts++;
+    CHECK_STATUS(status, STATUS_OK);
+    CHECK(restarts >= 3);
+    env.yield_every = 0;
+    environment_grace();
+    CHECK(budget_pages_used() == before + tables + 100);
+    CHECK_STATUS(user_copy_in(self, &value, USER + 20 * PAGE_SIZE, 4), STATUS_OK);
+    CHECK(value == 0);
+    CHECK_STATUS(sys_memory_set_size(self, &cap, 250 * PAGE_SIZE + 1), STATUS_OK);
+    CHECK_STATUS(user_copy_in(self, &value, USER + 250 * PAGE_SIZE, 4), STATUS_OK);
+    CHECK_STATUS(user_copy_in(self, &value, USER + 251 * PAGE_SIZE, 4), STATUS_FAULT);
+    CHECK_STATUS(aspace_fault(space, self, USER + 299 * PAGE_SIZE, MAP_WRITE), STATUS_FAULT);
+    CHECK_STATUS(sys_memory_set_size(self, &cap, 300 * PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(user_copy_in(self, &value, USER + 299 * PAGE_SIZE, 4), STATUS_OK);
+    CHECK(value == 0);
+    CHECK_STATUS(sys_memory_set_size(self, &cap, UINT64_MAX), STATUS_INVALID);
+    drop(memory);
+    teardown();
+}
+
+static void test_memory_pins_hold_pages(void)
+{
+    setup();
+    struct memory *memory = make(10 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL), budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    paddr_t frame, again;
+    handle_t handle;
+    CHECK_STATUS(memory_pin(memory, self, 3, false, &frame), STATUS_OK);
+    CHECK_STATUS(memory_pin(memory, self, 3, true, &again), STATUS_OK);
+    CHECK(frame == again);
+    CHECK_STATUS(sys_memory_discard(self, &cap, 0, 10 * PAGE_SIZE), STATUS_BUSY);
+    CHECK_STATUS(sys_memory_set_size(self, &cap, PAGE_SIZE), STATUS_BUSY);
+    CHECK_STATUS(sys_memory_clone(self, &cap, &budget, 0, PAGE_SIZE, &handle), STATUS_BUSY);
+    put(memory, 3 * PAGE_SIZE, 9);
+    CHECK(*(uint32_t *)phys_to_virt(frame) == 9);
+    memory_unpin(memory, 3);
+    memory_unpin(memory, 3);
+    CHECK_STATUS(sys_memory_discard(self, &cap, 0, 10 * PAGE_SIZE), STATUS_OK);
+    drop(memory);
+    teardown();
+}
+
+static void test_memory_physical_hides_ram(void)
+{
+    setup();
+    struct memory *all, *archive;
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    handle_t handle;
+    uint64_t mapped;
+    CHECK_STATUS(memory_create_physical(env.budget, 0, 1ull << 46, &all), STATUS_OK);
+    CHECK_STATUS(memory_create_physical(env.budget, 0x3000000, 0x4000, &archive), STATUS_OK);
+    struct cap cap = cap_to(&all->object, MEMORY_ALL);
+    paddr_t frame;
+    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 0x3000000, PAGE_SIZE, &handle), STATUS_INVALID);
+    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 0xff000, 0x2000, &handle), STATUS_INVALID);
+    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 1ull << 46, PAGE_SIZE, &handle), STATUS_RANGE);
+    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 0xfee00000, PAGE_SIZE, &handle), STATUS_OK);
+    struct memory *slice = memory_of(env.published);
+    CHECK_STATUS(memory_page(slice, self, 0, false, &frame), STATUS_INVALID);
+    CHECK_STATUS(aspace_map_kernel(space, all, USER, 0x200000, PAGE_SIZE, MAP_FIXED | MAP_READ, &mapped), STATUS_DENIED);
+    CHECK_STATUS(aspace_map_kernel(space, slice, USER, 0, PAGE_SIZE, MAP_FIXED | MAP_READ | MAP_WRITE, &mapped), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    uint32_t word = 0;
+    CHECK_STATUS(user_copy_in(self, &word, USER, 4), STATUS_FAULT);
+    *(uint32_t *)phys_to_virt(0x3001000) = 77;
+    CHECK_STATUS(aspace_map_kernel(space, archive, USER + PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, MAP_FIXED | MAP_READ, &mapped), STATUS_OK);
+    CHECK_STATUS(user_copy_in(self, &word, USER + PAGE_SIZE, 4), STATUS_OK);
+    CHECK(word == 77 && get(archive, 0x1000) == 77);
+    object_unref(&slice->object);
+    object_unref(&all->object);
+    object_unref(&archive->object);
+    teardown();
+}
+
+/* ── Pagers ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct queue queue;
+
+static void supply(struct memory *memory, uint64_t page, struct memory *source, uint64_t source_page, uint64_t pages)
+{
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL), from = cap_to(&source->object, MEMORY_ALL);
+    status_t status;
+    while ((status = sys_memory_supply(self, &cap, page * PAGE_SIZE, &from, source_page * PAGE_SIZE, pages * PAGE_SIZE)) ==
+           KERNEL_RESTART) {
+    }
+    CHECK_STATUS(status, STATUS_OK);
+}
+
+static void test_pager_supplies_what_is_asked(void)
+{
+    setup();
+    struct memory *memory = make(100 * PAGE_SIZE, MEMORY_PAGED), *source = make(100 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL), queue_cap = cap_to(&queue.object, RIGHT_MANAGE);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    struct thread *one = thread_make(space), *two = thread_make(space), *three = thread_make(space);
+    uint64_t offset, bytes;
+    uint32_t kind, word;
+    CHECK_STATUS(aspace_fault(space, NULL, USER, MAP_READ), STATUS_BUSY);
+    CHECK_STATUS(aspace_fault(space, one, USER, MAP_READ), KERNEL_BLOCKED);
+    CHECK(thread_is_waiting(one) && env.events == 0);
+    CHECK_STATUS(sys_memory_set_pager(self, &cap, &queue_cap, 5), STATUS_OK);
+    CHECK(env.events == 1);
+    CHECK_STATUS(user_copy_in(two, &word, USER + 8, 4), KERNEL_BLOCKED);
+    CHECK_STATUS(user_copy_in(three, &word, USER + 7 * PAGE_SIZE, 4), KERNEL_BLOCKED);
+    CHECK(env.events == 2 && two->context.restarts == 1);
+    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &kind), STATUS_OK);
+    CHECK(offset == 0 && bytes == PAGE_SIZE && kind == PAGER_REQUEST_READ);
+    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &kind), STATUS_OK);
+    CHECK(offset == 7 * PAGE_SIZE);
+    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &kind), STATUS_NOT_FOUND);
+    /* A new pager is asked again. */
+    CHECK_STATUS(sys_memory_set_pager(self, &cap, &queue_cap, 6), STATUS_OK);
+    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &kind), STATUS_OK);
+    put(source, 4 * PAGE_SIZE + 8, 123);
+    uint64_t before = budget_pages_used();
+    supply(memory, 0, source, 4, 2);
+    environment_grace();
+    CHECK(!thread_is_waiting(one) && !thread_is_waiting(two) && thread_is_waiting(three));
+    CHECK(budget_pages_used() == before + 1 && get(source, 4 * PAGE_SIZE + 8) == 0);
+    CHECK_STATUS(user_copy_in(two, &word, USER + 8, 4), STATUS_OK);
+    CHECK(word == 123);
+    /* What is there already stays, there and here. */
+    put(source, 0, 5);
+    supply(memory, 0, source, 0, 1);
+    CHECK(get(source, 0) == 5 && get(memory, 8) == 123);
+    CHECK_STATUS(sys_memory_fail(self, &cap, 0, 100 * PAGE_SIZE, STATUS_CODE_DENIED), STATUS_INVALID);
+    CHECK_STATUS(sys_memory_fail(self, &cap, 0, 100 * PAGE_SIZE, STATUS_CODE_IO), STATUS_OK);
+    CHECK(!thread_is_waiting(three));
+    CHECK_STATUS(user_copy_in(three, &word, USER + 7 * PAGE_SIZE, 4), STATUS_IO);
+    CHECK_STATUS(user_copy_in(three, &word, USER + 7 * PAGE_SIZE, 4), KERNEL_BLOCKED);
+    CHECK(three->wait_class->cancel(three, three->wait_sequence));
+    CHECK(!three->wait_class);
+    one->attention = ATTENTION_KILL;
+    CHECK_STATUS(aspace_fault(space, one, USER + 50 * PAGE_SIZE, MAP_READ), KERNEL_DONE);
+    one->attention = 0;
+    CHECK_STATUS(aspace_fault(space, one, USER + 50 * PAGE_SIZE, MAP_READ), KERNEL_BLOCKED);
+    drop(memory);
+    CHECK(!thread_is_waiting(one));
+    drop(source);
+    teardown();
+    thread_free(one);
+    thread_free(two);
+    thread_free(three);
+}
+
+static void test_pager_supply_failing_loses_nothing(void)
+{
+    setup();
+    struct memory *memory = make(100 * PAGE_SIZE, MEMORY_PAGED), *source = make(100 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL), from = cap_to(&source->object, MEMORY_ALL);
+    for (unsigned i = 0; i < 100; i++)
+        put(source, i * PAGE_SIZE, i + 1);
+    for (uint64_t pages = 0; pages < 110; pages += 7) {
+        budget_limits(budget_pages_used() + 7, UINT32_MAX);
+        env.yield_every = 3;
+        status_t status;
+        while ((status = sys_memory_supply(self, &cap, 0, &from, 0, 100 * PAGE_SIZE)) == KERNEL_RESTART) {
+        }
+        CHECK(status == STATUS_OK || status == STATUS_NO_MEMORY);
+        environment_grace();
+    }
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(get(memory, i * PAGE_SIZE) == i + 1);
+    drop(memory);
+    drop(source);
+    teardown();
+}
+
+static void test_pager_clones_take_pages_over(void)
+{
+    setup();
+    struct memory *memory = make(100 * PAGE_SIZE, MEMORY_PAGED), *source = make(100 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    uint64_t offset, bytes;
+    uint32_t kind, word;
+    for (unsigned i = 0; i < 100; i++)
+        put(source, i * PAGE_SIZE, i + 1);
+    supply(memory, 0, source, 0, 10);
+    struct memory *copy = clone(memory, 5 * PAGE_SIZE, 50 * PAGE_SIZE);
+    struct memory *second = clone(copy, 5 * PAGE_SIZE, 20 * PAGE_SIZE);
+    CHECK(get(copy, 0) == 6);
+    put(copy, 0, 60);
+    CHECK(get(memory, 5 * PAGE_SIZE) == 6);
+    CHECK_STATUS(memory_read(second, self, 10 * PAGE_SIZE, &word, 4), KERNEL_BLOCKED);
+    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &kind), STATUS_OK);
+    CHECK(offset == 20 * PAGE_SIZE);
+    struct thread *pager = self;
+    self = thread_make(space);
+    supply(memory, 20, source, 20, 1);
+    CHECK(!thread_is_waiting(pager) && get(second, 10 * PAGE_SIZE) == 21);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    word = 1234;
+    CHECK_STATUS(user_copy_out(self, USER + 20 * PAGE_SIZE, &word, 4), STATUS_OK);
+    CHECK(get(second, 10 * PAGE_SIZE) == 21 && get(copy, 15 * PAGE_SIZE) == 1234);
+    drop(memory);
+    thread_free(self);
+    self = pager;
+    drop(copy);
+    drop(second);
+    drop(source);
+    teardown();
+}
+
+const struct test memory_tests[] = {
+    {"test_memory_create_checks_its_arguments", test_memory_create_checks_its_arguments},
+    {"test_memory_commit_is_charged_and_cut", test_memory_commit_is_charged_and_cut},
+    {"test_memory_reading_holes_takes_no_pages", test_memory_reading_holes_takes_no_pages},
+    {"test_memory_clones_see_no_later_writes", test_memory_clones_see_no_later_writes},
+    {"test_memory_fork_chain_has_constant_cost", test_memory_fork_chain_has_constant_cost},
+    {"test_memory_size_and_discard", test_memory_size_and_discard},
+    {"test_memory_pins_hold_pages", test_memory_pins_hold_pages},
+    {"test_memory_physical_hides_ram", test_memory_physical_hides_ram},
+    {"test_pager_supplies_what_is_asked", test_pager_supplies_what_is_asked},
+    {"test_pager_supply_failing_loses_nothing", test_pager_supply_failing_loses_nothing},
+    {"test_pager_clones_take_pages_over", test_pager_clones_take_pages_over},
+    {NULL, NULL},
+};

@@ -1,0 +1,197 @@
+/* The physical allocator and the heap against a reference that knows every page. */
+#include "environment.h"
+
+#include <budget.h>
+#include <kmem.h>
+#include <mm/phys.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGES (ENVIRONMENT_RAM_BYTES / PAGE_SIZE)
+#define BLOCKS 600
+
+struct block {
+    paddr_t base;
+    uint32_t order;
+};
+
+static uint8_t used[PAGES];
+
+static bool model_take(paddr_t base, uint32_t order)
+{
+    uint64_t first = base / PAGE_SIZE;
+    bool good = base % (PAGE_SIZE << order) == 0 && first + (1u << order) <= PAGES;
+    for (uint64_t i = first; good && i < first + (1u << order); i++)
+        good = !used[i]++ && phys_is_ram(i * PAGE_SIZE, PAGE_SIZE);
+    return good;
+}
+
+static void model_give(paddr_t base, uint32_t order)
+{
+    memset(&used[base / PAGE_SIZE], 0, 1u << order);
+}
+
+static void test_phys_random_operations(void)
+{
+    static struct block blocks[BLOCKS];
+    uint64_t before = phys_free_pages(), held = 0;
+    uint32_t count = 0;
+    for (unsigned round = 0; round < 60000; round++) {
+        environment_cpu(random_u32() % 2);
+        if (count == BLOCKS || (count > 0 && random_u32() % 2 == 0)) {
+            uint32_t i = (uint32_t)random_below(count);
+            struct block block = blocks[i];
+            model_give(block.base, block.order);
+            phys_free(block.base, block.order);
+            held -= 1u << block.order;
+            blocks[i] = blocks[--count];
+        } else {
+            struct block block = {.order = random_u32() % 3 == 0 ? random_u32() % 9 : 0};
+            if (!phys_alloc(block.order, &block.base))
+                continue;
+            CHECK(model_take(block.base, block.order));
+            CHECK(frame_refs(block.base) == 1);
+            held += 1u << block.order;
+            blocks[count++] = block;
+        }
+        CHECK(phys_free_pages() == before - held);
+    }
+    while (count > 0) {
+        count--;
+        model_give(blocks[count].base, blocks[count].order);
+        phys_free(blocks[count].base, blocks[count].order);
+    }
+}
+
+static void test_phys_joins_what_is_free(void)
+{
+    paddr_t big;
+    static paddr_t all[PAGES];
+    uint64_t count = 0;
+    while (phys_alloc(0, &all[count]))
+        count++;
+    CHECK(phys_free_pages() < 64);
+    while (count > 0)
+        phys_free(all[--count], 0);
+    bool joined = phys_alloc(11, &big);
+    CHECK(joined);
+    if (joined)
+        phys_free(big, 11);
+}
+
+static void test_phys_notices_bad_frees(void)
+{
+    paddr_t frame;
+    CHECK(phys_alloc(0, &frame));
+    CHECK(PANICS(phys_free(frame + 1, 0)));
+    CHECK(PANICS(phys_free(0x2000000, 0)));
+    phys_free(frame, 0);
+    CHECK(PANICS(phys_free(frame, 0)));
+}
+
+static void test_phys_ranges_and_limits(void)
+{
+    paddr_t base;
+    CHECK(phys_alloc_range(37, 32u << 20, &base));
+    CHECK(base + 37 * PAGE_SIZE <= 32u << 20);
+    for (uint64_t i = 0; i < 37; i++)
+        CHECK(model_take(base + i * PAGE_SIZE, 0));
+    uint64_t before = phys_free_pages();
+    phys_free_range(base, 37);
+    CHECK(phys_free_pages() == before + 37);
+    memset(used, 0, sizeof(used));
+    CHECK(!phys_alloc_below(0, 0x1000, &base));
+    CHECK(phys_is_ram(0x3000000, 1) && !phys_is_all_ram(0x2fff000, 0x2000) && !phys_is_ram(0xa0000, 0x10000));
+}
+
+static void test_phys_deferred_frames_wait(void)
+{
+    paddr_t frame;
+    uint64_t before = phys_free_pages();
+    CHECK_STATUS(frame_create(env.budget, &frame), STATUS_OK);
+    CHECK(budget_pages_used() == 1);
+    frame_ref(frame);
+    frame_put(frame);
+    CHECK(frame_refs(frame) == 1);
+    frame_put(frame);
+    CHECK(budget_pages_used() == 1 && phys_free_pages() == before - 1);
+    environment_grace();
+    CHECK(budget_pages_used() == 0 && phys_free_pages() == before);
+    for (unsigned i = 0; i < 500; i++) {
+        CHECK_STATUS(frame_create(env.budget, &frame), STATUS_OK);
+        frame_put(frame);
+    }
+    env.yield_every = 3;
+    environment_grace();
+    CHECK(phys_free_pages() == before);
+}
+
+static void test_phys_charges_before_taking(void)
+{
+    paddr_t frame;
+    budget_limits(1, 1000);
+    CHECK_STATUS(frame_create(env.budget, &frame), STATUS_OK);
+    paddr_t other;
+    CHECK_STATUS(frame_create(env.budget, &other), STATUS_NO_MEMORY);
+    frame_put_now(frame);
+    CHECK(budget_pages_used() == 0);
+}
+
+static void test_kmem_random_operations(void)
+{
+    static struct {
+        uint8_t *pointer;
+        size_t bytes;
+        uint8_t fill;
+    } objects[BLOCKS];
+    uint32_t count = 0;
+    for (unsigned round = 0; round < 40000; round++) {
+        uint32_t i = (uint32_t)random_below(count + 1);
+        if (count == BLOCKS || (i < count && random_u32() % 2 == 0)) {
+            for (size_t b = 0; b < objects[i].bytes; b += 61)
+                CHECK(objects[i].pointer[b] == objects[i].fill);
+            kmem_free(env.budget, objects[i].pointer, objects[i].bytes);
+            objects[i] = objects[--count];
+            continue;
+        }
+        size_t bytes = 1 + random_below(random_u32() % 16 == 0 ? 20000 : 2100);
+        uint8_t *pointer = kmem_alloc(env.budget, bytes);
+        if (pointer == NULL)
+            continue;
+        size_t zeros = 0;
+        while (zeros < bytes && pointer[zeros] == 0)
+            zeros++;
+        CHECK(zeros == bytes);
+        objects[count].pointer = pointer;
+        objects[count].bytes = bytes;
+        objects[count].fill = (uint8_t)(random_u32() | 1);
+        memset(pointer, objects[count].fill, bytes);
+        count++;
+    }
+    while (count > 0) {
+        count--;
+        kmem_free(env.budget, objects[count].pointer, objects[count].bytes);
+    }
+}
+
+/* The panic leaves the lock of the class of 1,008 bytes taken; nothing that follows uses that class. */
+static void test_kmem_notices_bad_frees(void)
+{
+    char *a = kmem_alloc(env.budget, 1600);
+    char *b = kmem_alloc(env.budget, 1600);
+    CHECK(PANICS(kmem_free(env.budget, a + 16, 1000)));
+    kmem_free(env.budget, b, 1600);
+    kmem_free(env.budget, a, 1600);
+}
+
+const struct test phys_tests[] = {
+    {"test_phys_random_operations", test_phys_random_operations},
+    {"test_phys_joins_what_is_free", test_phys_joins_what_is_free},
+    {"test_phys_notices_bad_frees", test_phys_notices_bad_frees},
+    {"test_phys_ranges_and_limits", test_phys_ranges_and_limits},
+    {"test_phys_deferred_frames_wait", test_phys_deferred_frames_wait},
+    {"test_phys_charges_before_taking", test_phys_charges_before_taking},
+    {"test_kmem_random_operations", test_kmem_random_operations},
+    {"test_kmem_notices_bad_frees", test_kmem_notices_bad_frees},
+    {NULL, NULL},
+};
