@@ -9,22 +9,12 @@
 #include "windows.h"
 
 #include <block/block.h>
-#include <idl/log.h>
-#include <os/clock.h>
+#include <os/log.h>
 #include <os/server.h>
 #include <os/start.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define CACHE_BYTES ((size_t)1 << 20)
-#define LOG_PATIENCE_NS (100 * NS_PER_MS)
-
-static void say(const char *what, const char *detail)
-{
-    char line[LOG_LINE_BYTES];
-    snprintf(line, sizeof(line), "%s%s%s", what, detail[0] != 0 ? ": " : "", detail);
-    status_ignore(log_write_until(os_cap("log"), line, clock_deadline(LOG_PATIENCE_NS)));
-}
 
 /* Whatever went wrong below us, to our callers it is the device: statuses of a transport would
  * speak of ours. */
@@ -53,7 +43,7 @@ static void heap_release(void *context, void *memory)
 static void log_message(void *context, const char *text)
 {
     (void)context;
-    say(text, "");
+    os_log("%s", text);
 }
 
 /* The device's facts come from its driver, which need not be right. */
@@ -128,15 +118,15 @@ int main(void)
         return EXIT_FAILURE;
     status_t s = device_open(client, windows);
     if (s != STATUS_OK) {
-        say("the block device cannot be opened", status_name(s));
+        os_log("the block device cannot be opened: %s", status_name(s));
         return EXIT_FAILURE;
     }
     s = server_open(server, windows);
     if (s != STATUS_OK) {
-        say("the file system cannot be mounted", status_name(s));
+        os_log("the file system cannot be mounted: %s", status_name(s));
         return EXIT_FAILURE;
     }
     s = serve(server);
-    say("the server ends", status_name(s));
+    os_log("the server ends: %s", status_name(s));
     return EXIT_FAILURE;
 }

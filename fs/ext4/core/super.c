@@ -196,8 +196,7 @@ static void tell_state(const struct ext4_fs *fs)
 {
     if ((fs->incompat & INCOMPAT_RECOVER) != 0)
         reader_message(
-            fs,
-            "the journal needs recovery; mounted read-only without replay, the last changes may be missing");
+            fs, "the journal needs recovery and is not replayed: the last changes may be missing");
     if ((le16(fs->super.state) & STATE_ERRORS) != 0)
         reader_message(fs, "the file system is marked as having errors; run e2fsck");
 }
