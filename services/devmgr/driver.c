@@ -1,0 +1,384 @@
+/* Drivers: what each is given, how its end is handled.
+ *
+ * A driver gets the device's register windows without the pages of its MSI-X table, its interrupts, a DmaSpace whose master stays here, and
+ * the endpoint of its name, which the service manager keeps over all lives. When it ends: bus mastering off, the device reset and the reset
+ * verified, and only then the DmaSpace closed, which unpins the pages that the device could reach. A device that does not obey is
+ * quarantined: mastering stays off, its pages stay pinned, and the log says so. Starts are delayed longer after each death. */
+#include "devmgr.h"
+
+#include <idl/svc.h>
+#include <os/archive.h>
+#include <os/clock.h>
+#include <os/log.h>
+#include <os/memory.h>
+#include <os/process.h>
+#include <os/start.h>
+#include <stdio.h>
+#include <string.h>
+#include <veridian/syscalls.h>
+
+#define CAPS_MAX 40u
+#define DELAY_FIRST_NS (5 * NS_PER_MS)
+#define DELAY_LAST_NS (5 * NS_PER_S)
+#define GOOD_NS (10 * NS_PER_S)
+#define RESET_NS (100 * NS_PER_MS)
+
+/* Capabilities for a driver in the making: all are moved. */
+struct launch {
+    struct process_cap caps[CAPS_MAX];
+    char names[CAPS_MAX][OS_CAP_NAME_BYTES];
+    size_t count;
+};
+
+#define UNNUMBERED UINT32_MAX
+
+/* Add "@name.@number", or just @name. */
+static status_t add(struct launch *l, handle_t handle, const char *name, uint32_t number)
+{
+    if (l->count == CAPS_MAX)
+        return STATUS_NO_SPACE;
+    if (number == UNNUMBERED)
+        snprintf(l->names[l->count], sizeof(l->names[0]), "%s", name);
+    else
+        snprintf(l->names[l->count], sizeof(l->names[0]), "%s.%u", name, number);
+    l->caps[l->count] = (struct process_cap){.name = l->names[l->count], .handle = handle, .mode = CAP_TRANSFER_MOVE};
+    l->count++;
+    return STATUS_OK;
+}
+
+static void launch_drop(struct launch *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        status_ignore(sys_cap_close(l->caps[i].handle));
+    l->count = 0;
+}
+
+/* ── What the driver gets ────────────────────────────────────────────────────────────────────────────────────────── */
+
+static status_t add_window(struct launch *l, struct device *d, uint32_t i)
+{
+    struct pci_bar *bar = &d->bars[i];
+    struct device_window *window = &d->info.windows[i];
+    handle_t handle;
+    status_t status;
+    *window = (struct device_window){.kind = WINDOW_NONE};
+    if (bar->bytes == 0 || bar->base == 0)
+        return STATUS_OK;
+    if (bar->ports) {
+        *window = (struct device_window){.kind = WINDOW_PORTS, .base = bar->base, .bytes = bar->bytes};
+        status = sys_ioport_slice(devmgr.ioports, os_self.budget, (uint32_t)bar->base, (uint32_t)bar->bytes, &handle);
+    } else {
+        uint64_t first = page_round_down(bar->base), bytes = pci_driver_bytes(bar, i, &d->msix);
+        if (bytes == 0)
+            return STATUS_OK;
+        *window = (struct device_window){
+            .kind = WINDOW_MEMORY, .base = bar->base, .bytes = bytes, .page_offset = (uint32_t)(bar->base - first)};
+        status = sys_memory_slice(devmgr.physical, os_self.budget, first, page_round_up(bar->base + bytes) - first, &handle);
+    }
+    return status_is_ok(status) ? add(l, handle, "window", i) : status;
+}
+
+/* An MSI-X entry (PCI 3.0, 6.8.2.6): address, data, vector control. The table is mapped only here. */
+static status_t program_msix(struct device *d, uint32_t count)
+{
+    const struct pci_bar *bar = &d->bars[d->msix.bar];
+    if (bar->bytes == 0 || bar->ports || d->msix.table_offset + 16ull * count > bar->bytes)
+        return STATUS_CORRUPT;
+    volatile uint32_t *table = physical_map(bar->base + d->msix.table_offset, 16ull * count, MAP_READ | MAP_WRITE);
+    if (table == NULL)
+        return STATUS_NO_MEMORY;
+    uint32_t control = d->msix.capability + 2;
+    pci_write16(&d->function, control, (uint16_t)(pci_read16(&d->function, control) | 0xc000u)); /* enabled, all masked */
+    status_t status = STATUS_OK;
+    for (uint32_t i = 0; i < count && status_is_ok(status); i++) {
+        uint64_t address;
+        uint32_t data;
+        status = sys_interrupt_create_msi(devmgr.interrupts, os_self.budget, &d->irqs[i], &address, &data);
+        if (!status_is_ok(status))
+            break;
+        d->irq_count = i + 1;
+        table[4 * i] = (uint32_t)address;
+        table[4 * i + 1] = (uint32_t)(address >> 32);
+        table[4 * i + 2] = data;
+        table[4 * i + 3] = 0;
+    }
+    pci_write16(&d->function, control, (uint16_t)((pci_read16(&d->function, control) & ~0x4000u) | 0x8000u));
+    memory_unmap((void *)((uintptr_t)table & ~(uintptr_t)(PAGE_SIZE - 1)), PAGE_SIZE);
+    return status;
+}
+
+static status_t make_irqs(struct device *d)
+{
+    d->irq_count = 0;
+    if (!d->is_pci) {
+        status_t status = sys_interrupt_create(devmgr.interrupts, os_self.budget, d->line, d->line_flags, &d->irqs[0]);
+        d->irq_count = status_is_ok(status);
+        return status;
+    }
+    if (d->msix.capability == 0)
+        return STATUS_OK;
+    return program_msix(d, d->msix.vectors < IRQS_PER_DEVICE ? d->msix.vectors : IRQS_PER_DEVICE);
+}
+
+static status_t add_irqs(struct launch *l, struct device *d)
+{
+    status_t status = make_irqs(d);
+    for (uint32_t i = 0; i < d->irq_count; i++) {
+        status_t added = add(l, d->irqs[i], "irq", i);
+        status = status_is_ok(status) ? added : status;
+    }
+    return status;
+}
+
+/* The master stays: what the driver maps stays pinned until we close it. */
+static status_t add_dma(struct launch *l, struct device *d)
+{
+    handle_t copy;
+    status_t status = sys_dmaspace_create(devmgr.dma, os_self.budget, &d->dma);
+    if (status_is_ok(status))
+        status = sys_cap_derive(d->dma, RIGHT_MANAGE | RIGHT_TRANSFER, 0, &copy);
+    return status_is_ok(status) ? add(l, copy, "dma", UNNUMBERED) : status;
+}
+
+static status_t add_description(struct launch *l, struct device *d)
+{
+    handle_t memory, readable;
+    memcpy(d->info.match, d->match, sizeof(d->info.match));
+    d->info.irqs = d->irq_count;
+    d->info.address = d->function.address;
+    if (d->is_pci) {
+        d->info.vendor = pci_read16(&d->function, 0);
+        d->info.device = pci_read16(&d->function, 2);
+        d->info.class = pci_read32(&d->function, 8) >> 8;
+        for (uint32_t i = 0; i < DEVICE_CONFIG_BYTES; i += 4) {
+            uint32_t word = pci_read32(&d->function, i);
+            memcpy(&d->info.config[i], &word, sizeof(word));
+        }
+    }
+    status_t status = memory_create(sizeof(d->info), 0, &memory);
+    if (!status_is_ok(status))
+        return status;
+    status = sys_memory_write(memory, 0, &d->info, sizeof(d->info));
+    if (status_is_ok(status))
+        status = sys_cap_copy(memory, RIGHT_READ | RIGHT_TRANSFER | RIGHT_COPY, &readable);
+    status_ignore(sys_cap_close(memory));
+    return status_is_ok(status) ? add(l, readable, "device", UNNUMBERED) : status;
+}
+
+static status_t add_connects(struct launch *l, struct catalogue_list list)
+{
+    status_t status = STATUS_OK;
+    for (uint32_t i = 0; i < list.count && status_is_ok(status); i++) {
+        handle_t connect;
+        status = svc_connect(os_cap("svc"), catalogue_text(list, i), &connect);
+        if (status_is_ok(status))
+            status = add(l, connect, catalogue_text(list, i), UNNUMBERED);
+    }
+    return status;
+}
+
+static status_t add_endpoint(struct launch *l, const struct device *d)
+{
+    handle_t endpoint;
+    if (d->manifest.provides[0] == '\0')
+        return STATUS_OK;
+    status_t status = svc_serve(os_cap("svc"), d->manifest.name, &endpoint);
+    return status_is_ok(status) ? add(l, endpoint, "endpoint", UNNUMBERED) : status;
+}
+
+static status_t prepare(struct launch *l, struct device *d)
+{
+    status_t status = STATUS_OK;
+    if (d->is_pci) {
+        pci_size_bars(&d->function, d->bars);
+        pci_find_msix(&d->function, &d->msix);
+        pci_enable(&d->function, false);
+        for (uint32_t i = 0; i < DEVICE_WINDOWS && status_is_ok(status); i++)
+            status = add_window(l, d, i);
+    } else {
+        d->bars[0] = (struct pci_bar){.base = d->port_base, .bytes = d->port_count, .ports = true};
+        status = add_window(l, d, 0);
+    }
+    if (status_is_ok(status))
+        status = add_irqs(l, d);
+    if (status_is_ok(status) && d->is_pci)
+        status = add_dma(l, d);
+    if (status_is_ok(status))
+        status = add_description(l, d);
+    if (status_is_ok(status))
+        status = add_connects(l, d->manifest.needs);
+    if (status_is_ok(status))
+        status = add_connects(l, d->manifest.wants);
+    return status_is_ok(status) ? add_endpoint(l, d) : status;
+}
+
+/* ── Life and death ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint64_t index_of(const struct device *d)
+{
+    return (uint64_t)(d - devmgr.devices);
+}
+
+static status_t spawn(struct launch *l, struct device *d)
+{
+    struct process_start start = {
+        .name = d->manifest.name,
+        .caps = l->caps,
+        .cap_count = l->count,
+        .stack_bytes = (uint64_t)d->manifest.stack_kib * 1024,
+        .priority = d->manifest.priority,
+    };
+    status_t status = archive_image(devmgr.archive, devmgr.archive_data, devmgr.archive_bytes, d->manifest.name, &start.image);
+    if (!status_is_ok(status)) {
+        launch_drop(l);
+        return status;
+    }
+    if (d->is_pci)
+        pci_enable(&d->function, true);
+    return process_spawn(&start, &d->process);
+}
+
+/* The service manager shows it to tools and keeps it alive no longer than us. */
+static status_t adopt(const struct device *d)
+{
+    handle_t copy;
+    status_t status = sys_cap_copy(d->process, RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_TRANSFER | RIGHT_COPY, &copy);
+    if (!status_is_ok(status))
+        return status;
+    status = svc_adopt(os_cap("svc"), d->manifest.name, copy);
+    status_ignore(sys_cap_close(copy));
+    return status;
+}
+
+/* True: the device is as after power-on, and reaches no memory. */
+static bool reset_device(struct device *d)
+{
+    if (!d->is_pci)
+        return true;
+    if (virtio_reset(d)) {
+        pci_disable(&d->function);
+        return true;
+    }
+    pci_disable(&d->function);
+    if (!pci_reset(&d->function))
+        return false;
+    clock_sleep(RESET_NS);
+    return pci_is_present(&d->function) && (pci_read16(&d->function, 4) & 4) == 0;
+}
+
+static void schedule(struct device *d)
+{
+    uint64_t now_ns = clock_now_ns();
+    if (d->started_ns != 0 && now_ns - d->started_ns > GOOD_NS)
+        d->delay_ns = 0;
+    d->start_at_ns = now_ns + d->delay_ns;
+    uint64_t longer_ns = d->delay_ns == 0 ? DELAY_FIRST_NS : d->delay_ns * 2;
+    d->delay_ns = longer_ns < DELAY_LAST_NS ? longer_ns : DELAY_LAST_NS;
+}
+
+/* After the driver's end, or before its first start: nothing of a former driver (or of the firmware) may be in flight. */
+static void quiet(struct device *d)
+{
+    if (d->process != HANDLE_NONE)
+        status_ignore(sys_cap_close(d->process));
+    d->process = HANDLE_NONE;
+    if (d->is_pci)
+        pci_enable(&d->function, false);
+    if (!reset_device(d)) {
+        d->quarantined = true;
+        os_log("devmgr: %s at %x does not reset: quarantined, its pages stay pinned", d->match, d->function.address);
+        return;
+    }
+    if (d->dma != HANDLE_NONE) {
+        status_ignore(sys_cap_revoke(d->dma));
+        status_ignore(sys_cap_close(d->dma));
+    }
+    d->dma = HANDLE_NONE;
+}
+
+static void set_timer(void)
+{
+    uint64_t next_ns = DEADLINE_NEVER;
+    for (uint32_t i = 0; i < devmgr.device_count; i++)
+        if (devmgr.devices[i].start_at_ns != 0 && devmgr.devices[i].start_at_ns < next_ns)
+            next_ns = devmgr.devices[i].start_at_ns;
+    if (next_ns != DEADLINE_NEVER)
+        status_ignore(sys_timer_set(devmgr.timer, next_ns, 0));
+}
+
+void driver_start(struct device *d)
+{
+    static struct launch launch;
+    d->start_at_ns = 0;
+    quiet(d);
+    if (d->quarantined)
+        return;
+    launch.count = 0;
+    status_t status = prepare(&launch, d);
+    if (!status_is_ok(status))
+        launch_drop(&launch);
+    else
+        status = spawn(&launch, d);
+    if (status_is_ok(status))
+        status = sys_process_bind(d->process, devmgr.queue, index_of(d));
+    d->started_ns = clock_now_ns();
+    if (!status_is_ok(status)) {
+        os_log("devmgr: %s for %s does not start: %s", d->manifest.name, d->match, status_name(status));
+        schedule(d);
+        set_timer();
+        return;
+    }
+    status = adopt(d);
+    if (!status_is_ok(status))
+        os_log("devmgr: the service manager does not list %s: %s", d->manifest.name, status_name(status));
+}
+
+void driver_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data)
+{
+    (void)instance;
+    if (kind == EVENT_EXIT && cookie < devmgr.device_count) {
+        struct device *d = &devmgr.devices[cookie];
+        os_log("devmgr: %s died (status %lld) and starts again", d->manifest.name, (long long)data);
+        d->restarts++;
+        quiet(d);
+        if (!d->quarantined)
+            schedule(d);
+    }
+    uint64_t now_ns = clock_now_ns();
+    for (uint32_t i = 0; i < devmgr.device_count; i++)
+        if (devmgr.devices[i].start_at_ns != 0 && devmgr.devices[i].start_at_ns <= now_ns)
+            driver_start(&devmgr.devices[i]);
+    set_timer();
+}
+
+/* VIRTIO 1.2, 4.1.4: the common configuration structure is where the vendor capability of type 1 says. */
+bool virtio_reset(const struct device *d)
+{
+    const struct pci_function *f = &d->function;
+    if (pci_read16(f, 0) != 0x1af4)
+        return false;
+    uint32_t at = pci_read8(f, 0x34) & 0xfcu;
+    for (uint32_t steps = 0; at >= 0x40 && steps < 48; steps++, at = pci_read8(f, at + 1) & 0xfcu) {
+        if (pci_read8(f, at) != 9 || pci_read8(f, at + 3) != 1)
+            continue;
+        struct pci_bar bars[DEVICE_WINDOWS];
+        uint32_t bar = pci_read8(f, at + 4), offset = pci_read32(f, at + 8);
+        pci_size_bars(f, bars);
+        if (bar >= DEVICE_WINDOWS || bars[bar].ports || offset > bars[bar].bytes || bars[bar].bytes - offset < 56)
+            return false;
+        pci_enable(f, false);
+        volatile uint8_t *common = physical_map(bars[bar].base + offset, 56, MAP_READ | MAP_WRITE);
+        if (common == NULL)
+            return false;
+        common[20] = 0;                          /* device_status */
+        bool done = false;
+        for (uint32_t tries = 0; tries < 100 && !done; tries++) {
+            done = common[20] == 0;
+            if (!done)
+                clock_sleep(NS_PER_MS);
+        }
+        memory_unmap((void *)((uintptr_t)common & ~(uintptr_t)(PAGE_SIZE - 1)), PAGE_SIZE);
+        return done;
+    }
+    return false;
+}

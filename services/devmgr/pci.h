@@ -1,0 +1,54 @@
+#pragma once
+/* PCI by enhanced configuration access (PCI Express Base 5.0, 7.2.2). Configuration space belongs to devmgr alone. */
+#include <idl/device.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <veridian/abi.h>
+
+#define PCI_FUNCTION_BYTES 4096u
+#define PCI_CAP_MSIX 0x11u
+
+struct pci_function {
+    volatile uint8_t *config;
+    uint32_t address;                            /* bus << 8 | device << 3 | function */
+};
+
+/** A base address register, sized. */
+struct pci_bar {
+    uint64_t base, bytes;                        /* 0: none */
+    bool ports;
+};
+
+struct pci_msix {
+    uint32_t capability;                         /* offset in configuration space; 0: none */
+    uint32_t vectors, bar;
+    uint64_t table_offset, pba_offset;
+    uint32_t pba_bar;
+};
+
+uint8_t pci_read8(const struct pci_function *f, uint32_t offset);
+uint16_t pci_read16(const struct pci_function *f, uint32_t offset);
+uint32_t pci_read32(const struct pci_function *f, uint32_t offset);
+void pci_write16(const struct pci_function *f, uint32_t offset, uint16_t value);
+void pci_write32(const struct pci_function *f, uint32_t offset, uint32_t value);
+
+bool pci_is_present(const struct pci_function *f);
+bool pci_is_bridge(const struct pci_function *f);
+/** Functions 1 to 7 of this device may exist. */
+bool pci_is_multifunction(const struct pci_function *f);
+uint8_t pci_secondary_bus(const struct pci_function *f);
+
+/** Size the six BARs with decoding off; decoding stays off. A 64-bit BAR takes two places. */
+void pci_size_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS]);
+/** The first capability with @id (PCI 3.0, 6.7), or 0; the list is bounded. */
+uint32_t pci_find_capability(const struct pci_function *f, uint8_t id);
+bool pci_find_msix(const struct pci_function *f, struct pci_msix *msix);
+/** Pages of @bar from its start that hold neither MSI-X table nor pending bits: what a driver may map. */
+uint64_t pci_driver_bytes(const struct pci_bar *bar, uint32_t number, const struct pci_msix *msix);
+/** Let the device decode its BARs and, if @master, reach memory. Interrupt lines stay off. */
+void pci_enable(const struct pci_function *f, bool master);
+/** Stop all of it. */
+void pci_disable(const struct pci_function *f);
+/** Function-level reset (PCI Express 5.0, 6.6.2) or a power cycle D3hot-D0 that resets (PCI PM 1.2, 5.4): true if one was started; the
+ *  caller waits 100 ms. Configuration is lost. */
+bool pci_reset(const struct pci_function *f);
