@@ -46,10 +46,13 @@ status_t ipc_exchange(struct ipc_regs *regs, uint32_t caps)
     for (size_t i = 0; i < IPC_CAPS_MAX; i++) {
         arrived += buffer->received[i] != HANDLE_NONE;
     }
-    bool complete = arrived == caps && ipc_info_caps(regs->info) == caps &&
-                    ipc_info_data(regs->info) <= IPC_DATA_MAX;
-    if (status_is_ok(status) && !complete) {
+    bool well_formed =
+        ipc_info_caps(regs->info) == caps && ipc_info_data(regs->info) <= IPC_DATA_MAX;
+    if (status_is_ok(status) && !well_formed) {
         status = STATUS_CORRUPT;
+    } else if (status_is_ok(status) && arrived != caps) {
+        // The kernel had no memory for a slot in our table: our budget, not the server's fault.
+        status = STATUS_NO_MEMORY;
     }
     if (!status_is_ok(status)) {
         close_received(buffer);

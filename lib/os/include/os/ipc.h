@@ -72,9 +72,10 @@ static inline uint32_t ipc_label_protocol(uint32_t label)
 
 struct ipc_regs;
 
-/** Call @regs->target with the message in @regs and the thread's buffer, ready for @caps capabilities in the
- *  reply: the status of the call, or the one that the server replied. OK means exactly @caps arrived
- *  (CORRUPT if not); after any other status none are left behind. INVALID: the thread has no buffer. */
+/** Call @regs->target with the message in @regs and the thread's buffer, ready for @caps capabilities
+ *  in the reply: the status of the call, or the one that the server replied. OK means exactly @caps
+ *  arrived (CORRUPT: the server sent another number; NO_MEMORY: no room for them here); after any
+ *  other status none are left behind. INVALID: the thread has no buffer. */
 MUST_CHECK status_t ipc_exchange(struct ipc_regs *regs, uint32_t caps);
 
 /** For a reply that is malformed: close the capabilities that came with it; CORRUPT. */
