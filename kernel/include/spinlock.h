@@ -1,11 +1,11 @@
 #pragma once
-/* Ticket spinlocks by class. Interrupts are off in the kernel, so a lock is never taken twice by one CPU through an
+/* Spinlocks by class, without an order among those who wait: where CPUs are virtual and fewer host CPUs run them, a queue hands the
+ * lock to CPUs that do not run, and everybody waits for the host's scheduler. Interrupts are off in the kernel, so a lock is never taken twice by one CPU through an
  * interrupt. Use the class functions (`endpoint_lock_acquire(&e->lock)`), never spinlock_* itself. */
 #include "lock_order.h"
 
 struct spinlock {
-    uint16_t owner;
-    uint16_t next;
+    uint32_t held;                                  /* atomic: 1 while somebody has it */
 };
 
 /** Debug builds: record and check the order of classes. Implemented in debug/lockdep.c; no-ops in release. */
@@ -25,21 +25,20 @@ static inline void lockdep_release(const struct spinlock *lock, enum lock_rank r
 }
 #endif
 
-/** Out of line: wait for the ticket. */
-void spinlock_wait(struct spinlock *lock, uint16_t ticket);
+/** Out of line: wait until it is ours. */
+void spinlock_wait(struct spinlock *lock);
 
 static inline void spinlock_take(struct spinlock *lock, enum lock_rank rank)
 {
     lockdep_acquire(lock, rank);
-    uint16_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-    if (unlikely(__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket))
-        spinlock_wait(lock, ticket);
+    if (unlikely(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0))
+        spinlock_wait(lock);
 }
 
 static inline void spinlock_give(struct spinlock *lock, enum lock_rank rank)
 {
     lockdep_release(lock, rank);
-    __atomic_store_n(&lock->owner, (uint16_t)(lock->owner + 1), __ATOMIC_RELEASE);
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 #define X(name) \

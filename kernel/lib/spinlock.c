@@ -1,9 +1,11 @@
-/* The slow path of ticket locks: reading only, so that the holder's cache line is not fought over. */
+/* The slow path of spinlocks: reading only until the lock looks free, so that the holder's cache line is not fought over. */
 #include <arch.h>
 #include <spinlock.h>
 
-void spinlock_wait(struct spinlock *lock, uint16_t ticket)
+void spinlock_wait(struct spinlock *lock)
 {
-    while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket)
-        arch_cpu_relax();
+    do {
+        while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0)
+            arch_cpu_relax();
+    } while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0);
 }

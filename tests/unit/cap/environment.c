@@ -151,7 +151,7 @@ void panic(const char *format, ...)
     abort();
 }
 
-void spinlock_wait(struct spinlock *lock, uint16_t ticket)
+void spinlock_wait(struct spinlock *lock)
 {
-    panic("a lock is held when it should be free: %p %u", (void *)lock, ticket);
+    panic("a lock is held when it should be free: %p", (void *)lock);
 }

@@ -217,10 +217,9 @@ uint64_t arch_time_now_ns(void)
     return env.now_ns;
 }
 
-void spinlock_wait(struct spinlock *lock, uint16_t ticket)
+void spinlock_wait(struct spinlock *lock)
 {
     (void)lock;
-    (void)ticket;
     abort();                                        /* one CPU: nobody holds it */
 }
 
