@@ -117,6 +117,7 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
 /* arch_thread.h, inline:
  *   uint64_t arch_syscall_number(const struct thread *)
  *   uint64_t arch_syscall_arg(const struct thread *, unsigned i)                 i < 8
+ *   void arch_syscall_arg_set(struct thread *, unsigned i, uint64_t value)        progress of a call that restarts
  *   void arch_syscall_status_set(struct thread *, status_t)
  *   void arch_syscall_result_set(struct thread *, unsigned i, uint64_t value)    i < 4
  *   void arch_syscall_restart(struct thread *)                                   execute the call again

@@ -6,6 +6,7 @@
  * Nothing here needs memory but a split: unmapping or protecting the middle of a mapping makes pieces, allocated before anything is
  * changed. Translations go in batches; after each the call may be cut, and executed again it finds what is left. */
 #include "arch.h"
+#include "arch_accessors.h"
 #include "arch_cpu.h"
 #include "budget.h"
 #include "handlers.h"
@@ -383,28 +384,35 @@ static status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end) R
 
 status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t address, uint64_t length)
 {
-    (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);
     if (!user_range_is_valid(address, length))
         return STATUS_INVALID;
+    uint64_t end = address + length;
     for (;;) {
         struct mapping *mapping = NULL;
         bool detached = false;
         aspace_lock_acquire(&aspace->lock);
-        status_t status = range_cut(aspace, address, address + length);
+        status_t status = range_cut(aspace, address, end);
         if (status_is_ok(status))
             mapping = mapping_find(aspace->mappings, address);
-        if (mapping != NULL && mapping->start >= address + length)
+        if (mapping != NULL && mapping->start >= end)
             mapping = NULL;
-        if (mapping != NULL)
+        if (mapping != NULL) {
+            uint64_t mapping_last = mapping_end(mapping);
             detached = mapping_detach(mapping, UNMAP_EFFORT);
+            address = detached ? mapping_last : mapping->start;
+        }
         aspace_lock_release(&aspace->lock);
-        if (mapping == NULL)
-            return status;
         if (detached)
             mapping_retire(mapping);
-        if (sched_should_yield())
+        if (mapping == NULL || address == end)
+            return status;
+        /* What is done is not looked at again, not by the restarted call either: somebody may have mapped there meanwhile. */
+        if (sched_should_yield()) {
+            arch_syscall_arg_set(self, 1, address);
+            arch_syscall_arg_set(self, 2, end - address);
             return KERNEL_RESTART;
+        }
     }
 }
 

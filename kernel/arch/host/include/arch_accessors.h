@@ -20,6 +20,12 @@ static inline uint64_t arch_syscall_arg(const struct thread *thread, unsigned i)
     return thread->context.args[i];
 }
 
+/** Progress of a call that is about to restart: argument @i is @value then. */
+static inline void arch_syscall_arg_set(struct thread *thread, unsigned i, uint64_t value)
+{
+    thread->context.args[i] = value;
+}
+
 static inline void arch_syscall_status_set(struct thread *thread, status_t status)
 {
     thread->context.status = (uint64_t)(int64_t)status_code(status);

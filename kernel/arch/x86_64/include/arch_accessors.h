@@ -46,6 +46,39 @@ static inline uint64_t arch_syscall_arg(const struct thread *thread, unsigned i)
     }
 }
 
+/** Progress of a call that is about to restart: argument @i is @value then. */
+static inline void arch_syscall_arg_set(struct thread *thread, unsigned i, uint64_t value)
+{
+    struct arch_context *c = &thread->context;
+
+    switch (i) {
+    case 0:
+        c->rdi = value;
+        break;
+    case 1:
+        c->rsi = value;
+        break;
+    case 2:
+        c->rdx = value;
+        break;
+    case 3:
+        c->r10 = value;
+        break;
+    case 4:
+        c->r8 = value;
+        break;
+    case 5:
+        c->r9 = value;
+        break;
+    case 6:
+        c->r12 = value;
+        break;
+    default:
+        c->r13 = value;
+        break;
+    }
+}
+
 static inline void arch_syscall_status_set(struct thread *thread, status_t status)
 {
     thread->context.rax = (uint64_t)(int64_t)status_code(status);
