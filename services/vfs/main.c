@@ -1,0 +1,139 @@
+/* The vfs service: mounts, threads, and the dispatcher's loop. README.md says how the parts work together. */
+#include "server.h"
+
+#include <os/archive.h>
+#include <os/log.h>
+#include <stdlib.h>
+#include <veridian/syscalls.h>
+
+#define DENTRIES_MAX 8192
+/* What the cache of pages and the tmpfs may take of the machine's memory, at most. */
+#define CACHE_SHARE 8
+#define TMPFS_SHARE 2
+#define CACHE_BYTES_MAX (UINT64_C(64) << 20)
+#define CACHE_BYTES_DEFAULT (UINT64_C(4) << 20)
+#define TMPFS_BYTES_DEFAULT (UINT64_C(32) << 20)
+
+static void event_closed(void *instance, uint64_t badge)
+{
+    struct vfs_server *server = instance;
+    pthread_mutex_lock(&server->lock);
+    badge_closed(server, badge);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void event_gone(void *instance, uint64_t token)
+{
+    struct vfs_server *server = instance;
+    pthread_mutex_lock(&server->lock);
+    remote_gone(server, token);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static status_t mount_disk(struct vfs_server *server)
+{
+    struct vfs_fs *fs = NULL;
+    handle_t connect = os_cap("ext4");
+    if (connect == HANDLE_NONE) {
+        return STATUS_NOT_FOUND;
+    }
+    status_t status = remote_open(server, connect, MOUNT_ROOT, &fs);
+    return status_is_ok(status) ? vfs_mount(&server->vfs, "/", fs, "ext4", MOUNT_ROOT, true)
+                                : status;
+}
+
+static status_t mount_archive(struct vfs_server *server)
+{
+    const void *data;
+    uint64_t bytes;
+    server->archive_memory = os_cap("archive");
+    status_t status = archive_map(server->archive_memory, &data, &bytes);
+    if (status_is_ok(status)) {
+        status = archive_fs_open(data, bytes, &server->archive);
+    }
+    if (status_is_ok(status)) {
+        struct vfs_fs *fs = archive_fs_vfs(server->archive);
+        status = vfs_mount(&server->vfs, "/boot", fs, "archive", MOUNT_BOOT, true);
+    }
+    return status;
+}
+
+static status_t mount_tmpfs(struct vfs_server *server, uint64_t bytes)
+{
+    struct tmpfs_store *store;
+    status_t status = store_open(bytes, &store);
+    if (status_is_ok(status)) {
+        status = tmpfs_open(store, &server->tmpfs);
+    }
+    if (status_is_ok(status)) {
+        status =
+            vfs_mount(&server->vfs, "/tmp", tmpfs_fs(server->tmpfs), "tmpfs", MOUNT_TMP, false);
+    }
+    return status;
+}
+
+static void report(const char *what, status_t status)
+{
+    if (!status_is_ok(status)) {
+        os_log("vfs: %s: %s", what, status_name(status));
+    }
+}
+
+static status_t start(struct vfs_server *server)
+{
+    uint64_t cache_bytes = CACHE_BYTES_DEFAULT;
+    uint64_t tmpfs_bytes = TMPFS_BYTES_DEFAULT;
+    struct memory_stats stats;
+    if (status_is_ok(sys_system_memory_stats(os_self.budget, &stats))) {
+        cache_bytes = stats.total_pages * PAGE_SIZE / CACHE_SHARE;
+        tmpfs_bytes = stats.total_pages / TMPFS_SHARE * PAGE_SIZE;
+    }
+    if (cache_bytes > CACHE_BYTES_MAX) {
+        cache_bytes = CACHE_BYTES_MAX;
+    }
+    pthread_mutex_init(&server->lock, NULL);
+    vfs_init(&server->vfs, DENTRIES_MAX);
+    server->endpoint = os_cap("endpoint");
+    status_t status = sessions_init(&server->sessions);
+    if (status_is_ok(status)) {
+        status = cache_init(&server->cache, cache_bytes);
+    }
+    if (!status_is_ok(status)) {
+        return status;
+    }
+    status = mount_disk(server);
+    if (!status_is_ok(status)) {
+        return status;
+    }
+    report("/boot", mount_archive(server));
+    report("/tmp", mount_tmpfs(server, tmpfs_bytes));
+    return STATUS_OK;
+}
+
+int main(void)
+{
+    static const struct server_ops ops = {.closed = event_closed, .gone = event_gone};
+    struct vfs_server *vfs = calloc(1, sizeof *vfs);
+    if (!vfs) {
+        return EXIT_FAILURE;
+    }
+    status_t status = start(vfs);
+    if (!status_is_ok(status)) {
+        report("cannot start", status);
+        return EXIT_FAILURE;
+    }
+    struct server_service service = {.protocol = &files_protocol,
+                                     .ops = &calls_ops,
+                                     .instance = vfs};
+    struct server server = {
+        .endpoint = vfs->endpoint,
+        .queue = HANDLE_NONE,
+        .ops = &ops,
+        .instance = vfs,
+        .services = &service,
+        .service_count = 1,
+    };
+    status = server_run(&server);
+    report("the server ends", status);
+    return EXIT_FAILURE;
+}
