@@ -124,7 +124,8 @@ static status_t op_kill(void *instance, struct ipc_call *call, const char *name)
         // The service manager itself: init starts another.
         return status == STATUS_NOT_FOUND && strcmp(name, "svcmgr") == 0 ? sys_process_exit(STATUS_CODE_INTERRUPTED) : status;
     }
-    return service->process != HANDLE_NONE ? sys_process_kill(service->process, STATUS_CODE_INTERRUPTED) : STATUS_OK;
+    service->was_killed = service->process != HANDLE_NONE;
+    return service->was_killed ? sys_process_kill(service->process, STATUS_CODE_INTERRUPTED) : STATUS_OK;
 }
 
 static status_t op_connect(void *instance, struct ipc_call *call, const char *name, handle_t *connect)

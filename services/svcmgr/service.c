@@ -3,7 +3,8 @@
  * A service's endpoint is made once and outlives every process behind it: calls made while there is none wait. init keeps a copy of each
  * endpoint and process, which is how a new service manager finds them (services_begin). A death is the EXIT event of the process; its
  * cookie names the service and which of its processes. A new life begins with a new epoch of the endpoint, so that sessions of the old
- * one answer STALE. The delay before a start doubles with each death, until a process has run for a while. */
+ * one answer STALE. The delay before a start doubles with each death, until a process has run
+ * for a while; a death that somebody asked for (svc kill) is not the service's fault. */
 #include "svcmgr.h"
 
 #include <os/clock.h>
@@ -11,7 +12,8 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define GOOD_NS (10 * NS_PER_S)
+/** A process that ran for this long did start well: if it dies it is started again at once. */
+#define GOOD_NS (500 * NS_PER_MS)
 #define DELAY_FIRST_NS (5 * NS_PER_MS)
 #define DELAY_LAST_NS (5 * NS_PER_S)
 /** From this delay on each further death is worth a complaint. */
@@ -160,9 +162,10 @@ static void set_timer(void)
 static void schedule_start(struct service *service)
 {
     uint64_t now_ns = clock_now_ns();
-    if (now_ns - service->started_ns > GOOD_NS) {
+    if (now_ns - service->started_ns > GOOD_NS || service->was_killed) {
         service->delay_ns = 0;
     }
+    service->was_killed = false;
     service->state = SVC_STATE_BACKOFF;
     service->start_at_ns = now_ns + service->delay_ns;
     if (service->delay_ns >= DELAY_BAD_NS) {

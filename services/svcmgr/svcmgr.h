@@ -25,6 +25,7 @@ struct service {
     uint32_t restarts;
     uint64_t started_ns;
     int64_t exit_status;
+    bool was_killed;          /**< on request */
     uint64_t delay_ns;        /**< before the next start after a death */
     uint64_t start_at_ns;     /**< BACKOFF: when */
 };
