@@ -1,6 +1,7 @@
 # User space: libraries (lib/<name>), programs (a folder with program.mk, or one file in apps/), the boot archive.
 # A program is a static position-independent executable: its folder's .c files, the libraries that program.mk
-# names in LIBS, and always the IDL stubs (idl), lib/os and musl.
+# names in LIBS, and always the IDL stubs (idl), lib/os and musl. program.mk may list further NAMES of the program, which
+# become symbolic links in the boot archive: one program that does what the name says by which it was called.
 
 BOOT_ARCHIVE := $(O)/boot.img
 
@@ -55,9 +56,10 @@ USER_LINK = $(LD) -e _start -nostdlib -static -pie --no-dynamic-linker -z relro 
             -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
 USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
 
-# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its folder
+# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its folder, $(5) its other NAMES
 define program_rule
 PROGRAMS += $(1)
+PROGRAM_LINKS += $(5:%=%@$(1))
 PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2))
 $(O)/bin/$(1): $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
 	@mkdir -p $$(@D)
@@ -70,12 +72,12 @@ $$(PROGRAM_$(1)_OBJECTS): PROGRAM_INCLUDE := -I$(4)
 endef
 
 PROGRAM_FOLDERS := $(sort $(patsubst %/program.mk,%,$(wildcard $(addsuffix /program.mk,services/* drivers/*/* fs/* apps/* tests/guest/*))))
-$(foreach p,$(PROGRAM_FOLDERS),$(eval LIBS :=)$(eval include $(p)/program.mk)$(eval \
-  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS),$(p))))
+$(foreach p,$(PROGRAM_FOLDERS),$(eval LIBS :=)$(eval NAMES :=)$(eval include $(p)/program.mk)$(eval \
+  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS),$(p),$(NAMES))))
 
 LIBS :=
 -include apps/program.mk
-$(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS),apps)))
+$(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS),apps,)))
 
 # --- the boot archive -----------------------------------------------------------------------------------------
 
@@ -87,6 +89,6 @@ $(CATALOGUE): $(wildcard tools/mkcatalogue) $(MANIFESTS)
 
 $(BOOT_ARCHIVE): tools/mkboot $(PROGRAMS:%=$(O)/bin/%) $(if $(wildcard tools/mkcatalogue),$(CATALOGUE)) $(MAKEFILES_READ)
 	$(call say,MK,$@)
-	$(Q)tools/mkboot --out $@ $(foreach p,$(PROGRAMS),$(p)=$(O)/bin/$(p)) $(if $(wildcard tools/mkcatalogue),catalogue=$(CATALOGUE))
+	$(Q)tools/mkboot --out $@ $(foreach p,$(PROGRAMS),$(p)=$(O)/bin/$(p)) $(PROGRAM_LINKS) $(if $(wildcard tools/mkcatalogue),catalogue=$(CATALOGUE))
 
 -include $(USER_OBJECTS:.o=.d)
