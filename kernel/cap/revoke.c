@@ -135,6 +135,7 @@ static void revoke_step(struct thread *self) NO_THREAD_SAFETY
     thread_wait_uncancellable(self, &grace_wait);
     sched_forget_current();
     rcu_call(&self->rcu_wait, grace_over);
+    rcu_expedite();
 }
 
 status_t sys_cap_revoke(struct thread *self, struct cap *source)
