@@ -1,0 +1,158 @@
+"""A running VeridianOS as a person at its console sees it: type, wait for text, look at what came back.
+
+Nothing here has a limit in wall time: waiting ends when the guest makes no progress (tools/run's StallClock, which does not count
+what a busy host takes away), or when the machine ends.
+"""
+import importlib.machinery
+import importlib.util
+import os
+import re
+import subprocess
+import threading
+import time
+
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+STALL_SECONDS = 180.0
+PROMPT = re.compile(r"vsh:[^\n$]*\$ $")
+
+
+def _launcher():
+    loader = importlib.machinery.SourceFileLoader("launcher", os.path.join(ROOT, "tools", "run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("launcher", loader))
+    loader.exec_module(module)
+    return module
+
+
+launcher = _launcher()
+
+
+class Ended(Exception):
+    """The machine ended, or stopped making progress, while something was awaited."""
+
+
+class Machine:
+    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append=""):
+        root = os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build"))
+        arch = os.environ.get("ARCH", "x86_64")
+        self.log = log
+        folder = os.path.join(root, arch, build)
+        arguments = ["--arch", arch, "--kernel", f"{folder}/kernel.elf", "--archive", f"{folder}/boot.img", "--log", log,
+                     "--smp", str(smp), "--mem", mem, "--append", append]
+        if disk:
+            arguments += ["--disk", disk]
+        for words in extra:
+            arguments += ["--qemu", words]
+        self.process = subprocess.Popen([os.path.join(ROOT, "tools", "run")] + arguments, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+        self.text = ""
+        self.seen = 0
+        self.serial = 0
+        self.changed = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def _read(self):
+        endings = launcher.LineEndings()
+        while True:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            with self.changed:
+                self.text += (endings.undo(data) if data else endings.rest()).decode(errors="replace")
+                self.changed.notify_all()
+            if not data:
+                return
+
+    def _emulator(self):
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        with open(children, encoding="ascii") as source:
+            return source.read().split()[0]
+
+    def send(self, text):
+        self.process.stdin.write(text.encode())
+
+    def expect(self, pattern):
+        """Waits until @pattern (a regular expression) matches what came since the last match; returns the match."""
+        pattern = re.compile(pattern) if isinstance(pattern, str) else pattern
+        clock, length = None, -1
+        while True:
+            with self.changed:
+                match = pattern.search(self.text, self.seen)
+                if match:
+                    self.seen = match.end()
+                    return match
+                if len(self.text) != length:
+                    length = len(self.text)
+                    if clock:
+                        clock.reset()
+                self.changed.wait(0.05)
+            if self.process.poll() is not None:
+                raise Ended(f"the machine ended; expected {pattern.pattern!r}; last: {self.text[-400:]!r}")
+            if clock is None:
+                try:
+                    clock = launcher.StallClock(self._emulator())
+                except (OSError, IndexError):
+                    continue
+            clock.advance()
+            if clock.seconds > STALL_SECONDS:
+                raise Ended(f"no progress; expected {pattern.pattern!r}; last: {self.text[-400:]!r}")
+
+    def run(self, command):
+        """Types @command at the prompt: its output (without the echo) and its status."""
+        self.serial += 1
+        mark = f"@@{self.serial}"
+        self.send(f"{command}; echo {mark} $?\n")
+        self.expect(rf"echo {re.escape(mark)} \$\?\n")
+        start = self.seen
+        match = self.expect(rf"{re.escape(mark)} (\d+)\n")
+        output = self.text[start:match.start()]
+        self.expect(PROMPT)
+        return output, int(match.group(1))
+
+    def wait_end(self):
+        """Waits for the machine to end by itself: the launcher's status."""
+        clock = None
+        while self.process.poll() is None:
+            time.sleep(0.05)
+            try:
+                clock = clock or launcher.StallClock(self._emulator())
+                clock.advance()
+            except (OSError, IndexError):
+                continue
+            if clock.seconds > STALL_SECONDS:
+                raise Ended("the machine does not end")
+        return self.process.returncode
+
+    def log_text(self):
+        with open(self.log, encoding="utf-8", errors="replace") as source:
+            return source.read()
+
+
+class Tap:
+    """Counts and prints tests; a test that raises has failed."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def check(self, name, condition, detail=""):
+        self.count += 1
+        self.failed += not condition
+        print(f"{'ok' if condition else 'not ok'} {self.count} - {name}", flush=True)
+        if not condition and detail:
+            for line in str(detail)[-3000:].splitlines():
+                print(f"# {line}")
+
+    def run(self, name, function, *arguments):
+        try:
+            result = function(*arguments)
+            self.check(name, result is None or result is True, result)
+        except Exception as error:                       # the reason is part of the report
+            self.check(name, False, f"{type(error).__name__}: {error}")
+
+    def end(self):
+        print(f"1..{self.count}")
+        return 1 if self.failed or not self.count else 0
