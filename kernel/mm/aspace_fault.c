@@ -12,7 +12,7 @@
 #include "memory_internal.h"
 
 /** Neighbours that are there already are installed with a page that faults: up to the end of this aligned window. */
-#define AROUND_PAGES 16u
+#define AROUND_PAGES 16ull                          /* wide: its complement masks addresses */
 
 /* Write @entry for @address, for one page or a large one. */
 static void entry_install(struct aspace *aspace, pte_t *slot, uint64_t address, pte_t entry, unsigned level)
