@@ -257,6 +257,7 @@ int main(void)
     run_cache_tests();
     run_model_tests();
     run_store_tests();
+    run_archive_tests();
     printf("1..%d\n", tests_run);
     return 0;
 }

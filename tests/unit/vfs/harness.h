@@ -108,6 +108,7 @@ void run_path_tests(void);
 void run_cache_tests(void);
 void run_model_tests(void);
 void run_store_tests(void);
+void run_archive_tests(void);
 
 void run_test(const char *name, void (*test)(void));
 #define RUN(test) run_test(#test, test)
