@@ -1,0 +1,132 @@
+#pragma once
+/* The frame of the guest tests: output, checks, helper threads and child processes. */
+#include <os/syscall.h>
+#include <stdbool.h>
+#include <veridian/abi.h>
+#include <veridian/syscalls.h>
+
+/** What the kernel gave us. */
+extern const struct init_info *info;
+
+struct test {
+    const char *name;
+    void (*run)(void);
+};
+
+#define TEST(function) {#function, function}
+extern const struct test cap_tests[], memory_tests[], object_tests[], ipc_tests[], process_tests[], hostile_tests[];
+
+/** A line to the debug console, with "# " in front. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void check_failed(const char *file, int line, const char *condition);
+/** A failed check that got a status. */
+void check_status_failed(const char *file, int line, const char *what, status_t got);
+
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
+#define CHECK_STATUS(wanted, call) \
+    do { \
+        status_t status_ = (call); \
+        if (status_ != (wanted)) \
+            check_status_failed(__FILE__, __LINE__, #call, status_); \
+    } while (0)
+#define OK(call) CHECK_STATUS(STATUS_OK, call)
+
+uint64_t now_ns(void);
+#define MS UINT64_C(1000000)
+/** A deadline @ms from now. */
+uint64_t in_ms(uint64_t ms);
+void sleep_ms(uint64_t ms);
+
+/** A user address where nothing is mapped, and one of the kernel's. */
+#define NOWHERE UINT64_C(0x123450000)
+#define KERNEL_ADDRESS UINT64_C(0xffffffff80100000)
+
+/** Close @handle; it must be one. */
+void close_handle(handle_t handle);
+/** A capability with just @rights, made from @source. */
+handle_t with_rights(handle_t source, uint32_t rights);
+/** @bytes of committed anonymous memory, mapped for reading and writing. */
+void *map_new(uint64_t bytes, handle_t *memory);
+void unmap(void *address, uint64_t bytes);
+
+/* ── Threads of this process ─────────────────────────────────────────────────────────────────────────────────────── */
+
+/** A helper thread: its own stack and message buffer. */
+struct worker {
+    handle_t thread;
+    handle_t buffer_memory;
+    struct ipc_buffer *buffer;
+    void (*run)(struct worker *self);
+    void *context;
+    uint64_t value;                                 /* for the test */
+    uint32_t done;                                  /* futex: 1 when run() has returned */
+    uint32_t stack;
+};
+
+/** Start @run in a new thread with @context. */
+void worker_start(struct worker *worker, void (*run)(struct worker *), void *context);
+/** Wait until it ends. False: not within a few seconds. */
+bool worker_join(struct worker *worker);
+/** Forget a worker that was killed or never ends by itself: close its handles. */
+void worker_drop(struct worker *worker);
+/** Wait until @condition holds; false after two seconds. */
+#define EVENTUALLY(condition) \
+    __extension__({ \
+        uint64_t end_ = in_ms(2000); \
+        bool holds_; \
+        while (!(holds_ = (condition)) && now_ns() < end_) \
+            sleep_ms(1); \
+        holds_; \
+    })
+
+/* ── Other processes ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** A process that runs a function of this program on a copy of its memory, as it is when child_create() is called. */
+struct child {
+    handle_t process, aspace, thread, budget;
+    handle_t stack_memory;
+    uint64_t stack_top;
+    uint64_t buffer;                                /* address of its message buffer there */
+    struct ipc_buffer *buffer_here;                 /* the same page in this process */
+    handle_t buffer_memory;
+};
+
+/** Handles that a child finds in its own table; the others of its copied variables mean nothing there. */
+struct child_start {
+    handle_t handles[8];
+    uint64_t values[4];
+    struct ipc_buffer *buffer;
+};
+extern struct child_start child_start;
+
+/** Make the process, charged to @budget (0: the root's), stopped. @start goes into its child_start. */
+void child_create(struct child *child, handle_t budget, const struct child_start *start);
+/** A copy of @handle in the child's table. */
+handle_t child_give(const struct child *child, handle_t handle);
+/** Put @start where the child finds it, and run @entry there. */
+void child_run(struct child *child, const struct child_start *start, void (*entry)(void));
+/** Wait for its end, close all of it. The exit status, or INT64_MIN if it did not end. */
+int64_t child_end(struct child *child);
+/** In the child. */
+__attribute__((noreturn)) void child_exit(int64_t status);
+
+/* ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline uint64_t message_info(uint32_t label, uint32_t bytes, uint32_t caps, uint32_t grants)
+{
+    return label | (uint64_t)bytes << IPC_INFO_DATA_SHIFT | (uint64_t)caps << IPC_INFO_CAPS_SHIFT |
+           (uint64_t)grants << IPC_INFO_GRANTS_SHIFT;
+}
+
+static inline uint32_t message_kind(uint64_t message)
+{
+    return (uint32_t)(message >> IPC_INFO_KIND_SHIFT & IPC_INFO_KIND_MASK);
+}
+
+static inline uint32_t message_caps(uint64_t message)
+{
+    return (uint32_t)(message >> IPC_INFO_CAPS_SHIFT & IPC_INFO_CAPS_MASK);
+}
+
+/** The message buffer of the first thread. */
+struct ipc_buffer *my_buffer(void);

@@ -1,0 +1,361 @@
+/* Handles, rights, derivation, revocation; budgets. */
+#include "guest.h"
+
+static handle_t notification_new(void)
+{
+    handle_t handle = 0;
+
+    OK(sys_notification_create(info->budget, &handle));
+    return handle;
+}
+
+static void test_system_calls(void)
+{
+    uint64_t first, second;
+    unsigned char a[32] = {0}, b[32] = {0};
+    unsigned differ = 0;
+    struct memory_stats stats;
+
+    OK(sys_system_nop());
+    OK(sys_system_clock(&first));
+    OK(sys_system_clock(&second));
+    CHECK(second >= first && first != 0);
+    OK(sys_system_random(a, sizeof(a)));
+    OK(sys_system_random(b, sizeof(b)));
+    for (unsigned i = 0; i < sizeof(a); i++)
+        differ += a[i] != b[i];
+    CHECK(differ > 16);
+    CHECK_STATUS(STATUS_RANGE, sys_system_random(a, 257));
+    OK(sys_system_memory_stats(info->budget, &stats));
+    CHECK(stats.total_pages > stats.free_pages && stats.free_pages != 0 && stats.kmem_bytes != 0 && stats.image_pages != 0);
+}
+
+static void test_handle_bad_ones_are_refused(void)
+{
+    handle_t handle = notification_new();
+    uint64_t bits;
+
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(0, 1));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(UINT64_MAX, 1));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(handle ^ UINT64_C(1) << 40, 1));
+    for (uint64_t guess = 0; guess < 2000; guess++)
+        CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal((guess * 0x9e3779b97f4a7c15 << 32) | (guess % 300), 1));
+    CHECK_STATUS(STATUS_WRONG_TYPE, sys_timer_cancel(handle));
+    CHECK_STATUS(STATUS_WRONG_TYPE, sys_notification_signal(info->budget, 1));
+    OK(sys_notification_signal(handle, 1));
+    close_handle(handle);
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_cap_close(handle));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_poll(handle, 1, &bits));
+    handle_t next = notification_new();
+
+    CHECK(next != handle);
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_poll(handle, 1, &bits));
+    close_handle(next);
+}
+
+static void test_cap_rights_only_shrink(void)
+{
+    handle_t handle = notification_new(), weak, copy;
+    uint32_t type, rights;
+    uint64_t badge, id, id2, bits;
+
+    weak = with_rights(handle, RIGHT_COPY | RIGHT_CALL);
+    OK(sys_notification_signal(weak, 4));
+    CHECK_STATUS(STATUS_DENIED, sys_notification_poll(weak, 4, &bits));
+    CHECK_STATUS(STATUS_DENIED, sys_cap_revoke(weak));
+    CHECK_STATUS(STATUS_DENIED, sys_cap_derive(weak, RIGHT_CALL | RIGHT_RECEIVE, 0, &copy));
+    CHECK_STATUS(STATUS_DENIED, sys_cap_copy(weak, RIGHT_RECEIVE, &copy));
+    OK(sys_cap_copy(weak, RIGHT_CALL, &copy));
+    CHECK_STATUS(STATUS_DENIED, sys_cap_derive(copy, 0, 0, &weak));
+    OK(sys_cap_info(copy, &type, &rights, &badge, &id));
+    CHECK(type == OBJECT_NOTIFICATION && rights == RIGHT_CALL && badge == 0);
+    OK(sys_cap_info(handle, &type, &rights, &badge, &id2));
+    CHECK(id == id2);
+    OK(sys_notification_poll(handle, 4, &bits));
+    CHECK(bits == 4);
+    close_handle(copy);
+    close_handle(weak);
+    close_handle(handle);
+}
+
+static void test_cap_badges_are_set_once(void)
+{
+    handle_t endpoint, badged, other;
+    uint32_t type, rights;
+    uint64_t badge, id;
+
+    OK(sys_endpoint_create(info->budget, &endpoint));
+    OK(sys_cap_derive(endpoint, RIGHT_CALL | RIGHT_COPY, 1234, &badged));
+    OK(sys_cap_info(badged, &type, &rights, &badge, &id));
+    CHECK(badge == 1234);
+    CHECK_STATUS(STATUS_INVALID, sys_cap_derive(badged, RIGHT_CALL, 5, &other));
+    OK(sys_cap_derive(badged, RIGHT_CALL, 0, &other));
+    OK(sys_cap_info(other, &type, &rights, &badge, &id));
+    CHECK(badge == 1234);
+    close_handle(other);
+    close_handle(badged);
+    close_handle(endpoint);
+}
+
+/* Closing in the middle of a chain leaves what was made from it; revoking the top takes all of it. */
+static void test_cap_revoke_takes_all_descendants(void)
+{
+    handle_t top = notification_new(), chain[20], sibling;
+    uint64_t bits;
+
+    OK(sys_cap_copy(top, RIGHT_COPY | RIGHT_CALL, &sibling));
+    chain[0] = with_rights(top, RIGHT_COPY | RIGHT_CALL);
+    for (unsigned i = 1; i < 20; i++)
+        chain[i] = with_rights(chain[i - 1], RIGHT_COPY | RIGHT_CALL);
+    for (unsigned i = 0; i < 19; i += 2)
+        close_handle(chain[i]);
+    for (unsigned i = 1; i < 20; i += 2)
+        OK(sys_notification_signal(chain[i], 1));
+    OK(sys_cap_revoke(top));
+    for (unsigned i = 0; i < 20; i++)
+        CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(chain[i], 2));
+    OK(sys_notification_signal(sibling, 8));
+    OK(sys_notification_poll(top, UINT64_MAX, &bits));
+    CHECK(bits == 9);
+    close_handle(sibling);
+    close_handle(top);
+}
+
+static void test_cap_revoke_of_many(void)
+{
+    handle_t top = notification_new(), last = 0;
+
+    for (unsigned i = 0; i < 500; i++)
+        last = with_rights(top, RIGHT_COPY | RIGHT_CALL);
+    OK(sys_notification_signal(last, 1));
+    OK(sys_cap_revoke(top));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(last, 1));
+    last = with_rights(top, RIGHT_CALL);
+    OK(sys_notification_signal(last, 1));
+    close_handle(last);
+    close_handle(top);
+}
+
+static void test_cap_depth_is_bounded(void)
+{
+    handle_t top = notification_new(), at = top, next;
+    status_t status = STATUS_OK;
+    unsigned depth = 0;
+
+    for (; depth < 3000; depth++) {
+        status = sys_cap_derive(at, RIGHT_COPY | RIGHT_CALL, 0, &next);
+        if (!status_is_ok(status))
+            break;
+        if (at != top)
+            close_handle(at);
+        at = next;
+    }
+    CHECK(status == STATUS_RANGE && depth > 100);
+    OK(sys_notification_signal(at, 1));
+    OK(sys_cap_revoke(top));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(at, 1));
+    close_handle(top);
+}
+
+static void wait_for_bit(struct worker *self)
+{
+    uint64_t bits;
+
+    self->value = (uint64_t)status_code(sys_notification_wait(*(handle_t *)self->context, 1, DEADLINE_NEVER, &bits));
+}
+
+static void wait_in_queue(struct worker *self)
+{
+    struct event event;
+
+    self->value = (uint64_t)status_code(sys_queue_wait(*(handle_t *)self->context, DEADLINE_NEVER, &event));
+}
+
+/* Who waits through a capability that is revoked, or on an object that ends, is told. */
+static void test_cap_revoke_ends_waits(void)
+{
+    handle_t notification = notification_new(), queue;
+    handle_t through = with_rights(notification, RIGHT_RECEIVE);
+    struct worker worker;
+
+    worker_start(&worker, wait_for_bit, &through);
+    sleep_ms(5);
+    OK(sys_cap_revoke(notification));
+    CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_BAD_HANDLE);
+    worker_start(&worker, wait_for_bit, &notification);
+    sleep_ms(5);
+    close_handle(notification);
+    CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_GONE);
+    OK(sys_queue_create(info->budget, &queue));
+    through = with_rights(queue, RIGHT_RECEIVE);
+    worker_start(&worker, wait_in_queue, &through);
+    sleep_ms(5);
+    OK(sys_cap_revoke(queue));
+    CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_BAD_HANDLE);
+    worker_start(&worker, wait_in_queue, &queue);
+    sleep_ms(5);
+    close_handle(queue);
+    CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_GONE);
+}
+
+struct race {
+    handle_t source;
+    bool stop;
+};
+
+static void derive_and_use(struct worker *self)
+{
+    struct race *race = self->context;
+
+    while (!__atomic_load_n(&race->stop, __ATOMIC_ACQUIRE)) {
+        handle_t child;
+
+        if (!status_is_ok(sys_cap_derive(race->source, RIGHT_COPY | RIGHT_CALL, 0, &child)))
+            continue;
+        if (status_is_ok(sys_notification_signal(child, 1)))
+            self->value++;
+        status_ignore(sys_cap_close(child));
+    }
+}
+
+/* Derivation, use and closing on other CPUs while everything is revoked again and again. */
+static void test_cap_revoke_races_with_derivation(void)
+{
+    struct race race = {notification_new(), false};
+    struct worker workers[3];
+    uint64_t used = 0;
+
+    for (unsigned i = 0; i < 3; i++)
+        worker_start(&workers[i], derive_and_use, &race);
+    for (unsigned i = 0; i < 100; i++) {
+        OK(sys_cap_revoke(race.source));
+        status_ignore(sys_thread_yield());
+    }
+    sleep_ms(20);
+    __atomic_store_n(&race.stop, true, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(worker_join(&workers[i]));
+        used += workers[i].value;
+    }
+    CHECK(used != 0);
+    close_handle(race.source);
+}
+
+static void test_cap_list_shows_what_is_held(void)
+{
+    handle_t handle = notification_new();
+    struct process_info process;
+    struct cap_entry entry;
+    uint64_t cursor = 0, id;
+    uint32_t type, rights;
+    uint64_t badge;
+    bool found = false;
+
+    OK(sys_process_info(info->process, &process));
+    OK(sys_cap_info(handle, &type, &rights, &badge, &id));
+    while (status_is_ok(sys_cap_list(info->budget, process.id, cursor, &entry, &cursor))) {
+        if (entry.handle == handle && entry.type == OBJECT_NOTIFICATION && entry.object_id == id)
+            found = true;
+    }
+    CHECK(found);
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_cap_list(info->budget, UINT64_MAX, 0, &entry, &cursor));
+    close_handle(handle);
+}
+
+/* ── Budgets ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void test_budget_moves_quota(void)
+{
+    struct budget_info before, during, child_info;
+    handle_t child, grandchild;
+
+    OK(sys_budget_info(info->budget, &before));
+    CHECK_STATUS(STATUS_INVALID, sys_budget_create(info->budget, 1, 1, 64, &child));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_create(info->budget, UINT64_MAX, 1, 1, &child));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_create(info->budget, 1, UINT64_MAX, 1, &child));
+    OK(sys_budget_create(info->budget, 100, 1 << 20, 10, &child));
+    OK(sys_budget_info(info->budget, &during));
+    OK(sys_budget_info(child, &child_info));
+    CHECK(during.pages_limit == before.pages_limit - 100 && child_info.pages_limit == 100 && child_info.priority_ceiling == 10);
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_create(child, 101, 0, 1, &grandchild));
+    OK(sys_budget_create(child, 60, 4096, 1, &grandchild));
+    CHECK_STATUS(STATUS_BUSY, sys_budget_set(child, 50, 0));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_set(grandchild, 101, 4096));
+    OK(sys_budget_set(grandchild, 100, 4096));
+    CHECK_STATUS(STATUS_DENIED, sys_budget_set(info->budget, 1, 1));
+    close_handle(child);
+    close_handle(grandchild);
+    CHECK(EVENTUALLY((status_is_ok(sys_budget_info(info->budget, &during)) && during.pages_limit == before.pages_limit &&
+                      during.kmem_limit == before.kmem_limit)));
+}
+
+static void test_budget_bounds_pages(void)
+{
+    handle_t child, memory, more;
+    struct budget_info child_info;
+
+    OK(sys_budget_create(info->budget, 16, 1 << 20, 10, &child));
+    OK(sys_memory_create(child, 64 * PAGE_SIZE, 0, &memory));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_memory_create(child, 17 * PAGE_SIZE, MEMORY_COMMIT, &more));
+    /* What the failed creation had taken comes back after a grace period. */
+    CHECK(EVENTUALLY(status_is_ok(sys_memory_commit(memory, 0, 10 * PAGE_SIZE))));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_memory_commit(memory, 10 * PAGE_SIZE, 10 * PAGE_SIZE));
+    OK(sys_budget_info(child, &child_info));
+    CHECK(child_info.pages_used <= 16);
+    OK(sys_memory_discard(memory, 0, 64 * PAGE_SIZE));
+    CHECK(EVENTUALLY((status_is_ok(sys_memory_commit(memory, 20 * PAGE_SIZE, 8 * PAGE_SIZE)))));
+    close_handle(memory);
+    close_handle(child);
+}
+
+/* Every kind of object until there is no more; nothing else suffers, and all comes back. */
+static void test_budget_bounds_kernel_memory(void)
+{
+    handle_t child, handle, other;
+    handle_t made[512];
+    unsigned count = 0;
+
+    OK(sys_budget_create(info->budget, 64, 64 << 10, 10, &child));
+    for (; count < 512; count++) {
+        status_t status = STATUS_OK;
+
+        switch (count % 5) {
+        case 0: status = sys_queue_create(child, &made[count]); break;
+        case 1: status = sys_notification_create(child, &made[count]); break;
+        case 2: status = sys_timer_create(child, &made[count]); break;
+        case 3: status = sys_endpoint_create(child, &made[count]); break;
+        default: status = sys_memory_create(child, PAGE_SIZE, 0, &made[count]); break;
+        }
+        if (!status_is_ok(status)) {
+            CHECK(status == STATUS_NO_MEMORY);
+            break;
+        }
+    }
+    CHECK(count > 20 && count < 512);
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_channel_create(child, 16, 4096, &handle, &other));
+    OK(sys_notification_create(info->budget, &other));
+    close_handle(other);
+    while (count-- > 0)
+        close_handle(made[count]);
+    CHECK(EVENTUALLY(status_is_ok(sys_channel_create(child, 2, 4096, &handle, &other))));
+    close_handle(handle);
+    close_handle(other);
+    close_handle(child);
+}
+
+const struct test cap_tests[] = {
+    TEST(test_system_calls),
+    TEST(test_handle_bad_ones_are_refused),
+    TEST(test_cap_rights_only_shrink),
+    TEST(test_cap_badges_are_set_once),
+    TEST(test_cap_revoke_takes_all_descendants),
+    TEST(test_cap_revoke_of_many),
+    TEST(test_cap_depth_is_bounded),
+    TEST(test_cap_revoke_ends_waits),
+    TEST(test_cap_revoke_races_with_derivation),
+    TEST(test_cap_list_shows_what_is_held),
+    TEST(test_budget_moves_quota),
+    TEST(test_budget_bounds_pages),
+    TEST(test_budget_bounds_kernel_memory),
+    {0},
+};

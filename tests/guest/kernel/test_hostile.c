@@ -1,0 +1,238 @@
+/* Bad pointers and bad programs: each gets a specific status or ends alone. */
+#include "guest.h"
+
+#include <kstring.h>
+
+static const uint64_t bad_addresses[] = {0, 8, NOWHERE, KERNEL_ADDRESS, 0xffff800000000000, UINT64_C(0x00007ffffffff000), UINT64_C(1) << 47,
+                                         UINT64_C(0x8000000000000000), UINT64_MAX - 7, UINT64_MAX};
+#define BAD_ADDRESSES (sizeof(bad_addresses) / sizeof(bad_addresses[0]))
+
+/* Every call that writes a structure or bytes for us, or reads them. */
+static void test_hostile_pointers(void)
+{
+    handle_t queue, notification, memory, space, ends[2];
+    struct event event;
+    uint64_t done;
+    uint32_t caps;
+
+    OK(sys_queue_create(info->budget, &queue));
+    OK(sys_notification_create(info->budget, &notification));
+    OK(sys_notification_bind(notification, queue, 1));
+    OK(sys_memory_create(info->budget, PAGE_SIZE, 0, &memory));
+    OK(sys_dmaspace_create(info->dma, info->budget, &space));
+    OK(sys_channel_create(info->budget, 1, 64, &ends[0], &ends[1]));
+    OK(sys_channel_send(ends[0], "message", 7, 0));
+    for (unsigned i = 0; i < BAD_ADDRESSES; i++) {
+        void *bad = (void *)bad_addresses[i];
+
+        OK(sys_notification_signal(notification, 1));
+        CHECK_STATUS(STATUS_FAULT, sys_queue_wait(queue, in_ms(1000), bad));
+        OK(sys_queue_wait(queue, in_ms(1000), &event)); /* the event was not lost */
+        CHECK_STATUS(STATUS_FAULT, sys_system_memory_stats(info->budget, bad));
+        CHECK_STATUS(STATUS_FAULT, sys_system_random(bad, 64));
+        CHECK_STATUS(STATUS_FAULT, sys_budget_info(info->budget, bad));
+        CHECK_STATUS(STATUS_FAULT, sys_process_info(info->process, bad));
+        CHECK_STATUS(STATUS_FAULT, sys_memory_read(memory, 0, bad, 64));
+        CHECK_STATUS(STATUS_FAULT, sys_memory_write(memory, 0, bad, 64));
+        CHECK_STATUS(STATUS_FAULT, sys_channel_send(ends[1], bad, 64, 0));
+        CHECK_STATUS(STATUS_FAULT, sys_channel_receive(ends[1], bad, 64, &done, &caps));
+        CHECK_STATUS(STATUS_FAULT, sys_dmaspace_map(space, memory, 0, PAGE_SIZE, bad, 8, &done));
+        CHECK_STATUS(STATUS_FAULT, sys_aspace_query(info->aspace, 0, bad));
+        CHECK(!status_is_ok(sys_aspace_read(info->aspace, bad_addresses[i], &event, 8, &done)) || done == 0);
+        CHECK(!status_is_ok(sys_aspace_write(info->aspace, bad_addresses[i], &event, 8, &done)) || done == 0);
+        CHECK(!status_is_ok(sys_aspace_load32(info->aspace, bad_addresses[i], &caps)));
+        CHECK(!status_is_ok(sys_thread_futex_wait(bad_addresses[i], 0, 0)));
+    }
+    /* Lengths that wrap round. */
+    CHECK_STATUS(STATUS_FAULT, sys_memory_write(memory, 0, (void *)(UINT64_MAX - 16), 64));
+    CHECK(!status_is_ok(sys_memory_read(memory, 0, &event, UINT64_MAX)));
+    CHECK(!status_is_ok(sys_aspace_write(info->aspace, (uint64_t)&event, &event, UINT64_MAX - 4096, &done)) || done < UINT64_MAX / 2);
+    OK(sys_channel_receive(ends[1], &event, sizeof(event), &done, &caps));
+    CHECK(done == 7 && memcmp(&event, "message", 7) == 0);
+    close_handle(ends[0]);
+    close_handle(ends[1]);
+    close_handle(space);
+    close_handle(memory);
+    close_handle(notification);
+    close_handle(queue);
+}
+
+/* Our own code may not be written through the kernel either. */
+static void test_hostile_write_to_code(void)
+{
+    uint64_t done = 0;
+
+    CHECK_STATUS(STATUS_FAULT, sys_system_random((void *)(uint64_t)test_hostile_write_to_code, 16));
+    CHECK(!status_is_ok(sys_aspace_write(info->aspace, (uint64_t)test_hostile_write_to_code, &done, 8, &done)) || done == 0);
+}
+
+static void test_hostile_numbers(void)
+{
+    uint64_t results[4];
+
+    for (uint64_t number = 0; number < 2000; number += 7) {
+        if (number >= SYS_LIMIT)
+            CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(number, results));
+    }
+    CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(UINT64_MAX, results));
+    CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(UINT64_C(1) << 32, results));
+    /* A 32-bit argument with bits above it. */
+    CHECK_STATUS(STATUS_INVALID, syscall_raw4(SYS_BUDGET_CREATE, info->budget, 1, 1, UINT64_C(1) << 32, results));
+}
+
+static void child_touches(void)
+{
+    *(volatile char *)child_start.values[0] = 1;
+    child_exit(1);
+}
+
+static void child_reads(void)
+{
+    child_exit(*(volatile char *)child_start.values[0]);
+}
+
+static void child_jumps(void)
+{
+    ((void (*)(void))child_start.values[0])();
+    child_exit(1);
+}
+
+static void child_privileged(void)
+{
+#if defined(__x86_64__)
+    switch (child_start.values[0]) {
+    case 0: __asm__ volatile("cli"); break;
+    case 1: __asm__ volatile("hlt"); break;
+    case 2: __asm__ volatile("movq %%rax, %%cr3" : : "a"(0)); break;
+    case 3: __asm__ volatile("wrmsr" : : "a"(0), "c"(0xc0000080), "d"(0)); break;
+    case 4: __asm__ volatile("outb %%al, $0xf4" : : "a"(0)); break;
+    case 5: __asm__ volatile("ud2"); break;
+    case 6: __asm__ volatile("int3"); break;
+    case 7: __asm__ volatile("int $0x80"); break;
+    case 8: __asm__ volatile("divl %%ecx" : : "a"(1), "d"(0), "c"(0)); break;
+    case 9: __asm__ volatile("int $14"); break;
+    case 10: __asm__ volatile("sgdt (%%rsp)" : : : "memory"); break;
+    case 11: __asm__ volatile("movq %0, %%rsp\n\tpush %%rax" : : "r"(KERNEL_ADDRESS)); break;
+    case 12: __asm__ volatile("sysenter"); break;
+    default: break;
+    }
+#endif
+    child_exit(100);
+}
+
+static int64_t run_child(void (*entry)(void), uint64_t value)
+{
+    struct child child;
+    struct child_start start = {.values = {value}};
+
+    child_create(&child, 0, NULL);
+    child_run(&child, &start, entry);
+    return child_end(&child);
+}
+
+static void test_hostile_accesses_end_the_process(void)
+{
+    for (unsigned i = 0; i < BAD_ADDRESSES; i++) {
+        CHECK(run_child(child_touches, bad_addresses[i]) < 0);
+        CHECK(run_child(child_reads, bad_addresses[i]) < 0);
+        CHECK(run_child(child_jumps, bad_addresses[i]) < 0);
+    }
+    CHECK(run_child(child_touches, (uint64_t)child_touches) < 0);  /* code is not writable */
+    CHECK(run_child(child_jumps, (uint64_t)&child_start) < 0);     /* data is not executable */
+    CHECK(run_child(child_reads, (uint64_t)child_reads) >= -128);  /* code is readable */
+}
+
+static void test_hostile_instructions_end_the_process(void)
+{
+    for (uint64_t i = 0; i < 13; i++) {
+        int64_t status = run_child(child_privileged, i);
+
+        if (status >= 0)
+            say("instruction %llu: %lld", (unsigned long long)i, (long long)status);
+        CHECK(status < 0);
+    }
+    CHECK(run_child(child_privileged, 99) == 100);
+}
+
+/* Fills its table with copies until its budget ends. */
+static void child_hoards(void)
+{
+    handle_t copy;
+    uint64_t count = 0;
+
+    while (status_is_ok(sys_cap_copy(child_start.handles[0], RIGHT_COPY | RIGHT_CALL, &copy)))
+        count++;
+    child_exit((int64_t)count);
+}
+
+static void test_hostile_hoarder_hits_its_budget(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    handle_t budget, notification;
+
+    OK(sys_budget_create(info->budget, 600, 256 << 10, 20, &budget));
+    OK(sys_notification_create(info->budget, &notification));
+    child_create(&child, budget, NULL);
+    start.handles[0] = child_give(&child, notification);
+    child_run(&child, &start, child_hoards);
+    int64_t count = child_end(&child);
+
+    CHECK(count > 100 && count < 100000);
+    OK(sys_notification_signal(notification, 1));
+    close_handle(notification);
+    close_handle(budget);
+}
+
+/* Many threads that never end; the process is killed with all of them. */
+static void child_thread(void)
+{
+    for (;;)
+        __atomic_fetch_add(&child_start.values[2], 1, __ATOMIC_RELAXED);
+}
+
+static void child_breeds(void)
+{
+    static unsigned char stack[4096] __attribute__((aligned(16)));
+    handle_t thread;
+    uint64_t count = 0;
+
+    while (status_is_ok(sys_thread_create(child_start.handles[0], child_start.handles[1], &thread))) {
+        count++;
+        if (count < 20)
+            status_ignore(sys_thread_start(thread, (uint64_t)child_thread, (uint64_t)stack + 4000, 0, 0));
+    }
+    __atomic_store_n(&child_start.values[1], count, __ATOMIC_SEQ_CST);
+    for (;;)
+        status_ignore(sys_thread_sleep(in_ms(1000)));
+}
+
+static void test_hostile_breeder_is_killed(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    handle_t budget;
+    uint32_t count = 0;
+
+    OK(sys_budget_create(info->budget, 600, 256 << 10, 20, &budget));
+    child_create(&child, budget, NULL);
+    start.handles[0] = child_give(&child, child.process);
+    start.handles[1] = child_give(&child, budget);
+    child_run(&child, &start, child_breeds);
+    CHECK(EVENTUALLY(status_is_ok(sys_aspace_load32(child.aspace, (uint64_t)&child_start.values[1], &count)) && count != 0));
+    CHECK(count > 20);
+    OK(sys_process_kill(child.process, 1));
+    CHECK(child_end(&child) == 1);
+    close_handle(budget);
+}
+
+const struct test hostile_tests[] = {
+    TEST(test_hostile_pointers),
+    TEST(test_hostile_write_to_code),
+    TEST(test_hostile_numbers),
+    TEST(test_hostile_accesses_end_the_process),
+    TEST(test_hostile_instructions_end_the_process),
+    TEST(test_hostile_hoarder_hits_its_budget),
+    TEST(test_hostile_breeder_is_killed),
+    {0},
+};

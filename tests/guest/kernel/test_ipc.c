@@ -1,0 +1,586 @@
+/* Endpoints: calls, replies, capabilities, granted buffers, badges, epochs, endings. */
+#include "guest.h"
+
+#include <kstring.h>
+
+enum { LABEL_ADD = 1, LABEL_ECHO, LABEL_CAPS, LABEL_GRANT, LABEL_SAVE, LABEL_SLOW, LABEL_STOP };
+
+struct server {
+    handle_t endpoint, queue;
+    uint64_t token;                                 /* a saved reply */
+    uint64_t closed_badge;                          /* of the last CLOSED */
+    uint64_t event_cookie;
+    uint64_t last_badge;
+    uint32_t calls;
+    handle_t received;                              /* capability of the last LABEL_CAPS */
+    struct worker worker;
+};
+
+static handle_t endpoint_new(void)
+{
+    handle_t handle = 0;
+
+    OK(sys_endpoint_create(info->budget, &handle));
+    return handle;
+}
+
+/* Reads granted buffer 0 of the caller, turns its bytes over, writes them to granted buffer 1. Returns the bytes done. */
+static uint64_t serve_grants(const struct worker *self)
+{
+    static char copy[70000];
+    uint64_t done = 0, part = 0;
+    uint64_t length = self->buffer->grant_lengths[0];
+
+    while (done < length && done < sizeof(copy) &&
+           status_is_ok(sys_endpoint_reply_read(0, 0, done, copy + done, sizeof(copy) - done, &part)) && part != 0)
+        done += part;
+    for (uint64_t i = 0; i < done; i++)
+        copy[i] = (char)~copy[i];
+    for (uint64_t written = 0; written < done; written += part) {
+        if (!status_is_ok(sys_endpoint_reply_write(0, 1, written, copy + written, done - written, &part)) || part == 0)
+            return written;
+    }
+    CHECK_STATUS(STATUS_DENIED, sys_endpoint_reply_write(0, 0, 0, copy, 1, &part));
+    CHECK_STATUS(STATUS_DENIED, sys_endpoint_reply_read(0, 1, 0, copy, 1, &part));
+    CHECK_STATUS(STATUS_RANGE, sys_endpoint_reply_read(0, 2, 0, copy, 1, &part));
+    CHECK_STATUS(STATUS_RANGE, sys_endpoint_reply_read(0, 0, length + 1, copy, 1, &part));
+    return done;
+}
+
+/* What happens to one call; true: answer with @regs. */
+static bool serve_call(struct server *server, struct worker *self, struct ipc_regs *regs)
+{
+    uint64_t message = regs->info;
+
+    __atomic_fetch_add(&server->calls, 1, __ATOMIC_SEQ_CST);
+    server->last_badge = regs->target;
+    regs->info = 0;
+    switch ((uint32_t)message) {
+    case LABEL_ADD:
+        regs->words[0] = regs->words[0] + regs->words[1] + regs->words[2] + regs->words[3] + regs->words[4] + regs->words[5];
+        return true;
+    case LABEL_ECHO:
+        for (uint64_t i = 0; i < (message >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK); i++)
+            self->buffer->data[i] ^= 0xff;
+        regs->info = message_info(LABEL_ECHO, (uint32_t)(message >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK), 0, 0);
+        return true;
+    case LABEL_CAPS:
+        server->received = message_caps(message) != 0 ? self->buffer->received[0] : 0;
+        /* Answer with a capability of our own. */
+        OK(sys_notification_create(info->budget, &self->value));
+        self->buffer->caps[0] = (struct cap_out){self->value, 0, 0, CAP_TRANSFER_MOVE};
+        regs->info = message_info(LABEL_CAPS, 0, 1, 0);
+        return true;
+    case LABEL_GRANT:
+        regs->words[0] = serve_grants(self);
+        return true;
+    case LABEL_SAVE:
+        OK(sys_endpoint_reply_save(&server->token));
+        return false;
+    case LABEL_SLOW:
+        sleep_ms(50);
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void serve(struct worker *self)
+{
+    struct server *server = self->context;
+    struct ipc_regs regs = {.target = server->endpoint, .deadline = DEADLINE_NEVER, .queue = server->queue};
+    status_t status = ipc_raw_receive(&regs);
+
+    self->buffer->accept = 1;
+    while (status_is_ok(status)) {
+        bool answer = false, stop = false;
+
+        switch (message_kind(regs.info)) {
+        case IPC_KIND_CALL:
+            stop = (uint32_t)regs.info == LABEL_STOP;
+            answer = serve_call(server, self, &regs);
+            break;
+        case IPC_KIND_EVENT:
+            server->event_cookie = regs.target;
+            break;
+        case IPC_KIND_CLOSED:
+            __atomic_store_n(&server->closed_badge, regs.target, __ATOMIC_SEQ_CST);
+            break;
+        default:
+            break;
+        }
+        if (stop) {
+            regs.target = 0;
+            OK(ipc_raw_reply(&regs));
+            return;
+        }
+        regs.target = server->endpoint;
+        regs.deadline = DEADLINE_NEVER;
+        regs.queue = server->queue;
+        status = answer ? ipc_raw_reply_receive(&regs) : ipc_raw_receive(&regs);
+    }
+    self->value = (uint64_t)status_code(status);
+}
+
+static void server_start(struct server *server)
+{
+    memset(server, 0, sizeof(*server));
+    server->endpoint = endpoint_new();
+    OK(sys_queue_create(info->budget, &server->queue));
+    worker_start(&server->worker, serve, server);
+}
+
+static status_t call(handle_t target, uint32_t label, struct ipc_regs *regs)
+{
+    *regs = (struct ipc_regs){.target = target, .info = label, .deadline = in_ms(5000)};
+    return ipc_raw_call(regs);
+}
+
+static void server_stop(struct server *server)
+{
+    struct ipc_regs regs;
+
+    OK(call(server->endpoint, LABEL_STOP, &regs));
+    CHECK(worker_join(&server->worker));
+    close_handle(server->endpoint);
+    close_handle(server->queue);
+}
+
+static void test_ipc_words_and_data(void)
+{
+    struct server server;
+    struct ipc_regs regs;
+
+    server_start(&server);
+    for (uint64_t i = 0; i < 200; i++) {
+        regs = (struct ipc_regs){.target = server.endpoint, .info = LABEL_ADD, .words = {i, 2, 3, 4, 5, 6}, .deadline = DEADLINE_NEVER};
+        OK(ipc_raw_call(&regs));
+        CHECK(regs.words[0] == i + 20 && (uint32_t)regs.info == 0);
+    }
+    for (unsigned bytes = 1; bytes <= IPC_DATA_MAX; bytes += 307) {
+        memset(my_buffer()->data, 0x5a, bytes);
+        regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_ECHO, bytes, 0, 0), .deadline = DEADLINE_NEVER};
+        OK(ipc_raw_call(&regs));
+        CHECK(my_buffer()->data[0] == 0xa5 && my_buffer()->data[bytes - 1] == 0xa5);
+        CHECK(regs.info == message_info(LABEL_ECHO, bytes, 0, 0));
+    }
+    CHECK(server.last_badge == 0);
+    CHECK_STATUS(STATUS_INVALID, (regs = (struct ipc_regs){.target = server.endpoint,
+                                                           .info = message_info(LABEL_ECHO, IPC_DATA_MAX + 1, 0, 0),
+                                                           .deadline = DEADLINE_NEVER},
+                                  ipc_raw_call(&regs)));
+    CHECK_STATUS(STATUS_BAD_HANDLE, call(12345, LABEL_ADD, &regs));
+    CHECK_STATUS(STATUS_WRONG_TYPE, call(server.queue, LABEL_ADD, &regs));
+    handle_t weak = with_rights(server.endpoint, RIGHT_RECEIVE);
+
+    CHECK_STATUS(STATUS_DENIED, call(weak, LABEL_ADD, &regs));
+    close_handle(weak);
+    server_stop(&server);
+}
+
+static void test_ipc_carries_capabilities(void)
+{
+    struct server server;
+    struct ipc_regs regs;
+    handle_t sent, got;
+    uint64_t bits;
+
+    server_start(&server);
+    OK(sys_notification_create(info->budget, &sent));
+    my_buffer()->caps[0] = (struct cap_out){sent, 0, RIGHT_CALL, CAP_TRANSFER_DERIVE};
+    my_buffer()->accept = 1;
+    OK(call(server.endpoint, 0, &regs));
+    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_CAPS, 0, 1, 0), .deadline = DEADLINE_NEVER};
+    OK(ipc_raw_call(&regs));
+    CHECK(message_caps(regs.info) == 1 && server.received != 0);
+    got = my_buffer()->received[0];
+    OK(sys_notification_signal(server.received, 6));
+    OK(sys_notification_poll(sent, 6, &bits));
+    CHECK(bits == 6);
+    OK(sys_cap_revoke(sent));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(server.received, 6));
+    OK(sys_notification_signal(got, 1));
+    close_handle(got);
+    /* Nobody announces a slot: the capability of the reply does not land anywhere. */
+    my_buffer()->accept = 0;
+    my_buffer()->received[0] = 0;
+    regs = (struct ipc_regs){.target = server.endpoint, .info = LABEL_CAPS, .deadline = DEADLINE_NEVER};
+    OK(ipc_raw_call(&regs));
+    CHECK(message_caps(regs.info) == 0 && my_buffer()->received[0] == 0);
+    my_buffer()->caps[0] = (struct cap_out){sent, 0, RIGHT_SPEND, CAP_TRANSFER_COPY};
+    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_CAPS, 0, 1, 0), .deadline = DEADLINE_NEVER};
+    CHECK_STATUS(STATUS_DENIED, ipc_raw_call(&regs));
+    my_buffer()->caps[0].handle = 99;
+    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_CAPS, 0, 1, 0), .deadline = DEADLINE_NEVER};
+    CHECK_STATUS(STATUS_BAD_HANDLE, ipc_raw_call(&regs));
+    close_handle(sent);
+    server_stop(&server);
+}
+
+static void test_ipc_grants_are_read_and_written(void)
+{
+    enum { BYTES = 65536 };
+    struct server server;
+    struct ipc_regs regs;
+    handle_t memory;
+    char *area = map_new(2 * BYTES, &memory);
+
+    server_start(&server);
+    for (unsigned i = 0; i < BYTES; i++)
+        area[i] = (char)(i * 31);
+    my_buffer()->grants[0] = (struct grant){(uint64_t)area, BYTES, RIGHT_READ, 0};
+    my_buffer()->grants[1] = (struct grant){(uint64_t)area + BYTES, BYTES, RIGHT_WRITE, 0};
+    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_GRANT, 0, 0, 2), .deadline = DEADLINE_NEVER};
+    OK(ipc_raw_call(&regs));
+    CHECK(regs.words[0] == BYTES);
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < BYTES; i++)
+        wrong += area[BYTES + i] != (char)~(i * 31);
+    CHECK(wrong == 0);
+    /* The second half of the target is not mapped: as far as it goes. */
+    unmap(area + BYTES + BYTES / 2, BYTES / 2);
+    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_GRANT, 0, 0, 2), .deadline = DEADLINE_NEVER};
+    OK(ipc_raw_call(&regs));
+    CHECK(regs.words[0] == BYTES / 2);
+    my_buffer()->grants[0] = (struct grant){KERNEL_ADDRESS, 4096, RIGHT_READ, 0};
+    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_GRANT, 0, 0, 2), .deadline = DEADLINE_NEVER};
+    OK(ipc_raw_call(&regs));
+    CHECK(regs.words[0] == 0);
+    server_stop(&server);
+    unmap(area, 2 * BYTES);
+    close_handle(memory);
+}
+
+static void test_ipc_badges_and_closed(void)
+{
+    struct server server;
+    struct ipc_regs regs;
+    handle_t session, copy;
+
+    server_start(&server);
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL | RIGHT_COPY, 77, &session));
+    OK(call(session, LABEL_ADD, &regs));
+    CHECK(server.last_badge == 77);
+    OK(sys_cap_copy(session, RIGHT_CALL, &copy));
+    close_handle(session);
+    sleep_ms(5);
+    CHECK(server.closed_badge == 0);
+    OK(call(copy, LABEL_ADD, &regs));
+    close_handle(copy);
+    CHECK(EVENTUALLY(__atomic_load_n(&server.closed_badge, __ATOMIC_SEQ_CST) == 77));
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL | RIGHT_COPY, 78, &session));
+    OK(sys_cap_revoke(server.endpoint));
+    CHECK(EVENTUALLY(__atomic_load_n(&server.closed_badge, __ATOMIC_SEQ_CST) == 78));
+    server_stop(&server);
+}
+
+static void test_ipc_epochs_make_sessions_stale(void)
+{
+    struct server server;
+    struct ipc_regs regs;
+    handle_t session, connect, other;
+
+    server_start(&server);
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL | RIGHT_COPY, 5, &session));
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL | RIGHT_COPY, 0, &connect));
+    OK(call(session, LABEL_ADD, &regs));
+    OK(sys_endpoint_new_epoch(server.endpoint));
+    CHECK_STATUS(STATUS_STALE, call(session, LABEL_ADD, &regs));
+    OK(sys_cap_derive(session, RIGHT_CALL, 0, &other));
+    CHECK_STATUS(STATUS_STALE, call(other, LABEL_ADD, &regs));
+    OK(call(connect, LABEL_ADD, &regs));
+    close_handle(other);
+    close_handle(session);
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL, 6, &session));
+    OK(call(session, LABEL_ADD, &regs));
+    close_handle(session);
+    close_handle(connect);
+    server_stop(&server);
+}
+
+static void test_ipc_deadline_and_nowait(void)
+{
+    struct server server;
+    struct ipc_regs regs;
+    handle_t nobody = endpoint_new();
+    uint64_t begin = now_ns();
+
+    regs = (struct ipc_regs){.target = nobody, .info = LABEL_ADD, .deadline = begin + 5 * MS};
+    CHECK_STATUS(STATUS_TIMED_OUT, ipc_raw_call(&regs));
+    CHECK(now_ns() >= begin + 5 * MS);
+    regs = (struct ipc_regs){.target = nobody, .info = LABEL_ADD | UINT64_C(1) << IPC_INFO_NOWAIT_SHIFT, .deadline = DEADLINE_NEVER};
+    CHECK_STATUS(STATUS_BUSY, ipc_raw_call(&regs));
+    regs = (struct ipc_regs){.target = nobody, .deadline = in_ms(3)};
+    CHECK_STATUS(STATUS_TIMED_OUT, ipc_raw_receive(&regs));
+    close_handle(nobody);
+    server_start(&server);
+    /* The call is accepted, the answer comes too late; the server notices nothing and goes on. */
+    regs = (struct ipc_regs){.target = server.endpoint, .info = LABEL_SLOW, .deadline = in_ms(10)};
+    CHECK_STATUS(STATUS_TIMED_OUT, ipc_raw_call(&regs));
+    OK(call(server.endpoint, LABEL_ADD, &regs));
+    server_stop(&server);
+}
+
+static void save_caller(struct worker *self)
+{
+    struct ipc_regs regs;
+
+    self->value = (uint64_t)status_code(call(*(handle_t *)self->context, LABEL_SAVE, &regs));
+    if (status_is_ok(status_from_code(self->value)))
+        self->value = regs.words[0];
+}
+
+static void test_ipc_saved_replies(void)
+{
+    struct server server;
+    struct worker caller;
+    struct ipc_regs regs;
+    uint64_t done;
+    char byte;
+
+    server_start(&server);
+    worker_start(&caller, save_caller, &server.endpoint);
+    CHECK(EVENTUALLY(__atomic_load_n(&server.token, __ATOMIC_SEQ_CST) != 0));
+    OK(call(server.endpoint, LABEL_ADD, &regs));    /* the server is free meanwhile */
+    CHECK(caller.done == 0);
+    regs = (struct ipc_regs){.target = server.token + 1, .words = {1}};
+    CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
+    regs = (struct ipc_regs){.target = server.token, .words = {4711}};
+    OK(ipc_raw_reply(&regs));                       /* from another thread than the one that saved it */
+    CHECK(worker_join(&caller) && caller.value == 4711);
+    regs = (struct ipc_regs){.target = server.token, .words = {1}};
+    CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
+    CHECK_STATUS(STATUS_GONE, sys_endpoint_reply_read(server.token, 0, 0, &byte, 1, &done));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_endpoint_reply_save(&done));
+    /* The caller is interrupted: its reply is gone. */
+    server.token = 0;
+    worker_start(&caller, save_caller, &server.endpoint);
+    CHECK(EVENTUALLY(__atomic_load_n(&server.token, __ATOMIC_SEQ_CST) != 0));
+    sleep_ms(2);
+    OK(sys_thread_interrupt(caller.thread));
+    CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_INTERRUPTED);
+    regs = (struct ipc_regs){.target = server.token};
+    CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
+    server_stop(&server);
+}
+
+static void plain_caller(struct worker *self)
+{
+    struct ipc_regs regs;
+
+    self->value = (uint64_t)status_code(call(*(handle_t *)self->context, LABEL_ADD, &regs));
+}
+
+static void receive_and_leave(struct worker *self)
+{
+    struct ipc_regs regs = {.target = *(handle_t *)self->context, .deadline = in_ms(3000)};
+
+    self->value = (uint64_t)status_code(ipc_raw_receive(&regs));
+}
+
+static void test_ipc_endings_are_told(void)
+{
+    handle_t endpoint = endpoint_new();
+    struct worker caller, server;
+
+    /* Queued, and the endpoint ends. */
+    worker_start(&caller, plain_caller, &endpoint);
+    sleep_ms(5);
+    close_handle(endpoint);
+    CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_PEER_DIED);
+    /* Receiving, and the endpoint ends. */
+    endpoint = endpoint_new();
+    worker_start(&server, receive_and_leave, &endpoint);
+    sleep_ms(5);
+    close_handle(endpoint);
+    CHECK(worker_join(&server) && status_from_code(server.value) == STATUS_GONE);
+    /* Accepted, and the server's thread ends without an answer. */
+    endpoint = endpoint_new();
+    worker_start(&server, receive_and_leave, &endpoint);
+    sleep_ms(5);
+    worker_start(&caller, plain_caller, &endpoint);
+    CHECK(worker_join(&server));
+    CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_PEER_DIED);
+    /* Queued through a capability that is revoked. */
+    handle_t through = with_rights(endpoint, RIGHT_CALL);
+
+    worker_start(&caller, plain_caller, &through);
+    sleep_ms(5);
+    OK(sys_cap_revoke(endpoint));
+    CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_BAD_HANDLE);
+    close_handle(endpoint);
+}
+
+static void test_ipc_receives_events(void)
+{
+    struct server server;
+    handle_t notification;
+    struct ipc_regs regs;
+
+    server_start(&server);
+    OK(sys_notification_create(info->budget, &notification));
+    OK(sys_notification_bind(notification, server.queue, 4321));
+    sleep_ms(2);
+    OK(sys_notification_signal(notification, 1));
+    CHECK(EVENTUALLY(*(volatile uint64_t *)&server.event_cookie == 4321));
+    OK(call(server.endpoint, LABEL_ADD, &regs));
+    close_handle(notification);
+    server_stop(&server);
+}
+
+struct load {
+    handle_t endpoint;
+    uint32_t calls;
+};
+
+static void load_caller(struct worker *self)
+{
+    struct load *load = self->context;
+    struct ipc_regs regs;
+
+    for (uint32_t i = 0; i < load->calls; i++) {
+        regs = (struct ipc_regs){.target = load->endpoint, .info = LABEL_ADD, .words = {i, i}, .deadline = in_ms(10000)};
+        if (!status_is_ok(ipc_raw_call(&regs)) || regs.words[0] != 2u * i)
+            return;
+        self->value++;
+    }
+}
+
+/* Callers on all CPUs, two workers at one endpoint. */
+static void test_ipc_many_callers(void)
+{
+    enum { CALLERS = 5, CALLS = 1000 };
+    struct server server;
+    struct worker second, callers[CALLERS];
+    struct load load = {.calls = CALLS};
+    struct ipc_regs regs;
+
+    server_start(&server);
+    worker_start(&second, serve, &server);
+    load.endpoint = server.endpoint;
+    for (unsigned i = 0; i < CALLERS; i++)
+        worker_start(&callers[i], load_caller, &load);
+    for (unsigned i = 0; i < CALLERS; i++)
+        CHECK(worker_join(&callers[i]) && callers[i].value == CALLS);
+    CHECK(server.calls == CALLERS * CALLS);
+    OK(call(server.endpoint, LABEL_STOP, &regs));
+    OK(call(server.endpoint, LABEL_STOP, &regs));
+    CHECK(worker_join(&second) && worker_join(&server.worker));
+    close_handle(server.endpoint);
+    close_handle(server.queue);
+}
+
+/* ── Between processes ───────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* In the child: answers until it is told to stop. handles[0] is the endpoint. */
+static void child_server(void)
+{
+    struct ipc_regs regs = {.target = child_start.handles[0], .deadline = DEADLINE_NEVER};
+    status_t status = ipc_raw_receive(&regs);
+
+    while (status_is_ok(status)) {
+        if ((uint32_t)regs.info == LABEL_STOP)
+            child_exit(3);
+        if ((uint32_t)regs.info == LABEL_SAVE) {
+            uint64_t token;
+
+            status_ignore(sys_endpoint_reply_save(&token));
+            regs.target = child_start.handles[0];
+            regs.deadline = DEADLINE_NEVER;
+            status = ipc_raw_receive(&regs);
+            continue;
+        }
+        regs.words[0] = regs.words[0] * 2 + (message_kind(regs.info) == IPC_KIND_CALL ? 1 : 0);
+        regs.target = child_start.handles[0];
+        regs.info = 0;
+        regs.deadline = DEADLINE_NEVER;
+        regs.queue = 0;
+        status = ipc_raw_reply_receive(&regs);
+    }
+    child_exit(status_code(status));
+}
+
+static void test_ipc_between_processes(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    struct ipc_regs regs;
+    handle_t endpoint = endpoint_new();
+
+    child_create(&child, 0, NULL);
+    start.handles[0] = child_give(&child, endpoint);
+    child_run(&child, &start, child_server);
+    for (uint64_t i = 0; i < 300; i++) {
+        regs = (struct ipc_regs){.target = endpoint, .info = LABEL_ADD, .words = {i}, .deadline = in_ms(5000)};
+        OK(ipc_raw_call(&regs));
+        CHECK(regs.words[0] == 2 * i + 1);
+    }
+    /* It dies in the middle of a call. */
+    CHECK_STATUS(STATUS_PEER_DIED, call(endpoint, LABEL_STOP, &regs));
+    CHECK(child_end(&child) == 3);
+    close_handle(endpoint);
+}
+
+static void test_ipc_server_process_killed(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    struct worker caller;
+    handle_t endpoint = endpoint_new();
+
+    child_create(&child, 0, NULL);
+    start.handles[0] = child_give(&child, endpoint);
+    child_run(&child, &start, child_server);
+    worker_start(&caller, save_caller, &endpoint);
+    sleep_ms(10);
+    OK(sys_process_kill(child.process, 9));
+    CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_PEER_DIED);
+    CHECK(child_end(&child) == 9);
+    close_handle(endpoint);
+}
+
+/* In the child: calls and never gets an answer. */
+static void child_caller(void)
+{
+    struct ipc_regs regs = {.target = child_start.handles[0], .info = LABEL_SAVE, .deadline = DEADLINE_NEVER};
+
+    child_exit(status_code(ipc_raw_call(&regs)));
+}
+
+static void test_ipc_client_process_killed(void)
+{
+    struct server server;
+    struct child child;
+    struct child_start start = {0};
+    struct ipc_regs regs;
+
+    server_start(&server);
+    child_create(&child, 0, NULL);
+    start.handles[0] = child_give(&child, server.endpoint);
+    child_run(&child, &start, child_caller);
+    CHECK(EVENTUALLY(__atomic_load_n(&server.token, __ATOMIC_SEQ_CST) != 0));
+    OK(sys_process_kill(child.process, 8));
+    CHECK(child_end(&child) == 8);
+    regs = (struct ipc_regs){.target = server.token};
+    CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
+    OK(call(server.endpoint, LABEL_ADD, &regs));
+    server_stop(&server);
+}
+
+const struct test ipc_tests[] = {
+    TEST(test_ipc_words_and_data),
+    TEST(test_ipc_carries_capabilities),
+    TEST(test_ipc_grants_are_read_and_written),
+    TEST(test_ipc_badges_and_closed),
+    TEST(test_ipc_epochs_make_sessions_stale),
+    TEST(test_ipc_deadline_and_nowait),
+    TEST(test_ipc_saved_replies),
+    TEST(test_ipc_endings_are_told),
+    TEST(test_ipc_receives_events),
+    TEST(test_ipc_many_callers),
+    TEST(test_ipc_between_processes),
+    TEST(test_ipc_server_process_killed),
+    TEST(test_ipc_client_process_killed),
+    {0},
+};

@@ -1,0 +1,449 @@
+/* Memory objects and address spaces. */
+#include "guest.h"
+
+#include <kstring.h>
+
+static handle_t memory_new(uint64_t pages, uint32_t flags)
+{
+    handle_t handle = 0;
+
+    OK(sys_memory_create(info->budget, pages * PAGE_SIZE, flags, &handle));
+    return handle;
+}
+
+static uint64_t map(handle_t memory, uint64_t pages, uint32_t flags)
+{
+    uint64_t address = 0;
+
+    OK(sys_aspace_map(info->aspace, memory, 0, 0, pages * PAGE_SIZE, flags, 0, &address));
+    return address;
+}
+
+static uint64_t word_of(handle_t memory, uint64_t offset)
+{
+    uint64_t word = ~UINT64_C(0);
+
+    OK(sys_memory_read(memory, offset, &word, sizeof(word)));
+    return word;
+}
+
+static void word_to(handle_t memory, uint64_t offset, uint64_t word)
+{
+    OK(sys_memory_write(memory, offset, &word, sizeof(word)));
+}
+
+static void test_memory_reads_and_writes(void)
+{
+    handle_t memory = memory_new(3, 0);
+    char text[32] = {0};
+    uint64_t bytes, present;
+
+    CHECK(word_of(memory, 8) == 0);
+    OK(sys_memory_write(memory, PAGE_SIZE - 4, "across pages", 12));
+    OK(sys_memory_read(memory, PAGE_SIZE - 4, text, 12));
+    CHECK(memcmp(text, "across pages", 12) == 0);
+    CHECK_STATUS(STATUS_RANGE, sys_memory_read(memory, 3 * PAGE_SIZE - 4, text, 8));
+    CHECK_STATUS(STATUS_RANGE, sys_memory_write(memory, UINT64_MAX - 2, text, 8));
+    OK(sys_memory_size(memory, &bytes));
+    CHECK(bytes == 3 * PAGE_SIZE);
+    OK(sys_memory_query(memory, 0, 3 * PAGE_SIZE, &present));
+    CHECK(present == 2 || present == 3);
+    OK(sys_memory_discard(memory, 0, PAGE_SIZE));
+    CHECK(word_of(memory, PAGE_SIZE - 8) == 0);
+    CHECK_STATUS(STATUS_RANGE, sys_memory_discard(memory, 2 * PAGE_SIZE, 2 * PAGE_SIZE));
+    CHECK_STATUS(STATUS_INVALID, sys_memory_create(info->budget, PAGE_SIZE, 1u << 20, &memory));
+    handle_t weak = with_rights(memory, RIGHT_READ);
+
+    CHECK_STATUS(STATUS_DENIED, sys_memory_write(weak, 0, text, 1));
+    close_handle(weak);
+    close_handle(memory);
+}
+
+static void test_memory_size_changes(void)
+{
+    handle_t memory = memory_new(4, 0);
+    uint64_t bytes;
+
+    word_to(memory, 3 * PAGE_SIZE, 77);
+    OK(sys_memory_set_size(memory, 2 * PAGE_SIZE));
+    OK(sys_memory_size(memory, &bytes));
+    CHECK(bytes == 2 * PAGE_SIZE);
+    OK(sys_memory_set_size(memory, 8 * PAGE_SIZE));
+    CHECK(word_of(memory, 3 * PAGE_SIZE) == 0);
+    close_handle(memory);
+}
+
+static void test_memory_clones_are_copies(void)
+{
+    handle_t first = memory_new(4, 0), second, third, part;
+
+    word_to(first, 0, 1);
+    word_to(first, PAGE_SIZE, 2);
+    OK(sys_memory_clone(first, info->budget, 0, 4 * PAGE_SIZE, &second));
+    OK(sys_memory_clone(second, info->budget, 0, 4 * PAGE_SIZE, &third));
+    OK(sys_memory_clone(first, info->budget, PAGE_SIZE, PAGE_SIZE, &part));
+    word_to(first, 0, 11);
+    word_to(second, PAGE_SIZE, 22);
+    word_to(third, 3 * PAGE_SIZE, 33);
+    CHECK(word_of(first, 0) == 11 && word_of(second, 0) == 1 && word_of(third, 0) == 1);
+    CHECK(word_of(first, PAGE_SIZE) == 2 && word_of(second, PAGE_SIZE) == 22 && word_of(third, PAGE_SIZE) == 2);
+    CHECK(word_of(first, 3 * PAGE_SIZE) == 0 && word_of(third, 3 * PAGE_SIZE) == 33);
+    CHECK(word_of(part, 0) == 2);
+    close_handle(first);
+    CHECK(word_of(second, 0) == 1 && word_of(part, 0) == 2);
+    CHECK_STATUS(STATUS_RANGE, sys_memory_clone(second, info->budget, 3 * PAGE_SIZE, 2 * PAGE_SIZE, &first));
+    close_handle(second);
+    close_handle(third);
+    close_handle(part);
+}
+
+/* A chain of clones, each written to, as a shell's forks make it. */
+static void test_memory_clone_chain(void)
+{
+    handle_t at = memory_new(8, 0), next;
+
+    for (uint64_t i = 0; i < 200; i++) {
+        word_to(at, i % 8 * PAGE_SIZE, i);
+        OK(sys_memory_clone(at, info->budget, 0, 8 * PAGE_SIZE, &next));
+        close_handle(at);
+        at = next;
+    }
+    for (uint64_t i = 192; i < 200; i++)
+        CHECK(word_of(at, i % 8 * PAGE_SIZE) == i);
+    close_handle(at);
+}
+
+/* What is mapped is shared until a clone is made, then copied page by page on writing, on both sides. */
+static void test_memory_clone_of_mapped_pages(void)
+{
+    handle_t memory, clone;
+    volatile uint64_t *words = map_new(4 * PAGE_SIZE, &memory);
+
+    words[0] = 5;
+    CHECK(word_of(memory, 0) == 5);
+    OK(sys_memory_clone(memory, info->budget, 0, 4 * PAGE_SIZE, &clone));
+    words[0] = 6;
+    words[512] = 7;
+    CHECK(word_of(memory, 0) == 6 && word_of(clone, 0) == 5 && word_of(clone, PAGE_SIZE) == 0);
+    volatile uint64_t *cloned = (volatile uint64_t *)map(clone, 4, MAP_READ | MAP_WRITE);
+
+    CHECK(cloned[0] == 5);
+    cloned[0] = 8;
+    CHECK(words[0] == 6 && word_of(clone, 0) == 8);
+    unmap((void *)(uintptr_t)cloned, 4 * PAGE_SIZE);
+    unmap((void *)(uintptr_t)words, 4 * PAGE_SIZE);
+    close_handle(clone);
+    close_handle(memory);
+}
+
+static void test_memory_contiguous_for_dma(void)
+{
+    handle_t memory = memory_new(5, MEMORY_CONTIGUOUS | MEMORY_LOW), space;
+    uint64_t addresses[5], mapping;
+
+    OK(sys_dmaspace_create(info->dma, info->budget, &space));
+    OK(sys_dmaspace_map(space, memory, 0, 5 * PAGE_SIZE, addresses, sizeof(addresses), &mapping));
+    for (unsigned i = 0; i < 5; i++)
+        CHECK(addresses[i] == addresses[0] + i * PAGE_SIZE && addresses[i] < UINT64_C(1) << 32 && addresses[i] % PAGE_SIZE == 0);
+    CHECK_STATUS(STATUS_RANGE, sys_dmaspace_map(space, memory, PAGE_SIZE, 5 * PAGE_SIZE, addresses, sizeof(addresses), &mapping));
+    CHECK_STATUS(STATUS_RANGE, sys_dmaspace_map(space, memory, 0, 2 * PAGE_SIZE, addresses, 8, &mapping));
+    CHECK_STATUS(STATUS_INVALID, sys_dmaspace_map(space, memory, 1, PAGE_SIZE, addresses, 8, &mapping));
+    CHECK_STATUS(STATUS_FAULT, sys_dmaspace_map(space, memory, 0, PAGE_SIZE, (void *)8, 8, &mapping));
+    OK(sys_dmaspace_unmap(space, mapping));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, mapping));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, 0));
+    close_handle(space);
+    close_handle(memory);
+}
+
+/* Pinned pages stay while the Memory is revoked or closed; the space's end lets them go (the leak check sees that). */
+static void test_dmaspace_pins_and_severs(void)
+{
+    handle_t memory = memory_new(8, 0), space, derived = with_rights(memory, RIGHT_READ | RIGHT_WRITE);
+    uint64_t addresses[8], again[8], first, second;
+
+    OK(sys_dmaspace_create(info->dma, info->budget, &space));
+    OK(sys_dmaspace_map(space, derived, 0, 8 * PAGE_SIZE, addresses, sizeof(addresses), &first));
+    OK(sys_dmaspace_map(space, memory, 0, 8 * PAGE_SIZE, again, sizeof(again), &second));
+    CHECK(memcmp(addresses, again, sizeof(again)) == 0 && first != second);
+    OK(sys_cap_revoke(memory));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, first));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, second));
+    OK(sys_dmaspace_map(space, memory, 0, 8 * PAGE_SIZE, again, sizeof(again), &second));
+    close_handle(memory);
+    close_handle(space);
+}
+
+static void test_memory_physical_windows(void)
+{
+    handle_t slice;
+    uint64_t address;
+
+    /* The I/O APIC of every PC; and RAM, which no slice may touch. */
+    OK(sys_memory_slice(info->physical, info->budget, 0xfec00000, PAGE_SIZE, &slice));
+    OK(sys_aspace_map(info->aspace, slice, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
+    unmap((void *)address, PAGE_SIZE);
+    CHECK_STATUS(STATUS_RANGE, sys_memory_slice(slice, info->budget, 0, 2 * PAGE_SIZE, &slice));
+    close_handle(slice);
+    CHECK(!status_is_ok(sys_memory_slice(info->physical, info->budget, 0x2000000, PAGE_SIZE, &slice)));
+    CHECK(!status_is_ok(sys_memory_slice(info->physical, info->budget, 0, UINT64_C(1) << 33, &slice)));
+    CHECK_STATUS(STATUS_RANGE, sys_memory_slice(info->physical, info->budget, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, &slice));
+    handle_t anonymous = memory_new(1, 0);
+
+    CHECK_STATUS(STATUS_WRONG_TYPE, sys_memory_slice(anonymous, info->budget, 0, PAGE_SIZE, &slice));
+    close_handle(anonymous);
+}
+
+static void test_init_finds_its_world(void)
+{
+    struct log_ring ring = {0};
+    struct boot_facts *facts = 0;
+    uint64_t address;
+    char magic[6];
+
+    OK(sys_memory_read(info->archive, 0, magic, sizeof(magic)));
+    CHECK(memcmp(magic, "070701", 6) == 0 && info->archive_bytes != 0);
+    CHECK_STATUS(STATUS_DENIED, sys_memory_write(info->archive, 0, magic, sizeof(magic)));
+    OK(sys_memory_read(info->log, 0, &ring, sizeof(ring)));
+    CHECK(ring.head != 0 && ring.capacity > 1000);
+    CHECK_STATUS(STATUS_DENIED, sys_memory_write(info->log, 0, &ring, sizeof(ring)));
+    OK(sys_aspace_map(info->aspace, info->boot, 0, 0, PAGE_SIZE, MAP_READ, 0, &address));
+    facts = (struct boot_facts *)address;
+    CHECK(facts->cpus >= 1 && facts->acpi_rsdp != 0);
+    unmap(facts, PAGE_SIZE);
+}
+
+/* ── Address spaces ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void test_aspace_maps_and_unmaps(void)
+{
+    handle_t memory = memory_new(4, 0);
+    uint64_t address = map(memory, 4, MAP_READ | MAP_WRITE), other;
+    volatile uint64_t *words = (volatile uint64_t *)address;
+    struct mapping_info mapping;
+
+    words[512] = 9;
+    CHECK(word_of(memory, PAGE_SIZE) == 9);
+    CHECK_STATUS(STATUS_EXISTS, sys_aspace_map(info->aspace, memory, address + PAGE_SIZE, 0, PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
+    CHECK_STATUS(STATUS_RANGE, sys_aspace_map(info->aspace, memory, 0, PAGE_SIZE, 4 * PAGE_SIZE, MAP_READ, 0, &other));
+    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, 0, 1, PAGE_SIZE, MAP_READ, 0, &other));
+    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, 0, 0, 0, MAP_READ, 0, &other));
+    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, 0xffff800000000000, 0, PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
+    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, UINT64_MAX - PAGE_SIZE + 1, 0, PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
+    OK(sys_aspace_query(info->aspace, address, &mapping));
+    CHECK(mapping.start == address && mapping.length == 4 * PAGE_SIZE && mapping.prot == (MAP_READ | MAP_WRITE));
+    OK(sys_aspace_unmap(info->aspace, address + PAGE_SIZE, PAGE_SIZE));
+    words[0] = 1;
+    words[1024] = 2;
+    OK(sys_aspace_query(info->aspace, address + PAGE_SIZE, &mapping));
+    CHECK(mapping.start == address + 2 * PAGE_SIZE && mapping.offset == 2 * PAGE_SIZE);
+    OK(sys_aspace_map(info->aspace, memory, address + PAGE_SIZE, 3 * PAGE_SIZE, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_FIXED, 5, &other));
+    words[512] = 10;
+    CHECK(words[1536] == 10 && word_of(memory, PAGE_SIZE) == 9);
+    OK(sys_aspace_unmap(info->aspace, address, 4 * PAGE_SIZE));
+    close_handle(memory);
+}
+
+static void test_aspace_never_writable_and_executable(void)
+{
+    handle_t memory = memory_new(1, 0);
+    handle_t readable = with_rights(memory, RIGHT_READ);
+    uint64_t address;
+
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_EXECUTE, 0, &address));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE, MAP_READ | MAP_EXECUTE, 0, &address));
+    OK(sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE, MAP_READ, 0, &address));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_protect(info->aspace, address, PAGE_SIZE, MAP_READ | MAP_WRITE));
+    unmap((void *)address, PAGE_SIZE);
+    OK(sys_aspace_map(info->aspace, memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_protect(info->aspace, address, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_EXECUTE));
+    unmap((void *)address, PAGE_SIZE);
+    close_handle(readable);
+    close_handle(memory);
+}
+
+/* Code written through one mapping and run through another. */
+static void test_aspace_executes_code(void)
+{
+#if defined(__x86_64__)
+    static const unsigned char code[] = {0xb8, 0x2a, 0x00, 0x00, 0x00, 0xc3}; /* mov $42, %eax; ret */
+    handle_t memory = memory_new(1, 0);
+    uint64_t address;
+
+    OK(sys_memory_write(memory, 0, code, sizeof(code)));
+    OK(sys_aspace_map(info->aspace, memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_EXECUTE, 0, &address));
+    CHECK(((int (*)(void))address)() == 42);
+    unmap((void *)address, PAGE_SIZE);
+    close_handle(memory);
+#endif
+}
+
+static void test_aspace_of_another_process(void)
+{
+    handle_t aspace, memory = memory_new(2, 0);
+    uint64_t address, done;
+    uint32_t word;
+    char text[16] = {0};
+
+    OK(sys_aspace_create(info->budget, &aspace));
+    OK(sys_aspace_map(aspace, memory, 0, 0, 2 * PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
+    OK(sys_aspace_write(aspace, address + PAGE_SIZE - 3, "hello there", 11, &done));
+    CHECK(done == 11);
+    OK(sys_aspace_read(aspace, address + PAGE_SIZE - 3, text, 11, &done));
+    CHECK(done == 11 && memcmp(text, "hello there", 11) == 0);
+    OK(sys_aspace_cmpxchg32(aspace, address + 8, 0, 5, &word));
+    CHECK(word == 0);
+    OK(sys_aspace_cmpxchg32(aspace, address + 8, 0, 6, &word));
+    CHECK(word == 5);
+    OK(sys_aspace_load32(aspace, address + 8, &word));
+    CHECK(word == 5 && word_of(memory, 8) == 5);
+    CHECK_STATUS(STATUS_INVALID, sys_aspace_load32(aspace, address + 1, &word));
+    CHECK_STATUS(STATUS_FAULT, sys_aspace_load32(aspace, address + 2 * PAGE_SIZE, &word));
+    status_t status = sys_aspace_read(aspace, address + 2 * PAGE_SIZE - 4, text, 8, &done);
+
+    CHECK(status == STATUS_FAULT || (status_is_ok(status) && done == 4));
+    close_handle(memory);
+    close_handle(aspace);
+}
+
+/* Mapped pages go when the capability through which they were mapped is revoked. */
+static void test_aspace_mapping_is_revoked(void)
+{
+    handle_t memory = memory_new(1, 0);
+    handle_t derived = with_rights(memory, RIGHT_READ | RIGHT_WRITE);
+    uint64_t address = map(derived, 1, MAP_READ | MAP_WRITE);
+    struct mapping_info mapping;
+    char byte;
+
+    *(volatile char *)address = 1;
+    OK(sys_cap_revoke(memory));
+    CHECK_STATUS(STATUS_FAULT, sys_memory_read(memory, 0, (void *)address, 1));
+    CHECK(!status_is_ok(sys_aspace_query(info->aspace, address, &mapping)) || mapping.start != address);
+    OK(sys_memory_read(memory, 0, &byte, 1));
+    CHECK(byte == 1);
+    close_handle(memory);
+}
+
+static void test_aspace_protect_changes_access(void)
+{
+    handle_t memory;
+    char *page = map_new(4 * PAGE_SIZE, &memory);
+
+    page[PAGE_SIZE] = 3;
+    OK(sys_aspace_protect(info->aspace, (uint64_t)page + PAGE_SIZE, PAGE_SIZE, MAP_READ));
+    CHECK_STATUS(STATUS_FAULT, sys_memory_read(memory, 0, page + PAGE_SIZE, 1));
+    CHECK(page[PAGE_SIZE] == 3);
+    page[0] = 1;
+    page[2 * PAGE_SIZE] = 2;
+    OK(sys_aspace_protect(info->aspace, (uint64_t)page, 4 * PAGE_SIZE, MAP_READ | MAP_WRITE));
+    page[PAGE_SIZE] = 4;
+    unmap(page, 4 * PAGE_SIZE);
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_aspace_protect(info->aspace, (uint64_t)page, PAGE_SIZE, MAP_READ));
+    close_handle(memory);
+}
+
+static void test_aspace_big_mappings(void)
+{
+    handle_t memory;
+    uint64_t bytes = 6u << 20;
+    volatile uint64_t *words = map_new(bytes, &memory);
+
+    for (uint64_t i = 0; i < bytes / PAGE_SIZE; i++)
+        words[i * 512] = i;
+    OK(sys_aspace_unmap(info->aspace, (uint64_t)words + (3u << 20), PAGE_SIZE));
+    for (uint64_t i = 0; i < bytes / PAGE_SIZE; i++) {
+        if (i != 768)
+            CHECK(words[i * 512] == i);
+    }
+    unmap((void *)(uintptr_t)words, bytes);
+    close_handle(memory);
+}
+
+/* ── Pagers ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct paged {
+    handle_t memory, queue;
+    bool fail;
+};
+
+/* Supplies pages whose first word is their offset + 1. */
+static void pager_run(struct worker *self)
+{
+    struct paged *paged = self->context;
+    struct event event;
+    uint64_t offset, bytes;
+    uint32_t kind;
+
+    while (status_is_ok(sys_queue_wait(paged->queue, in_ms(3000), &event))) {
+        if (event.kind != EVENT_PAGER)
+            break;                                  /* the test ends us by a notification */
+        while (status_is_ok(sys_memory_pager_next(paged->memory, &offset, &bytes, &kind))) {
+            handle_t source = memory_new(bytes / PAGE_SIZE, 0);
+
+            for (uint64_t at = 0; at < bytes; at += PAGE_SIZE)
+                word_to(source, at, offset + at + 1);
+            if (paged->fail)
+                OK(sys_memory_fail(paged->memory, offset, bytes, status_code(STATUS_IO)));
+            else
+                OK(sys_memory_supply(paged->memory, offset, source, 0, bytes));
+            close_handle(source);
+            self->value++;
+        }
+    }
+}
+
+static void test_pager_supplies_pages(void)
+{
+    struct paged paged = {.memory = memory_new(16, MEMORY_PAGED)};
+    struct worker pager;
+    handle_t stop;
+    uint64_t word;
+
+    OK(sys_queue_create(info->budget, &paged.queue));
+    OK(sys_notification_create(info->budget, &stop));
+    OK(sys_notification_bind(stop, paged.queue, 1));
+    OK(sys_memory_set_pager(paged.memory, paged.queue, 7));
+    worker_start(&pager, pager_run, &paged);
+    volatile uint64_t *words = (volatile uint64_t *)map(paged.memory, 16, MAP_READ | MAP_WRITE);
+
+    CHECK(words[512] == PAGE_SIZE + 1);             /* by a fault */
+    CHECK(word_of(paged.memory, 5 * PAGE_SIZE) == 5 * PAGE_SIZE + 1); /* by a system call that restarts */
+    words[512] = 99;
+    CHECK(word_of(paged.memory, PAGE_SIZE) == 99);
+    OK(sys_memory_read(paged.memory, 0, &word, 8));
+    CHECK(word == 1);
+    /* A copy out to a page that is not there. */
+    OK(sys_memory_write(paged.memory, 8, "x", 1));
+    OK(sys_memory_read(paged.memory, 0, (void *)(uintptr_t)&words[8 * 512 + 1], 8));
+    CHECK(words[8 * 512 + 1] == 1 && words[8 * 512] == 8 * PAGE_SIZE + 1);
+    paged.fail = true;
+    CHECK_STATUS(STATUS_IO, sys_memory_read(paged.memory, 10 * PAGE_SIZE, &word, 8));
+    OK(sys_notification_signal(stop, 1));
+    CHECK(worker_join(&pager) && pager.value >= 4);
+    unmap((void *)(uintptr_t)words, 16 * PAGE_SIZE);
+    close_handle(paged.memory);
+    close_handle(paged.queue);
+    close_handle(stop);
+}
+
+const struct test memory_tests[] = {
+    TEST(test_init_finds_its_world),
+    TEST(test_memory_reads_and_writes),
+    TEST(test_memory_size_changes),
+    TEST(test_memory_clones_are_copies),
+    TEST(test_memory_clone_chain),
+    TEST(test_memory_clone_of_mapped_pages),
+    TEST(test_memory_contiguous_for_dma),
+    TEST(test_dmaspace_pins_and_severs),
+    TEST(test_memory_physical_windows),
+    TEST(test_aspace_maps_and_unmaps),
+    TEST(test_aspace_never_writable_and_executable),
+    TEST(test_aspace_executes_code),
+    TEST(test_aspace_of_another_process),
+    TEST(test_aspace_mapping_is_revoked),
+    TEST(test_aspace_protect_changes_access),
+    TEST(test_aspace_big_mappings),
+    TEST(test_pager_supplies_pages),
+    {0},
+};

@@ -1,0 +1,506 @@
+/* Queues, channels, notifications, timers, interrupts, ports. */
+#include "guest.h"
+
+#include <kstring.h>
+
+static handle_t queue_new(void)
+{
+    handle_t handle = 0;
+
+    OK(sys_queue_create(info->budget, &handle));
+    return handle;
+}
+
+static handle_t notification_new(void)
+{
+    handle_t handle = 0;
+
+    OK(sys_notification_create(info->budget, &handle));
+    return handle;
+}
+
+static void test_queue_coalesces_and_keeps_order(void)
+{
+    handle_t queue = queue_new(), a = notification_new(), b = notification_new();
+    struct event event;
+
+    OK(sys_notification_bind(a, queue, 10));
+    OK(sys_notification_bind(b, queue, 20));
+    CHECK_STATUS(STATUS_BUSY, sys_notification_bind(a, queue, 11));
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, 0, &event));
+    OK(sys_notification_signal(b, 1));
+    OK(sys_notification_signal(a, 2));
+    OK(sys_notification_signal(b, 4));
+    OK(sys_queue_wait(queue, DEADLINE_NEVER, &event));
+    CHECK(event.cookie == 20 && event.kind == EVENT_NOTIFICATION && event.data == 5);
+    OK(sys_queue_wait(queue, DEADLINE_NEVER, &event));
+    CHECK(event.cookie == 10 && event.data == 2);
+    uint64_t begin = now_ns();
+
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, begin + 5 * MS, &event));
+    CHECK(now_ns() >= begin + 5 * MS);
+    /* A source whose queue is gone may be bound again. */
+    OK(sys_notification_signal(a, 1));
+    close_handle(queue);
+    queue = queue_new();
+    OK(sys_notification_bind(a, queue, 30));
+    OK(sys_notification_signal(a, 8));
+    OK(sys_queue_wait(queue, DEADLINE_NEVER, &event));
+    CHECK(event.cookie == 30 && event.data == 8);
+    close_handle(a);
+    close_handle(b);
+    close_handle(queue);
+}
+
+struct take {
+    handle_t queue;
+    uint32_t taken;                                 /* atomic */
+};
+
+static void take_events(struct worker *self)
+{
+    struct take *take = self->context;
+    struct event event;
+
+    while (status_is_ok(sys_queue_wait(take->queue, in_ms(2000), &event))) {
+        if (event.data == 0x80)
+            return;
+        __atomic_fetch_add(&take->taken, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* Many sources, several threads that wait: every event is taken once. */
+static void test_queue_serves_many_waiters(void)
+{
+    enum { SOURCES = 12, THREADS = 4, ROUNDS = 20 };
+    struct take take = {queue_new(), 0};
+    struct worker workers[THREADS];
+    handle_t sources[SOURCES];
+
+    for (unsigned i = 0; i < SOURCES; i++) {
+        sources[i] = notification_new();
+        OK(sys_notification_bind(sources[i], take.queue, i));
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        worker_start(&workers[i], take_events, &take);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < SOURCES; i++)
+            OK(sys_notification_signal(sources[i], 1));
+        CHECK(EVENTUALLY(__atomic_load_n(&take.taken, __ATOMIC_SEQ_CST) == (round + 1) * SOURCES));
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        OK(sys_notification_signal(sources[i], 0x80));
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK(worker_join(&workers[i]));
+    for (unsigned i = 0; i < SOURCES; i++)
+        close_handle(sources[i]);
+    close_handle(take.queue);
+}
+
+/* ── Channels ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct ends {
+    handle_t left, right;
+};
+
+static struct ends channel_new(uint32_t slots, uint32_t bytes)
+{
+    struct ends ends = {0};
+
+    OK(sys_channel_create(info->budget, slots, bytes, &ends.left, &ends.right));
+    return ends;
+}
+
+static bool receives(handle_t end, const char *text)
+{
+    char buffer[64];
+    uint64_t bytes;
+    uint32_t caps;
+
+    return status_is_ok(sys_channel_receive(end, buffer, sizeof(buffer), &bytes, &caps)) && bytes == strlen(text) &&
+           memcmp(buffer, text, bytes) == 0;
+}
+
+static void test_channel_carries_messages(void)
+{
+    struct ends ends = channel_new(3, 16);
+    char buffer[16];
+    uint64_t bytes;
+    uint32_t caps;
+
+    for (unsigned round = 0; round < 5; round++) {
+        OK(sys_channel_send(ends.left, "one", 3, 0));
+        OK(sys_channel_send(ends.left, "", 0, 0));
+        OK(sys_channel_send(ends.left, "three", 5, 0));
+        CHECK_STATUS(STATUS_BUSY, sys_channel_send(ends.left, "four", 4, 0));
+        OK(sys_channel_send(ends.right, "back", 4, 0));
+        CHECK_STATUS(STATUS_RANGE, sys_channel_receive(ends.right, buffer, 2, &bytes, &caps));
+        CHECK_STATUS(STATUS_FAULT, sys_channel_receive(ends.right, (void *)8, 16, &bytes, &caps));
+        CHECK(receives(ends.right, "one") && receives(ends.right, "") && receives(ends.right, "three"));
+        CHECK_STATUS(STATUS_BUSY, sys_channel_receive(ends.right, buffer, 16, &bytes, &caps));
+        CHECK(receives(ends.left, "back"));
+    }
+    CHECK_STATUS(STATUS_RANGE, sys_channel_send(ends.left, "seventeen charact", 17, 0));
+    CHECK_STATUS(STATUS_FAULT, sys_channel_send(ends.left, (void *)8, 8, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_channel_send(ends.left, "x", 1, 5));
+    CHECK_STATUS(STATUS_INVALID, sys_channel_create(info->budget, 0, 1, &ends.left, &ends.right));
+    OK(sys_channel_send(ends.left, "last", 4, 0));
+    close_handle(ends.left);
+    CHECK_STATUS(STATUS_PEER_DIED, sys_channel_send(ends.right, "x", 1, 0));
+    CHECK(receives(ends.right, "last"));
+    CHECK_STATUS(STATUS_PEER_DIED, sys_channel_receive(ends.right, buffer, 16, &bytes, &caps));
+    close_handle(ends.right);
+}
+
+static void test_channel_carries_capabilities(void)
+{
+    struct ends ends = channel_new(2, 8);
+    handle_t a = notification_new(), b = notification_new(), got[3];
+    struct ipc_buffer *buffer = my_buffer();
+    char data[8];
+    uint64_t bytes, bits, badge, id;
+    uint32_t caps, type, rights;
+
+    buffer->caps[0] = (struct cap_out){a, 0, RIGHT_CALL, CAP_TRANSFER_DERIVE};
+    buffer->caps[1] = (struct cap_out){b, 0, 0, CAP_TRANSFER_MOVE};
+    buffer->caps[2] = (struct cap_out){a, 0, RIGHT_CALL | RIGHT_RECEIVE, CAP_TRANSFER_COPY};
+    OK(sys_channel_send(ends.left, "caps", 4, 3));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(b, 1));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_channel_send(ends.left, "caps", 4, 3));
+    buffer->accept = 3;
+    OK(sys_channel_receive(ends.right, data, sizeof(data), &bytes, &caps));
+    buffer->accept = 0;
+    CHECK(caps == 3 && bytes == 4);
+    memcpy(got, buffer->received, sizeof(got));
+    OK(sys_notification_signal(got[0], 1));
+    CHECK_STATUS(STATUS_DENIED, sys_notification_poll(got[0], 1, &bits));
+    OK(sys_notification_poll(got[2], 1, &bits));
+    CHECK(bits == 1);
+    OK(sys_notification_signal(got[1], 2));
+    OK(sys_cap_info(got[1], &type, &rights, &badge, &id));
+    CHECK((rights & RIGHT_RECEIVE) != 0);
+    /* More rights than held; a capability that was revoked on its way; one for which no slot is announced; the channel itself. */
+    buffer->caps[0] = (struct cap_out){got[0], 0, RIGHT_RECEIVE, CAP_TRANSFER_COPY};
+    CHECK_STATUS(STATUS_DENIED, sys_channel_send(ends.left, "", 0, 1));
+    buffer->caps[0] = (struct cap_out){a, 0, RIGHT_CALL, CAP_TRANSFER_DERIVE};
+    OK(sys_channel_send(ends.left, "", 0, 1));
+    OK(sys_cap_revoke(a));
+    buffer->accept = 1;
+    OK(sys_channel_receive(ends.right, data, sizeof(data), &bytes, &caps));
+    CHECK(caps == 0 || buffer->received[0] == 0);
+    buffer->accept = 0;
+    OK(sys_channel_send(ends.left, "", 0, 1));
+    OK(sys_channel_receive(ends.right, data, sizeof(data), &bytes, &caps));
+    CHECK(caps == 0);
+    buffer->caps[0] = (struct cap_out){ends.right, 0, 0, CAP_TRANSFER_MOVE};
+    CHECK_STATUS(STATUS_INVALID, sys_channel_send(ends.left, "", 0, 1));
+    /* Capabilities that nobody takes go with the channel. */
+    buffer->caps[0] = (struct cap_out){got[1], 0, 0, CAP_TRANSFER_MOVE};
+    OK(sys_channel_send(ends.left, "", 0, 1));
+    close_handle(ends.right);
+    close_handle(ends.left);
+    close_handle(got[2]);
+    close_handle(a);
+}
+
+struct talk {
+    handle_t end;
+    unsigned count;
+};
+
+static void channel_writer(struct worker *self)
+{
+    struct talk *talk = self->context;
+
+    for (unsigned i = 0; i < talk->count;) {
+        status_t status = sys_channel_send(talk->end, &i, sizeof(i), 0);
+
+        if (status_is_ok(status))
+            i++;
+        else if (status == STATUS_BUSY)
+            status_ignore(sys_thread_yield());
+        else
+            return;
+        self->value = i;
+    }
+}
+
+/* A writer on another CPU, a reader driven by events that drains until BUSY. */
+static void test_channel_events_drive_a_reader(void)
+{
+    struct ends ends = channel_new(8, 8);
+    struct talk talk = {ends.left, 2000};
+    struct worker writer;
+    handle_t queue = queue_new();
+    struct event event;
+    unsigned wanted = 0, got;
+    uint64_t bytes;
+    uint32_t caps;
+
+    OK(sys_channel_bind(ends.right, queue, 3));
+    worker_start(&writer, channel_writer, &talk);
+    while (wanted < talk.count && status_is_ok(sys_queue_wait(queue, in_ms(2000), &event))) {
+        CHECK(event.cookie == 3 && event.kind == EVENT_CHANNEL && (event.data & 1) != 0);
+        while (status_is_ok(sys_channel_receive(ends.right, &got, sizeof(got), &bytes, &caps))) {
+            if (got != wanted)
+                break;
+            wanted++;
+        }
+    }
+    CHECK(wanted == talk.count);
+    CHECK(worker_join(&writer) && writer.value == talk.count);
+    close_handle(ends.left);
+    OK(sys_queue_wait(queue, in_ms(1000), &event));
+    CHECK((event.data & 2) != 0);
+    close_handle(ends.right);
+    close_handle(queue);
+}
+
+/* ── Notifications, timers ───────────────────────────────────────────────────────────────────────────────────────── */
+
+struct wait {
+    handle_t notification;
+    uint64_t mask;
+};
+
+static void wait_for_mask(struct worker *self)
+{
+    struct wait *wait = self->context;
+    uint64_t bits = 0;
+
+    if (status_is_ok(sys_notification_wait(wait->notification, wait->mask, in_ms(3000), &bits)))
+        self->value = bits;
+}
+
+static void test_notification_wakes_by_mask(void)
+{
+    handle_t notification = notification_new();
+    struct wait waits[3] = {{notification, 1}, {notification, 2}, {notification, 12}};
+    struct worker workers[3];
+    uint64_t bits;
+
+    CHECK_STATUS(STATUS_INVALID, sys_notification_wait(notification, 0, 0, &bits));
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_notification_wait(notification, 1, in_ms(2), &bits));
+    for (unsigned i = 0; i < 3; i++)
+        worker_start(&workers[i], wait_for_mask, &waits[i]);
+    sleep_ms(5);
+    OK(sys_notification_signal(notification, 4 | 64));
+    CHECK(worker_join(&workers[2]) && workers[2].value == 4);
+    OK(sys_notification_signal(notification, 3));
+    CHECK(worker_join(&workers[0]) && workers[0].value == 1);
+    CHECK(worker_join(&workers[1]) && workers[1].value == 2);
+    OK(sys_notification_poll(notification, UINT64_MAX, &bits));
+    CHECK(bits == 64);
+    OK(sys_notification_poll(notification, UINT64_MAX, &bits));
+    CHECK(bits == 0);
+    close_handle(notification);
+}
+
+static void test_timer_fires_once_and_periodically(void)
+{
+    handle_t queue = queue_new(), timer;
+    struct event event;
+
+    OK(sys_timer_create(info->budget, &timer));
+    OK(sys_timer_bind(timer, queue, 4));
+    CHECK_STATUS(STATUS_INVALID, sys_timer_set(timer, 0, 1000));
+    uint64_t begin = now_ns();
+
+    OK(sys_timer_set(timer, begin + 3 * MS, 0));
+    OK(sys_queue_wait(queue, DEADLINE_NEVER, &event));
+    CHECK(event.kind == EVENT_TIMER && event.cookie == 4 && event.data == 1 && now_ns() >= begin + 3 * MS);
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(4), &event));
+    OK(sys_timer_set(timer, in_ms(1), MS));
+    uint64_t fired = 0;
+
+    for (begin = now_ns(); fired < 5;) {
+        OK(sys_queue_wait(queue, in_ms(1000), &event));
+        fired += event.data;
+    }
+    CHECK(now_ns() >= begin + 4 * MS);
+    OK(sys_timer_cancel(timer));
+    status_ignore(sys_queue_wait(queue, 0, &event));
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(4), &event));
+    OK(sys_timer_set(timer, in_ms(500), 0));
+    close_handle(timer);                            /* while it is set */
+    close_handle(queue);
+}
+
+static void test_timer_in_the_past_fires_now(void)
+{
+    handle_t queue = queue_new(), timer;
+    struct event event;
+
+    OK(sys_timer_create(info->budget, &timer));
+    OK(sys_timer_set(timer, 1, 0));                 /* fires before it is bound: not lost */
+    sleep_ms(2);
+    OK(sys_timer_bind(timer, queue, 1));
+    OK(sys_queue_wait(queue, in_ms(1000), &event));
+    OK(sys_timer_set(timer, UINT64_MAX, 0));
+    OK(sys_timer_set(timer, UINT64_MAX - 1, UINT64_MAX));
+    OK(sys_timer_set(timer, 1, 100000000));
+    OK(sys_queue_wait(queue, in_ms(1000), &event));
+    CHECK(event.data == 1);
+    close_handle(timer);
+    close_handle(queue);
+}
+
+/* ── Futexes ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint32_t futex_word;
+static uint32_t counter_lock, counter;
+
+static void wait_on_futex(struct worker *self)
+{
+    self->value = (uint64_t)status_code(sys_thread_futex_wait((uint64_t)&futex_word, 0, in_ms(3000)));
+}
+
+static void test_futex_waits_and_wakes(void)
+{
+    struct worker workers[4];
+    uint32_t woken;
+
+    futex_word = 0;
+    CHECK_STATUS(STATUS_BUSY, sys_thread_futex_wait((uint64_t)&futex_word, 1, 0));
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_thread_futex_wait((uint64_t)&futex_word, 0, in_ms(2)));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_futex_wait((uint64_t)&futex_word + 1, 0, 0));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_futex_wait(0xffff800000000000, 0, 0));
+    CHECK_STATUS(STATUS_FAULT, sys_thread_futex_wait(NOWHERE, 0, 0));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_futex_wake(3, 1, &woken));
+    for (unsigned i = 0; i < 4; i++)
+        worker_start(&workers[i], wait_on_futex, 0);
+    sleep_ms(10);
+    OK(sys_thread_futex_wake((uint64_t)&futex_word, 1, &woken));
+    CHECK(woken == 1);
+    OK(sys_thread_futex_wake((uint64_t)&futex_word, 100, &woken));
+    CHECK(woken == 3);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(worker_join(&workers[i]) && workers[i].value == 0);
+}
+
+/* A lock of three states (0 free, 1 held, 2 held and waited for) made of futex calls. */
+static void lock_take(void)
+{
+    uint32_t state = 0;
+
+    if (__atomic_compare_exchange_n(&counter_lock, &state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    while (__atomic_exchange_n(&counter_lock, 2, __ATOMIC_ACQUIRE) != 0)
+        status_ignore(sys_thread_futex_wait((uint64_t)&counter_lock, 2, in_ms(3000)));
+}
+
+static void lock_give(void)
+{
+    uint32_t woken;
+
+    if (__atomic_exchange_n(&counter_lock, 0, __ATOMIC_RELEASE) == 2)
+        status_ignore(sys_thread_futex_wake((uint64_t)&counter_lock, 1, &woken));
+}
+
+static void count_up(struct worker *self)
+{
+    (void)self;
+    for (unsigned i = 0; i < 1000; i++) {
+        lock_take();
+        uint32_t now = *(volatile uint32_t *)&counter;
+
+        if (i % 64 == 0)
+            status_ignore(sys_thread_yield());
+        *(volatile uint32_t *)&counter = now + 1;
+        lock_give();
+    }
+}
+
+static void test_futex_makes_a_lock(void)
+{
+    struct worker workers[4];
+
+    counter = counter_lock = 0;
+    for (unsigned i = 0; i < 4; i++)
+        worker_start(&workers[i], count_up, 0);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(worker_join(&workers[i]));
+    CHECK(counter == 4000);
+}
+
+/* ── Devices ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void test_interrupt_objects(void)
+{
+    handle_t line, again, message, queue = queue_new();
+    uint64_t address;
+    uint32_t data;
+
+    CHECK_STATUS(STATUS_INVALID, sys_interrupt_create(info->interrupts, info->budget, 100000, 0, &line));
+    CHECK_STATUS(STATUS_INVALID, sys_interrupt_create(info->interrupts, info->budget, 4, 0xff, &line));
+    CHECK_STATUS(STATUS_WRONG_TYPE, sys_interrupt_ack(info->interrupts));
+    CHECK_STATUS(STATUS_WRONG_TYPE, sys_interrupt_bind(info->interrupts, queue, 1));
+    OK(sys_interrupt_create(info->interrupts, info->budget, 9, 1, &line));
+    CHECK_STATUS(STATUS_BUSY, sys_interrupt_create(info->interrupts, info->budget, 9, 1, &again));
+    CHECK_STATUS(STATUS_INVALID, sys_interrupt_create(line, info->budget, 10, 0, &again));
+    OK(sys_interrupt_bind(line, queue, 1));
+    CHECK_STATUS(STATUS_BUSY, sys_interrupt_bind(line, queue, 1));
+    OK(sys_interrupt_ack(line));
+    close_handle(line);
+    OK(sys_interrupt_create(info->interrupts, info->budget, 9, 1, &line));
+    handle_t weak = with_rights(line, RIGHT_RECEIVE);
+
+    OK(sys_interrupt_bind(weak, queue, 2));
+    OK(sys_cap_revoke(line));
+    OK(sys_interrupt_bind(line, queue, 3));         /* the revoked binding is undone */
+    close_handle(line);
+    OK(sys_interrupt_create_msi(info->interrupts, info->budget, &message, &address, &data));
+    CHECK(address != 0);
+    close_handle(message);
+    close_handle(queue);
+}
+
+/* Made by the interval timer of a PC, which is the one interrupt that we can cause with ports alone. */
+static void test_interrupt_is_delivered_and_masked(void)
+{
+#if defined(__x86_64__)
+    enum { PIT_CHANNEL_0 = 0x40, PIT_COMMAND = 0x43, PIT_LINE = 2 };
+    handle_t queue = queue_new(), line, pit;
+    struct event event;
+
+    OK(sys_ioport_slice(info->ioports, info->budget, PIT_CHANNEL_0, 4, &pit));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_out(pit, 0x44, 1, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_out(pit, 0x42, 4, 0));
+    CHECK_STATUS(STATUS_INVALID, sys_ioport_out(pit, 0x40, 3, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_slice(pit, info->budget, 0x3f, 2, &line));
+    OK(sys_interrupt_create(info->interrupts, info->budget, PIT_LINE, 0, &line));
+    OK(sys_interrupt_bind(line, queue, 6));
+    OK(sys_interrupt_ack(line));
+    /* Channel 0, both bytes, mode 2, 1 kHz (Intel 8254). */
+    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x34));
+    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0xa9));
+    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0x04));
+    for (unsigned i = 0; i < 5; i++) {
+        OK(sys_queue_wait(queue, in_ms(1000), &event));
+        CHECK(event.kind == EVENT_INTERRUPT && event.cookie == 6 && event.data == 1);
+        CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event)); /* masked until acknowledged */
+        OK(sys_interrupt_ack(line));
+    }
+    /* Mode 0 counts once and is then quiet. */
+    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x30));
+    close_handle(line);
+    close_handle(pit);
+    close_handle(queue);
+#endif
+}
+
+const struct test object_tests[] = {
+    TEST(test_queue_coalesces_and_keeps_order),
+    TEST(test_queue_serves_many_waiters),
+    TEST(test_channel_carries_messages),
+    TEST(test_channel_carries_capabilities),
+    TEST(test_channel_events_drive_a_reader),
+    TEST(test_notification_wakes_by_mask),
+    TEST(test_timer_fires_once_and_periodically),
+    TEST(test_timer_in_the_past_fires_now),
+    TEST(test_futex_waits_and_wakes),
+    TEST(test_futex_makes_a_lock),
+    TEST(test_interrupt_objects),
+    TEST(test_interrupt_is_delivered_and_masked),
+    {0},
+};

@@ -1,0 +1,361 @@
+/* Processes and threads. */
+#include "guest.h"
+
+#include <kstring.h>
+
+static void child_returns_value(void)
+{
+    child_exit((int64_t)child_start.values[0]);
+}
+
+static void child_loops(void)
+{
+    for (;;)
+        __atomic_fetch_add(&child_start.values[1], 1, __ATOMIC_RELAXED);
+}
+
+static void child_waits_for_ever(void)
+{
+    uint64_t bits;
+
+    child_exit(status_code(sys_notification_wait(child_start.handles[0], 1, DEADLINE_NEVER, &bits)));
+}
+
+static int64_t run_child(void (*entry)(void), uint64_t value)
+{
+    struct child child;
+    struct child_start start = {.values = {value}};
+
+    child_create(&child, 0, NULL);
+    child_run(&child, &start, entry);
+    return child_end(&child);
+}
+
+static void test_process_exits_with_status(void)
+{
+    CHECK(run_child(child_returns_value, 42) == 42);
+    CHECK(run_child(child_returns_value, (uint64_t)-7) == -7);
+}
+
+static void test_process_exit_event(void)
+{
+    struct child child;
+    struct child_start start = {.values = {6}};
+    struct event event;
+    handle_t queue;
+
+    OK(sys_queue_create(info->budget, &queue));
+    child_create(&child, 0, NULL);
+    OK(sys_process_bind(child.process, queue, 99));
+    CHECK_STATUS(STATUS_BUSY, sys_process_bind(child.process, queue, 100));
+    child_run(&child, &start, child_returns_value);
+    OK(sys_queue_wait(queue, in_ms(3000), &event));
+    CHECK(event.kind == EVENT_EXIT && event.cookie == 99 && event.data == 6);
+    CHECK(child_end(&child) == 6);
+    close_handle(queue);
+}
+
+static void test_process_killed_while_it_runs(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    struct process_info process;
+    uint32_t before = 0, after = 0;
+
+    child_create(&child, 0, NULL);
+    OK(sys_process_info(child.process, &process));
+    CHECK(process.state == PROCESS_STATE_NEW && memcmp(process.name, "child", 6) == 0 && process.threads == 1);
+    child_run(&child, &start, child_loops);
+    CHECK(EVENTUALLY(status_is_ok(sys_aspace_load32(child.aspace, (uint64_t)&child_start.values[1], &before)) && before != 0));
+    OK(sys_process_info(child.process, &process));
+    CHECK(process.state == PROCESS_STATE_RUNNING && process.resident_pages != 0);
+    OK(sys_process_kill(child.process, 5));
+    CHECK(child_end(&child) == 5);
+    (void)after;
+}
+
+static void test_process_killed_while_it_waits(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    handle_t notification;
+
+    OK(sys_notification_create(info->budget, &notification));
+    child_create(&child, 0, NULL);
+    start.handles[0] = child_give(&child, notification);
+    child_run(&child, &start, child_waits_for_ever);
+    sleep_ms(10);
+    OK(sys_process_kill(child.process, 4));
+    CHECK(child_end(&child) == 4);
+    OK(sys_notification_signal(notification, 1));
+    close_handle(notification);
+}
+
+/* Its last capability is gone: the process ends. */
+static void test_process_never_started(void)
+{
+    handle_t aspace, process, thread;
+
+    OK(sys_aspace_create(info->budget, &aspace));
+    OK(sys_process_create(info->budget, aspace, "idle", 4, &process));
+    OK(sys_thread_create(process, info->budget, &thread));
+    close_handle(thread);
+    close_handle(process);
+    close_handle(aspace);
+    OK(sys_aspace_create(info->budget, &aspace));
+    OK(sys_process_create(info->budget, aspace, "idle", 4, &process));
+    OK(sys_process_kill(process, 0));
+    CHECK(!status_is_ok(sys_thread_create(process, info->budget, &thread)));
+    close_handle(process);
+    close_handle(aspace);
+}
+
+static void test_process_many_in_a_row(void)
+{
+    for (unsigned i = 0; i < 20; i++)
+        CHECK(run_child(child_returns_value, i) == i);
+}
+
+static void test_process_list_by_budget(void)
+{
+    struct process_info process, mine;
+    unsigned found = 0;
+
+    OK(sys_process_info(info->process, &mine));
+    CHECK(memcmp(mine.name, "init", 5) == 0 && mine.threads >= 1);
+    for (uint64_t after = 0; status_is_ok(sys_budget_process_next(info->budget, after, &process)); after = process.id) {
+        CHECK(process.id > after);
+        found += process.id == mine.id;
+    }
+    CHECK(found == 1);
+}
+
+/* A child whose budget has no pages left faults with NO_MEMORY; we go on. */
+static void child_eats_memory(void)
+{
+    uint64_t address;
+
+    if (!status_is_ok(sys_aspace_map(child_start.handles[0], child_start.handles[1], 0, 0, child_start.values[0], MAP_READ | MAP_WRITE,
+                                     0, &address)))
+        child_exit(1);
+    for (uint64_t at = 0; at < child_start.values[0]; at += PAGE_SIZE)
+        *(volatile char *)(address + at) = 1;
+    child_exit(2);
+}
+
+static void test_process_out_of_budget(void)
+{
+    struct child child;
+    struct child_start start = {.values = {4u << 20}};
+    handle_t budget, memory;
+
+    OK(sys_budget_create(info->budget, 400, 512 << 10, 20, &budget));
+    child_create(&child, budget, NULL);
+    OK(sys_memory_create(budget, 4u << 20, 0, &memory));
+    start.handles[0] = child_give(&child, child.aspace);
+    start.handles[1] = child_give(&child, memory);
+    child_run(&child, &start, child_eats_memory);
+    int64_t status = child_end(&child);
+
+    CHECK(status < 0);
+    close_handle(memory);
+    close_handle(budget);
+}
+
+/* ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct spin {
+    uint64_t count;                                 /* atomic */
+    bool stop;                                      /* atomic */
+};
+
+static void spin(struct worker *self)
+{
+    struct spin *state = self->context;
+
+    while (!__atomic_load_n(&state->stop, __ATOMIC_ACQUIRE))
+        __atomic_fetch_add(&state->count, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t spins(const struct spin *state)
+{
+    return __atomic_load_n(&state->count, __ATOMIC_RELAXED);
+}
+
+static void test_thread_suspend_and_registers(void)
+{
+    struct spin state = {0};
+    struct worker worker;
+    struct thread_regs regs;
+
+    worker_start(&worker, spin, &state);
+    CHECK(EVENTUALLY(spins(&state) != 0));
+    CHECK_STATUS(STATUS_BUSY, sys_thread_get_regs(worker.thread, &regs));
+    OK(sys_thread_suspend(worker.thread));
+    CHECK(EVENTUALLY(status_is_ok(sys_thread_get_regs(worker.thread, &regs))));
+    CHECK(regs.pc != 0 && regs.sp != 0);
+    uint64_t frozen = spins(&state);
+
+    sleep_ms(10);
+    CHECK(spins(&state) == frozen);
+    struct thread_regs bad = regs;
+
+    bad.pc = KERNEL_ADDRESS;
+    CHECK_STATUS(STATUS_INVALID, sys_thread_set_regs(worker.thread, &bad));
+    bad = regs;
+    bad.flags |= 3u << 12;                          /* I/O privilege level 3 */
+    CHECK_STATUS(STATUS_INVALID, sys_thread_set_regs(worker.thread, &bad));
+    OK(sys_thread_set_regs(worker.thread, &regs));
+    OK(sys_thread_resume(worker.thread));
+    CHECK(EVENTUALLY(spins(&state) != frozen));
+    __atomic_store_n(&state.stop, true, __ATOMIC_RELEASE);
+    CHECK(worker_join(&worker));
+}
+
+static void wait_long(struct worker *self)
+{
+    uint64_t bits;
+
+    self->value = (uint64_t)status_code(sys_notification_wait(*(handle_t *)self->context, 1, in_ms(5000), &bits));
+}
+
+static void test_thread_interrupt_ends_a_wait(void)
+{
+    handle_t notification;
+    struct worker worker;
+
+    OK(sys_notification_create(info->budget, &notification));
+    worker_start(&worker, wait_long, &notification);
+    sleep_ms(10);
+    OK(sys_thread_interrupt(worker.thread));
+    CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_INTERRUPTED);
+    close_handle(notification);
+}
+
+static void test_thread_sleeps(void)
+{
+    uint64_t begin = now_ns();
+
+    OK(sys_thread_sleep(begin + 7 * MS));
+    CHECK(now_ns() >= begin + 7 * MS && now_ns() < begin + 2000 * MS);
+    OK(sys_thread_sleep(0));
+    OK(sys_thread_yield());
+}
+
+/* On one CPU the better priority runs first, and a worse one does not run before it waits. */
+static void test_thread_priorities_hold(void)
+{
+    struct spin low = {0}, high = {0};
+    struct worker workers[2];
+
+    CHECK_STATUS(STATUS_RANGE, sys_thread_set_priority(info->thread, 64));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_set_affinity(info->thread, 0, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_thread_set_affinity(info->thread, 1000, 1));
+    OK(sys_thread_set_affinity(info->thread, 0, 1));
+    OK(sys_thread_set_priority(info->thread, 40));
+    worker_start(&workers[0], spin, &low);
+    OK(sys_thread_set_affinity(workers[0].thread, 0, 1));
+    OK(sys_thread_set_priority(workers[0].thread, 10));
+    worker_start(&workers[1], spin, &high);
+    OK(sys_thread_set_affinity(workers[1].thread, 0, 1));
+    OK(sys_thread_set_priority(workers[1].thread, 20));
+    sleep_ms(10);
+    uint64_t before = spins(&low), high_before = spins(&high);
+
+    sleep_ms(20);
+    CHECK(spins(&low) == before && spins(&high) != high_before);
+    __atomic_store_n(&high.stop, true, __ATOMIC_RELEASE);
+    CHECK(EVENTUALLY(spins(&low) != before));
+    __atomic_store_n(&low.stop, true, __ATOMIC_RELEASE);
+    CHECK(worker_join(&workers[0]) && worker_join(&workers[1]));
+    OK(sys_thread_set_priority(info->thread, 16));
+    OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
+}
+
+/* Threads of equal priority share a CPU without giving way themselves. */
+static void test_thread_slices_are_fair(void)
+{
+    struct spin states[3] = {{0}, {0}, {0}};
+    struct worker workers[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        worker_start(&workers[i], spin, &states[i]);
+        OK(sys_thread_set_affinity(workers[i].thread, 0, 1));
+    }
+    sleep_ms(100);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(spins(&states[i]) != 0);
+    for (unsigned i = 0; i < 3; i++)
+        __atomic_store_n(&states[i].stop, true, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(worker_join(&workers[i]));
+}
+
+static void compute(struct worker *self)
+{
+#if defined(__x86_64__)
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < 2000; i++) {
+        uint64_t low = i ^ (uint64_t)self->context, back;
+
+        __asm__ volatile("movq %1, %%xmm5\n\tmovq %1, %%xmm15" : : "r"(low), "r"(low) : "xmm5", "xmm15");
+        if (i % 50 == 0)
+            status_ignore(sys_thread_yield());
+        __asm__ volatile("movq %%xmm15, %0" : "=r"(back));
+        sum += back == low;
+    }
+    self->value = sum;
+#else
+    self->value = 2000;
+#endif
+}
+
+/* Floating-point registers belong to their thread, across yields, preemption and migration. */
+static void test_thread_fpu_state_is_its_own(void)
+{
+    struct worker workers[6];
+
+    for (uint64_t i = 0; i < 6; i++)
+        worker_start(&workers[i], compute, (void *)(i * 0x1111111111111111));
+    for (unsigned i = 0; i < 6; i++)
+        CHECK(worker_join(&workers[i]) && workers[i].value == 2000);
+}
+
+static void test_thread_creation_is_checked(void)
+{
+    handle_t thread, memory;
+    uint64_t offset = 0;
+
+    OK(sys_thread_create(info->process, info->budget, &thread));
+    OK(sys_memory_create(info->budget, PAGE_SIZE, 0, &memory));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_start(thread, KERNEL_ADDRESS, 0x10000, 0, 0));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_start(thread, 0x10000, UINT64_C(1) << 47, 0, 0));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_set_buffer(thread, memory, 1));
+    CHECK_STATUS(STATUS_RANGE, sys_thread_set_buffer(thread, memory, PAGE_SIZE));
+    OK(sys_thread_set_buffer(thread, memory, offset));
+    CHECK_STATUS(STATUS_BUSY, sys_thread_set_buffer(thread, memory, offset));
+    close_handle(thread);
+    close_handle(memory);
+    CHECK_STATUS(STATUS_BUSY, sys_thread_start(info->thread, 0x10000, 0x10000, 0, 0));
+    CHECK_STATUS(STATUS_INVALID, sys_thread_set_tls(KERNEL_ADDRESS));
+}
+
+const struct test process_tests[] = {
+    TEST(test_process_exits_with_status),
+    TEST(test_process_exit_event),
+    TEST(test_process_killed_while_it_runs),
+    TEST(test_process_killed_while_it_waits),
+    TEST(test_process_never_started),
+    TEST(test_process_many_in_a_row),
+    TEST(test_process_list_by_budget),
+    TEST(test_process_out_of_budget),
+    TEST(test_thread_suspend_and_registers),
+    TEST(test_thread_interrupt_ends_a_wait),
+    TEST(test_thread_sleeps),
+    TEST(test_thread_priorities_hold),
+    TEST(test_thread_slices_are_fair),
+    TEST(test_thread_fpu_state_is_its_own),
+    TEST(test_thread_creation_is_checked),
+    {0},
+};
