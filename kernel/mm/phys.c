@@ -407,6 +407,9 @@ void frame_put(paddr_t address)
     if (!frame_unref(address))
         return;
     struct phys_cpu *cache = phys_cpu_local();
+    /* A CPU may give back a frame before it ever took one. */
+    if (unlikely(cache == NULL))
+        cache = phys_cpu_make();
     ASSERT(cache != NULL);
     uint64_t number = address >> PAGE_SHIFT;
     __atomic_store_n(&frame_at(number)->word, cache->deferred << REFS_BITS, __ATOMIC_RELAXED);
