@@ -63,7 +63,7 @@ lint: $(LINT_FILES:%=$(O)/lint/%)
 # --- the second compiler, and statuses of a type that mixes with nothing --------------------------------------------
 
 GCC := gcc
-GCC_FLAGS := -Wlogical-op -Wduplicated-cond
+GCC_FLAGS := -Wlogical-op -Wduplicated-cond -Wno-unknown-pragmas
 # Flags that only clang has, and their counterparts.
 as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(filter-out $(CLANG_WARNINGS) --target=% \
            -fstrict-flex-arrays=3 -fdebug-compilation-dir=% -nostdinc -isystem \
@@ -124,9 +124,9 @@ flags:
 	@$(file >$(O)/flags/gcc-kernel,$(call as_gcc,$(KERNEL_CFLAGS)) $(GCC_INCLUDE))
 	@$(file >$(O)/flags/hardening,$(HARDENING))
 
-# Every header stands alone.
+# Every header stands alone (those in an arch folder are parts of one that includes them).
 HEADERS_KERNEL := $(sort $(shell find kernel/include kernel/arch/$(ARCH)/include -name '*.h' 2>/dev/null))
-HEADERS_USER := $(sort $(shell find lib -path '*/include/*' -name '*.h' 2>/dev/null))
+HEADERS_USER := $(sort $(shell find lib -path '*/include/*' -name '*.h' -not -path '*/arch/*' 2>/dev/null))
 .PHONY: headers
 headers: $(HEADERS_KERNEL:%=$(O)/headers/kernel/%) $(HEADERS_USER:%=$(O)/headers/user/%)
 $(O)/headers/kernel/%.h: %.h $(MAKEFILES_READ)

@@ -5,9 +5,14 @@
 
 BOOT_ARCHIVE := $(O)/boot.img
 
+# The folder of the program or library that $< belongs to: its headers are seen from the folders below it too.
+empty :=
+space := $(empty) $(empty)
+own_folder = $(subst $(space),/,$(wordlist 1,$(if $(filter drivers/% tests/%,$<),3,2),$(subst /, ,$(dir $<))))
+
 USER_INCLUDES = $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) -I$(GEN)/include \
                 -isystem $(SYSROOT)/include -isystem $(CLANG_RESOURCE)/include
-USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) $(PROGRAM_INCLUDE) $(USER_INCLUDES)
+USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) -I$(own_folder) $(USER_INCLUDES)
 
 $(O)/uobj/%.o: % $(MAKEFILES_READ) | $(SYSROOT)/.stamp
 	@mkdir -p $(@D)
@@ -38,7 +43,6 @@ $(O)/lib/lib$(1).a: $$(LIB_$(1)_OBJECTS)
 	$$(call say,AR,$$@)
 	$(Q)$$(ARCHIVE)
 USER_OBJECTS += $$(LIB_$(1)_OBJECTS)
-$$(LIB_$(1)_OBJECTS): PROGRAM_INCLUDE := -Ilib/$(1)
 endef
 $(foreach l,$(LIBRARIES),$(eval $(call library_rule,$(l))))
 
@@ -56,7 +60,7 @@ USER_LINK = $(LD) -e _start -nostdlib -static -pie --no-dynamic-linker -z relro 
             -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
 USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
 
-# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its folder, $(5) its other NAMES
+# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(5) its other NAMES
 define program_rule
 PROGRAMS += $(1)
 PROGRAM_LINKS += $(5:%=%@$(1))
@@ -68,7 +72,6 @@ $(O)/bin/$(1): $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3)
 	  $$(filter %.a,$$^) $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
 	$(Q)$$(OBJCOPY) --strip-all $$@.debug $$@
 USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
-$$(PROGRAM_$(1)_OBJECTS): PROGRAM_INCLUDE := -I$(4)
 endef
 
 PROGRAM_FOLDERS := $(sort $(patsubst %/program.mk,%,$(wildcard $(addsuffix /program.mk,services/* drivers/*/* fs/* apps/* tests/guest/*))))

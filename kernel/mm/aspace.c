@@ -119,7 +119,7 @@ void aspace_activate(struct aspace *aspace)
 {
     struct cpu *cpu = arch_cpu_local();
     if (unlikely(cpu->aspace != aspace)) {
-        __atomic_exchange_n(&cpu->aspace, aspace, __ATOMIC_SEQ_CST);
+        (void)__atomic_exchange_n(&cpu->aspace, aspace, __ATOMIC_SEQ_CST);
         uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
         arch_aspace_activate(aspace->root);
         __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);

@@ -252,10 +252,10 @@ static void idle(struct cpu *cpu)
     do {
         rcu_quiescent();
     } while ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll());
-    __atomic_exchange_n(&cpu->idle, true, __ATOMIC_SEQ_CST);
+    (void)__atomic_exchange_n(&cpu->idle, true, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&cpu->queue.count, __ATOMIC_SEQ_CST) == 0)
         arch_cpu_idle();
-    __atomic_exchange_n(&cpu->idle, false, __ATOMIC_SEQ_CST);
+    (void)__atomic_exchange_n(&cpu->idle, false, __ATOMIC_SEQ_CST);
 }
 
 static void choose(struct cpu *cpu)
@@ -288,8 +288,10 @@ NORETURN void sched_leave(void)
             continue;
         if (unlikely(cpu->rcu_next != NULL || cpu->rcu_current != NULL))
             rcu_poll();
-        aspace_activate(thread->aspace);
-        rcu_quiescent();
+        if (unlikely(!aspace_is_current(thread->aspace, cpu)))
+            aspace_activate(thread->aspace);
+        if (unlikely(!rcu_is_quiescent(cpu)))
+            rcu_quiescent();
         arch_fpu_switch(thread);
         arch_thread_resume(thread);
     }

@@ -38,7 +38,7 @@ static uint64_t piece_bytes(const struct transfer *t, uint64_t piece)
 static void close_handle(handle_t *handle)
 {
     if (*handle != 0)
-        (void)sys_cap_close(*handle);
+        status_ignore(sys_cap_close(*handle));
     *handle = 0;
 }
 
@@ -81,7 +81,7 @@ static status_t connect(struct block_client *c)
     if (status != STATUS_OK)
         return status;
     uint64_t old;
-    (void)sys_notification_poll(c->notification, BLOCK_COMPLETION_BIT, &old);
+    status_ignore(sys_notification_poll(c->notification, BLOCK_COMPLETION_BIT, &old));
     status = block_open(c->connect, c->rings, c->data, c->notification, &c->session, &c->doorbell, &c->info);
     c->connected = status == STATUS_OK;
     return status;
@@ -156,7 +156,7 @@ static void send_piece(struct block_client *c, struct transfer *t, size_t slot)
 static void publish(struct block_client *c)
 {
     if (ring_publish(&c->submissions))
-        (void)sys_notification_signal(c->doorbell, 1);
+        status_ignore(sys_notification_signal(c->doorbell, 1));
 }
 
 static void fill_slots(struct block_client *c, struct transfer *t)
@@ -207,7 +207,7 @@ static status_t take_completions(struct block_client *c, struct transfer *t)
     while (status == STATUS_OK && ring_take(&c->completions, &completion))
         status = complete(c, t, &completion);
     if (ring_release(&c->completions))
-        (void)sys_notification_signal(c->doorbell, 1);
+        status_ignore(sys_notification_signal(c->doorbell, 1));
     return c->completions.broken || c->submissions.broken ? STATUS_CORRUPT : status;
 }
 

@@ -68,7 +68,7 @@ volatile void *driver_registers(const struct driver_device *d, uint32_t index, u
 void driver_irq_ack(const struct driver_device *d, uint32_t index)
 {
     if (index < DEVICE_IRQS && d->irqs[index] != 0)
-        (void)sys_interrupt_ack(d->irqs[index]);
+        status_ignore(sys_interrupt_ack(d->irqs[index]));
 }
 
 status_t driver_dma_allocate(const struct driver_device *d, size_t bytes, struct dma_buffer *buffer)

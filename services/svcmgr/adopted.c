@@ -77,7 +77,8 @@ void adopted_describe(const struct adopted *adopted, struct svc_info *info)
 {
     struct process_info process;
     *info = (struct svc_info){.adopted = 1, .state = SVC_STATE_DONE};
-    strncpy(info->name, adopted->name, sizeof(info->name) - 1);
+    _Static_assert(sizeof(info->name) == sizeof(adopted->name), "names of one size");
+    memcpy(info->name, adopted->name, sizeof(info->name));
     if (status_is_ok(sys_process_info(adopted->process, &process))) {
         info->process_id = process.id;
         info->exit_status = process.exit_status;
