@@ -36,18 +36,11 @@ static uint32_t next_tag(const struct process *process, uint32_t tag, uint32_t i
 
 status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights, struct cap **cap)
 {
-    struct cspace_slot *slot = slot_at(process, (uint32_t)handle);
-    if (unlikely(slot == NULL))
-        return STATUS_BAD_HANDLE;
-    struct cap *found = __atomic_load_n(&slot->cap, __ATOMIC_ACQUIRE);
-    if (unlikely(found == NULL || found->handle != handle))
-        return STATUS_BAD_HANDLE;
-    if (unlikely(type != OBJECT_NONE && found->type != type))
-        return STATUS_WRONG_TYPE;
-    if (unlikely((found->rights & rights) != rights))
-        return STATUS_DENIED;
-    *cap = found;
-    return STATUS_OK;
+    status_t status = STATUS_OK;
+    struct cap *found = cap_find(process, handle, type, rights, &status);
+    if (likely(found != NULL))
+        *cap = found;
+    return status;
 }
 
 static status_t table_grow(struct process *process) REQUIRES(cspace_lock)

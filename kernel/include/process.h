@@ -40,6 +40,25 @@ struct process {
     uint64_t cpu_time_ns;                           /* of threads that ended */
 };
 
+/** cap_lookup for paths that count instructions: NULL and *@status, or the capability. Needs no lock: see cap/cap.c. */
+static inline struct cap *cap_find(struct process *process, handle_t handle, uint32_t type, uint32_t rights, status_t *status)
+{
+    uint32_t index = (uint32_t)handle;
+    struct cspace_slot *leaf = NULL;
+    if (likely(index < CSPACE_LEAVES * CSPACE_LEAF_SLOTS))
+        leaf = __atomic_load_n(&process->leaves[index / CSPACE_LEAF_SLOTS], __ATOMIC_ACQUIRE);
+    struct cap *cap = leaf == NULL ? NULL : __atomic_load_n(&leaf[index % CSPACE_LEAF_SLOTS].cap, __ATOMIC_ACQUIRE);
+    if (unlikely(cap == NULL || cap->handle != handle))
+        *status = STATUS_BAD_HANDLE;
+    else if (unlikely(type != OBJECT_NONE && cap->type != type))
+        *status = STATUS_WRONG_TYPE;
+    else if (unlikely((cap->rights & rights) != rights))
+        *status = STATUS_DENIED;
+    else
+        return cap;
+    return NULL;
+}
+
 static inline struct process *process_of(struct object *object)
 {
     return container_of(object, struct process, object);

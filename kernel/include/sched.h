@@ -6,6 +6,14 @@
 /** Nanoseconds a thread runs before others of its priority. */
 #define SLICE_NS 5000000ull
 
+/** The number of the running grace period, or of the last one; atomic (sched/rcu.c). */
+extern uint64_t rcu_period;
+/** Has @cpu, this one, noted the running grace period? */
+static inline bool rcu_is_quiescent(const struct cpu *cpu)
+{
+    return cpu->quiescent == __atomic_load_n(&rcu_period, __ATOMIC_ACQUIRE);
+}
+
 /** Choose what to run and leave the kernel; runs continuations, handles attention, flushes the TLB, notes quiescence; idles when
  *  there is nothing. Every kernel entry that came from user mode ends here. */
 NORETURN void sched_leave(void);

@@ -125,7 +125,12 @@ void thread_unsuspend(struct thread *thread);
  *  start. The handler then returns KERNEL_BLOCKED, which everybody passes up unchanged. */
 void thread_restart_on_wake(struct thread *self);
 /** The waker's side, under the same lock, after unlinking: the thread stops waiting and belongs to the caller, who must thread_wake() it. */
-void thread_wait_end(struct thread *thread);
+static inline void thread_wait_end(struct thread *thread)
+{
+    __atomic_store_n(&thread->wait_class, NULL, __ATOMIC_RELEASE);
+    if (unlikely(__atomic_load_n(&thread->deadline.armed, __ATOMIC_RELAXED)))
+        ktimer_cancel(&thread->deadline);
+}
 /** Make a thread that belongs to the caller runnable. Locks up to endpoint_lock may be held. */
 void thread_wake(struct thread *thread);
 /** thread_wake after setting the status of its system call. */

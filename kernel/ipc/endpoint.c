@@ -267,9 +267,9 @@ static inline status_t call_check(const struct endpoint *endpoint, const struct 
 
 status_t ipc_call(struct thread *self)
 {
-    struct cap *cap;
-    status_t status = cap_lookup(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_CALL, &cap);
-    if (unlikely(status != STATUS_OK))
+    status_t status = STATUS_OK;
+    struct cap *cap = cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_CALL, &status);
+    if (unlikely(cap == NULL))
         return status;
     uint64_t info = arch_ipc_info(self);
     if (unlikely((info & INFO_EXTRA_MASK & ~INFO_NOWAIT) != 0)) {
@@ -341,14 +341,21 @@ static bool queue_has_events(const struct queue *queue) NO_THREAD_SAFETY
     return __atomic_load_n(&queue->events.next, __ATOMIC_ACQUIRE) != &queue->events;
 }
 
+/* The oldest event of @queue to @self; false: another worker was quicker. */
+static __attribute__((noinline)) bool receive_event(struct thread *self, struct queue *queue)
+{
+    struct event event;
+    if (!queue_take(queue, &event))
+        return false;
+    deliver_event(self, &event);
+    return true;
+}
+
 /* What @self gets at once: a notice, an event, a queued call; or it waits. */
 static status_t receive_from(struct thread *self, struct endpoint *endpoint, struct queue *queue, uint64_t deadline_ns)
 {
-    struct event event;
-    if (queue != NULL && queue_has_events(queue) && queue_take(queue, &event)) {
-        deliver_event(self, &event);
+    if (queue != NULL && unlikely(queue_has_events(queue)) && receive_event(self, queue))
         return KERNEL_DONE;
-    }
     endpoint_lock_acquire(&endpoint->lock);
     struct list *node = list_first(&endpoint->closed);
     if (unlikely(node != NULL)) {
@@ -393,25 +400,26 @@ static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
     return status;
 }
 
-/* Look up what a receive names. */
-static inline status_t receive_lookup(struct thread *self, struct endpoint **endpoint, struct queue **queue)
+/* The endpoint that a receive names, or NULL and *@status. */
+static inline struct endpoint *receive_endpoint(struct thread *self, status_t *status)
 {
-    struct cap *cap;
-    status_t status = cap_lookup(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, &cap);
-    if (unlikely(status != STATUS_OK))
-        return status;
-    *endpoint = endpoint_of(cap->object);
-    *queue = NULL;
-    handle_t queue_handle = arch_ipc_queue(self);
-    if (queue_handle == 0)
-        return STATUS_OK;
-    status = cap_lookup(self->process, queue_handle, OBJECT_QUEUE, RIGHT_RECEIVE, &cap);
-    if (unlikely(status != STATUS_OK))
-        return status;
-    *queue = queue_of(cap->object);
-    if (unlikely((*queue)->endpoint != *endpoint))
-        return queue_associate(*queue, *endpoint);
-    return STATUS_OK;
+    struct cap *cap = cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, status);
+    return unlikely(cap == NULL) ? NULL : endpoint_of(cap->object);
+}
+
+/* The queue that it names besides; NULL and OK: none. */
+static inline struct queue *receive_queue(struct thread *self, struct endpoint *endpoint, status_t *status)
+{
+    handle_t handle = arch_ipc_queue(self);
+    if (handle == 0)
+        return NULL;
+    struct cap *cap = cap_find(self->process, handle, OBJECT_QUEUE, RIGHT_RECEIVE, status);
+    if (unlikely(cap == NULL))
+        return NULL;
+    struct queue *queue = queue_of(cap->object);
+    if (unlikely(__atomic_load_n(&queue->endpoint, __ATOMIC_ACQUIRE) != endpoint))
+        *status = queue_associate(queue, endpoint);
+    return queue;
 }
 
 /* A worker that receives without having answered gives its caller PEER_DIED: there is no way back to it. */
@@ -424,9 +432,11 @@ static void abandon_current(struct thread *self)
 
 status_t ipc_receive(struct thread *self)
 {
-    struct endpoint *endpoint;
-    struct queue *queue;
-    status_t status = receive_lookup(self, &endpoint, &queue);
+    status_t status = STATUS_OK;
+    struct endpoint *endpoint = receive_endpoint(self, &status);
+    if (endpoint == NULL)
+        return status;
+    struct queue *queue = receive_queue(self, endpoint, &status);
     if (status != STATUS_OK)
         return status;
     abandon_current(self);
@@ -447,9 +457,11 @@ static inline void deliver_reply(struct thread *from, struct thread *caller, uin
 /* Answer, then wait: the message leaves before the worker is published, and the CPU goes straight to the caller. */
 status_t ipc_reply_receive(struct thread *self)
 {
-    struct endpoint *endpoint;
-    struct queue *queue;
-    status_t status = receive_lookup(self, &endpoint, &queue);
+    status_t status = STATUS_OK;
+    struct endpoint *endpoint = receive_endpoint(self, &status);
+    if (unlikely(endpoint == NULL))
+        return status;
+    struct queue *queue = receive_queue(self, endpoint, &status);
     if (unlikely(status != STATUS_OK))
         return status;
     uint64_t info = arch_ipc_info(self);

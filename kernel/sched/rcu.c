@@ -16,7 +16,7 @@
 #define RCU_START_AT 64
 
 static struct spinlock lock;
-static uint64_t period;                          /* running or last; atomic, rcu_lock to write */
+uint64_t rcu_period;                             /* running or last; atomic, rcu_lock to write */
 static uint64_t completed;                       /* atomic */
 static uint64_t needed GUARDED_BY(rcu_lock);     /* begin periods up to this one */
 static uint32_t remaining GUARDED_BY(rcu_lock);  /* CPUs that have not noted the running period */
@@ -29,7 +29,7 @@ static void begin_period(void) REQUIRES(rcu_lock)
     remaining = 0;
     for (uint32_t i = 0; i < cpu_count; i++)
         remaining += cpus[i]->online;
-    __atomic_store_n(&period, period + 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&rcu_period, rcu_period + 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
@@ -46,12 +46,12 @@ static void begin_period(void) REQUIRES(rcu_lock)
 /* @cpu has been quiescent in the running period. */
 static void note(struct cpu *cpu)
 {
-    if (cpu->quiescent == period)
+    if (cpu->quiescent == rcu_period)
         return;
-    __atomic_store_n(&cpu->quiescent, period, __ATOMIC_RELAXED);
+    __atomic_store_n(&cpu->quiescent, rcu_period, __ATOMIC_RELAXED);
     if (--remaining != 0)
         return;
-    __atomic_store_n(&completed, period, __ATOMIC_RELEASE);
+    __atomic_store_n(&completed, rcu_period, __ATOMIC_RELEASE);
     for (uint32_t i = 0; i < cpu_count; i++)
         if (cpus[i] != arch_cpu_local() && __atomic_load_n(&cpus[i]->rcu_current, __ATOMIC_RELAXED) != NULL)
             arch_ipi_send(i);
@@ -60,11 +60,11 @@ static void note(struct cpu *cpu)
 void rcu_quiescent(void)
 {
     struct cpu *cpu = arch_cpu_local();
-    if (likely(cpu->quiescent == __atomic_load_n(&period, __ATOMIC_ACQUIRE)))
+    if (likely(cpu->quiescent == __atomic_load_n(&rcu_period, __ATOMIC_ACQUIRE)))
         return;
     rcu_lock_acquire(&lock);
     note(cpu);
-    if (completed == period && needed > completed)
+    if (completed == rcu_period && needed > completed)
         begin_period();
     rcu_lock_release(&lock);
 }
@@ -93,10 +93,10 @@ static void start_current(struct cpu *cpu)
     cpu->rcu_next = NULL;
     cpu->rcu_count = 0;
     rcu_lock_acquire(&lock);
-    cpu->rcu_current_period = period + 1;
-    if (needed < period + 1)
-        needed = period + 1;
-    if (completed == period)
+    cpu->rcu_current_period = rcu_period + 1;
+    if (needed < rcu_period + 1)
+        needed = rcu_period + 1;
+    if (completed == rcu_period)
         begin_period();
     rcu_lock_release(&lock);
 }
@@ -137,7 +137,7 @@ void rcu_expedite(void)
 void rcu_cpu_online(struct cpu *cpu)
 {
     rcu_lock_acquire(&lock);
-    cpu->quiescent = period;                     /* a running period has not counted it */
+    cpu->quiescent = rcu_period;                 /* a running period has not counted it */
     __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
     rcu_lock_release(&lock);
 }

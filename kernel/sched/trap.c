@@ -24,6 +24,13 @@ static inline void finish(struct thread *self, status_t status)
     }
 }
 
+/* A message call: those that wait have chosen who runs next themselves. */
+static inline void finish_message(struct thread *self, status_t status)
+{
+    if (unlikely(status != KERNEL_BLOCKED && status != KERNEL_DONE))
+        finish(self, status);
+}
+
 /* The dispatcher sets status and results itself unless the outcome is internal. */
 static void slow_call(struct thread *self, uint64_t number)
 {
@@ -39,13 +46,13 @@ NORETURN void trap_syscall(struct thread *self)
     uint64_t number = arch_syscall_number(self);
     switch (number) {
     case SYS_ENDPOINT_CALL:
-        finish(self, ipc_call(self));
+        finish_message(self, ipc_call(self));
         break;
     case SYS_ENDPOINT_REPLY_RECEIVE:
-        finish(self, ipc_reply_receive(self));
+        finish_message(self, ipc_reply_receive(self));
         break;
     case SYS_ENDPOINT_RECEIVE:
-        finish(self, ipc_receive(self));
+        finish_message(self, ipc_receive(self));
         break;
     case SYS_ENDPOINT_REPLY:
         finish(self, ipc_reply(self));

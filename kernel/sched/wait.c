@@ -66,13 +66,6 @@ bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class,
     return thread_wait_begin_here(self, wait_class, object, deadline_ns);
 }
 
-void thread_wait_end(struct thread *thread)
-{
-    __atomic_store_n(&thread->wait_class, NULL, __ATOMIC_RELEASE);
-    if (unlikely(thread->deadline.armed))
-        ktimer_cancel(&thread->deadline);
-}
-
 void thread_restart_on_wake(struct thread *self)
 {
     self->wait_restarts = true;

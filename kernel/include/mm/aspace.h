@@ -6,6 +6,7 @@
  * tables are freed through rcu_call(), whose grace period implies that every CPU left the kernel, hence flushed. */
 #include "../cap.h"
 #include "../cpu.h"
+#include "../cpu.h"
 #include "memory.h"
 
 /** NEW: not in the tree yet. LIVE: in it. GONE: out of it for good. */
@@ -76,6 +77,11 @@ __attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace,
                                                           uint32_t access, paddr_t *frame);
 /** On the way out: load @aspace if another is loaded, flush if its generation moved. */
 void aspace_activate(struct aspace *aspace);
+/** Is @aspace loaded on @cpu, this one, with nothing to be flushed? */
+static inline bool aspace_is_current(const struct aspace *aspace, const struct cpu *cpu)
+{
+    return cpu->aspace == aspace && cpu->aspace_generation == __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
+}
 /** @cpu goes idle and loads the kernel's page tables: it runs no address space any more (cpu->aspace = NULL). */
 void aspace_deactivate(struct cpu *cpu);
 

@@ -109,11 +109,6 @@ void thread_wait_uncancellable(struct thread *self, const struct wait_class *wai
     self->wait_class = wait_class;
 }
 
-void thread_wait_end(struct thread *thread)
-{
-    thread->wait_class = NULL;
-}
-
 void thread_wake(struct thread *thread)
 {
     (void)thread;
@@ -158,4 +153,11 @@ void panic(const char *format, ...)
 void spinlock_wait(struct spinlock *lock)
 {
     panic("a lock is held when it should be free: %p", (void *)lock);
+}
+
+bool ktimer_cancel(struct ktimer *timer)
+{
+    bool armed = timer->armed;
+    timer->armed = false;
+    return armed;
 }

@@ -355,11 +355,6 @@ void thread_wait_uncancellable(struct thread *self, const struct wait_class *wai
     self->wait_class = wait_class;
 }
 
-void thread_wait_end(struct thread *thread)
-{
-    thread->wait_class = NULL;
-}
-
 void thread_wake(struct thread *thread)
 {
     CHECK(thread->wait_class == NULL);
@@ -425,4 +420,11 @@ void event_post(struct event_source *source, uint64_t data, enum event_merge mer
     (void)data;
     (void)merge;
     env.events += source->queue != NULL;
+}
+
+bool ktimer_cancel(struct ktimer *timer)
+{
+    bool armed = timer->armed;
+    timer->armed = false;
+    return armed;
 }

@@ -188,11 +188,6 @@ bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class,
     return true;
 }
 
-void thread_wait_end(struct thread *thread)
-{
-    thread->wait_class = NULL;
-}
-
 void thread_wake(struct thread *thread)
 {
     (void)thread;
@@ -232,4 +227,11 @@ void panic(const char *format, ...)
     va_end(arguments);
     putchar('\n');
     abort();
+}
+
+bool ktimer_cancel(struct ktimer *timer)
+{
+    bool armed = timer->armed;
+    timer->armed = false;
+    return armed;
 }
