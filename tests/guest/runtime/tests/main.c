@@ -11,6 +11,10 @@
 #include <veridian/syscalls.h>
 
 #define LOG_PORT 0xe9u
+#define GIVE_BACK_TRIES 300
+#define GIVE_BACK_NS (10 * NS_PER_MS)
+/** malloc's own growth, caches of the kernel. */
+#define SLACK_PAGES 16u
 #define CHILD_PATIENCE_NS (20 * NS_PER_S)
 
 const void *archive;
@@ -81,6 +85,20 @@ void usage(uint64_t *pages, uint64_t *kmem_bytes)
     OK(sys_budget_info(os_cap("budget"), &info));
     *pages = info.pages_used;
     *kmem_bytes = info.kmem_used;
+}
+
+bool usage_returns(uint64_t pages, uint64_t kmem_bytes)
+{
+    uint64_t pages_now = 0, kmem_now = 0;
+    for (int i = 0; i < GIVE_BACK_TRIES; i++) {
+        usage(&pages_now, &kmem_now);
+        if (pages_now <= pages + SLACK_PAGES && kmem_now <= kmem_bytes + SLACK_PAGES * PAGE_SIZE) {
+            return true;
+        }
+        clock_sleep(GIVE_BACK_NS);
+    }
+    say("%lld pages, %lld bytes more than before", (long long)(pages_now - pages), (long long)(kmem_now - kmem_bytes));
+    return false;
 }
 
 int main(int argc, char **argv)

@@ -29,3 +29,5 @@ MUST_CHECK status_t child_start(const char *const *args, const struct process_ca
 int64_t child_end(handle_t process);
 /** Pages and bytes of kernel memory that the system's budget shows as used. */
 void usage(uint64_t *pages, uint64_t *kmem_bytes);
+/** The system's budget shows (nearly) no more used than that, after a while: what has ended is taken down in the background. */
+bool usage_returns(uint64_t pages, uint64_t kmem_bytes);
