@@ -333,8 +333,6 @@ static void test_run(const struct test *test)
     }
 }
 
-static const struct test *const groups[] = {cap_tests, memory_tests, object_tests, ipc_tests, process_tests, hostile_tests};
-
 __attribute__((noreturn)) void start_c(const struct init_info *given);
 void start_c(const struct init_info *given)
 {
@@ -342,8 +340,8 @@ void start_c(const struct init_info *given)
 
     info = given;
     memset(stacks, 1, sizeof(stacks));              /* its pages are taken now, not by some test */
-    for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
-        for (const struct test *test = groups[g]; test->name != NULL; test++) {
+    for (const struct test *const *group = test_groups; *group != NULL; group++) {
+        for (const struct test *test = *group; test->name != NULL; test++) {
             failures = 0;
             test_run(test);
             failed += failures != 0;

@@ -14,7 +14,8 @@ struct test {
 };
 
 #define TEST(function) {#function, function}
-extern const struct test cap_tests[], memory_tests[], object_tests[], ipc_tests[], process_tests[], hostile_tests[];
+/** The tests of this boot archive, in groups; both end with NULL. */
+extern const struct test *const test_groups[];
 
 /** A line to the debug console, with "# " in front. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

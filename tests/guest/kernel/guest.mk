@@ -4,7 +4,7 @@ GUEST_KERNEL := $(O)/guest/kernel
 GUEST_KERNEL_SOURCES := $(sort $(wildcard tests/guest/kernel/*.c)) kernel/lib/string.c kernel/lib/format.c
 GUEST_KERNEL_OBJECTS := $(GUEST_KERNEL_SOURCES:%=$(GUEST_KERNEL)/%.o)
 GUEST_KERNEL_CFLAGS = --target=$(USER_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include -fno-pic -fno-pie \
-                      $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) -fno-stack-protector \
+                      $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) -fno-stack-protector -UCONFIG_KASAN -UCONFIG_KCSAN \
                       -Ilib/os/include -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include
 
 $(GUEST_KERNEL)/%.o: % $(MAKEFILES_READ) tests/guest/kernel/guest.mk

@@ -343,6 +343,7 @@ static void test_budget_bounds_kernel_memory(void)
     close_handle(child);
 }
 
+extern const struct test cap_tests[];
 const struct test cap_tests[] = {
     TEST(test_system_calls),
     TEST(test_handle_bad_ones_are_refused),

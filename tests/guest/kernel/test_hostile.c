@@ -226,6 +226,7 @@ static void test_hostile_breeder_is_killed(void)
     close_handle(budget);
 }
 
+extern const struct test hostile_tests[];
 const struct test hostile_tests[] = {
     TEST(test_hostile_pointers),
     TEST(test_hostile_write_to_code),

@@ -568,6 +568,7 @@ static void test_ipc_client_process_killed(void)
     server_stop(&server);
 }
 
+extern const struct test ipc_tests[];
 const struct test ipc_tests[] = {
     TEST(test_ipc_words_and_data),
     TEST(test_ipc_carries_capabilities),

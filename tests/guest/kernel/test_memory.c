@@ -427,6 +427,7 @@ static void test_pager_supplies_pages(void)
     close_handle(stop);
 }
 
+extern const struct test memory_tests[];
 const struct test memory_tests[] = {
     TEST(test_init_finds_its_world),
     TEST(test_memory_reads_and_writes),

@@ -489,6 +489,7 @@ static void test_interrupt_is_delivered_and_masked(void)
 #endif
 }
 
+extern const struct test object_tests[];
 const struct test object_tests[] = {
     TEST(test_queue_coalesces_and_keeps_order),
     TEST(test_queue_serves_many_waiters),

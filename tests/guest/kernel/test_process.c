@@ -341,6 +341,7 @@ static void test_thread_creation_is_checked(void)
     CHECK_STATUS(STATUS_INVALID, sys_thread_set_tls(KERNEL_ADDRESS));
 }
 
+extern const struct test process_tests[];
 const struct test process_tests[] = {
     TEST(test_process_exits_with_status),
     TEST(test_process_exit_event),
