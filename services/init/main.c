@@ -6,6 +6,7 @@
  * for what is kept and goes on with the services that never stopped running. If it keeps ending at once, init waits longer each time.
  * init makes no call that another process must answer. */
 #include <os/archive.h>
+#include <os/memory.h>
 #include <os/catalogue.h>
 #include <os/clock.h>
 #include <os/process.h>
@@ -28,6 +29,7 @@
 #define CONNECT_RIGHTS (RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER)
 
 struct init {
+    handle_t tmpfs;                    /**< Memory: what is in it outlives the service that keeps files there */
     handle_t archive;
     const void *archive_data;
     uint64_t archive_bytes;
@@ -77,6 +79,14 @@ static void read_archive(struct init *init)
     require(catalogue_find(&init->catalogue, "svcmgr", &init->manifest, &index), "svcmgr in the catalogue");
 }
 
+/** Half of what is free now, taken page by page as files come. */
+static void make_tmpfs(struct init *init)
+{
+    struct memory_stats stats;
+    require(sys_system_memory_stats(os_self.budget, &stats), "memory figures");
+    require(memory_create(stats.free_pages / 2 * PAGE_SIZE, 0, &init->tmpfs), "memory for files");
+}
+
 static status_t start_manager(struct init *init)
 {
     const struct process_cap caps[] = {
@@ -90,6 +100,7 @@ static status_t start_manager(struct init *init)
         {.name = "boot", .handle = os_cap("boot")},
         {.name = "kernel-log", .handle = os_cap("kernel-log")},
         {.name = "budget", .handle = os_self.budget},
+        {.name = "tmpfs", .handle = init->tmpfs},
     };
     struct process_start start = {
         .name = "svcmgr",
@@ -145,6 +156,7 @@ int main(void)
     static struct init init = {.delay_ns = DELAY_FIRST_NS};
     static const struct server_ops ops = {.event = on_event};
     read_archive(&init);
+    make_tmpfs(&init);
     require(sys_endpoint_create(os_self.budget, &init.keeper), "endpoint");
     require(sys_endpoint_create(os_self.budget, &init.manager), "endpoint");
     require(sys_queue_create(os_self.budget, &init.queue), "queue");

@@ -7,11 +7,11 @@
 #include <veridian/syscalls.h>
 
 #define DENTRIES_MAX 8192
-/* What the cache of pages and the tmpfs may take of the machine's memory, at most. */
+/* What the cache of pages may take of the machine's memory. */
 #define CACHE_SHARE 8
-#define TMPFS_SHARE 2
 #define CACHE_BYTES_MAX (UINT64_C(64) << 20)
 #define CACHE_BYTES_DEFAULT (UINT64_C(4) << 20)
+/* Of a tmpfs whose memory is our own. */
 #define TMPFS_BYTES_DEFAULT (UINT64_C(32) << 20)
 
 static void event_closed(void *instance, uint64_t badge)
@@ -58,10 +58,10 @@ static status_t mount_archive(struct vfs_server *server)
     return status;
 }
 
-static status_t mount_tmpfs(struct vfs_server *server, uint64_t bytes)
+static status_t mount_tmpfs(struct vfs_server *server)
 {
     struct tmpfs_store *store;
-    status_t status = store_open(bytes, &store);
+    status_t status = store_open(TMPFS_BYTES_DEFAULT, &store);
     if (status_is_ok(status)) {
         status = tmpfs_open(store, &server->tmpfs);
     }
@@ -82,11 +82,9 @@ static void report(const char *what, status_t status)
 static status_t start(struct vfs_server *server)
 {
     uint64_t cache_bytes = CACHE_BYTES_DEFAULT;
-    uint64_t tmpfs_bytes = TMPFS_BYTES_DEFAULT;
     struct memory_stats stats;
-    if (status_is_ok(sys_system_memory_stats(os_self.budget, &stats))) {
+    if (status_is_ok(sys_system_memory_stats(os_cap("budget"), &stats))) {
         cache_bytes = stats.total_pages * PAGE_SIZE / CACHE_SHARE;
-        tmpfs_bytes = stats.total_pages / TMPFS_SHARE * PAGE_SIZE;
     }
     if (cache_bytes > CACHE_BYTES_MAX) {
         cache_bytes = CACHE_BYTES_MAX;
@@ -106,7 +104,7 @@ static status_t start(struct vfs_server *server)
         return status;
     }
     report("/boot", mount_archive(server));
-    report("/tmp", mount_tmpfs(server, tmpfs_bytes));
+    report("/tmp", mount_tmpfs(server));
     return STATUS_OK;
 }
 

@@ -3,7 +3,8 @@
  *
  * A call that needs the process is put aside by the dispatcher and runs again on the worker, from its beginning; what it
  * found out meanwhile is in the caches. The session is the worker's alone. If the process dies or the session is stale,
- * the worker connects to the next life and asks again, for PATIENCE_NS in all. What comes back must be the same file
+ * the worker connects to the next life and asks again, for PATIENCE_NS in all; then the calls end with IO, and those
+ * after them soon, until it is back. What comes back must be the same file
  * system (its UUID says so); if not, all that is cached of it is forgotten and what is open of it is GONE. */
 #include "server.h"
 
@@ -13,7 +14,9 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define PATIENCE_NS (60 * NS_PER_S)
+#define PATIENCE_NS (30 * NS_PER_S)
+/* For a file system that did not come back in that time, until it does. */
+#define PATIENCE_LOST_NS (100 * NS_PER_MS)
 #define RETRY_NS (10 * NS_PER_MS)
 /* Read at once when a page is missing. */
 #define WINDOW_BYTES ((size_t)64 << 10)
@@ -45,6 +48,8 @@ struct remote_fs {
     /* The worker's own. */
     handle_t session;
     bool known;
+    /* It was waited for in vain. */
+    bool lost;
     struct fs_statistics identity;
     uint8_t *window;
     struct ipc_call call;
@@ -143,7 +148,7 @@ struct exchange {
 /* Ask until there is an answer; without the lock. */
 static status_t ask(struct remote_fs *remote, const struct exchange *exchange)
 {
-    uint64_t deadline_ns = clock_deadline(PATIENCE_NS);
+    uint64_t deadline_ns = clock_deadline(remote->lost ? PATIENCE_LOST_NS : PATIENCE_NS);
     for (;;) {
         status_t status = session_need(remote, deadline_ns);
         if (status_is_ok(status)) {
@@ -154,7 +159,8 @@ static status_t ask(struct remote_fs *remote, const struct exchange *exchange)
         }
         if (!is_away(status) || clock_now_ns() >= deadline_ns) {
             /* To our callers a file system that does not answer is a medium that fails. */
-            return status == STATUS_TIMED_OUT || is_away(status) ? STATUS_IO : status;
+            remote->lost = status == STATUS_TIMED_OUT || is_away(status);
+            return remote->lost ? STATUS_IO : status;
         }
         clock_sleep(RETRY_NS);
     }

@@ -102,7 +102,7 @@ static inline uint8_t *cache_frame(const struct page_cache *cache, uint32_t fram
 uint32_t cache_take(struct page_cache *cache, const struct vfs_page_key *key);
 
 /* --- store.c --- */
-/* The store of the tmpfs: @bytes of address space, memory as it is needed. */
+/* The store of the tmpfs; of @bytes if it must be our own. */
 status_t store_open(uint64_t bytes, struct tmpfs_store **store);
 
 /* --- remote.c --- */

@@ -1,5 +1,5 @@
-/* The Memory behind a tmpfs. If we were given one by the name "tmpfs", somebody keeps it beyond our life, and the files in
- * it are still there when we are started again; else it is our own. A page is committed before it is written, so a
+/* The Memory behind a tmpfs. If we were given one by the name "tmpfs" (init has the other copy), the files in it are still
+ * there when we are started again; else it is our own. A page is committed before it is written, so a
  * full machine means NO_SPACE and never a fault. */
 #include "server.h"
 

@@ -74,6 +74,29 @@ static void test_restart_keeps_open_files(void)
     file_close(directory);
 }
 
+static void test_restart_keeps_tmp(void)
+{
+    static const char text[] = "written before, read after";
+    struct file *file;
+    char got[64];
+    size_t done;
+    uint32_t flags = FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_CREATE;
+    CHECK_OK(file_mkdir("/tmp/kept", 0755));
+    CHECK_OK(file_open("/tmp/kept/file", flags, 0644, &file));
+    for (size_t i = 0; i < sizeof text; i++) {
+        if (i % 5 == 2) {
+            CHECK_OK(svc_kill(os_cap("svc"), "vfs"));
+        }
+        CHECK_OK(file_write(file, text + i, 1, &done));
+    }
+    CHECK_OK(svc_kill(os_cap("svc"), "vfs"));
+    CHECK_OK(file_read_at(file, 0, got, sizeof got, &done));
+    CHECK(done == sizeof text && memcmp(got, text, done) == 0);
+    file_close(file);
+    CHECK_OK(file_unlink("/tmp/kept/file"));
+    CHECK_OK(file_rmdir("/tmp/kept"));
+}
+
 static atomic_int reader_done;
 
 static void *read_file(void *argument)
@@ -116,5 +139,6 @@ void run_restart_tests(void)
     RUN(test_restart_vfs_while_reading);
     RUN(test_restart_ext4_while_reading);
     RUN(test_restart_keeps_open_files);
+    RUN(test_restart_keeps_tmp);
     RUN(test_restart_tmp_answers_while_the_disk_does_not);
 }
