@@ -51,9 +51,10 @@ static bool teardown_mapping(struct aspace *aspace)
 {
     aspace_lock_acquire(&aspace->lock);
     struct mapping *mapping = aspace->mappings;
-    bool detached = mapping != NULL && mapping_detach(mapping, UINT32_MAX);
+    if (mapping != NULL)
+        mapping_forget(mapping);
     aspace_lock_release(&aspace->lock);
-    if (detached)
+    if (mapping != NULL)
         mapping_retire(mapping);
     return mapping != NULL;
 }
@@ -74,7 +75,7 @@ static void aspace_free(struct object *object)
 
 static const struct object_ops aspace_ops = {.type = OBJECT_ASPACE, .destroy = aspace_destroy, .free = aspace_free};
 
-static struct aspace *aspace_allocate(struct budget *budget)
+static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
 {
     paddr_t root;
     uint64_t random;
@@ -88,6 +89,7 @@ static struct aspace *aspace_allocate(struct budget *budget)
     object_init(&aspace->object, &aspace_ops, budget);
     arch_aspace_root_init(root);
     random_bytes(&random, sizeof(random));
+    list_init(&aspace->order);
     aspace->root = root;
     aspace->generation = 1;
     aspace->holds = 1;

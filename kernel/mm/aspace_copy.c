@@ -59,6 +59,14 @@ static inline size_t part_of(uint64_t address, uint64_t left)
     return (size_t)MIN(left, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
 }
 
+static inline void bytes_copy(void *to, const void *from, size_t bytes, bool same_page)
+{
+    if (unlikely(same_page))
+        memmove(to, from, bytes);
+    else
+        memcpy(to, from, bytes);
+}
+
 status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address, size_t bytes, size_t *done)
 {
     size_t copied = 0;
@@ -103,8 +111,8 @@ status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from
             status = aspace_frame(to, NULL, to_address + copied, MAP_WRITE, &target);
         if (unlikely(!status_is_ok(status)))
             break;
-        memmove((char *)phys_to_virt(target) + ((to_address + copied) & (PAGE_SIZE - 1)),
-                (char *)phys_to_virt(source) + ((from_address + copied) & (PAGE_SIZE - 1)), part);
+        bytes_copy((char *)phys_to_virt(target) + ((to_address + copied) & (PAGE_SIZE - 1)),
+                   (char *)phys_to_virt(source) + ((from_address + copied) & (PAGE_SIZE - 1)), part, source == target);
         copied += part;
     }
     if (done != NULL)
@@ -144,7 +152,7 @@ static status_t copy_other(struct thread *self, struct aspace *other, uint64_t a
         }
         char *mine = (char *)phys_to_virt(ours) + ((user + copied) & (PAGE_SIZE - 1));
         char *that = (char *)phys_to_virt(theirs) + ((address + copied) & (PAGE_SIZE - 1));
-        memmove(out ? mine : that, out ? that : mine, part);
+        bytes_copy(out ? mine : that, out ? that : mine, part, ours == theirs);
         copied += part;
         self->progress = copied;
         if (copied < bytes && sched_should_yield()) {

@@ -93,13 +93,12 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
         return status;
     memory_lock_acquire(&memory->lock);
     uint64_t index = index_of(mapping, address);
-    bool was_there = memory_present(memory, index, &page);
     status = memory_resolve(memory, self, index, write, &page);
     if (status_is_ok(status)) {
         bool may_write = memory_is_flushed(memory);
         if (may_write || !write || !wait_flush)
             page_install(mapping, slot, address, &page, may_write || !wait_flush);
-        if (was_there && !write)
+        if (page.was_present && !write)
             around_install(mapping, address, slot);
     }
     memory_lock_release(&memory->lock);

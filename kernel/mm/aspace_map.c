@@ -58,13 +58,21 @@ void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count, en
 
 /* ── The end of a mapping ─────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Tables around [@start, @end), which is free now, that no mapping needs any more. */
-static void tables_prune(struct aspace *aspace, uint64_t start, uint64_t end) REQUIRES(aspace_lock)
+static void mapping_enter(struct aspace *aspace, struct mapping *mapping) REQUIRES(aspace_lock)
 {
-    const struct mapping *before = mapping_before(aspace->mappings, start);
-    const struct mapping *after = mapping_find(aspace->mappings, end);
-    pagetable_prune(aspace->root, start, end, before == NULL ? 0 : mapping_end(before),
-                    after == NULL ? ARCH_USER_END : after->start);
+    struct mapping *before = mapping_before(aspace->mappings, mapping->start);
+    list_push_front(before == NULL ? &aspace->order : &before->order, &mapping->order);
+    aspace->mappings = mapping_insert(aspace->mappings, mapping);
+}
+
+static void mapping_leave(struct aspace *aspace, struct mapping *mapping) REQUIRES(aspace_lock)
+{
+    aspace->mappings = mapping_remove(aspace->mappings, mapping);
+    list_remove(&mapping->order);
+    mapping->state = MAPPING_GONE;
+    mapping->head->pieces--;
+    if (mapping != mapping->head)
+        list_remove(&mapping->pieces_link);
 }
 
 bool mapping_detach(struct mapping *mapping, uint32_t effort)
@@ -72,32 +80,39 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
     struct aspace *aspace = mapping->aspace;
     struct memory *memory = mapping->memory;
     DEBUG_ASSERT(mapping->state == MAPPING_LIVE);
+    const struct list *before = mapping->order.prev, *after = mapping->order.next;
+    uint64_t low = before == &aspace->order ? 0 : mapping_end(list_entry(before, struct mapping, order));
+    uint64_t high = after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
     uint64_t start = mapping->start;
     uint64_t end = mapping_end(mapping);
     uint64_t address = start;
     memory_lock_acquire(&memory->lock);
     (void)range_restrict(aspace, &address, end, PAGETABLE_REMOVE, effort);
-    address = MIN(address, end);
     bool whole = address == end;
-    uint64_t pages = (address - start) >> PAGE_SHIFT;
     if (whole) {
-        aspace->mappings = mapping_remove(aspace->mappings, mapping);
         list_remove(&mapping->memory_link);
     } else {
+        uint64_t pages = (address - start) >> PAGE_SHIFT;
         mapping->start = address;
         mapping->offset_pages += pages;
         mapping->pages -= pages;
-        mapping_resized(aspace->mappings, mapping);
     }
     memory_lock_release(&memory->lock);
-    tables_prune(aspace, start, address);
-    if (whole) {
-        mapping->state = MAPPING_GONE;
-        mapping->head->pieces--;
-        if (mapping != mapping->head)
-            list_remove(&mapping->pieces_link);
-    }
+    if (whole)
+        mapping_leave(aspace, mapping);
+    else
+        mapping_resized(aspace->mappings, mapping);
+    pagetable_prune(aspace->root, start, address, low, whole ? high : address);
     return whole;
+}
+
+void mapping_forget(struct mapping *mapping)
+{
+    struct memory *memory = mapping->memory;
+    memory_lock_acquire(&memory->lock);
+    list_remove(&mapping->memory_link);
+    memory_lock_release(&memory->lock);
+    mapping_leave(mapping->aspace, mapping);
 }
 
 static void mapping_free_rcu(struct rcu_head *head)
@@ -259,7 +274,7 @@ static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint3
         if (mapping->start == 0)
             return STATUS_NO_MEMORY;
     }
-    aspace->mappings = mapping_insert(aspace->mappings, mapping);
+    mapping_enter(aspace, mapping);
     memory_lock_acquire(&memory->lock);
     list_push_back(&memory->mappings, &mapping->memory_link);
     memory_lock_release(&memory->lock);
@@ -365,7 +380,7 @@ static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, ui
     list_push_back(&memory->mappings, &upper->memory_link);
     memory_lock_release(&memory->lock);
     mapping_resized(aspace->mappings, mapping);
-    aspace->mappings = mapping_insert(aspace->mappings, upper);
+    mapping_enter(aspace, upper);
     return STATUS_OK;
 }
 
@@ -392,9 +407,13 @@ status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t 
         struct mapping *mapping = NULL;
         bool detached = false;
         aspace_lock_acquire(&aspace->lock);
-        status_t status = range_cut(aspace, address, end);
-        if (status_is_ok(status))
-            mapping = mapping_find(aspace->mappings, address);
+        status_t status = STATUS_OK;
+        mapping = mapping_find(aspace->mappings, address);
+        /* Nothing is cut where one whole mapping goes. */
+        if (mapping != NULL && (mapping->start != address || mapping_end(mapping) != end)) {
+            status = range_cut(aspace, address, end);
+            mapping = status_is_ok(status) ? mapping_find(aspace->mappings, address) : NULL;
+        }
         if (mapping != NULL && mapping->start >= end)
             mapping = NULL;
         if (mapping != NULL) {

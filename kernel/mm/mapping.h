@@ -22,6 +22,8 @@ uint64_t mapping_gap(const struct mapping *root, uint64_t base, uint64_t end, ui
 /** Begin to take @mapping, which is LIVE, away: remove up to about @effort translations from its start, and cut off what has none any
  *  more. True: it is out of the tree and of the Memory's list, the caller retires it after the unlock. */
 __attribute__((warn_unused_result)) bool mapping_detach(struct mapping *mapping, uint32_t effort) REQUIRES(aspace_lock);
+/** The same for an address space that no CPU has loaded nor will: the Memory forgets @mapping, the page tables are left as they are. */
+void mapping_forget(struct mapping *mapping) REQUIRES(aspace_lock);
 /** A detached mapping, no lock held: frees it after a grace period, and its head's capability leaf after the last piece. */
 void mapping_retire(struct mapping *mapping);
 /** cap_leaf's sever(): the capability was revoked. */

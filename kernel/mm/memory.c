@@ -198,7 +198,8 @@ status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t ind
 {
     if (index >= memory->pages)
         return STATUS_RANGE;
-    if (memory_present(memory, index, page))
+    page->was_present = memory_present(memory, index, page);
+    if (page->was_present)
         return page->writable || !write ? STATUS_OK : page_unshare(memory, index, page);
     if (memory->kind == MEMORY_KIND_PAGER)
         return pager_wait(memory, self, index);

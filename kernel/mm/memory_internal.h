@@ -19,6 +19,7 @@
 struct page {
     paddr_t frame;
     bool writable;                                  /* nobody shares it: a translation may allow writing */
+    bool was_present;                               /* memory_resolve: nothing had to be taken or asked for */
 };
 
 extern const struct object_ops memory_ops;

@@ -156,9 +156,9 @@ static void prune_table(paddr_t table, unsigned level, uint64_t base, const stru
 
 void pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
 {
-    uint64_t span = arch_pt_span(1);
-    if ((start & ~(span - 1)) < low && ((end + span - 1) & ~(span - 1)) > high && end - start <= span)
-        return;
+    uint64_t mask = arch_pt_span(1) - 1;
+    if (MAX(start & ~mask, (low + mask) & ~mask) >= MIN((end + mask) & ~mask, high & ~mask))
+        return;                                     /* no span of a last-level table is free as a whole: the common case */
     prune_table(root, ARCH_PT_LEVELS - 1, 0, &(struct prune){.start = start, .end = end, .low = low, .high = high});
 }
 
@@ -167,6 +167,10 @@ static bool destroy_below(paddr_t table, unsigned level, uint32_t *effort)
 {
     for (unsigned i = 0; i < entries_of(level); i++) {
         pte_t *at = &table_of(table)[i];
+        if (i % 4 == 0 && (at[0] | at[1] | at[2] | at[3]) == 0) {
+            i += 3;
+            continue;
+        }
         if (!arch_pte_is_present(*at) || arch_pte_is_leaf(*at, level))
             continue;
         paddr_t child = arch_pte_address(*at);

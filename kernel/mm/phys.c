@@ -24,7 +24,8 @@
 /** RAM ranges nearer than this share a zone: the hole costs 16 bytes a page. */
 #define ZONE_GAP_BYTES (16ull << 20)
 #define CACHE_FRAMES 32u
-#define CACHE_BATCH 16u
+#define CACHE_BATCH_ORDER 4u
+#define CACHE_BATCH (1u << CACHE_BATCH_ORDER)
 /** Frames freed in one go before looking whether something waits. */
 #define DEFERRED_STEP 64u
 
@@ -153,11 +154,12 @@ static bool zones_take(uint32_t order, uint64_t limit, uint64_t *number) REQUIRE
     return false;
 }
 
-static void frame_begin(uint64_t number)
+static struct frame *frame_begin(uint64_t number)
 {
     struct frame *frame = frame_at(number);
     ASSERT(__atomic_load_n(&frame->word, __ATOMIC_RELAXED) == 0 && frame->owner == NULL);
     __atomic_store_n(&frame->word, 1, __ATOMIC_RELAXED);
+    return frame;
 }
 
 /* ── Per-CPU caches ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -181,7 +183,7 @@ static struct phys_cpu *phys_cpu_make(void)
     phys_lock_release(&zones_lock);
     if (!found)
         return NULL;
-    frame_begin(number);
+    (void)frame_begin(number);
     kasan_unpoison(phys_to_virt(number << PAGE_SHIFT), PAGE_SIZE);
     struct phys_cpu *cache = phys_to_virt(number << PAGE_SHIFT);
     memset(cache, 0, sizeof(*cache));
@@ -189,9 +191,14 @@ static struct phys_cpu *phys_cpu_make(void)
     return cache;
 }
 
+/* A whole block if there is one: it costs as much as a frame. */
 static void cache_refill(struct phys_cpu *cache)
 {
+    uint64_t number;
     phys_lock_acquire(&zones_lock);
+    if (zones_take(CACHE_BATCH_ORDER, UINT64_MAX, &number))
+        while (cache->count < CACHE_BATCH)
+            cache->frames[cache->count++] = number++;
     while (cache->count < CACHE_BATCH && zones_take(0, UINT64_MAX, &cache->frames[cache->count]))
         cache->count++;
     phys_lock_release(&zones_lock);
@@ -244,7 +251,7 @@ bool phys_alloc(uint32_t order, paddr_t *frame)
         return phys_alloc_below(order, UINT64_MAX, frame);
     if (!frame_take(&number))
         return false;
-    frame_begin(number);
+    (void)frame_begin(number);
     *frame = number << PAGE_SHIFT;
     kasan_unpoison(phys_to_virt(*frame), PAGE_SIZE);
     return true;
@@ -260,7 +267,7 @@ bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame)
     phys_lock_release(&zones_lock);
     if (!found)
         return false;
-    frame_begin(number);
+    (void)frame_begin(number);
     *frame = number << PAGE_SHIFT;
     kasan_unpoison(phys_to_virt(*frame), PAGE_SIZE << order);
     return true;
@@ -314,7 +321,7 @@ bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base)
     phys_lock_release(&zones_lock);
     if (!found)
         return false;
-    frame_begin(number);
+    (void)frame_begin(number);
     *base = number << PAGE_SHIFT;
     kasan_unpoison(phys_to_virt(*base), pages * PAGE_SIZE);
     return true;
@@ -337,12 +344,14 @@ status_t frame_create(struct budget *budget, paddr_t *frame)
     status_t status = budget_charge_pages(budget, 1);
     if (!status_is_ok(status))
         return status;
-    if (!phys_alloc(0, frame)) {
+    uint64_t number;
+    if (!frame_take(&number)) {
         budget_uncharge_pages(budget, 1);
         return STATUS_NO_MEMORY;
     }
     object_ref(&budget->object);
-    frame_of(*frame)->owner = budget;
+    frame_begin(number)->owner = budget;
+    *frame = number << PAGE_SHIFT;
     return STATUS_OK;
 }
 

@@ -32,6 +32,7 @@ struct mapping {
     uint32_t pieces;                                /* head: LIVE ones; aspace_lock */
     struct list pieces_link;                        /* head: the list of the others; aspace_lock */
     struct mapping *left, *right;                   /* aspace_lock: balanced tree by start */
+    struct list order;                              /* aspace_lock: the mappings by address, aspace.order */
     uint64_t low, high, gap;                        /* aspace_lock: of the subtree: first byte, end, largest gap inside */
     uint32_t height;
     struct list memory_link;                        /* memory_lock */
@@ -43,6 +44,7 @@ struct aspace {
     struct spinlock lock;                           /* aspace_lock */
     paddr_t root;                                   /* top page table */
     struct mapping *mappings GUARDED_BY(aspace_lock);
+    struct list order GUARDED_BY(aspace_lock);      /* the same mappings by address: mapping.order */
     uint64_t generation;                            /* atomic */
     uint64_t resident;                              /* atomic: pages in page tables */
     uint64_t map_base;                              /* where the search for free ranges begins: random */
