@@ -1,0 +1,236 @@
+/* Clients: reads that wait for keys, writes that wait for room.
+ *
+ * Clients have no session, so nothing is lost for them when this process dies: their calls answer PEER_DIED and are made again. The latest
+ * reader gets what is typed: a program that a shell has started asked after the shell did. Writers are served in the order in which they
+ * came, a piece each. A client whose buffer is not in memory just now (FAULT) is tried again for a while; writers behind it go on. The tables
+ * are bounded: who finds no place is told NO_MEMORY. */
+#include "console.h"
+
+#include <string.h>
+#include <veridian/syscalls.h>
+
+#define WAITING_MAX 64u
+#define READ_BYTES 2048u
+#define PIECE_BYTES 1024u
+/** Bytes that one write may move before others have their turn. */
+#define TURN_BYTES 16384u
+#define TRIES_MAX 1000u
+
+struct waiting {
+    uint64_t token;
+    struct ipc_grant buffer;
+    uint32_t tries; /* not 0: its buffer was not there */
+};
+
+struct waiting_list {
+    struct waiting entries[WAITING_MAX];
+    size_t count;
+};
+
+struct tty client_tty;
+static struct waiting_list readers, writers;
+static bool interrupted; /* Ctrl-C came when nobody read */
+
+void client_start(void)
+{
+    tty_init(&client_tty, output_echo, NULL);
+}
+
+/* --- lists ------------------------------------------------------------------------------------------------ */
+
+static void list_remove(struct waiting_list *list, size_t index)
+{
+    list->count--;
+    memmove(&list->entries[index], &list->entries[index + 1], (list->count - index) * sizeof(list->entries[0]));
+}
+
+static void list_drop(struct waiting_list *list, uint64_t token)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->entries[i].token == token) {
+            list_remove(list, i);
+            return;
+        }
+    }
+}
+
+/* Put the current call aside. */
+static status_t list_add(struct waiting_list *list, struct ipc_call *call, struct ipc_grant buffer, bool faulted)
+{
+    uint64_t token;
+    if (list->count == WAITING_MAX)
+        return STATUS_NO_MEMORY;
+    status_t status = ipc_reply_save(call, &token);
+    if (!status_is_ok(status))
+        return status;
+    list->entries[list->count++] = (struct waiting){.token = token, .buffer = buffer, .tries = faulted};
+    return STATUS_PENDING;
+}
+
+void client_gone(void *instance, uint64_t token)
+{
+    (void)instance;
+    list_drop(&readers, token);
+    list_drop(&writers, token);
+}
+
+static bool is_absent(status_t status)
+{
+    return status == STATUS_FAULT || status == STATUS_BUSY;
+}
+
+/* True: @status is final. A buffer that is not there is waited for, but not for ever. */
+static bool is_answer(struct waiting *waiting, status_t status)
+{
+    return status != STATUS_PENDING && !(is_absent(status) && ++waiting->tries <= TRIES_MAX);
+}
+
+static bool has_faulted(const struct waiting_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->entries[i].tries != 0)
+            return true;
+    return false;
+}
+
+bool client_must_retry(void)
+{
+    return has_faulted(&readers) || has_faulted(&writers);
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------- */
+
+/* Give what there is to the call of @token. PENDING: nothing is there. */
+static status_t read_some(uint64_t token, struct ipc_grant buffer, uint64_t *done)
+{
+    static uint8_t data[READ_BYTES];
+    size_t bytes, moved = 0;
+    if (!tty_peek(&client_tty, data, buffer.length < READ_BYTES ? (size_t)buffer.length : READ_BYTES, &bytes))
+        return STATUS_PENDING;
+    status_t status = bytes == 0 ? STATUS_OK : ipc_grant_write(token, buffer, 0, data, bytes, &moved);
+    if (!status_is_ok(status) && moved == 0)
+        return status;
+    tty_consume(&client_tty, moved);
+    *done = moved;
+    return STATUS_OK;
+}
+
+static void answer_readers(void)
+{
+    while (readers.count > 0) {
+        struct waiting *reader = &readers.entries[readers.count - 1];
+        uint64_t token = reader->token, done = 0;
+        status_t status = read_some(token, reader->buffer, &done);
+        if (!is_answer(reader, status))
+            return;
+        readers.count--;
+        status_ignore(bytestream_read_reply(token, status, done));
+    }
+}
+
+static void interrupt_readers(void)
+{
+    interrupted = readers.count == 0;
+    while (readers.count > 0)
+        status_ignore(bytestream_read_reply(readers.entries[--readers.count].token, STATUS_INTERRUPTED, 0));
+}
+
+void client_key(uint8_t key)
+{
+    if (tty_input(&client_tty, key) == TTY_INTERRUPT)
+        interrupt_readers();
+}
+
+static status_t op_read(void *instance, struct ipc_call *call, struct ipc_grant buffer, uint64_t *done)
+{
+    (void)instance;
+    if (buffer.length == 0)
+        return STATUS_OK;
+    if (interrupted) {
+        interrupted = false;
+        return STATUS_INTERRUPTED;
+    }
+    status_t status = read_some(IPC_CURRENT, buffer, done);
+    if (status == STATUS_PENDING || is_absent(status))
+        status = list_add(&readers, call, buffer, is_absent(status));
+    // The discipline may have room again, and bytes wait in the chip.
+    (void)uart_service();
+    return status;
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------- */
+
+/* Queue what fits of the buffer of @token. PENDING: nothing fits. */
+static status_t write_some(uint64_t token, struct ipc_grant buffer, uint64_t *done)
+{
+    static char data[PIECE_BYTES];
+    status_t status = STATUS_OK;
+    uint64_t end = buffer.length < TURN_BYTES ? buffer.length : TURN_BYTES;
+    *done = 0;
+    while (status_is_ok(status) && *done < end && output_room() > 0) {
+        size_t moved = 0, bytes = output_room() < PIECE_BYTES ? output_room() : PIECE_BYTES;
+        bytes = end - *done < bytes ? (size_t)(end - *done) : bytes;
+        status = ipc_grant_read(token, buffer, *done, data, bytes, &moved);
+        output_put(data, moved);
+        *done += moved;
+    }
+    if (*done > 0)
+        return STATUS_OK;
+    return status_is_ok(status) ? STATUS_PENDING : status;
+}
+
+static void answer_writers(void)
+{
+    for (size_t i = 0; i < writers.count && output_room() > 0;) {
+        struct waiting *writer = &writers.entries[i];
+        uint64_t token = writer->token, done = 0;
+        status_t status = write_some(token, writer->buffer, &done);
+        if (!is_answer(writer, status)) {
+            i++;
+            continue;
+        }
+        list_remove(&writers, i);
+        status_ignore(bytestream_write_reply(token, status, done));
+    }
+}
+
+static status_t op_write(void *instance, struct ipc_call *call, struct ipc_grant buffer, uint64_t *done)
+{
+    (void)instance;
+    if (buffer.length == 0)
+        return STATUS_OK;
+    status_t status = writers.count > 0 ? STATUS_PENDING : write_some(IPC_CURRENT, buffer, done);
+    if (status == STATUS_PENDING || is_absent(status))
+        status = list_add(&writers, call, buffer, is_absent(status));
+    (void)uart_service();
+    return status;
+}
+
+void client_pump(void)
+{
+    answer_readers();
+    answer_writers();
+}
+
+/* --- the terminal ----------------------------------------------------------------------------------------- */
+
+static status_t op_info(void *instance, struct ipc_call *call, struct stream_info *info)
+{
+    (void)instance;
+    (void)call;
+    *info = (struct stream_info){.kind = STREAM_TERMINAL, .mode = client_tty.raw ? STREAM_MODE_RAW : 0};
+    return STATUS_OK;
+}
+
+static status_t op_set_mode(void *instance, struct ipc_call *call, uint32_t mode)
+{
+    (void)instance;
+    (void)call;
+    if ((mode & ~STREAM_MODE_ALL) != 0)
+        return STATUS_INVALID;
+    if (tty_set_raw(&client_tty, (mode & STREAM_MODE_RAW) != 0) == TTY_READY)
+        answer_readers();
+    return STATUS_OK;
+}
+
+const struct bytestream_ops client_ops = {.read = op_read, .write = op_write, .info = op_info, .set_mode = op_set_mode};

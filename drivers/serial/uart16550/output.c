@@ -1,0 +1,53 @@
+/* What is to be sent. Programs get all of the queue but a reserve, which is for the echo: a program that prints without end does not
+ * blind who types. */
+#include "console.h"
+
+#define OUTPUT_BYTES 16384u
+#define ECHO_BYTES 1024u
+
+static uint8_t queue[OUTPUT_BYTES];
+static uint32_t head, tail; /* run freely */
+
+static size_t space(void)
+{
+    return OUTPUT_BYTES - (head - tail);
+}
+
+static void put(char byte)
+{
+    if (byte == '\n')
+        queue[head++ % OUTPUT_BYTES] = '\r';
+    queue[head++ % OUTPUT_BYTES] = (uint8_t)byte;
+}
+
+/* Each byte may become two. */
+size_t output_room(void)
+{
+    return space() <= ECHO_BYTES ? 0 : (space() - ECHO_BYTES) / 2;
+}
+
+void output_put(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        put(text[i]);
+}
+
+void output_echo(void *context, const char *text, size_t bytes)
+{
+    (void)context;
+    if (space() / 2 >= bytes)
+        output_put(text, bytes);
+}
+
+bool output_take(uint8_t *byte)
+{
+    if (head == tail)
+        return false;
+    *byte = queue[tail++ % OUTPUT_BYTES];
+    return true;
+}
+
+bool output_is_empty(void)
+{
+    return head == tail;
+}
