@@ -31,13 +31,17 @@ static status_t pipe_wait(struct stream *stream)
         if (!status_is_ok(status)) {
             return status;
         }
-        // BUSY: another program that shares this end waits for it just now.
-        for (int i = 0; (status = sys_channel_bind(stream->handle, stream->queue, 0)) == STATUS_BUSY && i < RETRIES; i++) {
-            clock_sleep(RETRY_NS);
-        }
+        status = sys_channel_bind(stream->handle, stream->queue, 0);
         if (!status_is_ok(status)) {
             status_ignore(sys_cap_close(stream->queue));
             stream->queue = HANDLE_NONE;
+        }
+        if (status == STATUS_BUSY) {
+            // Whoever shares this end gets its events: this one looks again after a while.
+            clock_sleep(RETRY_NS);
+            return STATUS_OK;
+        }
+        if (!status_is_ok(status)) {
             return status;
         }
         // What came before the binding gave no event.

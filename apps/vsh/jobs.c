@@ -1,0 +1,211 @@
+/* What runs: processes in the foreground, which Ctrl-C ends, and jobs in the background.
+ *
+ * A thread waits at the console for Ctrl-C the whole time. While the shell edits a line the terminal is in raw mode and Ctrl-C is a
+ * character like others, so all that comes here is meant for what runs in the foreground. */
+#include "shell.h"
+
+#include <os/clock.h>
+#include <stdlib.h>
+#include <string.h>
+#include <veridian/syscalls.h>
+
+#define RETRY_NS (50 * NS_PER_MS)
+#define JOB_STACK_BYTES (1024u << 10)
+
+bool running_add(struct session *session, handle_t process)
+{
+    pthread_mutex_lock(&session->lock);
+    bool room = session->running_count < sizeof(session->running) / sizeof(session->running[0]);
+    if (room) {
+        session->running[session->running_count++] = process;
+    }
+    pthread_mutex_unlock(&session->lock);
+    return room;
+}
+
+void running_remove(struct session *session, handle_t process)
+{
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < session->running_count; i++) {
+        if (session->running[i] == process) {
+            session->running[i] = session->running[--session->running_count];
+            break;
+        }
+    }
+    pthread_mutex_unlock(&session->lock);
+}
+
+void running_interrupt(struct session *session)
+{
+    atomic_store(&session->interrupted, true);
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < session->running_count; i++) {
+        status_ignore(sys_process_kill(session->running[i], STATUS_INTERRUPT));
+    }
+    pthread_mutex_unlock(&session->lock);
+}
+
+struct watch {
+    struct session *session;
+    handle_t console;
+};
+
+static void *watch_main(void *argument)
+{
+    struct watch *watch = argument;
+    for (;;) {
+        status_t status = bytestream_interrupted(watch->console);
+        if (status_is_ok(status)) {
+            running_interrupt(watch->session);
+        } else if (status == STATUS_PEER_DIED || status == STATUS_STALE || status == STATUS_INTERRUPTED) {
+            clock_sleep(RETRY_NS);
+        } else {
+            // This console does not tell.
+            break;
+        }
+    }
+    free(watch);
+    return NULL;
+}
+
+void watch_interrupts(struct session *session, handle_t console)
+{
+    pthread_t thread;
+    struct watch *watch = malloc(sizeof(*watch));
+    if (!watch) {
+        return;
+    }
+    *watch = (struct watch){session, console};
+    if (pthread_create(&thread, NULL, watch_main, watch) == 0) {
+        pthread_detach(thread);
+    } else {
+        free(watch);
+    }
+}
+
+/* --- the background --------------------------------------------------------------------------------------- */
+
+struct job_start {
+    struct session *session;
+    struct job *job;
+    struct shell *shell;
+    struct node *node;
+};
+
+static void *job_main(void *argument)
+{
+    struct job_start *start = argument;
+    run_node(start->shell, start->node);
+    node_free(start->node);
+    pthread_mutex_lock(&start->session->lock);
+    start->job->done = true;
+    pthread_mutex_unlock(&start->session->lock);
+    free(start);
+    return NULL;
+}
+
+static struct job *job_take(struct session *session)
+{
+    struct job *job = NULL;
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < JOBS_MAX && !job; i++) {
+        if (!session->jobs[i].used) {
+            job = &session->jobs[i];
+            *job = (struct job){.used = true, .number = ++session->last_job};
+        }
+    }
+    pthread_mutex_unlock(&session->lock);
+    return job;
+}
+
+int job_start(struct shell *shell, struct node *node)
+{
+    struct job *job = job_take(shell->session);
+    struct job_start *start = calloc(1, sizeof(*start));
+    struct shell *clone = job && start ? shell_clone(shell) : NULL;
+    pthread_attr_t attributes;
+    if (!clone) {
+        shell_complain(shell, "too many jobs");
+        free(start);
+        if (job) {
+            job->used = false;
+        }
+        return STATUS_FAILURE;
+    }
+    clone->background = true;
+    if (shell->session->interactive && clone->ports[0] == shell->ports[0]) {
+        // The terminal is for who is in front.
+        struct port *nothing = port_new(HANDLE_NONE);
+        if (nothing) {
+            port_release(clone->ports[0]);
+            clone->ports[0] = nothing;
+        }
+    }
+    *start = (struct job_start){shell->session, job, clone, node_ref(node)};
+    job->shell = clone;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, JOB_STACK_BYTES);
+    if (pthread_create(&job->thread, &attributes, job_main, start) != 0) {
+        shell_complain(shell, "no memory for a thread");
+        node_free(start->node);
+        shell_free(clone);
+        free(start);
+        job->used = false;
+        return STATUS_FAILURE;
+    }
+    if (shell->session->interactive) {
+        port_print(shell->ports[2], "[%u]\n", job->number);
+    }
+    return 0;
+}
+
+/** Join the thread of @job, which nobody else knows any more, and forget it: its status. */
+static int job_finish(struct job *job)
+{
+    pthread_join(job->thread, NULL);
+    int status = job->shell->status;
+    shell_free(job->shell);
+    free(job->text);
+    job->used = false;
+    return status;
+}
+
+int job_wait(struct shell *shell, unsigned number)
+{
+    int status = number ? STATUS_NO_COMMAND : 0;
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &shell->session->jobs[i];
+        if (!job->used || (number && job->number != number)) {
+            continue;
+        }
+        while (!__atomic_load_n(&job->done, __ATOMIC_ACQUIRE) && !shell_interrupted(shell)) {
+            clock_sleep(RETRY_NS / 5);
+        }
+        if (shell_interrupted(shell)) {
+            return STATUS_INTERRUPT;
+        }
+        status = job_finish(job);
+    }
+    return number ? status : 0;
+}
+
+void jobs_report(struct shell *shell)
+{
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &shell->session->jobs[i];
+        if (job->used && __atomic_load_n(&job->done, __ATOMIC_ACQUIRE)) {
+            unsigned number = job->number;
+            port_print(shell->ports[2], "[%u] done, status %d\n", number, job_finish(job));
+        }
+    }
+}
+
+void jobs_list(struct shell *shell)
+{
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &shell->session->jobs[i];
+        if (job->used) {
+            port_print(shell->ports[1], "[%u] %s\n", job->number, __atomic_load_n(&job->done, __ATOMIC_ACQUIRE) ? "done" : "running");
+        }
+    }
+}

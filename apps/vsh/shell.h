@@ -1,0 +1,178 @@
+#pragma once
+/* The shell at work. One struct shell is one environment: the main one, or a copy for what must not change it (a subshell, a part of a
+ * pipeline, a command in the background), run by a thread of its own. Threads share struct session only. */
+#include <os/file.h>
+#include <os/stream.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <tool/text.h>
+#include <veridian/abi.h>
+
+#include "expand.h"
+#include "parse.h"
+
+#define STATUS_FAILURE 1
+#define STATUS_USAGE 2
+#define STATUS_NOT_A_PROGRAM 126
+#define STATUS_NO_COMMAND 127
+#define STATUS_INTERRUPT 130
+#define JOBS_MAX 32u
+
+/** A stream that commands read or write: shared by all who use it, closed with the last. */
+struct port {
+    atomic_uint refs;
+    pthread_mutex_t lock;   /**< one writer at a time, among the shell's threads */
+    struct stream stream;   /**< its handle may be HANDLE_NONE: nothing to read, all may be written */
+    struct pump *pump;      /**< carries what goes through it to or from a file; NULL: none */
+};
+
+struct variable {
+    char *name;
+    char *value;            /**< NULL: not set, but to be exported */
+    bool exported;
+};
+
+struct function {
+    char *name;
+    struct node *body;
+};
+
+/** A process, or a thread of the shell, in the background. */
+struct job {
+    bool used, done;
+    unsigned number;
+    pthread_t thread;
+    struct shell *shell;
+    char *text;
+};
+
+struct session {
+    pthread_mutex_t lock;           /**< guards all that follows but `interrupted` */
+    handle_t running[64];           /**< processes in the foreground: Ctrl-C ends them */
+    size_t running_count;
+    struct job jobs[JOBS_MAX];
+    unsigned last_job;
+    atomic_bool interrupted;        /**< Ctrl-C came since the last prompt */
+    bool interactive;
+};
+
+struct shell {
+    struct session *session;
+    struct port *ports[3];
+    struct variable *variables;
+    size_t variable_count;
+    struct function *functions;
+    size_t function_count;
+    struct strings arguments;       /**< $0 first */
+    char *cwd;
+    int status;                     /**< $? */
+    bool exiting, returning;
+    unsigned breaking;              /**< this many loops are to be left, */
+    bool continuing;                /**< the last of them just goes on */
+    unsigned loops, depth;
+    bool background;                /**< Ctrl-C is not for it */
+    bool exit_on_failure;           /**< set -e */
+    bool tested;                    /**< a failure here is looked at */
+    bool trace;                     /**< set -x */
+    char number[24];                /**< the text of $?, $# and $$ */
+};
+
+/* --- shell.c: environments -------------------------------------------------------------------------------- */
+
+/** A copy of @shell: NULL: no memory. */
+struct shell *shell_clone(struct shell *shell);
+void shell_free(struct shell *shell);
+const char *shell_get(struct shell *shell, const char *name);
+/** False: no memory. */
+bool shell_set(struct shell *shell, const char *name, const char *value);
+bool shell_export(struct shell *shell, const char *name);
+void shell_unset(struct shell *shell, const char *name);
+struct node *shell_function(struct shell *shell, const char *name);
+bool shell_define(struct shell *shell, const char *name, struct node *body);
+void shell_undefine(struct shell *shell, const char *name);
+/** @path as an absolute one. False: it is too long. */
+bool shell_path(const struct shell *shell, const char *path, char full[FILE_PATH_BYTES + 1]);
+/** Add "NAME=value" for each exported variable. */
+void shell_environment(const struct shell *shell, struct strings *environment);
+struct expand_host shell_host(struct shell *shell);
+/** Ctrl-C came, and concerns @shell. */
+bool shell_interrupted(const struct shell *shell);
+
+/* --- ports.c: streams ------------------------------------------------------------------------------------- */
+
+/** A port on @handle, which it owns; NULL: no memory (@handle is closed). */
+struct port *port_new(handle_t handle);
+struct port *port_ref(struct port *port);
+/** Give up @port. False: the file behind it could not be written, and that was said. */
+bool port_release(struct port *port);
+/** A port to or from the file at @path (absolute); complaints, and those that come later, go to @error. NULL: it was complained about. */
+struct port *port_file(enum redirect_kind kind, const char *path, const char *shown, struct port *error);
+/** A port from which @text is read. */
+struct port *port_text(const char *text);
+/** A port whose output is added to @text when it is released. */
+struct port *port_collect(struct text *text);
+bool port_pipe(struct port **read_end, struct port **write_end);
+/** Print on a port; false: it takes nothing any more. */
+bool port_write(struct port *port, const char *data, size_t bytes);
+bool port_print(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** "vsh: …" on stderr of @shell. */
+void shell_complain(struct shell *shell, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- program.c: programs ---------------------------------------------------------------------------------- */
+
+/** Run the program @fields[0]: its exit status. */
+int program_run(struct shell *shell, const struct strings *fields);
+/** The path of program @name; false: there is none. */
+bool program_find(struct shell *shell, const char *name, char full[FILE_PATH_BYTES + 1]);
+
+/* --- run.c: commands -------------------------------------------------------------------------------------- */
+
+/** Run @node; the status is also shell->status. */
+int run_node(struct shell *shell, struct node *node);
+/** Run the commands in @text; @name is for messages. */
+int run_text(struct shell *shell, const char *text, const char *name);
+/** The script at @path (absolute) with @fields as $0 and so on, in a copy of @shell. */
+int run_script(struct shell *shell, const char *path, const struct strings *fields);
+/** Run a function's or sourced script's commands in @shell with @arguments as $1 and so on ($0 stays). */
+int run_with_arguments(struct shell *shell, struct node *node, const struct strings *arguments);
+/** Whether a command ends what it is in: exit, return, break, Ctrl-C. */
+bool run_stops(const struct shell *shell);
+
+/* --- jobs.c ----------------------------------------------------------------------------------------------- */
+
+int job_start(struct shell *shell, struct node *node);
+int job_wait(struct shell *shell, unsigned number);
+/** Say what has ended. */
+void jobs_report(struct shell *shell);
+void jobs_list(struct shell *shell);
+/** False: there are too many. */
+bool running_add(struct session *session, handle_t process);
+void running_remove(struct session *session, handle_t process);
+/** End all that runs in the foreground. */
+void running_interrupt(struct session *session);
+/** Watch for Ctrl-C at @console from now on. */
+void watch_interrupts(struct session *session, handle_t console);
+
+/* --- builtins.c, test.c ----------------------------------------------------------------------------------- */
+
+typedef int builtin_function(struct shell *shell, int count, char **arguments);
+/** The command @name of the shell itself; NULL: there is none. */
+builtin_function *builtin_find(const char *name);
+/** Add the names of the shell's own commands. */
+void builtin_names(struct strings *names);
+int builtin_test(struct shell *shell, int count, char **arguments);
+
+/* --- edit.c ----------------------------------------------------------------------------------------------- */
+
+struct editor {
+    handle_t console;
+    struct strings history;
+    struct shell *shell;
+};
+
+enum edit_result { EDIT_LINE, EDIT_INTERRUPTED, EDIT_END };
+
+/** Read a line from the terminal, after @prompt: *@line is the caller's to free(). */
+enum edit_result edit_line(struct editor *editor, const char *prompt, char **line);
