@@ -225,6 +225,7 @@ static bool frame_take(uint64_t *number)
             return false;
     }
     *number = cache->frames[--cache->count];
+    kasan_unpoison(phys_to_virt(*number << PAGE_SHIFT), PAGE_SIZE);
     return true;
 }
 
@@ -253,7 +254,6 @@ bool phys_alloc(uint32_t order, paddr_t *frame)
         return false;
     (void)frame_begin(number);
     *frame = number << PAGE_SHIFT;
-    kasan_unpoison(phys_to_virt(*frame), PAGE_SIZE);
     return true;
 }
 
