@@ -66,15 +66,16 @@ static bool byte_is_good(uintptr_t address)
 static bool range_is_good(uintptr_t address, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += GRANULE - (address + i) % GRANULE)
-        if (!byte_is_good(MIN(address + i + GRANULE - 1 - (address + i) % GRANULE, address + bytes - 1)))
+        if (!byte_is_good(
+                MIN(address + i + GRANULE - 1 - (address + i) % GRANULE, address + bytes - 1)))
             return false;
     return true;
 }
 
 static NORETURN void report(uintptr_t address, size_t bytes, bool write)
 {
-    panic("KASAN: %s of %llu bytes at %#llx, shadow %#x", write ? "write" : "read", (unsigned long long)bytes,
-          (unsigned long long)address, *shadow_of(address));
+    panic("KASAN: %s of %llu bytes at %#llx, shadow %#x", write ? "write" : "read",
+          (unsigned long long)bytes, (unsigned long long)address, *shadow_of(address));
 }
 
 void kasan_check(const void *start, size_t bytes, bool write)
@@ -85,49 +86,50 @@ void kasan_check(const void *start, size_t bytes, bool write)
 
 void kasan_init(void)
 {
-    for (void (*const *constructor)(void) = init_array_start; constructor < init_array_end; constructor++)
+    for (void (*const *constructor)(void) = init_array_start; constructor < init_array_end;
+         constructor++)
         (*constructor)();
 }
 
 /* ── What compiled code calls ─────────────────────────────────────────────────────────────────────────────────────── */
 
-#define ENTRY_POINTS(name, bytes, write) \
+#define ENTRY_POINTS(name, bytes, write)                 \
     void __asan_report_##name##bytes(uintptr_t address); \
-    void __asan_report_##name##bytes(uintptr_t address) \
-    { \
-        report(address, bytes, write); \
-    } \
-    void __asan_##name##bytes(uintptr_t address); \
-    void __asan_##name##bytes(uintptr_t address) \
-    { \
-        if (!range_is_good(address, bytes)) \
-            report(address, bytes, write); \
+    void __asan_report_##name##bytes(uintptr_t address)  \
+    {                                                    \
+        report(address, bytes, write);                   \
+    }                                                    \
+    void __asan_##name##bytes(uintptr_t address);        \
+    void __asan_##name##bytes(uintptr_t address)         \
+    {                                                    \
+        if (!range_is_good(address, bytes))              \
+            report(address, bytes, write);               \
     }
-#define ENTRY_POINTS_OF(name, write) \
-    ENTRY_POINTS(name, 1, write) \
-    ENTRY_POINTS(name, 2, write) \
-    ENTRY_POINTS(name, 4, write) \
-    ENTRY_POINTS(name, 8, write) \
-    ENTRY_POINTS(name, 16, write) \
+#define ENTRY_POINTS_OF(name, write)                                \
+    ENTRY_POINTS(name, 1, write)                                    \
+    ENTRY_POINTS(name, 2, write)                                    \
+    ENTRY_POINTS(name, 4, write)                                    \
+    ENTRY_POINTS(name, 8, write)                                    \
+    ENTRY_POINTS(name, 16, write)                                   \
     void __asan_report_##name##_n(uintptr_t address, size_t bytes); \
-    void __asan_report_##name##_n(uintptr_t address, size_t bytes) \
-    { \
-        report(address, bytes, write); \
-    } \
-    void __asan_##name##N(uintptr_t address, size_t bytes); \
-    void __asan_##name##N(uintptr_t address, size_t bytes) \
-    { \
-        if (!range_is_good(address, bytes)) \
-            report(address, bytes, write); \
+    void __asan_report_##name##_n(uintptr_t address, size_t bytes)  \
+    {                                                               \
+        report(address, bytes, write);                              \
+    }                                                               \
+    void __asan_##name##N(uintptr_t address, size_t bytes);         \
+    void __asan_##name##N(uintptr_t address, size_t bytes)          \
+    {                                                               \
+        if (!range_is_good(address, bytes))                         \
+            report(address, bytes, write);                          \
     }
 ENTRY_POINTS_OF(load, false)
 ENTRY_POINTS_OF(store, true)
 
-#define SET_SHADOW(value) \
+#define SET_SHADOW(value)                                           \
     void __asan_set_shadow_##value(uintptr_t shadow, size_t bytes); \
-    void __asan_set_shadow_##value(uintptr_t shadow, size_t bytes) \
-    { \
-        shadow_set((uint8_t *)shadow, 0x##value, bytes); \
+    void __asan_set_shadow_##value(uintptr_t shadow, size_t bytes)  \
+    {                                                               \
+        shadow_set((uint8_t *)shadow, 0x##value, bytes);            \
     }
 SET_SHADOW(00)
 SET_SHADOW(f1)
@@ -154,7 +156,8 @@ void __asan_register_globals(const struct asan_global *globals, size_t count)
         uintptr_t zone = (end + GRANULE - 1) & ~(uintptr_t)(GRANULE - 1);
 
         kasan_unpoison((const void *)globals[i].start, globals[i].bytes);
-        kasan_poison((const void *)zone, globals[i].start + globals[i].bytes_with_redzone - zone, KASAN_GLOBAL);
+        kasan_poison((const void *)zone, globals[i].start + globals[i].bytes_with_redzone - zone,
+                     KASAN_GLOBAL);
     }
 }
 

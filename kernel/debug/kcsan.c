@@ -1,0 +1,302 @@
+/* The run time of -fsanitize=thread: data races, found by watching.
+ *
+ * The compiler calls in here for every access. One in SAMPLE plain accesses of a CPU sets a watchpoint on its address, waits a moment, and
+ * takes it away; a plain access of another CPU that meets it, one of the two being a write, is a race: nothing orders the two. It is
+ * printed on the debug console with both places, each pair of places once, and the kernel goes on; a test looks for `KCSAN:`.
+ * Atomic and volatile accesses say that they mean it: they neither watch nor meet. Accesses under one lock are apart in time, so they never
+ * meet. No lock is taken here, and nothing is logged: the watched code may hold any.
+ * This file is not instrumented. The names are LLVM's. */
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef CONFIG_KCSAN
+#include <arch.h>
+#include <arch_cpu.h>
+#include <format.h>
+#include <kstring.h>
+#include <ksyms.h>
+
+#define SLOTS 64u
+#define SAMPLE 2000u
+#define WAIT_TURNS 400u
+#define REPORTS_MAX 64u
+#define LINE_BYTES 256u
+
+struct watch {
+    uintptr_t address; /* atomic; 0: none */
+    uint32_t bytes;
+    bool write;
+    uint32_t cpu;
+    uintptr_t pc;
+    bool taken; /* atomic: being set up or looked at */
+};
+
+static struct watch watches[SLOTS];
+
+/* Own CPU only. */
+static struct {
+    uint32_t countdown;
+    bool busy; /* what reports is instrumented itself */
+} state[CPU_MAX];
+
+static struct {
+    uintptr_t first, second;
+} reported[REPORTS_MAX];
+static uint32_t reported_count; /* atomic */
+
+/* One slot for each of SLOTS neighbouring 64-byte lines: an access that crosses a line is looked for by its first byte alone. */
+static struct watch *watch_of(uintptr_t address)
+{
+    return &watches[address / CACHE_LINE % SLOTS];
+}
+
+static void put(const char *text)
+{
+    for (; *text != '\0'; text++)
+        arch_putc(*text);
+}
+
+static void put_place(const char *what, uintptr_t pc)
+{
+    char line[LINE_BYTES];
+    uint64_t offset;
+    const char *name = ksym_name(pc, &offset);
+
+    format_text(line, sizeof(line), " %s %#llx %s+%#llx", what, (unsigned long long)pc,
+                name != NULL ? name : "?", (unsigned long long)offset);
+    put(line);
+}
+
+/** True the first time that these two places meet. */
+static bool is_new(uintptr_t first, uintptr_t second)
+{
+    uint32_t count = MIN(__atomic_load_n(&reported_count, __ATOMIC_ACQUIRE), REPORTS_MAX);
+
+    for (uint32_t i = 0; i < count; i++)
+        if ((reported[i].first == first && reported[i].second == second) ||
+            (reported[i].first == second && reported[i].second == first))
+            return false;
+    uint32_t mine = __atomic_fetch_add(&reported_count, 1, __ATOMIC_ACQ_REL);
+
+    if (mine >= REPORTS_MAX)
+        return false;
+    reported[mine].first = first;
+    reported[mine].second = second;
+    return true;
+}
+
+static void report(const struct watch *watch, uintptr_t address, bool write, uintptr_t pc)
+{
+    char line[LINE_BYTES];
+
+    if (!is_new(watch->pc, pc))
+        return;
+    format_text(line, sizeof(line), "KCSAN: data race at %#llx:", (unsigned long long)address);
+    put(line);
+    put_place(write ? "write" : "read", pc);
+    put_place(watch->write ? "and write" : "and read", watch->pc);
+    put("\n");
+}
+
+/** Does the access meet what another CPU watches? */
+static void look(uint32_t cpu, uintptr_t address, uint32_t bytes, bool write, uintptr_t pc)
+{
+    struct watch *watch = watch_of(address);
+    uintptr_t watched = __atomic_load_n(&watch->address, __ATOMIC_ACQUIRE);
+
+    if (watched == 0 || watch->cpu == cpu || address >= watched + watch->bytes ||
+        watched >= address + bytes || !(write || watch->write))
+        return;
+    state[cpu].busy = true;
+    if (!__atomic_exchange_n(&watch->taken, true, __ATOMIC_ACQ_REL)) {
+        if (__atomic_load_n(&watch->address, __ATOMIC_ACQUIRE) == watched)
+            report(watch, address, write, pc);
+        __atomic_store_n(&watch->taken, false, __ATOMIC_RELEASE);
+    }
+    state[cpu].busy = false;
+}
+
+/** Watch the address for a moment, unless its slot is in use. */
+static void watch_set(uint32_t cpu, uintptr_t address, uint32_t bytes, bool write, uintptr_t pc)
+{
+    struct watch *watch = watch_of(address);
+    uintptr_t nobody = 0;
+
+    if (__atomic_load_n(&watch->address, __ATOMIC_RELAXED) != 0 ||
+        __atomic_exchange_n(&watch->taken, true, __ATOMIC_ACQ_REL))
+        return;
+    if (__atomic_load_n(&watch->address, __ATOMIC_ACQUIRE) == nobody) {
+        watch->bytes = bytes;
+        watch->write = write;
+        watch->cpu = cpu;
+        watch->pc = pc;
+        __atomic_store_n(&watch->address, address, __ATOMIC_RELEASE);
+    }
+    bool mine = watch->cpu == cpu && watch->address == address;
+
+    __atomic_store_n(&watch->taken, false, __ATOMIC_RELEASE);
+    if (!mine)
+        return;
+    for (uint32_t i = 0; i < WAIT_TURNS; i++)
+        arch_cpu_relax();
+    while (__atomic_exchange_n(&watch->taken, true, __ATOMIC_ACQ_REL))
+        arch_cpu_relax();
+    __atomic_store_n(&watch->address, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&watch->taken, false, __ATOMIC_RELEASE);
+}
+
+static void access(const void *pointer, size_t bytes, bool write, uintptr_t pc)
+{
+    uint32_t cpu = arch_cpu_local()->id;
+
+    if (state[cpu].busy)
+        return;
+    look(cpu, (uintptr_t)pointer, (uint32_t)bytes, write, pc);
+    if (state[cpu].countdown-- != 0)
+        return;
+    state[cpu].countdown = SAMPLE;
+    watch_set(cpu, (uintptr_t)pointer, (uint32_t)bytes, write, pc);
+}
+
+/* ── What compiled code calls ─────────────────────────────────────────────────────────────────────────────────────── */
+
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+#define PLAIN(name, bytes, write)              \
+    void __tsan_##name(void *pointer);         \
+    void __tsan_##name(void *pointer)          \
+    {                                          \
+        access(pointer, bytes, write, CALLER); \
+    }
+#define MEANT(name)                    \
+    void __tsan_##name(void *pointer); \
+    void __tsan_##name(void *pointer)  \
+    {                                  \
+        (void)pointer;                 \
+    }
+#define ACCESSES(bytes)                        \
+    PLAIN(read##bytes, bytes, false)           \
+    PLAIN(write##bytes, bytes, true)           \
+    PLAIN(unaligned_read##bytes, bytes, false) \
+    PLAIN(unaligned_write##bytes, bytes, true) \
+    MEANT(volatile_read##bytes)                \
+    MEANT(volatile_write##bytes)               \
+    MEANT(unaligned_volatile_read##bytes)      \
+    MEANT(unaligned_volatile_write##bytes)
+ACCESSES(1)
+ACCESSES(2)
+ACCESSES(4)
+ACCESSES(8)
+ACCESSES(16)
+
+void __tsan_init(void);
+void __tsan_init(void)
+{
+}
+
+void __tsan_read_range(void *pointer, size_t bytes);
+void __tsan_read_range(void *pointer, size_t bytes)
+{
+    access(pointer, bytes, false, CALLER);
+}
+
+void __tsan_write_range(void *pointer, size_t bytes);
+void __tsan_write_range(void *pointer, size_t bytes)
+{
+    access(pointer, bytes, true, CALLER);
+}
+
+void *__tsan_memcpy(void *to, const void *from, size_t bytes);
+void *__tsan_memcpy(void *to, const void *from, size_t bytes)
+{
+    return memcpy(to, from, bytes);
+}
+
+void *__tsan_memmove(void *to, const void *from, size_t bytes);
+void *__tsan_memmove(void *to, const void *from, size_t bytes)
+{
+    return memmove(to, from, bytes);
+}
+
+void *__tsan_memset(void *to, int value, size_t bytes);
+void *__tsan_memset(void *to, int value, size_t bytes)
+{
+    return memset(to, value, bytes);
+}
+
+/* Instrumented atomics are calls: here they are done, in the strongest order. */
+#define ATOMIC_FETCH(bits, type, operation)                                             \
+    type __tsan_atomic##bits##_fetch_##operation(type *pointer, type value, int order); \
+    type __tsan_atomic##bits##_fetch_##operation(type *pointer, type value, int order)  \
+    {                                                                                   \
+        (void)order;                                                                    \
+        return __atomic_fetch_##operation(pointer, value, __ATOMIC_SEQ_CST);            \
+    }
+#define ATOMIC_EXCHANGE_IF(bits, type, kind)                                                     \
+    int __tsan_atomic##bits##_compare_exchange_##kind(type *pointer, type *expected, type value, \
+                                                      int good, int bad);                        \
+    int __tsan_atomic##bits##_compare_exchange_##kind(type *pointer, type *expected, type value, \
+                                                      int good, int bad)                         \
+    {                                                                                            \
+        (void)good;                                                                              \
+        (void)bad;                                                                               \
+        return __atomic_compare_exchange_n(pointer, expected, value, false, __ATOMIC_SEQ_CST,    \
+                                           __ATOMIC_SEQ_CST);                                    \
+    }
+#define ATOMICS(bits, type)                                                                   \
+    type __tsan_atomic##bits##_load(const type *pointer, int order);                          \
+    type __tsan_atomic##bits##_load(const type *pointer, int order)                           \
+    {                                                                                         \
+        (void)order;                                                                          \
+        return __atomic_load_n(pointer, __ATOMIC_SEQ_CST);                                    \
+    }                                                                                         \
+    void __tsan_atomic##bits##_store(type *pointer, type value, int order);                   \
+    void __tsan_atomic##bits##_store(type *pointer, type value, int order)                    \
+    {                                                                                         \
+        (void)order;                                                                          \
+        __atomic_store_n(pointer, value, __ATOMIC_SEQ_CST);                                   \
+    }                                                                                         \
+    type __tsan_atomic##bits##_exchange(type *pointer, type value, int order);                \
+    type __tsan_atomic##bits##_exchange(type *pointer, type value, int order)                 \
+    {                                                                                         \
+        (void)order;                                                                          \
+        return __atomic_exchange_n(pointer, value, __ATOMIC_SEQ_CST);                         \
+    }                                                                                         \
+    type __tsan_atomic##bits##_compare_exchange_val(type *pointer, type expected, type value, \
+                                                    int good, int bad);                       \
+    type __tsan_atomic##bits##_compare_exchange_val(type *pointer, type expected, type value, \
+                                                    int good, int bad)                        \
+    {                                                                                         \
+        (void)good;                                                                           \
+        (void)bad;                                                                            \
+        __atomic_compare_exchange_n(pointer, &expected, value, false, __ATOMIC_SEQ_CST,       \
+                                    __ATOMIC_SEQ_CST);                                        \
+        return expected;                                                                      \
+    }                                                                                         \
+    ATOMIC_EXCHANGE_IF(bits, type, strong)                                                    \
+    ATOMIC_EXCHANGE_IF(bits, type, weak)                                                      \
+    ATOMIC_FETCH(bits, type, add)                                                             \
+    ATOMIC_FETCH(bits, type, sub)                                                             \
+    ATOMIC_FETCH(bits, type, and)                                                             \
+    ATOMIC_FETCH(bits, type, or)                                                              \
+    ATOMIC_FETCH(bits, type, xor)                                                             \
+    ATOMIC_FETCH(bits, type, nand)
+ATOMICS(8, uint8_t)
+ATOMICS(16, uint16_t)
+ATOMICS(32, uint32_t)
+ATOMICS(64, uint64_t)
+
+void __tsan_atomic_thread_fence(int order);
+void __tsan_atomic_thread_fence(int order)
+{
+    (void)order;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void __tsan_atomic_signal_fence(int order);
+void __tsan_atomic_signal_fence(int order)
+{
+    (void)order;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+#endif
