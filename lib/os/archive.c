@@ -42,15 +42,18 @@ static uint64_t round_up(uint64_t value)
 }
 
 /** The entry at @offset; all of it lies inside the archive. */
-static bool parse_entry(const uint8_t *archive, uint64_t bytes, uint64_t offset, struct entry *entry)
+static bool parse_entry(const uint8_t *archive, uint64_t bytes, uint64_t offset,
+                        struct entry *entry)
 {
-    if (offset > bytes || bytes - offset < HEADER_BYTES || memcmp(archive + offset, "070701", FIELDS_START) != 0 ||
+    if (offset > bytes || bytes - offset < HEADER_BYTES ||
+        memcmp(archive + offset, "070701", FIELDS_START) != 0 ||
         !parse_field(archive + offset, FIELD_FILE_BYTES, &entry->data_bytes) ||
         !parse_field(archive + offset, FIELD_NAME_BYTES, &entry->name_bytes)) {
         return false;
     }
     uint64_t name = offset + HEADER_BYTES;
-    if (entry->name_bytes == 0 || entry->name_bytes > bytes - name || archive[name + entry->name_bytes - 1] != 0) {
+    if (entry->name_bytes == 0 || entry->name_bytes > bytes - name ||
+        archive[name + entry->name_bytes - 1] != 0) {
         return false;
     }
     entry->name = (const char *)archive + name;
@@ -62,7 +65,8 @@ static bool parse_entry(const uint8_t *archive, uint64_t bytes, uint64_t offset,
     return true;
 }
 
-status_t archive_find(const void *archive, uint64_t bytes, const char *name, uint64_t *offset, uint64_t *file_bytes)
+status_t archive_find(const void *archive, uint64_t bytes, const char *name, uint64_t *offset,
+                      uint64_t *file_bytes)
 {
     struct entry entry;
     for (uint64_t at = 0; parse_entry(archive, bytes, at, &entry); at = entry.end) {
@@ -78,7 +82,8 @@ status_t archive_find(const void *archive, uint64_t bytes, const char *name, uin
     return STATUS_CORRUPT;
 }
 
-status_t archive_image(handle_t memory, const void *archive, uint64_t bytes, const char *name, struct process_image *image)
+status_t archive_image(handle_t memory, const void *archive, uint64_t bytes, const char *name,
+                       struct process_image *image)
 {
     *image = (struct process_image){.memory = memory};
     status_t status = archive_find(archive, bytes, name, &image->offset, &image->bytes);

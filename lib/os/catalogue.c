@@ -9,9 +9,24 @@
 
 /* The words of an entry, as tools/mkcatalogue writes them. */
 enum {
-    FIELD_NAME, FIELD_KIND, FIELD_PROVIDES, FIELD_RESTART, FIELD_PRIORITY, FIELD_SVC, FIELD_MEMORY, FIELD_KERNEL, FIELD_STACK,
-    FIELD_IDENTIFIES, FIELD_NEEDS, FIELD_WANTS = FIELD_NEEDS + 2, FIELD_ROOTS = FIELD_WANTS + 2, FIELD_IOPORTS = FIELD_ROOTS + 2,
-    FIELD_ARGS = FIELD_IOPORTS + 2, FIELD_ENV = FIELD_ARGS + 2, FIELD_MATCH = FIELD_ENV + 2, FIELDS = FIELD_MATCH + 2,
+    FIELD_NAME,
+    FIELD_KIND,
+    FIELD_PROVIDES,
+    FIELD_RESTART,
+    FIELD_PRIORITY,
+    FIELD_SVC,
+    FIELD_MEMORY,
+    FIELD_KERNEL,
+    FIELD_STACK,
+    FIELD_IDENTIFIES,
+    FIELD_NEEDS,
+    FIELD_WANTS = FIELD_NEEDS + 2,
+    FIELD_ROOTS = FIELD_WANTS + 2,
+    FIELD_IOPORTS = FIELD_ROOTS + 2,
+    FIELD_ARGS = FIELD_IOPORTS + 2,
+    FIELD_ENV = FIELD_ARGS + 2,
+    FIELD_MATCH = FIELD_ENV + 2,
+    FIELDS = FIELD_MATCH + 2,
 };
 #define ENTRY_BYTES (FIELDS * 4u)
 
@@ -33,9 +48,11 @@ static const char *string_at(const struct catalogue *catalogue, uint32_t offset)
 }
 
 /** Every word of the list of strings in @field names one inside @string_bytes. */
-static bool list_is_sound(const struct catalogue *catalogue, uint32_t index, uint32_t field, uint32_t words, uint32_t string_bytes)
+static bool list_is_sound(const struct catalogue *catalogue, uint32_t index, uint32_t field,
+                          uint32_t words, uint32_t string_bytes)
 {
-    uint32_t first = field_of(catalogue, index, field), count = field_of(catalogue, index, field + 1);
+    uint32_t first = field_of(catalogue, index, field),
+             count = field_of(catalogue, index, field + 1);
     if (first > words || count > words - first) {
         return false;
     }
@@ -47,11 +64,13 @@ static bool list_is_sound(const struct catalogue *catalogue, uint32_t index, uin
     return field != FIELD_IOPORTS || count % 2 == 0;
 }
 
-static bool entry_is_sound(const struct catalogue *catalogue, uint32_t index, uint32_t words, uint32_t string_bytes)
+static bool entry_is_sound(const struct catalogue *catalogue, uint32_t index, uint32_t words,
+                           uint32_t string_bytes)
 {
     uint32_t kind = field_of(catalogue, index, FIELD_KIND);
-    if (field_of(catalogue, index, FIELD_NAME) >= string_bytes || field_of(catalogue, index, FIELD_PROVIDES) >= string_bytes ||
-        kind < CATALOGUE_SERVICE || kind > CATALOGUE_PROGRAM) {
+    if (field_of(catalogue, index, FIELD_NAME) >= string_bytes ||
+        field_of(catalogue, index, FIELD_PROVIDES) >= string_bytes || kind < CATALOGUE_SERVICE ||
+        kind > CATALOGUE_PROGRAM) {
         return false;
     }
     for (uint32_t field = FIELD_NEEDS; field < FIELDS; field += 2) {
@@ -75,7 +94,8 @@ status_t catalogue_open(const void *data, uint64_t bytes, struct catalogue *cata
     catalogue->strings_at = word_at(catalogue, MAGIC_BYTES + 12);
     if (catalogue->words_at != HEADER_BYTES + (uint64_t)catalogue->count * ENTRY_BYTES ||
         catalogue->strings_at != catalogue->words_at + (uint64_t)words * 4 || string_bytes == 0 ||
-        (uint64_t)catalogue->strings_at + string_bytes > bytes || *string_at(catalogue, string_bytes - 1) != 0) {
+        (uint64_t)catalogue->strings_at + string_bytes > bytes ||
+        *string_at(catalogue, string_bytes - 1) != 0) {
         return STATUS_CORRUPT;
     }
     for (uint32_t i = 0; i < catalogue->count; i++) {
@@ -86,9 +106,11 @@ status_t catalogue_open(const void *data, uint64_t bytes, struct catalogue *cata
     return STATUS_OK;
 }
 
-static struct catalogue_list list_of(const struct catalogue *catalogue, uint32_t index, uint32_t field)
+static struct catalogue_list list_of(const struct catalogue *catalogue, uint32_t index,
+                                     uint32_t field)
 {
-    return (struct catalogue_list){catalogue, field_of(catalogue, index, field), field_of(catalogue, index, field + 1)};
+    return (struct catalogue_list){catalogue, field_of(catalogue, index, field),
+                                   field_of(catalogue, index, field + 1)};
 }
 
 void catalogue_at(const struct catalogue *catalogue, uint32_t index, struct catalogue_entry *entry)
@@ -114,7 +136,8 @@ void catalogue_at(const struct catalogue *catalogue, uint32_t index, struct cata
     };
 }
 
-status_t catalogue_find(const struct catalogue *catalogue, const char *name, struct catalogue_entry *entry, uint32_t *index)
+status_t catalogue_find(const struct catalogue *catalogue, const char *name,
+                        struct catalogue_entry *entry, uint32_t *index)
 {
     for (*index = 0; *index < catalogue->count; ++*index) {
         if (strcmp(string_at(catalogue, field_of(catalogue, *index, FIELD_NAME)), name) == 0) {

@@ -15,12 +15,12 @@ static bool range_end(uint64_t start, uint64_t bytes, uint64_t limit, uint64_t *
 
 static status_t check_identity(const Elf64_Ehdr *header, uint32_t machine)
 {
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_VERSION] != EV_CURRENT ||
-        header->e_version != EV_CURRENT) {
+    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+        header->e_ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT) {
         return STATUS_CORRUPT;
     }
-    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_type != ET_DYN ||
-        header->e_machine != machine) {
+    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+        header->e_type != ET_DYN || header->e_machine != machine) {
         return STATUS_UNSUPPORTED;
     }
     return STATUS_OK;
@@ -29,8 +29,9 @@ static status_t check_identity(const Elf64_Ehdr *header, uint32_t machine)
 static status_t check_headers(const Elf64_Ehdr *header, size_t head_bytes)
 {
     uint64_t end;
-    if (header->e_ehsize != sizeof(*header) || header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
-        header->e_phoff < sizeof(*header) || header->e_phoff % _Alignof(Elf64_Phdr) != 0) {
+    if (header->e_ehsize != sizeof(*header) || header->e_phentsize != sizeof(Elf64_Phdr) ||
+        header->e_phnum == 0 || header->e_phoff < sizeof(*header) ||
+        header->e_phoff % _Alignof(Elf64_Phdr) != 0) {
         return STATUS_CORRUPT;
     }
     uint64_t bytes = (uint64_t)header->e_phnum * sizeof(Elf64_Phdr);
@@ -39,16 +40,18 @@ static status_t check_headers(const Elf64_Ehdr *header, size_t head_bytes)
 
 static uint32_t segment_prot(uint32_t flags)
 {
-    return (flags & PF_R ? MAP_READ : 0) | (flags & PF_W ? MAP_WRITE : 0) | (flags & PF_X ? MAP_EXECUTE : 0);
+    return (flags & PF_R ? MAP_READ : 0) | (flags & PF_W ? MAP_WRITE : 0) |
+           (flags & PF_X ? MAP_EXECUTE : 0);
 }
 
 static bool segment_is_sound(const Elf64_Phdr *header, uint64_t file_bytes)
 {
     uint64_t end;
-    return header->p_filesz <= header->p_memsz && range_end(header->p_offset, header->p_filesz, file_bytes, &end) &&
+    return header->p_filesz <= header->p_memsz &&
+           range_end(header->p_offset, header->p_filesz, file_bytes, &end) &&
            range_end(header->p_vaddr, header->p_memsz, ELF_SPAN_MAX, &end) &&
-           PAGE_OFFSET(header->p_vaddr) == PAGE_OFFSET(header->p_offset) && (header->p_flags & PF_R) != 0 &&
-           (header->p_flags & (PF_W | PF_X)) != (PF_W | PF_X);
+           PAGE_OFFSET(header->p_vaddr) == PAGE_OFFSET(header->p_offset) &&
+           (header->p_flags & PF_R) != 0 && (header->p_flags & (PF_W | PF_X)) != (PF_W | PF_X);
 }
 
 static status_t add_segment(const Elf64_Phdr *header, uint64_t file_bytes, struct elf_image *image)
@@ -76,7 +79,8 @@ static uint64_t address_of(const struct elf_image *image, uint64_t offset, uint6
 {
     for (size_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *segment = &image->segments[i];
-        if (offset >= segment->file_offset && offset - segment->file_offset <= segment->file_bytes &&
+        if (offset >= segment->file_offset &&
+            offset - segment->file_offset <= segment->file_bytes &&
             bytes <= segment->file_bytes - (offset - segment->file_offset)) {
             return segment->address + (offset - segment->file_offset);
         }
@@ -96,7 +100,8 @@ static bool entry_is_code(const struct elf_image *image)
     return false;
 }
 
-status_t elf_parse(const void *head, size_t head_bytes, uint64_t file_bytes, uint32_t machine, struct elf_image *image)
+status_t elf_parse(const void *head, size_t head_bytes, uint64_t file_bytes, uint32_t machine,
+                   struct elf_image *image)
 {
     Elf64_Ehdr header;
     memset(image, 0, sizeof(*image));
@@ -113,7 +118,8 @@ status_t elf_parse(const void *head, size_t head_bytes, uint64_t file_bytes, uin
     }
     for (size_t i = 0; status_is_ok(status) && i < header.e_phnum; i++) {
         Elf64_Phdr program;
-        memcpy(&program, (const uint8_t *)head + header.e_phoff + i * sizeof(program), sizeof(program));
+        memcpy(&program, (const uint8_t *)head + header.e_phoff + i * sizeof(program),
+               sizeof(program));
         if (program.p_type == PT_LOAD) {
             status = add_segment(&program, file_bytes, image);
         } else if (program.p_type == PT_INTERP) {
@@ -125,6 +131,7 @@ status_t elf_parse(const void *head, size_t head_bytes, uint64_t file_bytes, uin
     }
     image->entry = header.e_entry;
     image->header_count = header.e_phnum;
-    image->headers = address_of(image, header.e_phoff, (uint64_t)header.e_phnum * sizeof(Elf64_Phdr));
+    image->headers =
+        address_of(image, header.e_phoff, (uint64_t)header.e_phnum * sizeof(Elf64_Phdr));
     return entry_is_code(image) ? STATUS_OK : STATUS_CORRUPT;
 }

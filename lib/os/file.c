@@ -38,8 +38,9 @@ static char current[FILE_PATH_BYTES + 1];
 
 struct attempt {
     handle_t session;
-    uint64_t deadline_ns; /* 0: none was made yet */
-    bool repeatable;      /* a call may be carried out twice */
+    uint64_t deadline_ns; /* 0: there was no reason to look at the clock */
+    bool started;
+    bool repeatable; /* a call may be carried out twice */
 };
 
 static status_t session_get(handle_t *result)
@@ -79,7 +80,9 @@ static bool is_away(const struct attempt *attempt, status_t status)
 
 static bool wait_a_little(struct attempt *attempt)
 {
-    if (clock_now_ns() >= attempt->deadline_ns) {
+    if (attempt->deadline_ns == 0) {
+        attempt->deadline_ns = clock_deadline(PATIENCE_NS);
+    } else if (clock_now_ns() >= attempt->deadline_ns) {
         return false;
     }
     clock_sleep(RETRY_NS);
@@ -100,8 +103,8 @@ static status_t attempt_connect(struct attempt *attempt)
 /* Whether to make a call on attempt->session: the first, or another one after what ended with *@status. */
 static bool attempt_next(struct attempt *attempt, status_t *status)
 {
-    if (attempt->deadline_ns == 0) {
-        attempt->deadline_ns = clock_deadline(PATIENCE_NS);
+    if (!attempt->started) {
+        attempt->started = true;
         *status = attempt_connect(attempt);
         return status_is_ok(*status);
     }
@@ -119,7 +122,7 @@ static bool attempt_next(struct attempt *attempt, status_t *status)
 }
 
 /* Open @file again, by its identity. */
-static status_t reopen(struct attempt *attempt, struct file *file)
+static status_t reopen(struct file *file)
 {
     struct file_status identity;
     struct attempt again = {.repeatable = true};
@@ -131,17 +134,15 @@ static status_t reopen(struct attempt *attempt, struct file *file)
     if (!status_is_ok(status)) {
         file->handle = HANDLE_NONE;
     }
-    attempt->deadline_ns = clock_deadline(PATIENCE_NS);
     return status;
 }
 
 /* The same as attempt_next() for calls on file->handle. */
 static bool attempt_file(struct attempt *attempt, struct file *file, status_t *status)
 {
-    bool first = attempt->deadline_ns == 0;
-    if (first) {
-        attempt->deadline_ns = clock_deadline(PATIENCE_NS);
-    } else if (!is_away(attempt, *status) || !wait_a_little(attempt)) {
+    bool first = !attempt->started;
+    attempt->started = true;
+    if (!first && (!is_away(attempt, *status) || !wait_a_little(attempt))) {
         return false;
     }
     if (!first || file->handle == HANDLE_NONE) {
@@ -149,7 +150,7 @@ static bool attempt_file(struct attempt *attempt, struct file *file, status_t *s
             status_ignore(sys_cap_close(file->handle));
             file->handle = HANDLE_NONE;
         }
-        *status = reopen(attempt, file);
+        *status = reopen(file);
         return status_is_ok(*status);
     }
     return true;

@@ -55,7 +55,8 @@ static long error_of(status_t status)
 
 static uint32_t map_flags(long prot)
 {
-    return (prot & PROT_READ ? MAP_READ : 0) | (prot & PROT_WRITE ? MAP_WRITE : 0) | (prot & PROT_EXEC ? MAP_EXECUTE : 0);
+    return (prot & PROT_READ ? MAP_READ : 0) | (prot & PROT_WRITE ? MAP_WRITE : 0) |
+           (prot & PROT_EXEC ? MAP_EXECUTE : 0);
 }
 
 static long call_mmap(uint64_t bytes, long prot, long flags)
@@ -69,7 +70,8 @@ static long call_mmap(uint64_t bytes, long prot, long flags)
     if (!status_is_ok(status)) {
         return error_of(status);
     }
-    status = sys_aspace_map(os_self.aspace, memory, 0, 0, page_round_up(bytes), map_flags(prot), 0, &address);
+    status = sys_aspace_map(os_self.aspace, memory, 0, 0, page_round_up(bytes), map_flags(prot), 0,
+                            &address);
     status_ignore(sys_cap_close(memory));
     return status_is_ok(status) ? (long)address : error_of(status);
 }
@@ -191,7 +193,8 @@ static long call_window_size(long fd, struct winsize *size)
     if (!stream || !status_is_ok(stream_describe(stream, &info)) || info.kind != STREAM_TERMINAL) {
         return -ENOTTY;
     }
-    *size = (struct winsize){.ws_row = (unsigned short)info.rows, .ws_col = (unsigned short)info.columns};
+    *size = (struct winsize){.ws_row = (unsigned short)info.rows,
+                             .ws_col = (unsigned short)info.columns};
     return 0;
 }
 
@@ -258,7 +261,8 @@ long os_linux_call(long n, long a, long b, long c, long d, long e, long f)
     case SYS_munmap:
         return error_of(sys_aspace_unmap(os_self.aspace, (uint64_t)a, page_round_up((uint64_t)b)));
     case SYS_mprotect:
-        return error_of(sys_aspace_protect(os_self.aspace, (uint64_t)a, page_round_up((uint64_t)b), map_flags(c)));
+        return error_of(sys_aspace_protect(os_self.aspace, (uint64_t)a, page_round_up((uint64_t)b),
+                                           map_flags(c)));
     case SYS_futex:
         return call_futex((uint64_t)a, b, (uint32_t)c, d);
     case SYS_clock_gettime:

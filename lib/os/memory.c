@@ -15,7 +15,8 @@ status_t memory_map(handle_t memory, uint64_t offset, uint64_t bytes, uint32_t p
     if (bytes > UINT64_MAX - PAGE_SIZE) {
         return STATUS_RANGE;
     }
-    status_t status = sys_aspace_map(os_self.aspace, memory, 0, offset, page_round_up(bytes), prot, 0, &mapped);
+    status_t status =
+        sys_aspace_map(os_self.aspace, memory, 0, offset, page_round_up(bytes), prot, 0, &mapped);
     if (status_is_ok(status)) {
         *address = (void *)(uintptr_t)mapped;
     }
@@ -40,7 +41,8 @@ status_t memory_map_new(uint64_t bytes, uint32_t flags, handle_t *memory, void *
 
 void memory_unmap(void *address, uint64_t bytes)
 {
-    status_ignore(sys_aspace_unmap(os_self.aspace, (uint64_t)(uintptr_t)address, page_round_up(bytes)));
+    status_ignore(
+        sys_aspace_unmap(os_self.aspace, (uint64_t)(uintptr_t)address, page_round_up(bytes)));
 }
 
 status_t archive_map(handle_t memory, const void **archive, uint64_t *bytes)

@@ -37,11 +37,11 @@ struct spawn {
     handle_t aspace;
     handle_t thread;
     struct elf_image image;
-    uint64_t base;             /**< where the image is loaded */
+    uint64_t base; /**< where the image is loaded */
     uint64_t stack_base;
     uint64_t stack_bytes;
     uint64_t ipc_buffer;
-    uint8_t *frame;            /**< what stands at the top of the stack, and how much: */
+    uint8_t *frame; /**< what stands at the top of the stack, and how much: */
     size_t frame_bytes;
     uint64_t frame_address;
     struct start_block *block; /**< in frame */
@@ -58,7 +58,8 @@ static status_t image_check(struct spawn *spawn)
     if (!status_is_ok(status)) {
         return status;
     }
-    if (file->offset % PAGE_SIZE != 0 || __builtin_add_overflow(file->offset, file->bytes, &end) || end > memory_bytes) {
+    if (file->offset % PAGE_SIZE != 0 || __builtin_add_overflow(file->offset, file->bytes, &end) ||
+        end > memory_bytes) {
         return STATUS_INVALID;
     }
     uint8_t *head = malloc(ELF_HEAD_BYTES);
@@ -73,14 +74,17 @@ static status_t image_check(struct spawn *spawn)
     return status;
 }
 
-static status_t map_at(const struct spawn *spawn, handle_t memory, uint64_t address, uint64_t offset, uint64_t bytes, uint32_t prot)
+static status_t map_at(const struct spawn *spawn, handle_t memory, uint64_t address,
+                       uint64_t offset, uint64_t bytes, uint32_t prot)
 {
     uint64_t mapped;
-    return sys_aspace_map(spawn->aspace, memory, address, offset, bytes, prot | MAP_FIXED, 0, &mapped);
+    return sys_aspace_map(spawn->aspace, memory, address, offset, bytes, prot | MAP_FIXED, 0,
+                          &mapped);
 }
 
 /** Copy @bytes of the file at @from into @memory at @to. */
-static status_t copy_file(const struct spawn *spawn, uint64_t from, handle_t memory, uint64_t to, uint64_t bytes)
+static status_t copy_file(const struct spawn *spawn, uint64_t from, handle_t memory, uint64_t to,
+                          uint64_t bytes)
 {
     status_t status = STATUS_OK;
     uint8_t *piece = malloc(PAGE_SIZE);
@@ -89,7 +93,8 @@ static status_t copy_file(const struct spawn *spawn, uint64_t from, handle_t mem
     }
     for (uint64_t done = 0; status_is_ok(status) && done < bytes; done += PAGE_SIZE) {
         size_t now = bytes - done < PAGE_SIZE ? (size_t)(bytes - done) : PAGE_SIZE;
-        status = sys_memory_read(spawn->start->image.memory, spawn->start->image.offset + from + done, piece, now);
+        status = sys_memory_read(spawn->start->image.memory,
+                                 spawn->start->image.offset + from + done, piece, now);
         if (status_is_ok(status)) {
             status = sys_memory_write(memory, to + done, piece, now);
         }
@@ -108,7 +113,8 @@ static status_t segment_copy(const struct spawn *spawn, const struct elf_segment
     if (!status_is_ok(status)) {
         return status;
     }
-    status = copy_file(spawn, segment->file_offset, memory, segment->address - start, segment->file_bytes);
+    status = copy_file(spawn, segment->file_offset, memory, segment->address - start,
+                       segment->file_bytes);
     if (status_is_ok(status)) {
         status = map_at(spawn, memory, spawn->base + start, 0, bytes, segment->prot);
     }
@@ -121,7 +127,8 @@ static status_t segment_share(const struct spawn *spawn, const struct elf_segmen
     uint64_t start = page_round_down(segment->address);
     uint64_t bytes = page_round_up(segment->address + segment->memory_bytes) - start;
     uint64_t offset = spawn->start->image.offset + page_round_down(segment->file_offset);
-    return map_at(spawn, spawn->start->image.memory, spawn->base + start, offset, bytes, segment->prot);
+    return map_at(spawn, spawn->start->image.memory, spawn->base + start, offset, bytes,
+                  segment->prot);
 }
 
 static status_t image_load(struct spawn *spawn)
@@ -158,7 +165,8 @@ static size_t text_bytes(const char *const *list, size_t count)
 }
 
 /** Put the addresses of the texts of @list into *@words and the texts at *@text, and move both on. */
-static void place_texts(const struct spawn *spawn, const char *const *list, size_t count, uint64_t **words, uint8_t **text)
+static void place_texts(const struct spawn *spawn, const char *const *list, size_t count,
+                        uint64_t **words, uint8_t **text)
 {
     for (size_t i = 0; i < count; i++) {
         size_t bytes = strlen(list[i]) + 1;
@@ -192,8 +200,10 @@ static status_t frame_make(struct spawn *spawn)
     const char *const *env = spawn->start->env;
     size_t arg_count = count_of(args), env_count = count_of(env);
     size_t vector_bytes = (arg_count + env_count + 3 + 2 * AUX_PAIRS) * sizeof(uint64_t);
-    size_t block_bytes = sizeof(struct start_block) + (spawn->start->cap_count + SELF_CAPS) * sizeof(struct start_cap);
-    size_t bytes = vector_bytes + RANDOM_BYTES + block_bytes + text_bytes(args, arg_count) + text_bytes(env, env_count);
+    size_t block_bytes = sizeof(struct start_block) +
+                         (spawn->start->cap_count + SELF_CAPS) * sizeof(struct start_cap);
+    size_t bytes = vector_bytes + RANDOM_BYTES + block_bytes + text_bytes(args, arg_count) +
+                   text_bytes(env, env_count);
     if (bytes > PROCESS_ARGUMENTS_MAX) {
         return STATUS_RANGE;
     }
@@ -208,7 +218,8 @@ static status_t frame_make(struct spawn *spawn)
     if (!status_is_ok(status)) {
         return status;
     }
-    spawn->stack_base = page_round_down(USER_END - STACK_WINDOW + random % (STACK_WINDOW - spawn->stack_bytes));
+    spawn->stack_base =
+        page_round_down(USER_END - STACK_WINDOW + random % (STACK_WINDOW - spawn->stack_bytes));
     spawn->frame_address = spawn->stack_base + spawn->stack_bytes - spawn->frame_bytes;
 
     uint64_t *words = (uint64_t *)(void *)spawn->frame;
@@ -229,9 +240,11 @@ static status_t stack_make(struct spawn *spawn)
     if (!status_is_ok(status)) {
         return status;
     }
-    status = sys_memory_write(memory, spawn->stack_bytes - spawn->frame_bytes, spawn->frame, spawn->frame_bytes);
+    status = sys_memory_write(memory, spawn->stack_bytes - spawn->frame_bytes, spawn->frame,
+                              spawn->frame_bytes);
     if (status_is_ok(status)) {
-        status = map_at(spawn, memory, spawn->stack_base, 0, spawn->stack_bytes, MAP_READ | MAP_WRITE);
+        status =
+            map_at(spawn, memory, spawn->stack_base, 0, spawn->stack_bytes, MAP_READ | MAP_WRITE);
     }
     status_ignore(sys_cap_close(memory));
     return status;
@@ -253,7 +266,8 @@ static status_t give(struct spawn *spawn, const struct process_cap *cap)
             return status;
         }
     }
-    status_t status = sys_process_give(spawn->process, cap->handle, rights, cap->badge, cap->mode, &entry->handle);
+    status_t status = sys_process_give(spawn->process, cap->handle, rights, cap->badge, cap->mode,
+                                       &entry->handle);
     if (status_is_ok(status)) {
         strcpy(entry->name, cap->name);
         spawn->block->cap_count++;
@@ -289,7 +303,8 @@ static status_t buffer_make(struct spawn *spawn)
     }
     status = sys_thread_set_buffer(spawn->thread, memory, 0);
     if (status_is_ok(status)) {
-        status = sys_aspace_map(spawn->aspace, memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &spawn->ipc_buffer);
+        status = sys_aspace_map(spawn->aspace, memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
+                                &spawn->ipc_buffer);
     }
     if (status_is_ok(status)) {
         spawn->block->ipc_buffer = spawn->ipc_buffer;
@@ -306,7 +321,8 @@ static status_t thread_run(const struct spawn *spawn)
         status = sys_thread_set_priority(spawn->thread, spawn->start->priority);
     }
     if (status_is_ok(status)) {
-        status = sys_thread_start(spawn->thread, spawn->base + spawn->image.entry, spawn->frame_address, block, 0);
+        status = sys_thread_start(spawn->thread, spawn->base + spawn->image.entry,
+                                  spawn->frame_address, block, 0);
     }
     return status;
 }
@@ -320,7 +336,8 @@ static status_t spawn_process(struct spawn *spawn)
         status = sys_aspace_create(spawn->budget, &spawn->aspace);
     }
     if (status_is_ok(status)) {
-        status = sys_process_create(spawn->budget, spawn->aspace, spawn->start->name, strlen(spawn->start->name), &spawn->process);
+        status = sys_process_create(spawn->budget, spawn->aspace, spawn->start->name,
+                                    strlen(spawn->start->name), &spawn->process);
     }
     if (status_is_ok(status)) {
         status = sys_thread_create(spawn->process, spawn->budget, &spawn->thread);
@@ -330,7 +347,8 @@ static status_t spawn_process(struct spawn *spawn)
 
 static status_t spawn_run(struct spawn *spawn)
 {
-    status_t (*const steps[])(struct spawn *) = {image_check, spawn_process, image_load, frame_make, buffer_make, give_all, stack_make};
+    status_t (*const steps[])(struct spawn *) = {image_check, spawn_process, image_load, frame_make,
+                                                 buffer_make, give_all,      stack_make};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         status_t status = steps[i](spawn);
         if (!status_is_ok(status)) {
@@ -366,7 +384,8 @@ status_t process_spawn(const struct process_start *start, handle_t *process)
     }
     spawn->start = start;
     spawn->budget = start->budget != HANDLE_NONE ? start->budget : os_self.budget;
-    spawn->stack_bytes = page_round_up(start->stack_bytes != 0 ? start->stack_bytes : PROCESS_STACK_BYTES);
+    spawn->stack_bytes =
+        page_round_up(start->stack_bytes != 0 ? start->stack_bytes : PROCESS_STACK_BYTES);
     status_t status = spawn->stack_bytes > STACK_WINDOW / 2 ? STATUS_RANGE : spawn_run(spawn);
     close_if(spawn->thread);
     close_if(spawn->aspace);

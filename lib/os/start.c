@@ -29,8 +29,8 @@ extern HIDDEN const Elf64_Ehdr __ehdr_start;
 extern HIDDEN const Elf64_Dyn _DYNAMIC[];
 
 int main(int argc, char **argv, char **envp);
-int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void), void (*fini)(void),
-                      void (*loader)(void));
+int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
+                      void (*fini)(void), void (*loader)(void));
 _Noreturn void os_start(const void *argument, uint64_t *vector);
 
 struct os_self os_self;
@@ -61,7 +61,8 @@ static __attribute__((noinline)) void relocate(void)
     const Elf64_Rela *relocations = (const Elf64_Rela *)table;
     for (uint64_t i = 0; i < bytes / sizeof(*relocations); i++) {
         if (ELF64_R_TYPE(relocations[i].r_info) == R_RELATIVE) {
-            *(uint64_t *)(base + relocations[i].r_offset) = base + (uint64_t)relocations[i].r_addend;
+            *(uint64_t *)(base + relocations[i].r_offset) =
+                base + (uint64_t)relocations[i].r_addend;
         }
     }
 }
@@ -73,7 +74,8 @@ static void seal(void)
     for (size_t i = 0; i < __ehdr_start.e_phnum; i++) {
         if (headers[i].p_type == PT_GNU_RELRO) {
             uint64_t start = (load_address() + headers[i].p_vaddr) & ~(PAGE_SIZE - 1);
-            uint64_t end = (load_address() + headers[i].p_vaddr + headers[i].p_memsz) & ~(PAGE_SIZE - 1);
+            uint64_t end =
+                (load_address() + headers[i].p_vaddr + headers[i].p_memsz) & ~(PAGE_SIZE - 1);
             if (end > start) {
                 status_ignore(sys_aspace_protect(os_self.aspace, start, end - start, MAP_READ));
             }

@@ -84,7 +84,8 @@ static status_t pipe_receive(struct stream *stream)
     uint64_t bytes = 0;
     uint32_t caps;
     for (;;) {
-        status_t status = sys_channel_receive(stream->handle, stream->buffer, PIPE_BYTES, &bytes, &caps);
+        status_t status =
+            sys_channel_receive(stream->handle, stream->buffer, PIPE_BYTES, &bytes, &caps);
         if (status_is_ok(status)) {
             stream->held = bytes;
             stream->held_start = 0;
@@ -222,7 +223,8 @@ status_t stream_read(struct stream *stream, void *buffer, size_t bytes, size_t *
     if (stream->handle == HANDLE_NONE || bytes == 0) {
         return STATUS_OK;
     }
-    return stream->pipe ? pipe_read(stream, buffer, bytes, done) : server_read(stream->handle, buffer, bytes, done);
+    return stream->pipe ? pipe_read(stream, buffer, bytes, done)
+                        : server_read(stream->handle, buffer, bytes, done);
 }
 
 status_t stream_write(struct stream *stream, const void *buffer, size_t bytes)

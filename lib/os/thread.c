@@ -24,7 +24,8 @@ struct thread_begin {
     int number;
 };
 
-long os_clone(int (*run)(void *), void *stack, void *argument, int *tid, void *tls, volatile int *clear_at_exit);
+long os_clone(int (*run)(void *), void *stack, void *argument, int *tid, void *tls,
+              volatile int *clear_at_exit);
 void os_thread_entry(void);
 _Noreturn void os_thread_begin(const struct thread_begin *begin);
 /** Unmap @bytes at @base of @aspace (if @bytes is not 0), clear and wake @word, end the thread: without a stack. */
@@ -60,7 +61,8 @@ static struct thread_begin *begin_at(void *stack)
     return (struct thread_begin *)(top & ~(uintptr_t)15);
 }
 
-long os_clone(int (*run)(void *), void *stack, void *argument, int *tid, void *tls, volatile int *clear_at_exit)
+long os_clone(int (*run)(void *), void *stack, void *argument, int *tid, void *tls,
+              volatile int *clear_at_exit)
 {
     handle_t thread;
     struct ipc_buffer *buffer = NULL;
@@ -73,7 +75,8 @@ long os_clone(int (*run)(void *), void *stack, void *argument, int *tid, void *t
         int number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
         *begin = (struct thread_begin){run, argument, buffer, clear_at_exit, number};
         *tid = number;
-        status = sys_thread_start(thread, (uintptr_t)os_thread_entry, (uintptr_t)begin, (uintptr_t)begin, (uintptr_t)tls);
+        status = sys_thread_start(thread, (uintptr_t)os_thread_entry, (uintptr_t)begin,
+                                  (uintptr_t)begin, (uintptr_t)tls);
         if (!status_is_ok(status)) {
             memory_unmap(buffer, PAGE_SIZE);
         }

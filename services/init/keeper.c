@@ -58,7 +58,8 @@ static status_t copy_of(handle_t kept, handle_t *copy)
     return status_is_ok(status) ? sys_cap_copy(kept, rights, copy) : STATUS_NOT_FOUND;
 }
 
-static status_t op_keep_endpoint(void *instance, struct ipc_call *call, const char *name, handle_t endpoint)
+static status_t op_keep_endpoint(void *instance, struct ipc_call *call, const char *name,
+                                 handle_t endpoint)
 {
     (void)instance;
     struct entry *entry = entry_make(name);
@@ -69,8 +70,8 @@ static status_t op_keep_endpoint(void *instance, struct ipc_call *call, const ch
     return STATUS_OK;
 }
 
-static status_t op_keep_process(void *instance, struct ipc_call *call, const char *name, handle_t process, uint32_t restarts,
-                                uint64_t started_ns)
+static status_t op_keep_process(void *instance, struct ipc_call *call, const char *name,
+                                handle_t process, uint32_t restarts, uint64_t started_ns)
 {
     (void)instance;
     struct entry *entry = entry_make(name);
@@ -84,7 +85,8 @@ static status_t op_keep_process(void *instance, struct ipc_call *call, const cha
     return STATUS_OK;
 }
 
-static status_t op_drop_process(void *instance, struct ipc_call *call, const char *name, uint32_t stopped)
+static status_t op_drop_process(void *instance, struct ipc_call *call, const char *name,
+                                uint32_t stopped)
 {
     (void)instance;
     (void)call;
@@ -97,7 +99,8 @@ static status_t op_drop_process(void *instance, struct ipc_call *call, const cha
     return STATUS_OK;
 }
 
-static status_t op_endpoint(void *instance, struct ipc_call *call, const char *name, handle_t *endpoint)
+static status_t op_endpoint(void *instance, struct ipc_call *call, const char *name,
+                            handle_t *endpoint)
 {
     (void)instance;
     (void)call;
@@ -105,8 +108,8 @@ static status_t op_endpoint(void *instance, struct ipc_call *call, const char *n
     return entry ? copy_of(entry->endpoint, endpoint) : STATUS_NOT_FOUND;
 }
 
-static status_t op_process(void *instance, struct ipc_call *call, const char *name, handle_t *process, uint32_t *restarts,
-                           uint64_t *started_ns)
+static status_t op_process(void *instance, struct ipc_call *call, const char *name,
+                           handle_t *process, uint32_t *restarts, uint64_t *started_ns)
 {
     (void)instance;
     (void)call;
@@ -119,7 +122,8 @@ static status_t op_process(void *instance, struct ipc_call *call, const char *na
     return copy_of(entry->process, process);
 }
 
-static status_t op_stopped(void *instance, struct ipc_call *call, const char *name, uint32_t *stopped)
+static status_t op_stopped(void *instance, struct ipc_call *call, const char *name,
+                           uint32_t *stopped)
 {
     (void)instance;
     (void)call;

@@ -6,9 +6,9 @@
  * for what is kept and goes on with the services that never stopped running. If it keeps ending at once, init waits longer each time.
  * init makes no call that another process must answer. */
 #include <os/archive.h>
-#include <os/memory.h>
 #include <os/catalogue.h>
 #include <os/clock.h>
+#include <os/memory.h>
 #include <os/process.h>
 #include <os/server.h>
 #include <os/start.h>
@@ -29,17 +29,17 @@
 #define CONNECT_RIGHTS (RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER)
 
 struct init {
-    handle_t tmpfs;                    /**< Memory: what is in it outlives the service that keeps files there */
+    handle_t tmpfs; /**< Memory: what is in it outlives the service that keeps files there */
     handle_t archive;
     const void *archive_data;
     uint64_t archive_bytes;
-    struct catalogue_entry manifest;   /**< the service manager's */
+    struct catalogue_entry manifest; /**< the service manager's */
     struct catalogue catalogue;
-    handle_t keeper;                   /**< endpoint: calls of the service manager */
-    handle_t manager;                  /**< endpoint: calls to the service manager */
+    handle_t keeper;  /**< endpoint: calls of the service manager */
+    handle_t manager; /**< endpoint: calls to the service manager */
     handle_t queue;
     handle_t timer;
-    handle_t process;                  /**< the service manager; HANDLE_NONE: none runs */
+    handle_t process; /**< the service manager; HANDLE_NONE: none runs */
     uint64_t started_ns;
     uint64_t delay_ns;
 };
@@ -74,9 +74,12 @@ static void read_archive(struct init *init)
     uint32_t index;
     init->archive = os_cap("archive");
     require(archive_map(init->archive, &init->archive_data, &init->archive_bytes), "boot archive");
-    require(archive_find(init->archive_data, init->archive_bytes, "catalogue", &offset, &bytes), "catalogue");
-    require(catalogue_open((const uint8_t *)init->archive_data + offset, bytes, &init->catalogue), "catalogue");
-    require(catalogue_find(&init->catalogue, "svcmgr", &init->manifest, &index), "svcmgr in the catalogue");
+    require(archive_find(init->archive_data, init->archive_bytes, "catalogue", &offset, &bytes),
+            "catalogue");
+    require(catalogue_open((const uint8_t *)init->archive_data + offset, bytes, &init->catalogue),
+            "catalogue");
+    require(catalogue_find(&init->catalogue, "svcmgr", &init->manifest, &index),
+            "svcmgr in the catalogue");
 }
 
 /** Half of what is free now, taken page by page as files come. */
@@ -90,7 +93,10 @@ static void make_tmpfs(struct init *init)
 static status_t start_manager(struct init *init)
 {
     const struct process_cap caps[] = {
-        {.name = "keeper", .handle = init->keeper, .rights = CONNECT_RIGHTS, .mode = CAP_TRANSFER_DERIVE},
+        {.name = "keeper",
+         .handle = init->keeper,
+         .rights = CONNECT_RIGHTS,
+         .mode = CAP_TRANSFER_DERIVE},
         {.name = "endpoint", .handle = init->manager},
         {.name = "physical", .handle = os_cap("physical")},
         {.name = "ioports", .handle = os_cap("ioports")},
@@ -109,7 +115,8 @@ static status_t start_manager(struct init *init)
         .stack_bytes = (uint64_t)init->manifest.stack_kib * KIB,
         .priority = init->manifest.priority,
     };
-    status_t status = archive_image(init->archive, init->archive_data, init->archive_bytes, "svcmgr", &start.image);
+    status_t status = archive_image(init->archive, init->archive_data, init->archive_bytes,
+                                    "svcmgr", &start.image);
     if (status_is_ok(status)) {
         status = process_spawn(&start, &init->process);
     }
@@ -136,7 +143,9 @@ static void on_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t da
     char line[120];
     (void)kind;
     if (cookie == COOKIE_EXIT) {
-        snprintf(line, sizeof(line), "init: the service manager ended with status %lld and starts again\n", (long long)data);
+        snprintf(line, sizeof(line),
+                 "init: the service manager ended with status %lld and starts again\n",
+                 (long long)data);
         say(line);
         status_ignore(sys_cap_close(init->process));
         init->process = HANDLE_NONE;
@@ -144,7 +153,8 @@ static void on_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t da
     } else if (cookie == COOKIE_TIMER && init->process == HANDLE_NONE) {
         status_t status = start_manager(init);
         if (!status_is_ok(status)) {
-            snprintf(line, sizeof(line), "init: the service manager does not start: %s\n", status_name(status));
+            snprintf(line, sizeof(line), "init: the service manager does not start: %s\n",
+                     status_name(status));
             say(line);
             schedule(init);
         }

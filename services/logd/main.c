@@ -30,7 +30,7 @@ struct kernel_log {
 };
 
 static uint8_t ring[RING_BYTES];
-static uint64_t ring_head;             /* bytes ever written */
+static uint64_t ring_head; /* bytes ever written */
 static struct kernel_log kernel_log;
 static struct catalogue catalogue;
 static handle_t port;
@@ -112,8 +112,10 @@ static status_t op_write(void *instance, struct ipc_call *call, const char *line
     size_t name_bytes = strlen(name);
     // Who says its own name at the start says it once.
     bool named = strncmp(line, name, name_bytes) == 0 && line[name_bytes] == ':';
-    int bytes = snprintf(text, sizeof(text), "[%5llu.%06llu] %s%s%s\n", (unsigned long long)(now_us / 1000000),
-                         (unsigned long long)(now_us % 1000000), named ? "" : name, named ? "" : ": ", line);
+    int bytes =
+        snprintf(text, sizeof(text), "[%5llu.%06llu] %s%s%s\n",
+                 (unsigned long long)(now_us / 1000000), (unsigned long long)(now_us % 1000000),
+                 named ? "" : name, named ? "" : ": ", line);
     if (bytes <= 0) {
         return STATUS_INVALID;
     }
@@ -158,8 +160,8 @@ static uint64_t lines_end(uint64_t start, uint64_t room)
     return end;
 }
 
-static status_t op_read(void *instance, struct ipc_call *call, uint64_t position, struct ipc_grant buffer, uint64_t *next,
-                        uint64_t *done)
+static status_t op_read(void *instance, struct ipc_call *call, uint64_t position,
+                        struct ipc_grant buffer, uint64_t *next, uint64_t *done)
 {
     (void)instance;
     kernel_take();
@@ -172,7 +174,8 @@ static status_t op_read(void *instance, struct ipc_call *call, uint64_t position
         uint64_t piece = RING_BYTES - at % RING_BYTES;
         piece = piece < end - at ? piece : end - at;
         size_t moved;
-        status_t status = ipc_grant_write(call->token, buffer, at - start, &ring[at % RING_BYTES], (size_t)piece, &moved);
+        status_t status = ipc_grant_write(call->token, buffer, at - start, &ring[at % RING_BYTES],
+                                          (size_t)piece, &moved);
         if (!status_is_ok(status)) {
             return status;
         }
@@ -201,6 +204,8 @@ int main(void)
     port = os_cap("ioport.e9");
     catalogue_read();
     kernel_open();
-    struct server server = {.endpoint = os_cap("endpoint"), .services = &service, .service_count = 1};
+    struct server server = {.endpoint = os_cap("endpoint"),
+                            .services = &service,
+                            .service_count = 1};
     return status_code(server_run(&server));
 }

@@ -22,7 +22,10 @@ static status_t op_off(void *instance, struct ipc_call *call, uint32_t status)
     (void)instance;
     (void)call;
     char record[32];
-    snprintf(record, sizeof(record), "\x1e" "EXIT %u\n", status);
+    snprintf(record, sizeof(record),
+             "\x1e"
+             "EXIT %u\n",
+             status);
     for (const char *at = record; *at; at++) {
         status_ignore(sys_ioport_out(os_cap("ioport.e9"), LOG_PORT, 1, (uint8_t)*at));
     }
@@ -46,6 +49,8 @@ int main(void)
 {
     static const struct power_ops ops = {.off = op_off, .reboot = op_reboot};
     const struct server_service service = {.protocol = &power_protocol, .ops = &ops};
-    struct server server = {.endpoint = os_cap("endpoint"), .services = &service, .service_count = 1};
+    struct server server = {.endpoint = os_cap("endpoint"),
+                            .services = &service,
+                            .service_count = 1};
     return status_code(server_run(&server));
 }

@@ -8,7 +8,8 @@
 static bool is_dead(const struct adopted *adopted)
 {
     struct process_info info;
-    return !status_is_ok(sys_process_info(adopted->process, &info)) || info.state == PROCESS_STATE_DEAD;
+    return !status_is_ok(sys_process_info(adopted->process, &info)) ||
+           info.state == PROCESS_STATE_DEAD;
 }
 
 static void drop(struct adopted *adopted)
@@ -20,7 +21,8 @@ static void drop(struct adopted *adopted)
 struct adopted *adopted_find(const char *name)
 {
     for (size_t i = 0; i < ADOPTED_MAX; i++) {
-        if (manager.adopted[i].process != HANDLE_NONE && strcmp(manager.adopted[i].name, name) == 0) {
+        if (manager.adopted[i].process != HANDLE_NONE &&
+            strcmp(manager.adopted[i].name, name) == 0) {
             return &manager.adopted[i];
         }
     }

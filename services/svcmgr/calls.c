@@ -25,19 +25,22 @@ static void describe(const struct service *service, struct svc_info *info)
         .restarts = service->restarts,
     };
     strncpy(info->name, service->manifest.name, sizeof(info->name) - 1);
-    if (service->process != HANDLE_NONE && status_is_ok(sys_process_info(service->process, &process))) {
+    if (service->process != HANDLE_NONE &&
+        status_is_ok(sys_process_info(service->process, &process))) {
         info->process_id = process.id;
     }
 }
 
-static status_t op_list(void *instance, struct ipc_call *call, uint32_t cursor, struct svc_info *info, uint32_t *next)
+static status_t op_list(void *instance, struct ipc_call *call, uint32_t cursor,
+                        struct svc_info *info, uint32_t *next)
 {
     (void)instance;
     if (!may(call, SVC_MAY_LIST)) {
         return STATUS_DENIED;
     }
     *next = cursor + 1;
-    while (cursor < manager.service_count && manager.services[cursor].manifest.kind == CATALOGUE_DRIVER) {
+    while (cursor < manager.service_count &&
+           manager.services[cursor].manifest.kind == CATALOGUE_DRIVER) {
         cursor++;
         *next = cursor + 1;
     }
@@ -53,7 +56,8 @@ static status_t op_list(void *instance, struct ipc_call *call, uint32_t cursor, 
     return STATUS_OK;
 }
 
-static status_t op_status(void *instance, struct ipc_call *call, const char *name, struct svc_info *info)
+static status_t op_status(void *instance, struct ipc_call *call, const char *name,
+                          struct svc_info *info)
 {
     (void)instance;
     struct service *service = service_find(name);
@@ -72,7 +76,8 @@ static status_t op_status(void *instance, struct ipc_call *call, const char *nam
 }
 
 /** The service @name, if the caller may do @what with it; a child of another program is UNSUPPORTED. */
-static status_t pick(const struct ipc_call *call, uint32_t what, const char *name, struct service **service)
+static status_t pick(const struct ipc_call *call, uint32_t what, const char *name,
+                     struct service **service)
 {
     if (!may(call, what)) {
         return STATUS_DENIED;
@@ -122,13 +127,17 @@ static status_t op_kill(void *instance, struct ipc_call *call, const char *name)
     }
     if (!status_is_ok(status)) {
         // The service manager itself: init starts another.
-        return status == STATUS_NOT_FOUND && strcmp(name, "svcmgr") == 0 ? sys_process_exit(STATUS_CODE_INTERRUPTED) : status;
+        return status == STATUS_NOT_FOUND && strcmp(name, "svcmgr") == 0
+                   ? sys_process_exit(STATUS_CODE_INTERRUPTED)
+                   : status;
     }
     service->was_killed = service->process != HANDLE_NONE;
-    return service->was_killed ? sys_process_kill(service->process, STATUS_CODE_INTERRUPTED) : STATUS_OK;
+    return service->was_killed ? sys_process_kill(service->process, STATUS_CODE_INTERRUPTED)
+                               : STATUS_OK;
 }
 
-static status_t op_connect(void *instance, struct ipc_call *call, const char *name, handle_t *connect)
+static status_t op_connect(void *instance, struct ipc_call *call, const char *name,
+                           handle_t *connect)
 {
     (void)instance;
     struct service *service = service_providing(name);
@@ -138,7 +147,8 @@ static status_t op_connect(void *instance, struct ipc_call *call, const char *na
     return service ? launch_connect(service, (uint32_t)call->badge - 1, connect) : STATUS_NOT_FOUND;
 }
 
-static status_t op_serve(void *instance, struct ipc_call *call, const char *name, handle_t *endpoint)
+static status_t op_serve(void *instance, struct ipc_call *call, const char *name,
+                         handle_t *endpoint)
 {
     (void)instance;
     struct service *driver = driver_find(name);
@@ -149,7 +159,8 @@ static status_t op_serve(void *instance, struct ipc_call *call, const char *name
         return STATUS_NOT_FOUND;
     }
     status_t status = sys_endpoint_new_epoch(driver->endpoint);
-    return status_is_ok(status) ? sys_cap_derive(driver->endpoint, SERVER_RIGHTS, 0, endpoint) : status;
+    return status_is_ok(status) ? sys_cap_derive(driver->endpoint, SERVER_RIGHTS, 0, endpoint)
+                                : status;
 }
 
 static status_t op_adopt(void *instance, struct ipc_call *call, const char *name, handle_t process)

@@ -44,7 +44,8 @@ static uint64_t client_badge(const struct service *service, uint32_t client)
 
 status_t launch_connect(const struct service *service, uint32_t client, handle_t *connect)
 {
-    return sys_cap_derive(service->endpoint, CONNECT_RIGHTS, client_badge(service, client), connect);
+    return sys_cap_derive(service->endpoint, CONNECT_RIGHTS, client_badge(service, client),
+                          connect);
 }
 
 static status_t add_connect(struct launch *launch, const char *name, const char *provided)
@@ -53,12 +54,13 @@ static status_t add_connect(struct launch *launch, const char *name, const char 
     if (!service) {
         return STATUS_NOT_FOUND;
     }
-    return add(launch, name, (struct process_cap){
-        .handle = service->endpoint,
-        .rights = CONNECT_RIGHTS,
-        .badge = client_badge(service, launch->service->index),
-        .mode = CAP_TRANSFER_DERIVE,
-    });
+    return add(launch, name,
+               (struct process_cap){
+                   .handle = service->endpoint,
+                   .rights = CONNECT_RIGHTS,
+                   .badge = client_badge(service, launch->service->index),
+                   .mode = CAP_TRANSFER_DERIVE,
+               });
 }
 
 static status_t add_connects(struct launch *launch, struct catalogue_list list)
@@ -83,8 +85,9 @@ static status_t add_roots(struct launch *launch)
         const char *name = catalogue_text(list, i);
         uint32_t rights = strcmp(name, "budget") == 0 ? INSPECT_RIGHTS : 0;
         handle_t root = os_cap(name);
-        status = root == HANDLE_NONE ? STATUS_NOT_FOUND
-                                     : add(launch, name, (struct process_cap){.handle = root, .rights = rights});
+        status = root == HANDLE_NONE
+                     ? STATUS_NOT_FOUND
+                     : add(launch, name, (struct process_cap){.handle = root, .rights = rights});
     }
     return status;
 }
@@ -96,12 +99,14 @@ static status_t add_ports(struct launch *launch)
         char name[OS_CAP_NAME_BYTES];
         handle_t slice;
         uint32_t first = catalogue_number(list, i);
-        status_t status = sys_ioport_slice(os_cap("ioports"), os_self.budget, first, catalogue_number(list, i + 1), &slice);
+        status_t status = sys_ioport_slice(os_cap("ioports"), os_self.budget, first,
+                                           catalogue_number(list, i + 1), &slice);
         if (!status_is_ok(status)) {
             return status;
         }
         snprintf(name, sizeof(name), "ioport.%x", first);
-        status = add(launch, name, (struct process_cap){.handle = slice, .mode = CAP_TRANSFER_MOVE});
+        status =
+            add(launch, name, (struct process_cap){.handle = slice, .mode = CAP_TRANSFER_MOVE});
         if (!status_is_ok(status)) {
             status_ignore(sys_cap_close(slice));
             return status;
@@ -115,14 +120,21 @@ static status_t add_own(struct launch *launch)
     const struct service *service = launch->service;
     status_t status = STATUS_OK;
     if (service->endpoint != HANDLE_NONE) {
-        status = add(launch, "endpoint", (struct process_cap){
-            .handle = service->endpoint, .rights = SERVER_RIGHTS, .mode = CAP_TRANSFER_DERIVE,
-        });
+        status = add(launch, "endpoint",
+                     (struct process_cap){
+                         .handle = service->endpoint,
+                         .rights = SERVER_RIGHTS,
+                         .mode = CAP_TRANSFER_DERIVE,
+                     });
     }
     if (status_is_ok(status) && service->manifest.svc != 0) {
-        status = add(launch, "svc", (struct process_cap){
-            .handle = manager.endpoint, .rights = CONNECT_RIGHTS, .badge = service->index + 1, .mode = CAP_TRANSFER_DERIVE,
-        });
+        status = add(launch, "svc",
+                     (struct process_cap){
+                         .handle = manager.endpoint,
+                         .rights = CONNECT_RIGHTS,
+                         .badge = service->index + 1,
+                         .mode = CAP_TRANSFER_DERIVE,
+                     });
     }
     return status;
 }
@@ -140,8 +152,9 @@ static status_t make_budget(struct launch *launch)
     if (!status_is_ok(status)) {
         return status;
     }
-    return sys_budget_create(os_cap("budget"), (uint64_t)manifest->memory_kib * KIB / PAGE_SIZE, (uint64_t)manifest->kernel_kib * KIB,
-                             info.priority_ceiling, &launch->budget);
+    return sys_budget_create(os_cap("budget"), (uint64_t)manifest->memory_kib * KIB / PAGE_SIZE,
+                             (uint64_t)manifest->kernel_kib * KIB, info.priority_ceiling,
+                             &launch->budget);
 }
 
 static void make_texts(struct launch *launch)
@@ -197,7 +210,8 @@ static status_t run(struct launch *launch, handle_t *process)
         .priority = manifest->priority,
     };
     make_texts(launch);
-    status_t status = archive_image(manager.archive, manager.archive_data, manager.archive_bytes, manifest->name, &start.image);
+    status_t status = archive_image(manager.archive, manager.archive_data, manager.archive_bytes,
+                                    manifest->name, &start.image);
     if (!status_is_ok(status)) {
         close_moved(launch);
         return status;

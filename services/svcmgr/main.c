@@ -16,10 +16,12 @@ static status_t prepare(void)
     manager.archive = os_cap("archive");
     status_t status = archive_map(manager.archive, &manager.archive_data, &manager.archive_bytes);
     if (status_is_ok(status)) {
-        status = archive_find(manager.archive_data, manager.archive_bytes, "catalogue", &offset, &bytes);
+        status =
+            archive_find(manager.archive_data, manager.archive_bytes, "catalogue", &offset, &bytes);
     }
     if (status_is_ok(status)) {
-        status = catalogue_open((const uint8_t *)manager.archive_data + offset, bytes, &manager.catalogue);
+        status = catalogue_open((const uint8_t *)manager.archive_data + offset, bytes,
+                                &manager.catalogue);
     }
     if (status_is_ok(status)) {
         status = sys_queue_create(os_self.budget, &manager.queue);

@@ -25,7 +25,8 @@ struct manager manager;
 static struct service *find(const char *name, uint32_t kind)
 {
     for (size_t i = 0; i < manager.service_count; i++) {
-        if (manager.services[i].manifest.kind == kind && strcmp(manager.services[i].manifest.name, name) == 0) {
+        if (manager.services[i].manifest.kind == kind &&
+            strcmp(manager.services[i].manifest.name, name) == 0) {
             return &manager.services[i];
         }
     }
@@ -45,7 +46,8 @@ struct service *driver_find(const char *name)
 struct service *service_providing(const char *name)
 {
     for (size_t i = 0; i < manager.service_count; i++) {
-        if (manager.services[i].endpoint != HANDLE_NONE && strcmp(manager.services[i].manifest.provides, name) == 0) {
+        if (manager.services[i].endpoint != HANDLE_NONE &&
+            strcmp(manager.services[i].manifest.provides, name) == 0) {
             return &manager.services[i];
         }
     }
@@ -78,10 +80,12 @@ static void drop_process(struct service *service)
 static status_t keep_process(const struct service *service)
 {
     handle_t copy;
-    const uint32_t rights = RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE;
+    const uint32_t rights =
+        RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE;
     status_t status = sys_cap_copy(service->process, rights, &copy);
     if (status_is_ok(status)) {
-        status = keeper_keep_process(manager.keeper, service->manifest.name, copy, service->restarts, service->started_ns);
+        status = keeper_keep_process(manager.keeper, service->manifest.name, copy,
+                                     service->restarts, service->started_ns);
     }
     return status;
 }
@@ -89,7 +93,8 @@ static status_t keep_process(const struct service *service)
 static status_t start_process(struct service *service)
 {
     handle_t process;
-    if (service->endpoint != HANDLE_NONE && service->generation != 0 && !service->manifest.identifies) {
+    if (service->endpoint != HANDLE_NONE && service->generation != 0 &&
+        !service->manifest.identifies) {
         status_t status = sys_endpoint_new_epoch(service->endpoint);
         if (!status_is_ok(status)) {
             return status;
@@ -178,7 +183,8 @@ static void schedule_start(struct service *service)
 
 static bool shall_restart(const struct service *service)
 {
-    return service->manifest.restart == RESTART_ALWAYS || (service->manifest.restart == RESTART_FAILURE && service->exit_status != 0);
+    return service->manifest.restart == RESTART_ALWAYS ||
+           (service->manifest.restart == RESTART_FAILURE && service->exit_status != 0);
 }
 
 static void on_exit_of(struct service *service, int64_t exit_status)
@@ -189,11 +195,13 @@ static void on_exit_of(struct service *service, int64_t exit_status)
     if (!shall_restart(service)) {
         service->state = SVC_STATE_DONE;
         status_ignore(keeper_drop_process(manager.keeper, service->manifest.name, 1));
-        journal("svcmgr: %s ended with status %lld", service->manifest.name, (long long)exit_status);
+        journal("svcmgr: %s ended with status %lld", service->manifest.name,
+                (long long)exit_status);
         return;
     }
     status_ignore(keeper_drop_process(manager.keeper, service->manifest.name, 0));
-    journal("svcmgr: %s died (status %lld) and starts again", service->manifest.name, (long long)exit_status);
+    journal("svcmgr: %s died (status %lld) and starts again", service->manifest.name,
+            (long long)exit_status);
     schedule_start(service);
 }
 
@@ -215,7 +223,8 @@ void service_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data
 {
     (void)instance;
     uint64_t number = cookie & UINT32_MAX;
-    if (kind == EVENT_EXIT && number < manager.service_count && cookie == cookie_of(&manager.services[number]) &&
+    if (kind == EVENT_EXIT && number < manager.service_count &&
+        cookie == cookie_of(&manager.services[number]) &&
         manager.services[number].state == SVC_STATE_RUNNING) {
         on_exit_of(&manager.services[number], (int64_t)data);
     }
@@ -228,7 +237,8 @@ void service_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data
 static status_t find_endpoint(struct service *service)
 {
     handle_t copy;
-    const uint32_t rights = RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE;
+    const uint32_t rights = RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT |
+                            RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE;
     if (service->manifest.provides[0] == '\0') {
         return STATUS_OK;
     }
@@ -242,7 +252,8 @@ static status_t find_endpoint(struct service *service)
     if (status_is_ok(status)) {
         status = sys_cap_copy(service->endpoint, rights, &copy);
     }
-    return status_is_ok(status) ? keeper_keep_endpoint(manager.keeper, service->manifest.name, copy) : status;
+    return status_is_ok(status) ? keeper_keep_endpoint(manager.keeper, service->manifest.name, copy)
+                                : status;
 }
 
 /** Go on with the process of @service that an earlier service manager started. True: there is one, or it was stopped on purpose. */
@@ -250,11 +261,13 @@ static bool find_process(struct service *service)
 {
     handle_t process;
     uint32_t stopped = 0;
-    status_t status = keeper_process(manager.keeper, service->manifest.name, &process, &service->restarts, &service->started_ns);
+    status_t status = keeper_process(manager.keeper, service->manifest.name, &process,
+                                     &service->restarts, &service->started_ns);
     if (status_is_ok(status)) {
         status = take_process(service, process);
         if (!status_is_ok(status)) {
-            journal("svcmgr: %s cannot be watched: %s", service->manifest.name, status_name(status));
+            journal("svcmgr: %s cannot be watched: %s", service->manifest.name,
+                    status_name(status));
         }
         return true;
     }
@@ -277,11 +290,13 @@ void services_begin(void)
     for (size_t i = 0; i < manager.service_count; i++) {
         status_t status = find_endpoint(&manager.services[i]);
         if (!status_is_ok(status)) {
-            journal("svcmgr: %s has no endpoint: %s", manager.services[i].manifest.name, status_name(status));
+            journal("svcmgr: %s has no endpoint: %s", manager.services[i].manifest.name,
+                    status_name(status));
         }
     }
     for (size_t i = 0; i < manager.service_count; i++) {
-        known[i] = manager.services[i].manifest.kind == CATALOGUE_DRIVER || find_process(&manager.services[i]);
+        known[i] = manager.services[i].manifest.kind == CATALOGUE_DRIVER ||
+                   find_process(&manager.services[i]);
         found += known[i] && manager.services[i].manifest.kind == CATALOGUE_SERVICE;
     }
     for (size_t i = 0; i < manager.service_count; i++) {

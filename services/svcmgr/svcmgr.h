@@ -17,28 +17,28 @@
 /** A service, or a driver: of drivers only the endpoint is kept here, devmgr starts them. */
 struct service {
     struct catalogue_entry manifest;
-    uint32_t index;           /**< in the catalogue */
-    uint32_t state;           /**< enum svc_state */
-    handle_t endpoint;        /**< HANDLE_NONE: it provides nothing */
-    handle_t process;         /**< HANDLE_NONE: none */
-    uint32_t generation;      /**< of its processes; part of the cookie of their ends */
+    uint32_t index;      /**< in the catalogue */
+    uint32_t state;      /**< enum svc_state */
+    handle_t endpoint;   /**< HANDLE_NONE: it provides nothing */
+    handle_t process;    /**< HANDLE_NONE: none */
+    uint32_t generation; /**< of its processes; part of the cookie of their ends */
     uint32_t restarts;
     uint64_t started_ns;
     int64_t exit_status;
-    bool was_killed;          /**< on request */
-    uint64_t delay_ns;        /**< before the next start after a death */
-    uint64_t start_at_ns;     /**< BACKOFF: when */
+    bool was_killed;      /**< on request */
+    uint64_t delay_ns;    /**< before the next start after a death */
+    uint64_t start_at_ns; /**< BACKOFF: when */
 };
 
 struct adopted {
     char name[SVC_NAME_BYTES];
-    handle_t process;         /**< HANDLE_NONE: a free entry */
-    uint64_t parent;          /**< badge of who supervises it */
+    handle_t process; /**< HANDLE_NONE: a free entry */
+    uint64_t parent;  /**< badge of who supervises it */
 };
 
 struct manager {
     handle_t keeper;
-    handle_t endpoint;        /**< calls to us; our clients' capabilities come from it */
+    handle_t endpoint; /**< calls to us; our clients' capabilities come from it */
     handle_t queue;
     handle_t timer;
     handle_t archive;
@@ -72,7 +72,8 @@ void service_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data
 /** A new process for @service, with what its manifest names. */
 MUST_CHECK status_t launch(const struct service *service, handle_t *process);
 /** A capability by which the program with catalogue index @client may connect to @service. */
-MUST_CHECK status_t launch_connect(const struct service *service, uint32_t client, handle_t *connect);
+MUST_CHECK status_t launch_connect(const struct service *service, uint32_t client,
+                                   handle_t *connect);
 
 /* adopted.c */
 MUST_CHECK status_t adopted_add(const char *name, handle_t process, uint64_t parent);

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
+#define CHECK(condition)                                             \
+    do {                                                             \
+        if (!(condition)) {                                          \
             printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            test_failures++; \
-        } \
+            test_failures++;                                         \
+        }                                                            \
     } while (0)
 
 extern int test_failures;

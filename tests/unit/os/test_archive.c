@@ -9,9 +9,10 @@ static uint8_t *make_archive(size_t *bytes)
 {
     char folder[] = "/tmp/os-unit-XXXXXX", command[600];
     CHECK(mkdtemp(folder) != NULL);
-    snprintf(command, sizeof(command),
-             "printf first > %s/1; head -c 9000 /dev/zero > %s/2; : > %s/3; tools/mkboot --out %s/out a=%s/1 dir/b=%s/2 c=%s/3",
-             folder, folder, folder, folder, folder, folder, folder);
+    snprintf(
+        command, sizeof(command),
+        "printf first > %s/1; head -c 9000 /dev/zero > %s/2; : > %s/3; tools/mkboot --out %s/out a=%s/1 dir/b=%s/2 c=%s/3",
+        folder, folder, folder, folder, folder, folder, folder);
     CHECK(system(command) == 0);
     snprintf(command, sizeof(command), "%s/out", folder);
     FILE *file = fopen(command, "rb");
@@ -37,10 +38,12 @@ static void test_archive_finds_files_at_pages(void)
     uint8_t *archive = make_archive(&bytes);
     CHECK(archive_find(archive, bytes, "a", &offset, &file_bytes) == STATUS_OK && file_bytes == 5);
     CHECK(memcmp(archive + offset, "first", 5) == 0 && offset % PAGE_SIZE == 0);
-    CHECK(archive_find(archive, bytes, "dir/b", &offset, &file_bytes) == STATUS_OK && file_bytes == 9000);
+    CHECK(archive_find(archive, bytes, "dir/b", &offset, &file_bytes) == STATUS_OK &&
+          file_bytes == 9000);
     CHECK(archive_find(archive, bytes, "c", &offset, &file_bytes) == STATUS_OK && file_bytes == 0);
     CHECK(archive_find(archive, bytes, "b", &offset, &file_bytes) == STATUS_NOT_FOUND);
-    CHECK(archive_image(7, archive, bytes, "dir/b", &image) == STATUS_OK && image.memory == 7 && image.bytes == 9000);
+    CHECK(archive_image(7, archive, bytes, "dir/b", &image) == STATUS_OK && image.memory == 7 &&
+          image.bytes == 9000);
     free(archive);
 }
 
@@ -56,7 +59,8 @@ static void test_archive_damaged_is_never_read_beyond_its_end(void)
         for (int i = 0; i < 4 && kept; i++) {
             // Headers are at the ends of the page-aligned data; most changes shall hit one.
             uint64_t number = test_random();
-            size_t at = number & 1 ? (number >> 8) % kept : (number >> 8) % (kept < 110 ? kept : 110);
+            size_t at =
+                number & 1 ? (number >> 8) % kept : (number >> 8) % (kept < 110 ? kept : 110);
             copy[at] = (uint8_t)"0123456789abcdefF\0x"[(number >> 40) % 19];
         }
         status_t status = archive_find(copy, kept, "dir/b", &offset, &file_bytes);

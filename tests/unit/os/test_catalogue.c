@@ -43,9 +43,12 @@ static uint8_t *compile(const struct manifest *manifests, size_t *bytes)
 }
 
 static const struct manifest sound[] = {
-    {"zfirst", "kind='service'\nprovides='base'\nioports=['0x60-0x64', '9']\npriority=24\nmemory_kib=100\nkernel_kib=20\n"},
-    {"alast", "kind='service'\nneeds=['middle']\nsvc=['list', 'kill']\nargs=['-v', 'two words']\nrestart='never'\n"},
-    {"amiddle", "kind='service'\nprovides='middle'\nneeds=['base']\nwants=['base']\nidentifies=true\nroots=['archive', 'dma']\n"},
+    {"zfirst",
+     "kind='service'\nprovides='base'\nioports=['0x60-0x64', '9']\npriority=24\nmemory_kib=100\nkernel_kib=20\n"},
+    {"alast",
+     "kind='service'\nneeds=['middle']\nsvc=['list', 'kill']\nargs=['-v', 'two words']\nrestart='never'\n"},
+    {"amiddle",
+     "kind='service'\nprovides='middle'\nneeds=['base']\nwants=['base']\nidentifies=true\nroots=['archive', 'dma']\n"},
     {"driver", "kind='driver'\nmatch=['pci:1af4:1042']\n"},
     {"tool", "kind='program'\n"},
     {NULL, NULL},
@@ -60,15 +63,19 @@ static void test_catalogue_says_what_the_manifests_say(void)
     uint8_t *data = compile(sound, &bytes);
     CHECK(data && catalogue_open(data, bytes, &catalogue) == STATUS_OK && catalogue.count == 5);
     CHECK(catalogue_find(&catalogue, "alast", &entry, &last) == STATUS_OK);
-    CHECK(entry.svc == (SVC_MAY_LIST | SVC_MAY_KILL) && entry.restart == RESTART_NEVER && entry.provides[0] == '\0');
+    CHECK(entry.svc == (SVC_MAY_LIST | SVC_MAY_KILL) && entry.restart == RESTART_NEVER &&
+          entry.provides[0] == '\0');
     CHECK(entry.args.count == 2 && strcmp(catalogue_text(entry.args, 1), "two words") == 0);
     CHECK(catalogue_find(&catalogue, "zfirst", &entry, &first) == STATUS_OK);
-    CHECK(entry.ioports.count == 4 && catalogue_number(entry.ioports, 0) == 0x60 && catalogue_number(entry.ioports, 1) == 5);
+    CHECK(entry.ioports.count == 4 && catalogue_number(entry.ioports, 0) == 0x60 &&
+          catalogue_number(entry.ioports, 1) == 5);
     CHECK(catalogue_number(entry.ioports, 2) == 9 && catalogue_number(entry.ioports, 3) == 1);
-    CHECK(entry.priority == 24 && entry.memory_kib == 100 && entry.kernel_kib == 20 && entry.restart == RESTART_ALWAYS);
+    CHECK(entry.priority == 24 && entry.memory_kib == 100 && entry.kernel_kib == 20 &&
+          entry.restart == RESTART_ALWAYS);
     CHECK(catalogue_find(&catalogue, "amiddle", &entry, &middle) == STATUS_OK);
     CHECK(entry.identifies == 1 && entry.needs.count == 1 && entry.roots.count == 2);
-    CHECK(catalogue_find(&catalogue, "driver", &entry, &index) == STATUS_OK && entry.kind == CATALOGUE_DRIVER);
+    CHECK(catalogue_find(&catalogue, "driver", &entry, &index) == STATUS_OK &&
+          entry.kind == CATALOGUE_DRIVER);
     CHECK(strcmp(catalogue_text(entry.match, 0), "pci:1af4:1042") == 0);
     CHECK(catalogue_find(&catalogue, "none", &entry, &index) == STATUS_NOT_FOUND);
     CHECK(catalogue_provider(&catalogue, "middle", &index) == STATUS_OK && index == middle);
@@ -79,7 +86,9 @@ static void test_catalogue_says_what_the_manifests_say(void)
 
 static void expect_refused(const char *name, const char *text)
 {
-    const struct manifest set[] = {{"base", "kind='service'\nprovides='base'\n"}, {name, text}, {NULL, NULL}};
+    const struct manifest set[] = {{"base", "kind='service'\nprovides='base'\n"},
+                                   {name, text},
+                                   {NULL, NULL}};
     size_t bytes;
     uint8_t *data = compile(set, &bytes);
     if (data) {
@@ -132,7 +141,8 @@ static void walk(const struct catalogue *catalogue)
         struct catalogue_entry entry;
         catalogue_at(catalogue, i, &entry);
         sum += strlen(entry.name) + strlen(entry.provides);
-        const struct catalogue_list lists[] = {entry.needs, entry.wants, entry.roots, entry.args, entry.env, entry.match};
+        const struct catalogue_list lists[] = {entry.needs, entry.wants, entry.roots,
+                                               entry.args,  entry.env,   entry.match};
         for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
             for (uint32_t k = 0; k < lists[l].count; k++) {
                 sum += strlen(catalogue_text(lists[l], k));

@@ -17,19 +17,48 @@ struct file {
 static struct file sound_file(void)
 {
     struct file file = {
-        .header = {
-            .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-            .e_type = ET_DYN, .e_machine = MACHINE, .e_version = EV_CURRENT, .e_entry = 0x1100,
-            .e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 6,
-        },
-        .programs = {
-            {.p_type = PT_PHDR, .p_flags = PF_R, .p_offset = 64, .p_vaddr = 64, .p_filesz = 336, .p_memsz = 336},
-            {.p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = 0xf00, .p_memsz = 0xf00},
-            {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = 0x1000, .p_vaddr = 0x1000, .p_filesz = 0x3000, .p_memsz = 0x3000},
-            {.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x4800, .p_vaddr = 0x5800, .p_filesz = 0x1000, .p_memsz = 0x4000},
-            {.p_type = PT_TLS, .p_flags = PF_R, .p_offset = 0x4800, .p_vaddr = 0x5800, .p_filesz = 8, .p_memsz = 32},
-            {.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W},
-        },
+        .header =
+            {
+                .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                            EV_CURRENT},
+                .e_type = ET_DYN,
+                .e_machine = MACHINE,
+                .e_version = EV_CURRENT,
+                .e_entry = 0x1100,
+                .e_phoff = sizeof(Elf64_Ehdr),
+                .e_ehsize = sizeof(Elf64_Ehdr),
+                .e_phentsize = sizeof(Elf64_Phdr),
+                .e_phnum = 6,
+            },
+        .programs =
+            {
+                {.p_type = PT_PHDR,
+                 .p_flags = PF_R,
+                 .p_offset = 64,
+                 .p_vaddr = 64,
+                 .p_filesz = 336,
+                 .p_memsz = 336},
+                {.p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = 0xf00, .p_memsz = 0xf00},
+                {.p_type = PT_LOAD,
+                 .p_flags = PF_R | PF_X,
+                 .p_offset = 0x1000,
+                 .p_vaddr = 0x1000,
+                 .p_filesz = 0x3000,
+                 .p_memsz = 0x3000},
+                {.p_type = PT_LOAD,
+                 .p_flags = PF_R | PF_W,
+                 .p_offset = 0x4800,
+                 .p_vaddr = 0x5800,
+                 .p_filesz = 0x1000,
+                 .p_memsz = 0x4000},
+                {.p_type = PT_TLS,
+                 .p_flags = PF_R,
+                 .p_offset = 0x4800,
+                 .p_vaddr = 0x5800,
+                 .p_filesz = 8,
+                 .p_memsz = 32},
+                {.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W},
+            },
     };
     return file;
 }
@@ -44,8 +73,10 @@ static void test_elf_accepts_a_sound_program(void)
     struct file file = sound_file();
     struct elf_image image;
     CHECK(parse(&file, &image) == STATUS_OK);
-    CHECK(image.segment_count == 3 && image.entry == 0x1100 && image.span == 0xa000 && image.headers == 64 && image.header_count == 6);
-    CHECK(image.segments[1].prot == (MAP_READ | MAP_EXECUTE) && image.segments[2].memory_bytes == 0x4000);
+    CHECK(image.segment_count == 3 && image.entry == 0x1100 && image.span == 0xa000 &&
+          image.headers == 64 && image.header_count == 6);
+    CHECK(image.segments[1].prot == (MAP_READ | MAP_EXECUTE) &&
+          image.segments[2].memory_bytes == 0x4000);
 }
 
 /** A change of a sound program, and what becomes of it. */
@@ -59,11 +90,11 @@ static void expect(const char *what, const struct file *file, status_t wanted)
     }
 }
 
-#define EXPECT(change, wanted) \
-    do { \
+#define EXPECT(change, wanted)        \
+    do {                              \
         struct file f = sound_file(); \
-        change; \
-        expect(#change, &f, wanted); \
+        change;                       \
+        expect(#change, &f, wanted);  \
     } while (0)
 
 static void test_elf_refuses_malformed_headers(void)
@@ -121,14 +152,17 @@ static void check_promises(const struct elf_image *image)
 {
     uint64_t end = 0;
     bool entry_is_code = false;
-    CHECK(image->segment_count >= 1 && image->segment_count <= ELF_SEGMENTS_MAX && image->span <= ELF_SPAN_MAX);
+    CHECK(image->segment_count >= 1 && image->segment_count <= ELF_SEGMENTS_MAX &&
+          image->span <= ELF_SPAN_MAX);
     for (size_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *segment = &image->segments[i];
         CHECK(segment->memory_bytes > 0 && segment->file_bytes <= segment->memory_bytes);
-        CHECK(segment->file_offset <= FILE_BYTES && segment->file_bytes <= FILE_BYTES - segment->file_offset);
+        CHECK(segment->file_offset <= FILE_BYTES &&
+              segment->file_bytes <= FILE_BYTES - segment->file_offset);
         CHECK(PAGES(segment->address) >= end);
         CHECK(segment->address % PAGE_SIZE == segment->file_offset % PAGE_SIZE);
-        CHECK((segment->prot & (MAP_WRITE | MAP_EXECUTE)) != (MAP_WRITE | MAP_EXECUTE) && segment->prot & MAP_READ);
+        CHECK((segment->prot & (MAP_WRITE | MAP_EXECUTE)) != (MAP_WRITE | MAP_EXECUTE) &&
+              segment->prot & MAP_READ);
         end = PAGES(segment->address + segment->memory_bytes + PAGE_SIZE - 1);
         entry_is_code |= (segment->prot & MAP_EXECUTE) && image->entry >= segment->address &&
                          image->entry < segment->address + segment->file_bytes;
@@ -138,7 +172,9 @@ static void check_promises(const struct elf_image *image)
 
 static void test_elf_mutations_keep_all_promises(void)
 {
-    static const uint64_t interesting[] = {0, 1, 0xfff, 0x1000, 0x5800, UINT32_MAX, INT64_MAX, UINT64_MAX - 0xfff, UINT64_MAX};
+    static const uint64_t interesting[] = {0,         1,          0xfff,     0x1000,
+                                           0x5800,    UINT32_MAX, INT64_MAX, UINT64_MAX - 0xfff,
+                                           UINT64_MAX};
     int accepted = 0;
     for (int round = 0; round < 400000; round++) {
         struct file file = sound_file();

@@ -9,13 +9,18 @@ enum catalogue_kind { CATALOGUE_SERVICE = 1, CATALOGUE_DRIVER = 2, CATALOGUE_PRO
 enum catalogue_restart { RESTART_ALWAYS = 1, RESTART_FAILURE = 2, RESTART_NEVER = 3 };
 /** What a program may do with the service manager. */
 enum catalogue_svc {
-    SVC_MAY_LIST = 1, SVC_MAY_START = 2, SVC_MAY_STOP = 4, SVC_MAY_RESTART = 8, SVC_MAY_KILL = 16, SVC_MAY_CONNECT = 32,
+    SVC_MAY_LIST = 1,
+    SVC_MAY_START = 2,
+    SVC_MAY_STOP = 4,
+    SVC_MAY_RESTART = 8,
+    SVC_MAY_KILL = 16,
+    SVC_MAY_CONNECT = 32,
     SVC_MAY_ADOPT = 64,
 };
 
 struct catalogue {
     const uint8_t *data;
-    uint32_t count;       /**< entries */
+    uint32_t count; /**< entries */
     uint32_t words_at;
     uint32_t strings_at;
 };
@@ -30,15 +35,16 @@ struct catalogue_list {
 /** A program's manifest: docs/manifests.md says what each field means. */
 struct catalogue_entry {
     const char *name;
-    const char *provides;          /**< "": nothing */
-    uint32_t kind;                 /**< enum catalogue_kind */
-    uint32_t restart;              /**< enum catalogue_restart */
-    uint32_t priority;             /**< 0: not given, as in all that follow */
-    uint32_t svc;                  /**< SVC_MAY_* */
+    const char *provides; /**< "": nothing */
+    uint32_t kind;        /**< enum catalogue_kind */
+    uint32_t restart;     /**< enum catalogue_restart */
+    uint32_t priority;    /**< 0: not given, as in all that follow */
+    uint32_t svc;         /**< SVC_MAY_* */
     uint32_t memory_kib;
     uint32_t kernel_kib;
     uint32_t stack_kib;
-    uint32_t identifies;           /**< 1: its clients' connect capabilities carry their index in the catalogue + 1 as badge */
+    uint32_t
+        identifies; /**< 1: its clients' connect capabilities carry their index in the catalogue + 1 as badge */
     struct catalogue_list needs, wants, roots;
     struct catalogue_list ioports; /**< numbers: first port, number of ports, and so on */
     struct catalogue_list args, env, match;
@@ -49,9 +55,11 @@ MUST_CHECK status_t catalogue_open(const void *data, uint64_t bytes, struct cata
 /** Entry @index, below catalogue->count: first the services, each behind what it needs. */
 void catalogue_at(const struct catalogue *catalogue, uint32_t index, struct catalogue_entry *entry);
 /** The program @name. NOT_FOUND. */
-MUST_CHECK status_t catalogue_find(const struct catalogue *catalogue, const char *name, struct catalogue_entry *entry, uint32_t *index);
+MUST_CHECK status_t catalogue_find(const struct catalogue *catalogue, const char *name,
+                                   struct catalogue_entry *entry, uint32_t *index);
 /** The service that provides @name. NOT_FOUND. */
-MUST_CHECK status_t catalogue_provider(const struct catalogue *catalogue, const char *name, uint32_t *index);
+MUST_CHECK status_t catalogue_provider(const struct catalogue *catalogue, const char *name,
+                                       uint32_t *index);
 
 /** Item @index, below list.count, of a list of strings. */
 const char *catalogue_text(struct catalogue_list list, uint32_t index);

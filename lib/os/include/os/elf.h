@@ -12,7 +12,8 @@
 #define ELF_HEAD_BYTES 4096u
 
 struct elf_segment {
-    uint64_t address;      /**< relative to where the image is loaded; congruent to file_offset modulo a page */
+    uint64_t
+        address; /**< relative to where the image is loaded; congruent to file_offset modulo a page */
     uint64_t file_offset;
     uint64_t file_bytes;   /**< at most memory_bytes; inside the file */
     uint64_t memory_bytes; /**< not 0; what is not in the file is zero */
@@ -21,9 +22,9 @@ struct elf_segment {
 };
 
 struct elf_image {
-    uint64_t entry;        /**< inside an executable segment */
-    uint64_t span;         /**< all segments end at or below this; a multiple of a page */
-    uint64_t headers;      /**< address of the program headers; 0: not in memory */
+    uint64_t entry;   /**< inside an executable segment */
+    uint64_t span;    /**< all segments end at or below this; a multiple of a page */
+    uint64_t headers; /**< address of the program headers; 0: not in memory */
     uint32_t header_count;
     uint32_t segment_count;
     /** By address; no two share a page. */
@@ -32,4 +33,5 @@ struct elf_image {
 
 /** Check a static position-independent program of @file_bytes for a machine of type @machine, whose first bytes (all of it, or
  *  ELF_HEAD_BYTES at least) are at @head. CORRUPT: malformed; UNSUPPORTED: for another machine, or it needs a loader. */
-MUST_CHECK status_t elf_parse(const void *head, size_t head_bytes, uint64_t file_bytes, uint32_t machine, struct elf_image *image);
+MUST_CHECK status_t elf_parse(const void *head, size_t head_bytes, uint64_t file_bytes,
+                              uint32_t machine, struct elf_image *image);

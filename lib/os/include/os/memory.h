@@ -19,10 +19,12 @@ MUST_CHECK status_t memory_create(uint64_t bytes, uint32_t flags, handle_t *memo
 
 /** Map [@offset, @offset + @bytes) of @memory somewhere in this process; @prot: MAP_READ, MAP_WRITE or MAP_EXECUTE. The mapping
  *  outlives the handle. INVALID, DENIED, RANGE, NO_MEMORY. */
-MUST_CHECK status_t memory_map(handle_t memory, uint64_t offset, uint64_t bytes, uint32_t prot, void **address);
+MUST_CHECK status_t memory_map(handle_t memory, uint64_t offset, uint64_t bytes, uint32_t prot,
+                               void **address);
 
 /** A new zeroed Memory of @bytes, mapped for reading and writing. @memory may be NULL: then only the mapping holds it. */
-MUST_CHECK status_t memory_map_new(uint64_t bytes, uint32_t flags, handle_t *memory, void **address);
+MUST_CHECK status_t memory_map_new(uint64_t bytes, uint32_t flags, handle_t *memory,
+                                   void **address);
 
 /** Take away what is mapped at @address. */
 void memory_unmap(void *address, uint64_t bytes);

@@ -6,30 +6,31 @@
 
 /** A capability for a new program. */
 struct process_cap {
-    const char *name;   /**< shorter than OS_CAP_NAME_BYTES */
-    handle_t handle;    /**< needs the right TRANSFER, and COPY unless it is moved */
-    uint32_t rights;    /**< COPY, DERIVE: at most those of @handle; 0: all of them */
-    uint32_t mode;      /**< CAP_TRANSFER_*; what is moved is gone from here, whether the program starts or not */
-    uint64_t badge;     /**< DERIVE */
+    const char *name; /**< shorter than OS_CAP_NAME_BYTES */
+    handle_t handle;  /**< needs the right TRANSFER, and COPY unless it is moved */
+    uint32_t rights;  /**< COPY, DERIVE: at most those of @handle; 0: all of them */
+    uint32_t
+        mode; /**< CAP_TRANSFER_*; what is moved is gone from here, whether the program starts or not */
+    uint64_t badge; /**< DERIVE */
 };
 
 /** An ELF file: bytes [@offset, @offset + @bytes) of @memory. @offset is a multiple of a page. */
 struct process_image {
-    handle_t memory;    /**< rights READ and EXECUTE */
+    handle_t memory; /**< rights READ and EXECUTE */
     uint64_t offset;
     uint64_t bytes;
 };
 
 struct process_start {
-    const char *name;               /**< printable, shorter than PROCESS_NAME_BYTES */
+    const char *name; /**< printable, shorter than PROCESS_NAME_BYTES */
     struct process_image image;
     handle_t budget;                /**< what it is charged to; HANDLE_NONE: this process's own */
     const char *const *args;        /**< NULL-terminated; NULL: the name alone */
     const char *const *env;         /**< NULL-terminated; NULL: none */
     const struct process_cap *caps; /**< beside the "self." ones, which it gets anyway */
     size_t cap_count;
-    uint64_t stack_bytes;           /**< of its first thread; 0: PROCESS_STACK_BYTES */
-    uint32_t priority;              /**< of its first thread; 0: the kernel's choice */
+    uint64_t stack_bytes; /**< of its first thread; 0: PROCESS_STACK_BYTES */
+    uint32_t priority;    /**< of its first thread; 0: the kernel's choice */
 };
 
 #define PROCESS_STACK_BYTES (UINT64_C(256) << 10)

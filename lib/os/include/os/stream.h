@@ -12,9 +12,9 @@
 
 struct stream {
     handle_t handle;
-    handle_t queue;       /**< pipe: where its events come, made when first waited */
+    handle_t queue; /**< pipe: where its events come, made when first waited */
     bool pipe;
-    size_t held;          /**< pipe, reading: bytes of a message that was bigger than the reader's buffer */
+    size_t held; /**< pipe, reading: bytes of a message that was bigger than the reader's buffer */
     size_t held_start;
     uint8_t *buffer;
 };

@@ -43,11 +43,13 @@ static int check(int argc, char **argv)
     handle_t handle;
     uint32_t type = 0, rights;
     uint64_t badge, id;
-    if (argc != 4 || strcmp(argv[2], "two words") != 0 || strcmp(argv[3], "") != 0 || !colour || strcmp(colour, "red") != 0) {
+    if (argc != 4 || strcmp(argv[2], "two words") != 0 || strcmp(argv[3], "") != 0 || !colour ||
+        strcmp(colour, "red") != 0) {
         return 10;
     }
     if (os_cap("missing") != HANDLE_NONE || os_cap("note") == HANDLE_NONE ||
-        sys_cap_info(os_cap("note"), &type, &rights, &badge, &id) != STATUS_OK || type != OBJECT_NOTIFICATION) {
+        sys_cap_info(os_cap("note"), &type, &rights, &badge, &id) != STATUS_OK ||
+        type != OBJECT_NOTIFICATION) {
         return 11;
     }
     for (size_t i = 0; os_cap_at(i, &handle); i++) {
@@ -56,8 +58,10 @@ static int check(int argc, char **argv)
         }
     }
     // Its address space is its own: what is sealed and what is code cannot be written.
-    return sys_aspace_protect(os_self.aspace, (uint64_t)(uintptr_t)&check & ~(PAGE_SIZE - 1), PAGE_SIZE, MAP_READ | MAP_WRITE) ==
-                   STATUS_OK ? 13 : 42;
+    return sys_aspace_protect(os_self.aspace, (uint64_t)(uintptr_t)&check & ~(PAGE_SIZE - 1),
+                              PAGE_SIZE, MAP_READ | MAP_WRITE) == STATUS_OK
+               ? 13
+               : 42;
 }
 
 int main(int argc, char **argv)

@@ -73,11 +73,14 @@ void check_status(const char *file, int line, const char *what, status_t wanted,
     }
 }
 
-status_t child_start(const char *const *args, const struct process_cap *caps, size_t cap_count, handle_t *process)
+status_t child_start(const char *const *args, const struct process_cap *caps, size_t cap_count,
+                     handle_t *process)
 {
     static const char *const env[] = {"COLOUR=red", NULL};
-    struct process_start start = {.name = "child", .args = args, .env = env, .caps = caps, .cap_count = cap_count};
-    status_t status = archive_image(os_cap("archive"), archive, archive_bytes, "child", &start.image);
+    struct process_start start = {
+        .name = "child", .args = args, .env = env, .caps = caps, .cap_count = cap_count};
+    status_t status =
+        archive_image(os_cap("archive"), archive, archive_bytes, "child", &start.image);
     return status_is_ok(status) ? process_spawn(&start, process) : status;
 }
 
@@ -107,7 +110,8 @@ bool usage_returns(uint64_t pages, uint64_t kmem_bytes)
         }
         clock_sleep(GIVE_BACK_NS);
     }
-    say("%lld pages, %lld bytes more than before", (long long)(pages_now - pages), (long long)(kmem_now - kmem_bytes));
+    say("%lld pages, %lld bytes more than before", (long long)(pages_now - pages),
+        (long long)(kmem_now - kmem_bytes));
     return false;
 }
 
@@ -115,7 +119,8 @@ int main(int argc, char **argv)
 {
     static const struct test *const groups[] = {libc_tests, process_tests, service_tests};
     int number = 0, failed = 0;
-    CHECK(argc == 3 && strcmp(argv[0], "tests") == 0 && strcmp(argv[1], "one") == 0 && strcmp(argv[2], "two words") == 0);
+    CHECK(argc == 3 && strcmp(argv[0], "tests") == 0 && strcmp(argv[1], "one") == 0 &&
+          strcmp(argv[2], "two words") == 0);
     CHECK(getenv("COLOUR") && strcmp(getenv("COLOUR"), "green") == 0);
     OK(archive_map(os_cap("archive"), &archive, &archive_bytes));
     for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {

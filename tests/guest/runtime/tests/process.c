@@ -9,7 +9,11 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define LIST(...) (const char *const[]){__VA_ARGS__, NULL}
+#define LIST(...)         \
+    (const char *const[]) \
+    {                     \
+        __VA_ARGS__, NULL \
+    }
 
 static int64_t run(const char *const *args)
 {
@@ -90,18 +94,22 @@ static void test_process_malformed_programs_harm_nobody(void)
             seed = seed * 1664525u + 1013904223u;
             copy[(seed >> 8) % 600] = (uint8_t)(seed >> 24);
         }
-        struct process_start start = {.name = "mutant", .image = {memory, 0, bytes}, .args = LIST("child", "other")};
+        struct process_start start = {.name = "mutant",
+                                      .image = {memory, 0, bytes},
+                                      .args = LIST("child", "other")};
         status_t status = process_spawn(&start, &process);
         if (status_is_ok(status)) {
             int64_t exit_status;
             started++;
-            if (process_wait(process, clock_deadline(100 * NS_PER_MS), &exit_status) == STATUS_TIMED_OUT) {
+            if (process_wait(process, clock_deadline(100 * NS_PER_MS), &exit_status) ==
+                STATUS_TIMED_OUT) {
                 OK(process_kill(process, -1));
             }
             OK(sys_cap_close(process));
         } else {
             refused++;
-            CHECK(status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED || status == STATUS_NO_MEMORY);
+            CHECK(status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED ||
+                  status == STATUS_NO_MEMORY);
         }
     }
     say("%d started, %d refused", started, refused);
@@ -125,10 +133,12 @@ static handle_t start_between(const char *const *args, handle_t input, handle_t 
     size_t count = 0;
     handle_t process = HANDLE_NONE;
     if (input != HANDLE_NONE) {
-        caps[count++] = (struct process_cap){.name = "stdin", .handle = input, .mode = CAP_TRANSFER_MOVE};
+        caps[count++] =
+            (struct process_cap){.name = "stdin", .handle = input, .mode = CAP_TRANSFER_MOVE};
     }
     if (output != HANDLE_NONE) {
-        caps[count++] = (struct process_cap){.name = "stdout", .handle = output, .mode = CAP_TRANSFER_MOVE};
+        caps[count++] =
+            (struct process_cap){.name = "stdout", .handle = output, .mode = CAP_TRANSFER_MOVE};
     }
     OK(child_start(args, caps, count, &process));
     return process;

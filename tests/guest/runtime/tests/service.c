@@ -27,7 +27,8 @@ static struct svc_info wait_running(const char *name, uint64_t not_this)
     struct svc_info info = {0};
     for (int i = 0; i < PATIENCE; i++) {
         status_t status = svc_status(svc(), name, &info);
-        if (status_is_ok(status) && info.state == SVC_STATE_RUNNING && info.process_id != not_this) {
+        if (status_is_ok(status) && info.state == SVC_STATE_RUNNING &&
+            info.process_id != not_this) {
             return info;
         }
         clock_sleep(PAUSE_NS);
@@ -55,7 +56,8 @@ static bool log_has(const char *text)
     static char buffer[8192];
     uint64_t position = 0, done = 1;
     while (done > 0) {
-        status_t status = log_read(os_cap("log"), position, buffer, sizeof(buffer) - 1, &position, &done);
+        status_t status =
+            log_read(os_cap("log"), position, buffer, sizeof(buffer) - 1, &position, &done);
         if (!status_is_ok(status)) {
             return false;
         }
@@ -94,7 +96,8 @@ static atomic_long written, lost;
 static void *write_lines(void *argument)
 {
     while (!atomic_load(&stop)) {
-        status_t status = log_write_until(os_cap("log"), "a line from a busy thread", clock_deadline(10 * NS_PER_S));
+        status_t status = log_write_until(os_cap("log"), "a line from a busy thread",
+                                          clock_deadline(10 * NS_PER_S));
         CHECK(status == STATUS_OK || status == STATUS_PEER_DIED);
         atomic_fetch_add(status_is_ok(status) ? &written : &lost, 1);
         clock_sleep(NS_PER_MS);
@@ -129,7 +132,8 @@ static void test_service_stop_start_restart(void)
     OK(svc_stop(svc(), "logd"));
     OK(svc_status(svc(), "logd", &info));
     CHECK(info.state == SVC_STATE_STOPPED && info.process_id == 0);
-    CHECK_STATUS(STATUS_TIMED_OUT, log_write_until(os_cap("log"), "nobody there", clock_deadline(20 * NS_PER_MS)));
+    CHECK_STATUS(STATUS_TIMED_OUT,
+                 log_write_until(os_cap("log"), "nobody there", clock_deadline(20 * NS_PER_MS)));
     OK(svc_start(svc(), "logd"));
     OK(log_write(os_cap("log"), "there again"));
     OK(svc_restart(svc(), "logd"));
@@ -143,10 +147,12 @@ static void test_service_manager_killed_takes_over(void)
 {
     struct svc_info info;
     for (int i = 0; i < KILLS; i++) {
-        struct svc_info log_before = wait_running("logd", 0), power_before = wait_running("power", 0);
+        struct svc_info log_before = wait_running("logd", 0),
+                        power_before = wait_running("power", 0);
         CHECK_STATUS(STATUS_PEER_DIED, svc_kill(svc(), "svcmgr"));
         struct svc_info log_after = wait_running("logd", 0), power_after = wait_running("power", 0);
-        CHECK(log_after.process_id == log_before.process_id && log_after.restarts == log_before.restarts);
+        CHECK(log_after.process_id == log_before.process_id &&
+              log_after.restarts == log_before.restarts);
         CHECK(power_after.process_id == power_before.process_id);
         OK(log_write(os_cap("log"), "the service manager was killed"));
     }

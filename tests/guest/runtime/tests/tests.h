@@ -24,7 +24,8 @@ extern const void *archive;
 extern uint64_t archive_bytes;
 
 /** Start the program "child" with @args and @caps. */
-MUST_CHECK status_t child_start(const char *const *args, const struct process_cap *caps, size_t cap_count, handle_t *process);
+MUST_CHECK status_t child_start(const char *const *args, const struct process_cap *caps,
+                                size_t cap_count, handle_t *process);
 /** Its exit status, or INT64_MIN if it does not end. Closes @process. */
 int64_t child_end(handle_t process);
 /** Pages and bytes of kernel memory that the system's budget shows as used. */
