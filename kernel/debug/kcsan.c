@@ -17,8 +17,8 @@
 #include <ksyms.h>
 
 #define SLOTS 64u
-#define SAMPLE 2000u
-#define WAIT_TURNS 400u
+#define SAMPLE 500u
+#define WAIT_NS 20000u
 #define REPORTS_MAX 64u
 #define LINE_BYTES 256u
 
@@ -116,6 +116,15 @@ static void look(uint32_t cpu, uintptr_t address, uint32_t bytes, bool write, ui
     state[cpu].busy = false;
 }
 
+/** Before the clock runs there is but one CPU. */
+static void wait(void)
+{
+    uint64_t start_ns = arch_time_now_ns();
+
+    while (start_ns != 0 && arch_time_now_ns() - start_ns < WAIT_NS)
+        arch_cpu_relax();
+}
+
 /** Watch the address for a moment, unless its slot is in use. */
 static void watch_set(uint32_t cpu, uintptr_t address, uint32_t bytes, bool write, uintptr_t pc)
 {
@@ -137,8 +146,7 @@ static void watch_set(uint32_t cpu, uintptr_t address, uint32_t bytes, bool writ
     __atomic_store_n(&watch->taken, false, __ATOMIC_RELEASE);
     if (!mine)
         return;
-    for (uint32_t i = 0; i < WAIT_TURNS; i++)
-        arch_cpu_relax();
+    wait();
     while (__atomic_exchange_n(&watch->taken, true, __ATOMIC_ACQ_REL))
         arch_cpu_relax();
     __atomic_store_n(&watch->address, 0, __ATOMIC_RELEASE);
@@ -155,7 +163,9 @@ static void access(const void *pointer, size_t bytes, bool write, uintptr_t pc)
     if (state[cpu].countdown-- != 0)
         return;
     state[cpu].countdown = SAMPLE;
+    state[cpu].busy = true;
     watch_set(cpu, (uintptr_t)pointer, (uint32_t)bytes, write, pc);
+    state[cpu].busy = false;
 }
 
 /* ── What compiled code calls ─────────────────────────────────────────────────────────────────────────────────────── */
