@@ -59,7 +59,7 @@ static __attribute__((noinline)) void relocate(void)
         }
     }
     const Elf64_Rela *relocations = (const Elf64_Rela *)table;
-    for (uint64_t i = 0; i < bytes / sizeof(*relocations); i++) {
+    for (uint64_t i = 0; table != 0 && i < bytes / sizeof(*relocations); i++) {
         if (ELF64_R_TYPE(relocations[i].r_info) == R_RELATIVE) {
             *(uint64_t *)(base + relocations[i].r_offset) =
                 base + (uint64_t)relocations[i].r_addend;
