@@ -67,6 +67,8 @@ static void mapping_enter(struct aspace *aspace, struct mapping *mapping) REQUIR
 
 static void mapping_leave(struct aspace *aspace, struct mapping *mapping) REQUIRES(aspace_lock)
 {
+    struct list *before = mapping->order.prev;
+    aspace->freed = before == &aspace->order ? NULL : list_entry(before, struct mapping, order);
     aspace->mappings = mapping_remove(aspace->mappings, mapping);
     list_remove(&mapping->order);
     mapping->state = MAPPING_GONE;
@@ -241,6 +243,19 @@ static struct mapping *map_prepare(struct aspace *aspace, struct memory *memory,
     return mapping;
 }
 
+/* Room behind the mapping before the one that went last, or 0: found without a search, and its page tables may be there still. */
+static uint64_t gap_freed(struct aspace *aspace, uint64_t bytes) REQUIRES(aspace_lock)
+{
+    const struct mapping *before = aspace->freed;
+    if (before == NULL || mapping_end(before) < aspace->map_base)
+        return 0;
+    uint64_t start = mapping_end(before);
+    const struct list *after = before->order.next;
+    uint64_t end = after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
+    aspace->freed = NULL;
+    return end - start >= bytes ? start : 0;
+}
+
 /* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. */
 static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapping) REQUIRES(aspace_lock)
 {
@@ -249,7 +264,9 @@ static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapp
     uint64_t large = arch_pt_span(ARCH_PT_LEAF_LEVEL_MAX);
     bool align = bytes >= large && memory_is_linear(memory);
     uint64_t room = bytes + GUARD_BYTES + (align ? large : 0);
-    uint64_t gap = mapping_gap(aspace->mappings, aspace->map_base, ARCH_USER_END, room);
+    uint64_t gap = gap_freed(aspace, room);
+    if (gap == 0)
+        gap = mapping_gap(aspace->mappings, aspace->map_base, ARCH_USER_END, room);
     if (gap == 0)
         gap = mapping_gap(aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
     if (gap == 0)

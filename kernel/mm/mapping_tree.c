@@ -67,19 +67,34 @@ static struct mapping *balance(struct mapping *node)
     return node;
 }
 
+/* Balance @node after a change below it. *@settled: nothing that its parent knows of it has changed, so nothing above does. */
+static struct mapping *rebalance(struct mapping *node, bool *settled)
+{
+    uint32_t height = node->height;
+    uint64_t low = node->low, high = node->high, gap = node->gap;
+    struct mapping *top = balance(node);
+    *settled = top == node && node->height == height && node->low == low && node->high == high && node->gap == gap;
+    return top;
+}
+
+static struct mapping *insert_below(struct mapping *root, struct mapping *mapping, bool *settled)
+{
+    if (root == NULL)
+        return mapping;
+    if (mapping->start < root->start)
+        root->left = insert_below(root->left, mapping, settled);
+    else
+        root->right = insert_below(root->right, mapping, settled);
+    return *settled ? root : rebalance(root, settled);
+}
+
 struct mapping *mapping_insert(struct mapping *root, struct mapping *mapping)
 {
-    if (root == NULL) {
-        mapping->left = NULL;
-        mapping->right = NULL;
-        update(mapping);
-        return mapping;
-    }
-    if (mapping->start < root->start)
-        root->left = mapping_insert(root->left, mapping);
-    else
-        root->right = mapping_insert(root->right, mapping);
-    return balance(root);
+    bool settled = false;
+    mapping->left = NULL;
+    mapping->right = NULL;
+    update(mapping);
+    return insert_below(root, mapping, &settled);
 }
 
 /* Take the first node of @root out into *@first. */
@@ -93,23 +108,34 @@ static struct mapping *remove_first(struct mapping *root, struct mapping **first
     return balance(root);
 }
 
-struct mapping *mapping_remove(struct mapping *root, struct mapping *mapping)
+/* What stands in the place of @node when it is gone. */
+static struct mapping *remove_node(const struct mapping *node)
 {
-    ASSERT(root != NULL);
-    if (root != mapping) {
-        if (mapping->start < root->start)
-            root->left = mapping_remove(root->left, mapping);
-        else
-            root->right = mapping_remove(root->right, mapping);
-        return balance(root);
-    }
-    if (root->right == NULL)
-        return root->left;
+    if (node->right == NULL)
+        return node->left;
     struct mapping *next;
-    struct mapping *right = remove_first(root->right, &next);
-    next->left = root->left;
+    struct mapping *right = remove_first(node->right, &next);
+    next->left = node->left;
     next->right = right;
     return balance(next);
+}
+
+static struct mapping *remove_below(struct mapping *root, const struct mapping *mapping, bool *settled)
+{
+    ASSERT(root != NULL);
+    if (root == mapping)
+        return remove_node(mapping);
+    if (mapping->start < root->start)
+        root->left = remove_below(root->left, mapping, settled);
+    else
+        root->right = remove_below(root->right, mapping, settled);
+    return *settled ? root : rebalance(root, settled);
+}
+
+struct mapping *mapping_remove(struct mapping *root, struct mapping *mapping)
+{
+    bool settled = false;
+    return remove_below(root, mapping, &settled);
 }
 
 void mapping_resized(struct mapping *root, const struct mapping *mapping)

@@ -45,6 +45,7 @@ struct aspace {
     paddr_t root;                                   /* top page table */
     struct mapping *mappings GUARDED_BY(aspace_lock);
     struct list order GUARDED_BY(aspace_lock);      /* the same mappings by address: mapping.order */
+    struct mapping *freed GUARDED_BY(aspace_lock);  /* what was unmapped last came behind this one; NULL: not known */
     uint64_t generation;                            /* atomic */
     uint64_t resident;                              /* atomic: pages in page tables */
     uint64_t map_base;                              /* where the search for free ranges begins: random */
