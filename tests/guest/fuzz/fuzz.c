@@ -1,0 +1,129 @@
+/* The system-call fuzzer: children in processes and budgets of their own, more than there are CPUs, make random calls until a million are
+ * made between them. They hit themselves often: who dies or stops making progress is replaced by the next, with the next seed. What is
+ * tested: the kernel and this process live on, every status is one of the ABI, no call is left unreached, and in the end nothing is missing. */
+#include "fuzz.h"
+
+#include <fuzz/syscalls.h>
+
+#define TARGET UINT64_C(1000000)
+#define SEED UINT64_C(0x9e3779b97f4a7c15)
+#define BUDGET_PAGES 512u
+#define BUDGET_KMEM (512u << 10)
+/** Guest time without a call after which a child is replaced: it waits for what never comes. */
+#define STUCK_NS (20 * MS)
+#define COUNTS_BYTES ((sizeof(struct fuzz_counts) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
+#define CALLS (sizeof(fuzz_syscalls) / sizeof(fuzz_syscalls[0]))
+
+struct slot {
+    struct child child;
+    handle_t budget, process;
+    uint64_t progress, since_ns;
+};
+
+static struct fuzz_counts *counts;
+static handle_t counts_memory, shared_endpoint, shared_memory;
+static struct slot slots[CHILDREN];
+static uint64_t children;
+
+static void child_begin(uint32_t index)
+{
+    struct slot *slot = &slots[index];
+    struct child_start start = {0};
+    handle_t ports = 0;
+    /* What former children had comes back a little after their end. */
+    CHECK(EVENTUALLY(sys_budget_create(info->budget, BUDGET_PAGES, BUDGET_KMEM, 20, &slot->budget) == STATUS_OK));
+    child_create(&slot->child, slot->budget, &start);
+    OK(sys_ioport_slice(info->ioports, info->budget, 0x80, 1, &ports));
+    start.handles[HANDLE_BUDGET] = child_give(&slot->child, slot->budget);
+    start.handles[HANDLE_PROCESS] = child_give(&slot->child, slot->child.process);
+    start.handles[HANDLE_ASPACE] = child_give(&slot->child, slot->child.aspace);
+    start.handles[HANDLE_IOPORT] = child_give(&slot->child, ports);
+    start.handles[HANDLE_INTERRUPT] = child_give(&slot->child, info->interrupts);
+    start.handles[HANDLE_DMA] = child_give(&slot->child, info->dma);
+    start.handles[HANDLE_SHARED_ENDPOINT] = child_give(&slot->child, shared_endpoint);
+    start.handles[HANDLE_SHARED_MEMORY] = child_give(&slot->child, shared_memory);
+    close_handle(ports);
+    OK(sys_aspace_map(slot->child.aspace, counts_memory, 0, 0, COUNTS_BYTES, MAP_READ | MAP_WRITE, 0, &start.values[VALUE_COUNTS]));
+    start.values[VALUE_SEED] = SEED * ++children;
+    start.values[VALUE_TARGET] = TARGET;
+    start.values[VALUE_INDEX] = index;
+    slot->since_ns = now_ns();
+    slot->progress = counts->progress[index];
+    child_run(&slot->child, &start, fuzz_child);
+}
+
+static void child_finish(uint32_t index)
+{
+    status_ignore(sys_process_kill(slots[index].child.process, -1));
+    CHECK(child_end(&slots[index].child) != INT64_MIN);
+    close_handle(slots[index].budget);
+    /* Notices of badges that are gone wait there for a server, and are charged to whoever made the badge: nobody serves it. */
+    OK(sys_endpoint_new_epoch(shared_endpoint));
+}
+
+static bool is_dead(handle_t process)
+{
+    struct process_info about = {0};
+    return !status_is_ok(sys_process_info(process, &about)) || about.state == PROCESS_STATE_DEAD;
+}
+
+/* True if the child must be replaced. */
+static bool is_over(uint32_t index)
+{
+    struct slot *slot = &slots[index];
+    uint64_t progress = __atomic_load_n(&counts->progress[index], __ATOMIC_RELAXED);
+    if (is_dead(slot->child.process))
+        return true;
+    if (progress != slot->progress) {
+        slot->progress = progress;
+        slot->since_ns = now_ns();
+    }
+    return now_ns() - slot->since_ns > STUCK_NS;
+}
+
+static void report(void)
+{
+    uint64_t successes = 0;
+    for (unsigned i = 0; i < CALLS; i++) {
+        const struct fuzz_syscall *call = &fuzz_syscalls[i];
+        uint64_t calls = counts->calls[call->number], good = counts->successes[call->number];
+        successes += good;
+        if (calls == 0 && call->number != SYS_PROCESS_EXIT && call->number != SYS_THREAD_EXIT)
+            check_failed(__FILE__, __LINE__, call->name);
+        say("%s: %llu calls, %llu%% succeed, %u statuses", call->name, (unsigned long long)calls,
+            (unsigned long long)(calls == 0 ? 0 : 100 * good / calls), (unsigned)__builtin_popcount(counts->statuses[call->number]));
+    }
+    say("%llu calls, %llu%% succeed, %llu children", (unsigned long long)counts->total,
+        (unsigned long long)(100 * successes / counts->total), (unsigned long long)children);
+    CHECK(counts->undocumented == 0);
+    CHECK(successes * 5 > counts->total);        /* it gets past the first checks */
+}
+
+static void test_fuzz_a_million_calls_leave_the_kernel_whole(void)
+{
+    children = 0;
+    counts = map_new(COUNTS_BYTES, &counts_memory);
+    OK(sys_endpoint_create(info->budget, &shared_endpoint));
+    OK(sys_memory_create(info->budget, 16 * PAGE_SIZE, 0, &shared_memory));
+    for (uint32_t i = 0; i < CHILDREN; i++)
+        child_begin(i);
+    while (__atomic_load_n(&counts->total, __ATOMIC_RELAXED) < TARGET) {
+        sleep_ms(1);
+        for (uint32_t i = 0; i < CHILDREN; i++) {
+            if (is_over(i)) {
+                child_finish(i);
+                child_begin(i);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < CHILDREN; i++)
+        child_finish(i);
+    report();
+    close_handle(shared_endpoint);
+    close_handle(shared_memory);
+    unmap(counts, COUNTS_BYTES);
+    close_handle(counts_memory);
+}
+
+static const struct test fuzz_tests[] = {TEST(test_fuzz_a_million_calls_leave_the_kernel_whole), {NULL, NULL}};
+const struct test *const test_groups[] = {fuzz_tests, NULL};
