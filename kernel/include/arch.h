@@ -62,7 +62,7 @@ void arch_irq_detach(uint32_t vector);
 NORETURN void arch_thread_resume(struct thread *thread);
 /** Save the live FPU state of @thread from this CPU into memory (thread->fpu_cpu is this CPU). */
 void arch_fpu_save(struct thread *thread);
-/** @thread is about to run here: enable the FPU if its state is live on this CPU, else trap the first use (eager where needed). */
+/** Unless arch_fpu_is_settled(thread, cpu) (inline, arch_cpu.h): @thread is about to run here: enable the FPU if its state is live on this CPU, else trap the first use (eager where needed). */
 void arch_fpu_switch(struct thread *thread);
 /** The state is not needed any more (thread freed). */
 void arch_fpu_free(struct thread *thread);

@@ -292,7 +292,8 @@ NORETURN void sched_leave(void)
             aspace_activate(thread->aspace);
         if (unlikely(!rcu_is_quiescent(cpu)))
             rcu_quiescent();
-        arch_fpu_switch(thread);
+        if (unlikely(!arch_fpu_is_settled(thread, cpu)))
+            arch_fpu_switch(thread);
         arch_thread_resume(thread);
     }
 }

@@ -3,7 +3,7 @@
  * The registers of a CPU belong to cpu->fpu_owner, whose thread->fpu_cpu is that CPU. CR0.TS is set unless the owner itself runs, so
  * the first use by anyone else traps (#NM); only then is the owner's state saved and the other's loaded. A thread without an area has
  * never used the FPU; its area, allocated on first use and charged to it, starts in the initial state, so nobody sees what another
- * left behind. arch_fpu->on mirrors CR0.TS, so that switching between threads that do not use the FPU costs one comparison.
+ * left behind. cpu->fpu_on mirrors CR0.TS, so that switching between threads that do not use the FPU costs one comparison.
  *
  * CPUs that let code speculate on the registers in spite of TS (LazyFP, CVE-2018-3665: Intel's family 6) are switched eagerly: the
  * owner is saved and the registers are cleared or loaded before another thread runs.
@@ -73,25 +73,25 @@ static void state_load(const void *area)
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
 
-static void fpu_enable(struct arch_cpu *arch)
+static void fpu_enable(struct cpu *cpu)
 {
-    if (!arch->fpu_on)
+    if (!cpu->fpu_on)
         __asm__ volatile("clts");
-    arch->fpu_on = true;
+    cpu->fpu_on = true;
 }
 
-static void fpu_disable(struct arch_cpu *arch)
+static void fpu_disable(struct cpu *cpu)
 {
-    if (arch->fpu_on)
+    if (cpu->fpu_on)
         cr0_write(cr0_read() | CR0_TS);
-    arch->fpu_on = false;
+    cpu->fpu_on = false;
 }
 
 void fpu_cpu_init(void)
 {
     if (xcr0 != 0)
         __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)xcr0), "d"((uint32_t)(xcr0 >> 32)));
-    /* TS is set since cpu_setup, fpu_on false, nobody owns the registers. */
+    /* TS is set since cpu_setup, fpu_on is false, nobody owns the registers. */
 }
 
 void fpu_init(void)
@@ -122,7 +122,7 @@ static void owner_save(struct cpu *cpu, struct thread *thread)
     if (!__atomic_compare_exchange_n(&cpu->fpu_owner, &owner, NULL, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return; /* arch_fpu_free was quicker */
-    fpu_enable(arch_cpu_of(cpu));
+    fpu_enable(cpu);
     state_save(area_of(thread->fpu));
     __atomic_store_n(&thread->fpu_cpu, FPU_NOWHERE, __ATOMIC_RELEASE);
 }
@@ -134,7 +134,7 @@ void arch_fpu_save(struct thread *thread)
     owner_save(cpu, thread);
     if (eager)
         state_load(initial_area);
-    fpu_disable(arch_cpu_of(cpu));
+    fpu_disable(cpu);
 }
 
 static void registers_take(struct cpu *cpu, struct thread *thread)
@@ -143,7 +143,7 @@ static void registers_take(struct cpu *cpu, struct thread *thread)
 
     if (owner != NULL && owner != thread)
         owner_save(cpu, owner);
-    fpu_enable(arch_cpu_of(cpu));
+    fpu_enable(cpu);
     state_load(area_of(thread->fpu));
     thread->fpu_cpu = cpu->id;
     __atomic_store_n(&cpu->fpu_owner, thread, __ATOMIC_RELEASE);
@@ -161,28 +161,19 @@ static void switch_eagerly(struct cpu *cpu, struct thread *thread)
         arch_fpu_save(owner);
 }
 
-__attribute__((noinline)) static void switch_slowly(struct cpu *cpu, struct thread *thread)
+void arch_fpu_switch(struct thread *thread)
 {
-    struct arch_cpu *arch = arch_cpu_of(cpu);
+    struct cpu *cpu = arch_cpu_local();
 
     if (eager)
         switch_eagerly(cpu, thread);
     if (__atomic_load_n(&cpu->fpu_owner, __ATOMIC_RELAXED) == thread) {
-        fpu_enable(arch);
+        fpu_enable(cpu);
         return;
     }
-    if (eager && arch->fpu_on)
+    if (eager && cpu->fpu_on)
         state_load(initial_area); /* what a freed thread left */
-    fpu_disable(arch);
-}
-
-void arch_fpu_switch(struct thread *thread)
-{
-    struct cpu *cpu = arch_cpu_local();
-    bool live = __atomic_load_n(&cpu->fpu_owner, __ATOMIC_RELAXED) == thread;
-
-    if (unlikely(live != arch_cpu_of(cpu)->fpu_on || eager))
-        switch_slowly(cpu, thread);
+    fpu_disable(cpu);
 }
 
 void fpu_first_use(struct thread *self)

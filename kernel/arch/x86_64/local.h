@@ -29,7 +29,6 @@ struct irq;
 struct arch_cpu {
     uint64_t gdt[8];
     struct tss tss;
-    bool fpu_on;                      /* CR0.TS is clear; own CPU only */
     struct irq *irqs[VECTOR_DEVICES]; /* atomic pointers; arch_lock to write */
     uint32_t irq_count;               /* arch_lock */
     uint32_t irq_words; /* bit n: a vector of [32 * n, 32 * n + 32) is or was in use here; atomic */

@@ -8,3 +8,9 @@ static inline struct cpu *arch_cpu_local(void)
 {
     return host_cpu;
 }
+
+/** Has arch_fpu_switch() nothing to do to run @thread on @cpu, this one? */
+static inline bool arch_fpu_is_settled(const struct thread *thread, const struct cpu *cpu)
+{
+    return (cpu->fpu_owner == thread) == cpu->fpu_on;
+}

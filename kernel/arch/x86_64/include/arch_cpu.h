@@ -10,3 +10,9 @@ static inline struct cpu *arch_cpu_local(void)
             : "=r"(cpu)); /* cpu->self; the same for as long as a function runs, so not volatile */
     return cpu;
 }
+
+/** Has arch_fpu_switch() nothing to do to run @thread on @cpu, this one? */
+static inline bool arch_fpu_is_settled(const struct thread *thread, const struct cpu *cpu)
+{
+    return (cpu->fpu_owner == thread) == cpu->fpu_on;
+}
