@@ -227,7 +227,7 @@ static void test_cap_revoke_races_with_derivation(void)
 
     for (unsigned i = 0; i < 3; i++)
         worker_start(&workers[i], derive_and_use, &race);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 40; i++) {
         OK(sys_cap_revoke(race.source));
         status_ignore(sys_thread_yield());
     }
