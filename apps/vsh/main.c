@@ -207,8 +207,11 @@ static char *boot_command(void)
     return NULL;
 }
 
-static _Noreturn void power_off_with(int status)
+static _Noreturn void power_off_with(struct shell *shell, int status)
 {
+    for (size_t i = 1; i < 3; i++) {
+        status_ignore(bytestream_flush(shell->ports[i]->stream.handle));
+    }
     for (int i = 0; i < RETRIES; i++) {
         status_ignore(power_off(os_cap("power"), (uint32_t)status));
         clock_sleep(RETRY_NS);
@@ -225,7 +228,7 @@ int main(int argc, char **argv)
     char *command = argc == 1 ? boot_command() : NULL;
     if (command) {
         set_arguments(shell, "vsh", 0, NULL);
-        power_off_with(run_text(shell, command, "cmd"));
+        power_off_with(shell, run_text(shell, command, "cmd"));
     }
     if (argc >= 3 && strcmp(argv[1], "-c") == 0) {
         set_arguments(shell, argc > 3 ? argv[3] : "vsh", argc > 4 ? argc - 4 : 0, argv + 4);

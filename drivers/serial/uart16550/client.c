@@ -29,6 +29,8 @@ struct waiting_list {
 
 struct tty client_tty;
 static struct waiting_list readers, writers;
+static struct waiting_list watchers; /* for Ctrl-C */
+static struct waiting_list flushers;
 static bool interrupted; /* Ctrl-C came when nobody read */
 
 void client_start(void)
@@ -72,6 +74,8 @@ void client_gone(void *instance, uint64_t token)
     (void)instance;
     list_drop(&readers, token);
     list_drop(&writers, token);
+    list_drop(&watchers, token);
+    list_drop(&flushers, token);
 }
 
 static bool is_absent(status_t status)
@@ -130,7 +134,9 @@ static void answer_readers(void)
 
 static void interrupt_readers(void)
 {
-    interrupted = readers.count == 0;
+    interrupted = readers.count == 0 && watchers.count == 0;
+    while (watchers.count > 0)
+        status_ignore(bytestream_interrupted_reply(watchers.entries[--watchers.count].token, STATUS_OK));
     while (readers.count > 0)
         status_ignore(bytestream_read_reply(readers.entries[--readers.count].token, STATUS_INTERRUPTED, 0));
 }
@@ -206,10 +212,25 @@ static status_t op_write(void *instance, struct ipc_call *call, struct ipc_grant
     return status;
 }
 
+static void answer_flushers(void)
+{
+    while (flushers.count > 0 && output_is_empty())
+        status_ignore(bytestream_flush_reply(flushers.entries[--flushers.count].token, STATUS_OK));
+}
+
+static status_t op_flush(void *instance, struct ipc_call *call)
+{
+    (void)instance;
+    status_t status = output_is_empty() && writers.count == 0 ? STATUS_OK : list_add(&flushers, call, (struct ipc_grant){0, 0}, false);
+    (void)uart_service();
+    return status;
+}
+
 void client_pump(void)
 {
     answer_readers();
     answer_writers();
+    answer_flushers();
 }
 
 /* --- the terminal ----------------------------------------------------------------------------------------- */
@@ -233,4 +254,17 @@ static status_t op_set_mode(void *instance, struct ipc_call *call, uint32_t mode
     return STATUS_OK;
 }
 
-const struct bytestream_ops client_ops = {.read = op_read, .write = op_write, .info = op_info, .set_mode = op_set_mode};
+static status_t op_interrupted(void *instance, struct ipc_call *call)
+{
+    (void)instance;
+    return list_add(&watchers, call, (struct ipc_grant){0, 0}, false);
+}
+
+const struct bytestream_ops client_ops = {
+    .read = op_read,
+    .write = op_write,
+    .info = op_info,
+    .set_mode = op_set_mode,
+    .flush = op_flush,
+    .interrupted = op_interrupted,
+};
