@@ -24,7 +24,7 @@ struct entry {
     uint64_t name_length;
     const char *data;
     uint64_t data_bytes;
-    uint64_t total;                                 /* to the next entry */
+    uint64_t total; /* to the next entry */
 };
 
 static bool field_read(const char *header, enum field field, uint32_t *value)
@@ -55,7 +55,8 @@ static uint64_t round_up_4(uint64_t value)
 }
 
 /* The entry at @offset of the archive. */
-static const char *entry_read(const char *archive, uint64_t bytes, uint64_t offset, struct entry *entry)
+static const char *entry_read(const char *archive, uint64_t bytes, uint64_t offset,
+                              struct entry *entry)
 {
     const char *header = archive + offset;
     uint64_t left = bytes - offset;
@@ -65,13 +66,15 @@ static const char *entry_read(const char *archive, uint64_t bytes, uint64_t offs
         return "it ends without a trailer";
     if (memcmp(header, MAGIC, MAGIC_BYTES) != 0)
         return "an entry does not begin with 070701 (cpio newc)";
-    if (!field_read(header, FIELD_MODE, &entry->mode) || !field_read(header, FIELD_FILESIZE, &file_bytes) ||
+    if (!field_read(header, FIELD_MODE, &entry->mode) ||
+        !field_read(header, FIELD_FILESIZE, &file_bytes) ||
         !field_read(header, FIELD_NAMESIZE, &name_bytes))
         return "a header field is not a hexadecimal number";
     /* Three 32-bit numbers and their rounding do not overflow 64 bits. */
     uint64_t data_at = round_up_4(offset + HEADER_BYTES + name_bytes) - offset;
 
-    if (name_bytes == 0 || HEADER_BYTES + (uint64_t)name_bytes > left || data_at > left || file_bytes > left - data_at)
+    if (name_bytes == 0 || HEADER_BYTES + (uint64_t)name_bytes > left || data_at > left ||
+        file_bytes > left - data_at)
         return "an entry reaches beyond its end";
     entry->name = header + HEADER_BYTES;
     entry->name_length = strnlen(entry->name, name_bytes);
@@ -88,7 +91,8 @@ static bool name_is(const struct entry *entry, const char *name)
     return entry->name_length == strlen(name) && memcmp(entry->name, name, entry->name_length) == 0;
 }
 
-const char *cpio_find(const void *archive, uint64_t bytes, const char *name, const void **data, uint64_t *data_bytes)
+const char *cpio_find(const void *archive, uint64_t bytes, const char *name, const void **data,
+                      uint64_t *data_bytes)
 {
     struct entry entry;
 

@@ -41,14 +41,17 @@ static const char *header_check(const struct elf_header *header, uint64_t bytes)
         return "not an executable";
     if (header->machine != ARCH_ELF_MACHINE)
         return "for another machine";
-    if (header->phentsize != sizeof(struct program_header) || header->phnum == 0 || header->phnum > HEADERS_MAX)
+    if (header->phentsize != sizeof(struct program_header) || header->phnum == 0 ||
+        header->phnum > HEADERS_MAX)
         return "bad program header count or size";
-    if (header->phoff > bytes || bytes - header->phoff < header->phnum * sizeof(struct program_header))
+    if (header->phoff > bytes ||
+        bytes - header->phoff < header->phnum * sizeof(struct program_header))
         return "program headers beyond the end of the file";
     return NULL;
 }
 
-static const char *segment_check(const struct program_header *p, uint64_t bytes, const struct elf_image *image)
+static const char *segment_check(const struct program_header *p, uint64_t bytes,
+                                 const struct elf_image *image)
 {
     uint64_t end;
 
@@ -75,7 +78,8 @@ static const char *segment_check(const struct program_header *p, uint64_t bytes,
 
 static void segment_add(const struct program_header *p, struct elf_image *image)
 {
-    uint32_t prot = MAP_READ | ((p->flags & PF_W) != 0 ? MAP_WRITE : 0) | ((p->flags & PF_X) != 0 ? MAP_EXECUTE : 0);
+    uint32_t prot = MAP_READ | ((p->flags & PF_W) != 0 ? MAP_WRITE : 0) |
+                    ((p->flags & PF_X) != 0 ? MAP_EXECUTE : 0);
 
     image->segments[image->segment_count++] = (struct elf_segment){
         .file_offset = p->offset,
@@ -86,7 +90,8 @@ static void segment_add(const struct program_header *p, struct elf_image *image)
     };
 }
 
-static const char *segments_read(const unsigned char *file, uint64_t bytes, const struct elf_header *header, struct elf_image *image)
+static const char *segments_read(const unsigned char *file, uint64_t bytes,
+                                 const struct elf_header *header, struct elf_image *image)
 {
     for (uint32_t i = 0; i < header->phnum; i++) {
         struct program_header p;
@@ -112,7 +117,8 @@ static bool entry_is_executable(const struct elf_image *image)
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *s = &image->segments[i];
 
-        if ((s->prot & MAP_EXECUTE) != 0 && image->entry >= s->address && image->entry - s->address < s->memory_bytes)
+        if ((s->prot & MAP_EXECUTE) != 0 && image->entry >= s->address &&
+            image->entry - s->address < s->memory_bytes)
             return true;
     }
     return false;

@@ -8,18 +8,19 @@
 
 /** One PT_LOAD. */
 struct elf_segment {
-    uint64_t file_offset, file_bytes;               /* inside the file */
-    uint64_t address, memory_bytes;                 /* as linked; memory_bytes >= file_bytes, not 0 */
-    uint32_t prot;                                  /* MAP_READ with MAP_WRITE or MAP_EXECUTE, never both */
+    uint64_t file_offset, file_bytes; /* inside the file */
+    uint64_t address, memory_bytes;   /* as linked; memory_bytes >= file_bytes, not 0 */
+    uint32_t prot;                    /* MAP_READ with MAP_WRITE or MAP_EXECUTE, never both */
 };
 
 struct elf_image {
-    bool relocatable;                               /* ET_DYN: may be loaded anywhere */
-    uint64_t entry;                                 /* as linked, inside an executable segment */
-    uint64_t headers;                               /* address of the program headers as linked; 0: not loaded */
+    bool relocatable; /* ET_DYN: may be loaded anywhere */
+    uint64_t entry;   /* as linked, inside an executable segment */
+    uint64_t headers; /* address of the program headers as linked; 0: not loaded */
     uint32_t header_count;
     uint32_t segment_count;
-    struct elf_segment segments[ELF_SEGMENTS_MAX];  /* by rising address; no two touch the same page */
+    struct elf_segment
+        segments[ELF_SEGMENTS_MAX]; /* by rising address; no two touch the same page */
 };
 
 /** Check the file of @bytes at @file wholly and fill @image. NULL, or what is wrong, for a person. */

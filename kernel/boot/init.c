@@ -33,7 +33,16 @@
 #define PHYSICAL_BYTES (UINT64_C(1) << 52)
 
 /* Types of the auxiliary vector, as in every System V ABI. */
-enum { AUX_NULL = 0, AUX_PHDR = 3, AUX_PHENT = 4, AUX_PHNUM = 5, AUX_PAGESZ = 6, AUX_BASE = 7, AUX_ENTRY = 9, AUX_RANDOM = 25 };
+enum {
+    AUX_NULL = 0,
+    AUX_PHDR = 3,
+    AUX_PHENT = 4,
+    AUX_PHNUM = 5,
+    AUX_PAGESZ = 6,
+    AUX_BASE = 7,
+    AUX_ENTRY = 9,
+    AUX_RANDOM = 25
+};
 #define ELF_PHENT 56u
 
 #define RIGHTS_COMMON (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT)
@@ -44,15 +53,15 @@ struct maker {
     struct aspace *aspace;
     struct process *process;
     struct thread *thread;
-    uint64_t load_bias;                             /* added to addresses as linked */
+    uint64_t load_bias; /* added to addresses as linked */
     struct init_info info;
 };
 
 /** What the C runtime finds at the stack pointer. */
 struct start_frame {
     uint64_t argc;
-    uint64_t argv[2];                               /* "init", NULL */
-    uint64_t envp[1];                               /* NULL */
+    uint64_t argv[2]; /* "init", NULL */
+    uint64_t envp[1]; /* NULL */
     uint64_t aux[2 * 8];
     uint8_t random[16];
     char name[8];
@@ -74,11 +83,14 @@ static struct memory *memory_make(struct maker *m, uint64_t bytes)
 }
 
 /* Map the whole @memory at @address (0: anywhere) and give up the creator's interest in it: the mapping keeps it. */
-static uint64_t memory_map(struct maker *m, struct memory *memory, uint64_t address, uint64_t bytes, uint32_t prot)
+static uint64_t memory_map(struct maker *m, struct memory *memory, uint64_t address, uint64_t bytes,
+                           uint32_t prot)
 {
     uint64_t mapped;
 
-    require(aspace_map_kernel(m->aspace, memory, address, 0, bytes, prot | (address != 0 ? MAP_FIXED : 0), &mapped), "mapping");
+    require(aspace_map_kernel(m->aspace, memory, address, 0, bytes,
+                              prot | (address != 0 ? MAP_FIXED : 0), &mapped),
+            "mapping");
     return mapped;
 }
 
@@ -95,7 +107,8 @@ static void code_sync(struct memory *memory, uint64_t bytes)
     }
 }
 
-static void segment_load(struct maker *m, const unsigned char *file, const struct elf_segment *segment)
+static void segment_load(struct maker *m, const unsigned char *file,
+                         const struct elf_segment *segment)
 {
     uint64_t address = segment->address + m->load_bias;
     uint64_t start = address & ~(PAGE_SIZE - 1);
@@ -103,7 +116,9 @@ static void segment_load(struct maker *m, const unsigned char *file, const struc
     struct memory *memory = memory_make(m, bytes);
 
     if (segment->file_bytes != 0)
-        require(memory_write(memory, NULL, address - start, file + segment->file_offset, segment->file_bytes), "a segment");
+        require(memory_write(memory, NULL, address - start, file + segment->file_offset,
+                             segment->file_bytes),
+                "a segment");
     if ((segment->prot & MAP_EXECUTE) != 0)
         code_sync(memory, bytes);
     memory_map(m, memory, start, bytes, segment->prot);
@@ -129,17 +144,18 @@ static void program_load(struct maker *m, const void *file, const struct elf_ima
 
 /* ── The stack ───────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void frame_fill(const struct maker *m, const struct elf_image *image, uint64_t sp, struct start_frame *frame)
+static void frame_fill(const struct maker *m, const struct elf_image *image, uint64_t sp,
+                       struct start_frame *frame)
 {
     uint64_t aux[ARRAY_SIZE(frame->aux)] = {
-        AUX_PHDR,  image->headers == 0 ? 0 : image->headers + m->load_bias,
-        AUX_PHENT, ELF_PHENT,
-        AUX_PHNUM, image->header_count,
+        AUX_PHDR,   image->headers == 0 ? 0 : image->headers + m->load_bias,
+        AUX_PHENT,  ELF_PHENT,
+        AUX_PHNUM,  image->header_count,
         AUX_PAGESZ, PAGE_SIZE,
-        AUX_BASE,  m->load_bias,
-        AUX_ENTRY, image->entry + m->load_bias,
+        AUX_BASE,   m->load_bias,
+        AUX_ENTRY,  image->entry + m->load_bias,
         AUX_RANDOM, sp + offsetof(struct start_frame, random),
-        AUX_NULL,  0,
+        AUX_NULL,   0,
     };
 
     memset(frame, 0, sizeof(*frame));
@@ -153,13 +169,15 @@ static void frame_fill(const struct maker *m, const struct elf_image *image, uin
 /* The stack pointer with which init starts. */
 static uint64_t stack_make(struct maker *m, const struct elf_image *image)
 {
-    uint64_t base = (ARCH_USER_END - STACK_WINDOW + random_below(STACK_WINDOW - STACK_BYTES)) & ~(PAGE_SIZE - 1);
+    uint64_t base = (ARCH_USER_END - STACK_WINDOW + random_below(STACK_WINDOW - STACK_BYTES)) &
+                    ~(PAGE_SIZE - 1);
     uint64_t sp = base + STACK_BYTES - FRAME_BYTES;
     struct memory *memory = memory_make(m, STACK_BYTES);
     struct start_frame frame;
 
     frame_fill(m, image, sp, &frame);
-    require(memory_write(memory, NULL, STACK_BYTES - FRAME_BYTES, &frame, sizeof(frame)), "the stack");
+    require(memory_write(memory, NULL, STACK_BYTES - FRAME_BYTES, &frame, sizeof(frame)),
+            "the stack");
     memory_map(m, memory, base, STACK_BYTES, MAP_READ | MAP_WRITE);
     return sp;
 }
@@ -198,7 +216,7 @@ static uint64_t give_physical(struct maker *m, paddr_t base, uint64_t bytes, uin
 static uint64_t give_boot_facts(struct maker *m)
 {
     struct memory *memory = memory_make(m, sizeof(struct boot_facts));
-    static struct boot_facts facts;                 /* too big for the stack */
+    static struct boot_facts facts; /* too big for the stack */
 
     facts.acpi_rsdp = boot_info.acpi_rsdp;
     facts.fdt = boot_info.fdt;
@@ -228,7 +246,8 @@ static void capabilities_make(struct maker *m)
     info->thread = give(m, &m->thread->object, RIGHT_MANAGE);
     info->budget = give(m, &m->budget->object, RIGHT_MANAGE | RIGHT_SPEND);
     info->physical = give_physical(m, 0, PHYSICAL_BYTES, RIGHT_READ | RIGHT_WRITE | RIGHT_MANAGE);
-    info->archive = give_physical(m, boot_info.archive, archive_pages_bytes(), RIGHT_READ | RIGHT_EXECUTE);
+    info->archive =
+        give_physical(m, boot_info.archive, archive_pages_bytes(), RIGHT_READ | RIGHT_EXECUTE);
     info->log = give_physical(m, log_base, log_bytes, RIGHT_READ);
     info->boot = give_boot_facts(m);
     info->archive_bytes = boot_info.archive_bytes;
@@ -246,7 +265,8 @@ static const void *program_find(struct elf_image *image)
 
     if (!is_page_aligned(boot_info.archive))
         panic("boot archive: it is not at a page boundary");
-    const char *wrong = cpio_find(phys_to_virt(boot_info.archive), boot_info.archive_bytes, "init", &file, &bytes);
+    const char *wrong =
+        cpio_find(phys_to_virt(boot_info.archive), boot_info.archive_bytes, "init", &file, &bytes);
 
     if (wrong != NULL)
         panic("boot archive: looking for init: %s", wrong);

@@ -46,7 +46,8 @@ void kernel_main(void)
     arch_init();
     random_init();
     sched_cpu_init(arch_cpu_local());
-    klog("VeridianOS: %llu MiB of memory, boot archive %llu KiB", (unsigned long long)(phys_total_pages() * PAGE_SIZE >> 20),
+    klog("VeridianOS: %llu MiB of memory, boot archive %llu KiB",
+         (unsigned long long)(phys_total_pages() * PAGE_SIZE >> 20),
          (unsigned long long)(boot_info.archive_bytes >> 10));
     struct budget *root = root_budget();
 

@@ -18,7 +18,8 @@ void lockdep_acquire(const struct spinlock *lock, enum lock_rank rank)
     (void)lock;
     ASSERT(cpu->held_count < ARRAY_SIZE(cpu->held_ranks));
     if (cpu->held_count != 0 && cpu->held_ranks[cpu->held_count - 1] >= rank)
-        panic("lock order: %s taken under %s", rank_names[rank], rank_names[cpu->held_ranks[cpu->held_count - 1]]);
+        panic("lock order: %s taken under %s", rank_names[rank],
+              rank_names[cpu->held_ranks[cpu->held_count - 1]]);
     cpu->held_ranks[cpu->held_count++] = (uint8_t)rank;
 }
 

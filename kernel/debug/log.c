@@ -10,7 +10,7 @@
 #include <mm/phys.h>
 #include <spinlock.h>
 
-#define LOG_ORDER 4                                 /* 64 KiB */
+#define LOG_ORDER 4 /* 64 KiB */
 #define LOG_BYTES (PAGE_SIZE << LOG_ORDER)
 #define EARLY_BYTES 2048
 #define LINE_BYTES 320
@@ -64,8 +64,9 @@ static void klog_va(const char *format, va_list arguments)
 {
     char line[LINE_BYTES];
     uint64_t now_us = arch_time_now_ns() / 1000;
-    size_t length = format_text(line, sizeof(line), "[%5llu.%06llu] ", (unsigned long long)(now_us / 1000000),
-                                (unsigned long long)(now_us % 1000000));
+    size_t length =
+        format_text(line, sizeof(line), "[%5llu.%06llu] ", (unsigned long long)(now_us / 1000000),
+                    (unsigned long long)(now_us % 1000000));
 
     length += format_text_va(line + length, sizeof(line) - length, format, arguments);
     /* The last byte of the buffer is the newline's at the latest. */

@@ -28,7 +28,8 @@ void backtrace_print(uint64_t frame_pointer)
         const char *name = ksym_name(addresses[i], &offset);
 
         if (name != NULL)
-            klog("  %#018llx %s+%#llx", (unsigned long long)addresses[i], name, (unsigned long long)offset);
+            klog("  %#018llx %s+%#llx", (unsigned long long)addresses[i], name,
+                 (unsigned long long)offset);
         else
             klog("  %#018llx", (unsigned long long)addresses[i]);
     }
@@ -40,7 +41,8 @@ static void panic_enter(void)
     uint32_t me = arch_cpu_local()->id + 1;
     uint32_t nobody = 0;
 
-    if (__atomic_compare_exchange_n(&panic_cpu, &nobody, me, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    if (__atomic_compare_exchange_n(&panic_cpu, &nobody, me, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
         return;
     if (nobody == me)
         arch_poweroff(PANIC_STATUS);
@@ -82,8 +84,9 @@ void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t
     panic_enter();
     arch_stop_others();
     log_enter_panic();
-    format_text(text, sizeof(text), "%s in the kernel at %#llx (%s+%#llx), address %#llx", what, (unsigned long long)pc,
-                name != NULL ? name : "?", (unsigned long long)offset, (unsigned long long)address);
+    format_text(text, sizeof(text), "%s in the kernel at %#llx (%s+%#llx), address %#llx", what,
+                (unsigned long long)pc, name != NULL ? name : "?", (unsigned long long)offset,
+                (unsigned long long)address);
     panic_report(text, frame_pointer);
     arch_poweroff(PANIC_STATUS);
 }

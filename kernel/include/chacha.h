@@ -7,5 +7,5 @@
 #define CHACHA_BLOCK_BYTES 64
 
 /** Write the 64 bytes of key stream that @key, @counter and @nonce give to @block. */
-void chacha20_block(uint8_t block[CHACHA_BLOCK_BYTES], const uint8_t key[CHACHA_KEY_BYTES], uint32_t counter,
-                    const uint8_t nonce[CHACHA_NONCE_BYTES]);
+void chacha20_block(uint8_t block[CHACHA_BLOCK_BYTES], const uint8_t key[CHACHA_KEY_BYTES],
+                    uint32_t counter, const uint8_t nonce[CHACHA_NONCE_BYTES]);

@@ -7,4 +7,5 @@
  *  that the whole text would have. Flags - 0 # space +, width and precision (numbers or *), lengths hh h l ll z j t, conversions
  *  d i u x X o c s p %. Anything else is copied as it stands. Callable in any state. */
 size_t format_text(char *buffer, size_t bytes, const char *format, ...) PRINTF_LIKE(3, 4);
-size_t format_text_va(char *buffer, size_t bytes, const char *format, va_list arguments) PRINTF_LIKE(3, 0);
+size_t format_text_va(char *buffer, size_t bytes, const char *format, va_list arguments)
+    PRINTF_LIKE(3, 0);

@@ -6,7 +6,8 @@
 
 /** A zeroed object of @bytes, its header (at its beginning) initialised, charged to the budget of @budget_cap. NULL: no memory, or the
  *  budget's last capability is going at this moment. Given back by object_unref() as long as no capability was made. */
-static inline void *object_allocate(const struct cap *budget_cap, size_t bytes, const struct object_ops *ops)
+static inline void *object_allocate(const struct cap *budget_cap, size_t bytes,
+                                    const struct object_ops *ops)
 {
     struct budget *budget = budget_of(budget_cap->object);
 
@@ -21,8 +22,10 @@ static inline void *object_allocate(const struct cap *budget_cap, size_t bytes, 
 }
 
 /** The first capability of the new @object in the table of @process; on failure the object is given back. */
-__attribute__((warn_unused_result)) static inline status_t object_publish(struct process *process, struct object *object,
-                                                                          uint32_t rights, handle_t *handle)
+__attribute__((warn_unused_result)) static inline status_t object_publish(struct process *process,
+                                                                          struct object *object,
+                                                                          uint32_t rights,
+                                                                          handle_t *handle)
 {
     status_t status = cap_create(process, object, rights, handle);
 

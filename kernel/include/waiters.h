@@ -3,9 +3,11 @@
 #include "thread.h"
 
 /** wait_class.cancel of such a list, under its lock: take @thread off if it still waits there with @sequence. */
-static inline bool waiter_cancel(struct thread *thread, const struct wait_class *wait_class, const void *object, uint64_t sequence)
+static inline bool waiter_cancel(struct thread *thread, const struct wait_class *wait_class,
+                                 const void *object, uint64_t sequence)
 {
-    if (thread->wait_class != wait_class || thread->wait_object != object || thread->wait_sequence != sequence)
+    if (thread->wait_class != wait_class || thread->wait_object != object ||
+        thread->wait_sequence != sequence)
         return false;
     list_remove(&thread->wait_link);
     thread_wait_end(thread);
@@ -13,9 +15,9 @@ static inline bool waiter_cancel(struct thread *thread, const struct wait_class 
 }
 
 /** Queue @self on @waiters. KERNEL_BLOCKED: after the unlock it must not be touched. INTERRUPTED: it is on no list. */
-__attribute__((warn_unused_result)) static inline status_t waiter_enqueue(struct thread *self, struct list *waiters,
-                                                                          const struct wait_class *wait_class, void *object,
-                                                                          uint64_t deadline_ns)
+__attribute__((warn_unused_result)) static inline status_t waiter_enqueue(
+    struct thread *self, struct list *waiters, const struct wait_class *wait_class, void *object,
+    uint64_t deadline_ns)
 {
     list_push_back(waiters, &self->wait_link);
     if (thread_wait_begin(self, wait_class, object, deadline_ns))
@@ -27,7 +29,7 @@ __attribute__((warn_unused_result)) static inline status_t waiter_enqueue(struct
 /** The object is gone: wake all with @status. */
 static inline void waiters_end(struct list *waiters, status_t status)
 {
-    list_for_each_safe(node, after, waiters) {
+    list_for_each_safe (node, after, waiters) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
 
         list_remove(node);
@@ -39,7 +41,7 @@ static inline void waiters_end(struct list *waiters, status_t status)
 /** The capability with node @cap_id is revoked: wake who came through it (thread.call_cap_id). */
 static inline void waiters_revoked(struct list *waiters, uint64_t cap_id)
 {
-    list_for_each_safe(node, after, waiters) {
+    list_for_each_safe (node, after, waiters) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
 
         if (thread->call_cap_id != cap_id)

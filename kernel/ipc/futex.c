@@ -14,7 +14,7 @@
 #define BUCKETS 256u
 
 struct bucket {
-    struct spinlock lock;                           /* futex_lock */
+    struct spinlock lock; /* futex_lock */
     struct list waiters GUARDED_BY(futex_lock);
 };
 
@@ -64,7 +64,8 @@ static status_t word_find(struct thread *self, uint64_t address, const uint32_t 
     return status;
 }
 
-status_t sys_thread_futex_wait(struct thread *self, uint64_t address, uint32_t expected, uint64_t deadline_ns)
+status_t sys_thread_futex_wait(struct thread *self, uint64_t address, uint32_t expected,
+                               uint64_t deadline_ns)
 {
     const uint32_t *word;
 
@@ -85,7 +86,8 @@ status_t sys_thread_futex_wait(struct thread *self, uint64_t address, uint32_t e
     return status;
 }
 
-status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t count, uint32_t *woken)
+status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t count,
+                               uint32_t *woken)
 {
     struct list ready;
 
@@ -95,7 +97,7 @@ status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t c
     list_init(&ready);
     struct bucket *bucket = bucket_lock(self->aspace, address);
 
-    list_for_each_safe(node, after, &bucket->waiters) {
+    list_for_each_safe (node, after, &bucket->waiters) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
 
         if (*woken == count)
@@ -108,7 +110,7 @@ status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t c
         (*woken)++;
     }
     futex_lock_release(&bucket->lock);
-    list_for_each_safe(node, after, &ready) {
+    list_for_each_safe (node, after, &ready) {
         list_remove(node);
         thread_wake_status(list_entry(node, struct thread, wait_link), STATUS_OK);
     }

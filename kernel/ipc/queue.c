@@ -18,7 +18,8 @@
 
 #include "endpoint.h"
 
-#define QUEUE_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_RECEIVE | RIGHT_MANAGE)
+#define QUEUE_RIGHTS \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_RECEIVE | RIGHT_MANAGE)
 
 static bool queue_wait_cancel(struct thread *thread, uint64_t sequence);
 
@@ -172,7 +173,8 @@ bool queue_take(struct queue *queue, struct event *event)
     return taken;
 }
 
-status_t sys_queue_wait(struct thread *self, struct cap *cap, uint64_t deadline_ns, struct event *event)
+status_t sys_queue_wait(struct thread *self, struct cap *cap, uint64_t deadline_ns,
+                        struct event *event)
 {
     struct queue *queue = queue_of(cap->object);
 
@@ -204,7 +206,7 @@ static void queue_destroy(struct object *object)
 
     queue_lock_acquire(&queue->lock);
     __atomic_store_n(&queue->dead, true, __ATOMIC_RELEASE);
-    list_for_each_safe(node, after, &queue->events) {
+    list_for_each_safe (node, after, &queue->events) {
         list_remove(node);
     }
     waiters_end(&queue->waiters, STATUS_GONE);
@@ -230,8 +232,10 @@ static void queue_free(struct object *object)
     object_release(object, sizeof(struct queue));
 }
 
-static const struct object_ops queue_ops = {
-    .type = OBJECT_QUEUE, .destroy = queue_destroy, .revoked = queue_revoked, .free = queue_free};
+static const struct object_ops queue_ops = {.type = OBJECT_QUEUE,
+                                            .destroy = queue_destroy,
+                                            .revoked = queue_revoked,
+                                            .free = queue_free};
 
 static void queue_init(struct queue *queue) NO_THREAD_SAFETY
 {

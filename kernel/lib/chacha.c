@@ -12,7 +12,8 @@ static uint32_t rotate_left(uint32_t value, unsigned bits)
 
 static uint32_t load_le32(const uint8_t *from)
 {
-    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+           (uint32_t)from[3] << 24;
 }
 
 static void store_le32(uint8_t *to, uint32_t value)
@@ -35,7 +36,8 @@ static void quarter_round(uint32_t s[WORDS], unsigned a, unsigned b, unsigned c,
 }
 
 /* Section 2.3: the constants, the key, the counter, the nonce. */
-static void state_init(uint32_t s[WORDS], const uint8_t *key, uint32_t counter, const uint8_t *nonce)
+static void state_init(uint32_t s[WORDS], const uint8_t *key, uint32_t counter,
+                       const uint8_t *nonce)
 {
     s[0] = 0x61707865;
     s[1] = 0x3320646e;
@@ -56,8 +58,8 @@ static void double_round(uint32_t s[WORDS])
         quarter_round(s, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
 }
 
-void chacha20_block(uint8_t block[CHACHA_BLOCK_BYTES], const uint8_t key[CHACHA_KEY_BYTES], uint32_t counter,
-                    const uint8_t nonce[CHACHA_NONCE_BYTES])
+void chacha20_block(uint8_t block[CHACHA_BLOCK_BYTES], const uint8_t key[CHACHA_KEY_BYTES],
+                    uint32_t counter, const uint8_t nonce[CHACHA_NONCE_BYTES])
 {
     uint32_t input[WORDS];
     uint32_t state[WORDS];

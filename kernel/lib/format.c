@@ -13,10 +13,10 @@ struct sink {
 
 struct conversion {
     bool left, zero, alternate;
-    char sign;                                      /* what a positive number gets in front, or 0 */
+    char sign; /* what a positive number gets in front, or 0 */
     bool has_precision;
     size_t width, precision;
-    unsigned size;                                  /* of the argument in bytes */
+    unsigned size; /* of the argument in bytes */
 };
 
 static void sink_put(struct sink *sink, char c)
@@ -47,7 +47,8 @@ static void put_text(struct sink *sink, const struct conversion *c, const char *
 }
 
 /** @prefix and @digits (@count of them, last digit first) by the rules of @c. */
-static void put_digits(struct sink *sink, const struct conversion *c, const char *prefix, const char *digits, size_t count)
+static void put_digits(struct sink *sink, const struct conversion *c, const char *prefix,
+                       const char *digits, size_t count)
 {
     size_t zeros = c->has_precision && c->precision > count ? c->precision - count : 0;
     size_t length = strlen(prefix) + zeros + count;
@@ -68,8 +69,8 @@ static void put_digits(struct sink *sink, const struct conversion *c, const char
         sink_fill(sink, ' ', padding);
 }
 
-static void put_number(struct sink *sink, const struct conversion *c, const char *prefix, uint64_t value, unsigned base,
-                       bool upper)
+static void put_number(struct sink *sink, const struct conversion *c, const char *prefix,
+                       uint64_t value, unsigned base, bool upper)
 {
     const char *alphabet = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char digits[DIGITS_MAX];
@@ -159,17 +160,23 @@ static bool convert(struct sink *sink, struct conversion *c, char kind, va_list 
     switch (kind) {
     case 'd':
     case 'i':
-        put_signed(sink, c, c->size == sizeof(int64_t) ? va_arg(*arguments, int64_t)
-                                                       : narrow_signed(va_arg(*arguments, int), c->size));
+        put_signed(sink, c,
+                   c->size == sizeof(int64_t) ? va_arg(*arguments, int64_t)
+                                              : narrow_signed(va_arg(*arguments, int), c->size));
         return true;
     case 'u':
     case 'x':
     case 'X':
     case 'o': {
-        uint64_t value = c->size == sizeof(uint64_t) ? va_arg(*arguments, uint64_t)
-                                                     : narrow_unsigned(va_arg(*arguments, unsigned), c->size);
+        uint64_t value = c->size == sizeof(uint64_t)
+                             ? va_arg(*arguments, uint64_t)
+                             : narrow_unsigned(va_arg(*arguments, unsigned), c->size);
         unsigned base = kind == 'u' ? 10 : kind == 'o' ? 8 : 16;
-        const char *prefix = !c->alternate || value == 0 ? "" : kind == 'x' ? "0x" : kind == 'X' ? "0X" : kind == 'o' ? "0" : "";
+        const char *prefix = !c->alternate || value == 0 ? ""
+                             : kind == 'x'               ? "0x"
+                             : kind == 'X'               ? "0X"
+                             : kind == 'o'               ? "0"
+                                                         : "";
 
         put_number(sink, c, prefix, value, base, kind == 'X');
         return true;
@@ -196,7 +203,8 @@ static bool convert(struct sink *sink, struct conversion *c, char kind, va_list 
 }
 
 /** Width or precision: a number, or '*' for an int argument. */
-static const char *parse_number(size_t *number, bool *negative, const char *format, va_list *arguments)
+static const char *parse_number(size_t *number, bool *negative, const char *format,
+                                va_list *arguments)
 {
     if (*format != '*')
         return parse_digits(number, format);

@@ -12,9 +12,10 @@
 #include <obj_create.h>
 #include <thread.h>
 
-#define BUDGET_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_SPEND)
+#define BUDGET_RIGHTS \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_SPEND)
 
-static struct spinlock tree_moves;                  /* budget_lock: all limits but the root's creation */
+static struct spinlock tree_moves; /* budget_lock: all limits but the root's creation */
 
 /* One kind of quota: what is used of what limit. */
 static bool charge(uint64_t *used, const uint64_t *limit, uint64_t amount)
@@ -23,9 +24,11 @@ static bool charge(uint64_t *used, const uint64_t *limit, uint64_t amount)
     uint64_t after;
 
     do {
-        if (__builtin_add_overflow(before, amount, &after) || after > __atomic_load_n(limit, __ATOMIC_RELAXED))
+        if (__builtin_add_overflow(before, amount, &after) ||
+            after > __atomic_load_n(limit, __ATOMIC_RELAXED))
             return false;
-    } while (!__atomic_compare_exchange_n(used, &before, after, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    } while (!__atomic_compare_exchange_n(used, &before, after, true, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_RELAXED));
     if (likely(after <= __atomic_load_n(limit, __ATOMIC_SEQ_CST)))
         return true;
     __atomic_fetch_sub(used, amount, __ATOMIC_RELAXED);
@@ -88,7 +91,7 @@ bool budget_is_below(const struct budget *budget, const struct budget *ancestor)
 
 static void budget_destroy(struct object *object)
 {
-    (void)object;                                   /* what is charged keeps the quota until it is gone */
+    (void)object; /* what is charged keeps the quota until it is gone */
 }
 
 static void budget_free(struct object *object)
@@ -96,7 +99,7 @@ static void budget_free(struct object *object)
     struct budget *budget = budget_of(object);
     struct budget *parent = budget->parent;
 
-    ASSERT(parent != NULL);                         /* the root's first capability is never given back */
+    ASSERT(parent != NULL); /* the root's first capability is never given back */
     DEBUG_ASSERT(budget->pages_used == 0 && budget->kmem_used == 0);
     budget_lock_acquire(&tree_moves);
     limit_give(&parent->pages_limit, budget->pages_limit);
@@ -105,14 +108,16 @@ static void budget_free(struct object *object)
     object_release(object, sizeof(*budget));
 }
 
-static const struct object_ops budget_ops = {.type = OBJECT_BUDGET, .destroy = budget_destroy, .free = budget_free};
+static const struct object_ops budget_ops = {.type = OBJECT_BUDGET,
+                                             .destroy = budget_destroy,
+                                             .free = budget_free};
 
 struct budget *budget_create_root(uint64_t pages, uint64_t kmem_bytes)
 {
     static struct budget root;
 
     object_init(&root.object, &budget_ops, NULL);
-    object_ref(&root.object);                       /* for the kernel: never freed */
+    object_ref(&root.object); /* for the kernel: never freed */
     root.pages_limit = pages;
     root.kmem_limit = kmem_bytes;
     root.priority_ceiling = PRIORITIES - 1;
@@ -120,7 +125,8 @@ struct budget *budget_create_root(uint64_t pages, uint64_t kmem_bytes)
 }
 
 /* Move quota from @parent to the new @budget. */
-static status_t quota_take(struct budget *parent, struct budget *budget, uint64_t pages, uint64_t kmem_bytes)
+static status_t quota_take(struct budget *parent, struct budget *budget, uint64_t pages,
+                           uint64_t kmem_bytes)
 {
     status_t status = STATUS_NO_MEMORY;
 
@@ -138,8 +144,8 @@ static status_t quota_take(struct budget *parent, struct budget *budget, uint64_
     return status;
 }
 
-status_t sys_budget_create(struct thread *self, struct cap *parent_cap, uint64_t pages, uint64_t kmem_bytes,
-                           uint32_t priority_ceiling, handle_t *handle)
+status_t sys_budget_create(struct thread *self, struct cap *parent_cap, uint64_t pages,
+                           uint64_t kmem_bytes, uint32_t priority_ceiling, handle_t *handle)
 {
     struct budget *parent = budget_of(parent_cap->object);
 
@@ -149,7 +155,7 @@ status_t sys_budget_create(struct thread *self, struct cap *parent_cap, uint64_t
 
     if (budget == NULL)
         return STATUS_NO_MEMORY;
-    budget->parent = parent;                        /* the reference is the header's: object.budget */
+    budget->parent = parent; /* the reference is the header's: object.budget */
     budget->priority_ceiling = priority_ceiling;
     status_t status = quota_take(parent, budget, pages, kmem_bytes);
 
@@ -178,21 +184,24 @@ static status_t limit_set(uint64_t *limit, const uint64_t *used, uint64_t *paren
     return STATUS_OK;
 }
 
-static status_t quota_set(struct budget *budget, uint64_t pages, uint64_t kmem_bytes) REQUIRES(budget_lock)
+static status_t quota_set(struct budget *budget, uint64_t pages, uint64_t kmem_bytes)
+    REQUIRES(budget_lock)
 {
     struct budget *parent = budget->parent;
     uint64_t pages_before = budget->pages_limit;
-    status_t status = limit_set(&budget->pages_limit, &budget->pages_used, &parent->pages_limit, &parent->pages_used, pages);
+    status_t status = limit_set(&budget->pages_limit, &budget->pages_used, &parent->pages_limit,
+                                &parent->pages_used, pages);
 
     if (!status_is_ok(status))
         return status;
-    status = limit_set(&budget->kmem_limit, &budget->kmem_used, &parent->kmem_limit, &parent->kmem_used, kmem_bytes);
+    status = limit_set(&budget->kmem_limit, &budget->kmem_used, &parent->kmem_limit,
+                       &parent->kmem_used, kmem_bytes);
     if (status_is_ok(status) || pages == pages_before)
         return status;
     /* Undo the pages: taking back what was moved can fail only if a charge came in between; then the limits stay as they are,
      * which is a smaller change than what was asked for. */
-    status_ignore(limit_set(&budget->pages_limit, &budget->pages_used, &parent->pages_limit, &parent->pages_used,
-                            pages_before));
+    status_ignore(limit_set(&budget->pages_limit, &budget->pages_used, &parent->pages_limit,
+                            &parent->pages_used, pages_before));
     return status;
 }
 

@@ -16,16 +16,17 @@
 #include <queue.h>
 #include <thread.h>
 
-#define CHANNEL_RIGHTS \
-    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE)
+#define CHANNEL_RIGHTS                                                                         \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | \
+     RIGHT_MANAGE)
 #define EVENT_READABLE 1u
 #define EVENT_PEER_GONE 2u
 
 enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_TAKING, SLOT_CANCELLED };
 
 struct slot {
-    uint32_t state;                                 /* enum slot_state; source_lock */
-    uint32_t bytes;                                 /* these by whoever fills or takes the slot */
+    uint32_t state; /* enum slot_state; source_lock */
+    uint32_t bytes; /* these by whoever fills or takes the slot */
     uint32_t cap_count;
     struct cap *caps[IPC_CAPS_MAX];
     unsigned char data[];
@@ -33,8 +34,8 @@ struct slot {
 
 /** Messages towards one end. */
 struct ring {
-    uint32_t head, used;                            /* source_lock; slots in use are head, head + 1 … round the ring */
-    bool closed;                                    /* source_lock; its reader is gone */
+    uint32_t head, used; /* source_lock; slots in use are head, head + 1 … round the ring */
+    bool closed;         /* source_lock; its reader is gone */
     unsigned char *slots;
 };
 
@@ -42,11 +43,11 @@ struct channel;
 
 /** What both ends share; freed with the second. */
 struct core {
-    struct spinlock lock;                           /* source_lock */
-    uint32_t refs;                                  /* atomic */
+    struct spinlock lock; /* source_lock */
+    uint32_t refs;        /* atomic */
     uint32_t slots, slot_bytes, message_bytes;
-    size_t bytes;                                   /* of this allocation */
-    struct ring rings[2];                           /* towards end 0, end 1 */
+    size_t bytes;         /* of this allocation */
+    struct ring rings[2]; /* towards end 0, end 1 */
     struct channel *ends[2] GUARDED_BY(source_lock);
     unsigned char memory[];
 };
@@ -55,7 +56,7 @@ struct channel {
     struct object object;
     struct core *core;
     uint32_t side;
-    struct event_source source;                     /* source_lock */
+    struct event_source source; /* source_lock */
 };
 
 static inline struct channel *channel_of(struct object *object)
@@ -63,13 +64,15 @@ static inline struct channel *channel_of(struct object *object)
     return container_of(object, struct channel, object);
 }
 
-static inline struct slot *slot_absolute(const struct core *core, const struct ring *ring, uint32_t index)
+static inline struct slot *slot_absolute(const struct core *core, const struct ring *ring,
+                                         uint32_t index)
 {
     return (struct slot *)(void *)(ring->slots + (size_t)index * core->slot_bytes);
 }
 
 /** The slot @distance (at most the number of slots) behind the head. */
-static inline struct slot *slot_at(const struct core *core, const struct ring *ring, uint32_t distance)
+static inline struct slot *slot_at(const struct core *core, const struct ring *ring,
+                                   uint32_t distance)
 {
     return slot_absolute(core, ring, (ring->head + distance) % core->slots);
 }
@@ -88,7 +91,8 @@ static void ring_trim(const struct core *core, struct ring *ring) REQUIRES(sourc
     }
 }
 
-static status_t ring_reserve(struct core *core, struct ring *ring, struct slot **slot) REQUIRES(source_lock)
+static status_t ring_reserve(struct core *core, struct ring *ring, struct slot **slot)
+    REQUIRES(source_lock)
 {
     if (ring->closed)
         return STATUS_PEER_DIED;
@@ -101,8 +105,8 @@ static status_t ring_reserve(struct core *core, struct ring *ring, struct slot *
 }
 
 /* The oldest message, to be copied out. @writer_gone: nobody will add another. */
-static status_t ring_take(struct core *core, struct ring *ring, bool writer_gone, uint64_t room, struct slot **slot)
-    REQUIRES(source_lock)
+static status_t ring_take(struct core *core, struct ring *ring, bool writer_gone, uint64_t room,
+                          struct slot **slot) REQUIRES(source_lock)
 {
     if (ring->used == 0)
         return writer_gone ? STATUS_PEER_DIED : STATUS_BUSY;
@@ -126,7 +130,8 @@ static void caps_drop(struct cap *const *caps, uint32_t count)
 /* ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* The caller's announcement of @count capabilities, copied once; each names something that may be sent through @core. */
-static status_t caps_check(struct thread *self, const struct core *core, uint32_t count, struct cap_out outs[IPC_CAPS_MAX])
+static status_t caps_check(struct thread *self, const struct core *core, uint32_t count,
+                           struct cap_out outs[IPC_CAPS_MAX])
 {
     if (count > IPC_CAPS_MAX)
         return STATUS_RANGE;
@@ -136,7 +141,8 @@ static status_t caps_check(struct thread *self, const struct core *core, uint32_
         struct cap *cap;
 
         memcpy(&outs[i], &self->buffer->caps[i], sizeof(outs[i]));
-        status_t status = cap_lookup(self->process, outs[i].handle, OBJECT_NONE, RIGHT_TRANSFER, &cap);
+        status_t status =
+            cap_lookup(self->process, outs[i].handle, OBJECT_NONE, RIGHT_TRANSFER, &cap);
 
         if (!status_is_ok(status))
             return status;
@@ -148,7 +154,8 @@ static status_t caps_check(struct thread *self, const struct core *core, uint32_
 }
 
 /* The capabilities of @outs whose mode is MOVE, or those whose is not, become message nodes of @slot. */
-static status_t caps_convert(struct thread *self, const struct cap_out *outs, uint32_t count, bool moves, struct slot *slot)
+static status_t caps_convert(struct thread *self, const struct cap_out *outs, uint32_t count,
+                             bool moves, struct slot *slot)
 {
     for (uint32_t i = 0; i < count; i++) {
         if ((outs[i].mode == CAP_TRANSFER_MOVE) != moves)
@@ -163,10 +170,12 @@ static status_t caps_convert(struct thread *self, const struct cap_out *outs, ui
     return STATUS_OK;
 }
 
-static status_t slot_fill(struct thread *self, struct slot *slot, struct user_in data, const struct cap_out *outs, uint32_t count)
+static status_t slot_fill(struct thread *self, struct slot *slot, struct user_in data,
+                          const struct cap_out *outs, uint32_t count)
 {
     slot->bytes = (uint32_t)data.length;
-    status_t status = data.length == 0 ? STATUS_OK : user_copy_in(self, slot->data, data.address, data.length);
+    status_t status =
+        data.length == 0 ? STATUS_OK : user_copy_in(self, slot->data, data.address, data.length);
 
     if (!status_is_ok(status))
         return status;
@@ -239,7 +248,8 @@ status_t sys_channel_send(struct thread *self, struct cap *cap, struct user_in d
 static uint32_t caps_install(struct thread *self, struct cap *const *caps, uint32_t count)
 {
     struct ipc_buffer *buffer = self->buffer;
-    uint32_t accept = buffer == NULL ? 0 : MIN(__atomic_load_n(&buffer->accept, __ATOMIC_RELAXED), count);
+    uint32_t accept =
+        buffer == NULL ? 0 : MIN(__atomic_load_n(&buffer->accept, __ATOMIC_RELAXED), count);
 
     for (uint32_t i = 0; i < accept; i++) {
         handle_t handle = HANDLE_NONE;
@@ -270,7 +280,8 @@ static void slot_put_back(struct core *core, struct ring *ring, struct slot *slo
     caps_drop(caps, count);
 }
 
-status_t sys_channel_receive(struct thread *self, struct cap *cap, struct user_out data, uint64_t *bytes, uint32_t *cap_count)
+status_t sys_channel_receive(struct thread *self, struct cap *cap, struct user_out data,
+                             uint64_t *bytes, uint32_t *cap_count)
 {
     struct channel *channel = channel_of(cap->object);
     struct core *core = channel->core;
@@ -279,11 +290,13 @@ status_t sys_channel_receive(struct thread *self, struct cap *cap, struct user_o
     struct slot *slot;
 
     source_lock_acquire(&core->lock);
-    status_t status = ring_take(core, ring, core->rings[1 - channel->side].closed, data.length, &slot);
+    status_t status =
+        ring_take(core, ring, core->rings[1 - channel->side].closed, data.length, &slot);
     source_lock_release(&core->lock);
     if (!status_is_ok(status))
         return status;
-    status = slot->bytes == 0 ? STATUS_OK : user_copy_out(self, data.address, slot->data, slot->bytes);
+    status =
+        slot->bytes == 0 ? STATUS_OK : user_copy_out(self, data.address, slot->data, slot->bytes);
     if (!status_is_ok(status)) {
         slot_put_back(core, ring, slot);
         return status;
@@ -293,23 +306,25 @@ status_t sys_channel_receive(struct thread *self, struct cap *cap, struct user_o
 
     memcpy(caps, slot->caps, sizeof(caps));
     source_lock_acquire(&core->lock);
-    slot->state = SLOT_CANCELLED;                   /* used up: the head steps over it */
+    slot->state = SLOT_CANCELLED; /* used up: the head steps over it */
     ring_trim(core, ring);
     source_lock_release(&core->lock);
     *cap_count = caps_install(self, caps, count);
     return STATUS_OK;
 }
 
-status_t sys_channel_bind(struct thread *self, struct cap *cap, struct cap *queue_cap, uint64_t cookie)
+status_t sys_channel_bind(struct thread *self, struct cap *cap, struct cap *queue_cap,
+                          uint64_t cookie)
 {
     (void)self;
     struct channel *channel = channel_of(cap->object);
     struct core *core = channel->core;
 
     source_lock_acquire(&core->lock);
-    status_t status = core->ends[channel->side] == NULL
-                          ? STATUS_BAD_HANDLE
-                          : event_source_bind(&channel->source, queue_of(queue_cap->object), cookie);
+    status_t status =
+        core->ends[channel->side] == NULL
+            ? STATUS_BAD_HANDLE
+            : event_source_bind(&channel->source, queue_of(queue_cap->object), cookie);
 
     if (status_is_ok(status)) {
         const struct ring *ring = &core->rings[channel->side];
@@ -326,7 +341,8 @@ status_t sys_channel_bind(struct thread *self, struct cap *cap, struct cap *queu
 /* ── The object ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Take the capabilities of slot @index out if there is a message in it that nobody is copying. */
-static uint32_t slot_reclaim(struct core *core, const struct ring *ring, uint32_t index, struct cap *caps[IPC_CAPS_MAX])
+static uint32_t slot_reclaim(struct core *core, const struct ring *ring, uint32_t index,
+                             struct cap *caps[IPC_CAPS_MAX])
 {
     uint32_t count = 0;
 
@@ -372,7 +388,9 @@ static void channel_free(struct object *object)
     object_release(object, sizeof(struct channel));
 }
 
-static const struct object_ops channel_ops = {.type = OBJECT_CHANNEL, .destroy = channel_destroy, .free = channel_free};
+static const struct object_ops channel_ops = {.type = OBJECT_CHANNEL,
+                                              .destroy = channel_destroy,
+                                              .free = channel_free};
 
 /* Bytes of the shared part, or 0 if it would be too big. */
 static size_t core_size(uint32_t slots, uint32_t message_bytes, uint32_t *slot_bytes)
@@ -402,7 +420,8 @@ static struct core *core_create(struct budget *budget, uint32_t slots, uint32_t 
     return core;
 }
 
-static struct channel *end_create(const struct cap *budget, struct core *core, uint32_t side) NO_THREAD_SAFETY
+static struct channel *end_create(const struct cap *budget, struct core *core, uint32_t side)
+    NO_THREAD_SAFETY
 {
     struct channel *channel = object_allocate(budget, sizeof(*channel), &channel_ops);
 
@@ -417,8 +436,8 @@ static struct channel *end_create(const struct cap *budget, struct core *core, u
 }
 
 /* Two capabilities or none. */
-static status_t ends_publish(struct process *process, struct channel *left, struct channel *right, handle_t *left_handle,
-                             handle_t *right_handle)
+static status_t ends_publish(struct process *process, struct channel *left, struct channel *right,
+                             handle_t *left_handle, handle_t *right_handle)
 {
     struct cap *cap;
     status_t status = object_publish(process, &left->object, CHANNEL_RIGHTS, left_handle);
@@ -430,12 +449,12 @@ static status_t ends_publish(struct process *process, struct channel *left, stru
         if (status_is_ok(cap_lookup(process, *left_handle, OBJECT_CHANNEL, 0, &cap)))
             cap_close(process, cap);
     }
-    object_unref(&right->object);                   /* last: the left end tells it of its own end */
+    object_unref(&right->object); /* last: the left end tells it of its own end */
     return status;
 }
 
-status_t sys_channel_create(struct thread *self, struct cap *budget, uint32_t slots, uint32_t message_bytes, handle_t *left,
-                            handle_t *right)
+status_t sys_channel_create(struct thread *self, struct cap *budget, uint32_t slots,
+                            uint32_t message_bytes, handle_t *left, handle_t *right)
 {
     uint32_t slot_bytes;
 

@@ -21,20 +21,20 @@
 
 struct dmaspace {
     struct object object;
-    struct spinlock lock;                           /* source_lock */
+    struct spinlock lock; /* source_lock */
     bool dead GUARDED_BY(source_lock);
     struct list mappings GUARDED_BY(source_lock);
     uint64_t next_id GUARDED_BY(source_lock);
 };
 
 struct dma_mapping {
-    struct cap leaf;                                /* below the Memory's capability */
-    struct list link;                               /* source_lock */
+    struct cap leaf;  /* below the Memory's capability */
+    struct list link; /* source_lock */
     uint64_t id;
-    struct dmaspace *space;                         /* reference */
-    struct memory *memory;                          /* reference */
-    struct budget *budget;                          /* reference; charged for this */
-    uint64_t first, pages;                          /* pages of the Memory; those pinned so far */
+    struct dmaspace *space; /* reference */
+    struct memory *memory;  /* reference */
+    struct budget *budget;  /* reference; charged for this */
+    uint64_t first, pages;  /* pages of the Memory; those pinned so far */
     struct rcu_head rcu;
 };
 
@@ -45,7 +45,8 @@ static inline struct dmaspace *dmaspace_of(struct object *object)
 
 /* ── Mappings ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static struct dma_mapping *mapping_create(struct dmaspace *space, struct memory *memory, struct budget *budget)
+static struct dma_mapping *mapping_create(struct dmaspace *space, struct memory *memory,
+                                          struct budget *budget)
 {
     struct dma_mapping *mapping = kmem_alloc(budget, sizeof(*mapping));
 
@@ -100,7 +101,8 @@ static void mapping_end(struct dma_mapping *mapping)
 }
 
 /* Pin the pages, telling the caller the address of each; what was pinned is in mapping->pages, also on failure. */
-static status_t pages_pin(struct thread *self, struct dma_mapping *mapping, uint64_t count, bool write, uint64_t user_address)
+static status_t pages_pin(struct thread *self, struct dma_mapping *mapping, uint64_t count,
+                          bool write, uint64_t user_address)
 {
     uint64_t addresses[ADDRESSES_AT_ONCE];
 
@@ -108,13 +110,15 @@ static status_t pages_pin(struct thread *self, struct dma_mapping *mapping, uint
         uint64_t part = MIN(count - done, ADDRESSES_AT_ONCE);
 
         for (uint64_t i = 0; i < part; i++) {
-            status_t status = memory_pin(mapping->memory, self, mapping->first + done + i, write, &addresses[i]);
+            status_t status =
+                memory_pin(mapping->memory, self, mapping->first + done + i, write, &addresses[i]);
 
             if (!status_is_ok(status))
                 return status;
             mapping->pages++;
         }
-        status_t status = user_copy_out(self, user_address + done * sizeof(uint64_t), addresses, part * sizeof(uint64_t));
+        status_t status = user_copy_out(self, user_address + done * sizeof(uint64_t), addresses,
+                                        part * sizeof(uint64_t));
 
         if (!status_is_ok(status))
             return status;
@@ -123,13 +127,15 @@ static status_t pages_pin(struct thread *self, struct dma_mapping *mapping, uint
     return STATUS_OK;
 }
 
-static status_t range_check(const struct memory *memory, uint64_t offset, uint64_t bytes, uint64_t room)
+static status_t range_check(const struct memory *memory, uint64_t offset, uint64_t bytes,
+                            uint64_t room)
 {
     uint64_t end;
 
     if (offset % PAGE_SIZE != 0 || bytes % PAGE_SIZE != 0 || bytes == 0)
         return STATUS_INVALID;
-    if (__builtin_add_overflow(offset, bytes, &end) || end / PAGE_SIZE > __atomic_load_n(&memory->pages, __ATOMIC_RELAXED))
+    if (__builtin_add_overflow(offset, bytes, &end) ||
+        end / PAGE_SIZE > __atomic_load_n(&memory->pages, __ATOMIC_RELAXED))
         return STATUS_RANGE;
     if (bytes / PAGE_SIZE > MAPPING_PAGES_MAX || room < bytes / PAGE_SIZE * sizeof(uint64_t))
         return STATUS_RANGE;
@@ -137,7 +143,8 @@ static status_t range_check(const struct memory *memory, uint64_t offset, uint64
 }
 
 /* The pages are pinned: make the mapping findable, then revocable. */
-static status_t mapping_commit(struct thread *self, struct dma_mapping *mapping, struct cap *memory_cap, uint64_t *id)
+static status_t mapping_commit(struct thread *self, struct dma_mapping *mapping,
+                               struct cap *memory_cap, uint64_t *id)
 {
     struct dmaspace *space = mapping->space;
 
@@ -160,24 +167,26 @@ static status_t mapping_commit(struct thread *self, struct dma_mapping *mapping,
         list_push_back(&space->mappings, &mapping->link);
     source_lock_release(&space->lock);
     if (dead)
-        mapping_end(mapping);                       /* it went with the space, which is what the caller will find */
+        mapping_end(mapping); /* it went with the space, which is what the caller will find */
     return STATUS_OK;
 }
 
-status_t sys_dmaspace_map(struct thread *self, struct cap *cap, struct cap *memory_cap, uint64_t offset, uint64_t bytes,
-                          struct user_out addresses, uint64_t *id)
+status_t sys_dmaspace_map(struct thread *self, struct cap *cap, struct cap *memory_cap,
+                          uint64_t offset, uint64_t bytes, struct user_out addresses, uint64_t *id)
 {
     struct memory *memory = memory_of(memory_cap->object);
     status_t status = range_check(memory, offset, bytes, addresses.length);
 
     if (!status_is_ok(status))
         return status;
-    struct dma_mapping *mapping = mapping_create(dmaspace_of(cap->object), memory, self->process->object.budget);
+    struct dma_mapping *mapping =
+        mapping_create(dmaspace_of(cap->object), memory, self->process->object.budget);
 
     if (mapping == NULL)
         return STATUS_NO_MEMORY;
     mapping->first = offset / PAGE_SIZE;
-    status = pages_pin(self, mapping, bytes / PAGE_SIZE, (memory_cap->rights & RIGHT_WRITE) != 0, addresses.address);
+    status = pages_pin(self, mapping, bytes / PAGE_SIZE, (memory_cap->rights & RIGHT_WRITE) != 0,
+                       addresses.address);
     if (status_is_ok(status))
         status = mapping_commit(self, mapping, memory_cap, id);
     if (!status_is_ok(status))
@@ -191,7 +200,7 @@ static struct dma_mapping *mapping_take(struct dmaspace *space, uint64_t id)
     struct dma_mapping *found = NULL;
 
     source_lock_acquire(&space->lock);
-    list_for_each(node, &space->mappings) {
+    list_for_each (node, &space->mappings) {
         struct dma_mapping *mapping = list_entry(node, struct dma_mapping, link);
 
         if (id == 0 || mapping->id == id) {
@@ -234,7 +243,9 @@ static void dmaspace_free(struct object *object)
     object_release(object, sizeof(struct dmaspace));
 }
 
-static const struct object_ops dmaspace_ops = {.type = OBJECT_DMASPACE, .destroy = dmaspace_destroy, .free = dmaspace_free};
+static const struct object_ops dmaspace_ops = {.type = OBJECT_DMASPACE,
+                                               .destroy = dmaspace_destroy,
+                                               .free = dmaspace_free};
 
 static void dmaspace_init(struct dmaspace *space) NO_THREAD_SAFETY
 {
@@ -242,7 +253,8 @@ static void dmaspace_init(struct dmaspace *space) NO_THREAD_SAFETY
 }
 
 /* Without an IOMMU the root differs from the spaces below it in nothing but who holds it. */
-status_t sys_dmaspace_create(struct thread *self, struct cap *root, struct cap *budget, handle_t *handle)
+status_t sys_dmaspace_create(struct thread *self, struct cap *root, struct cap *budget,
+                             handle_t *handle)
 {
     (void)root;
     struct dmaspace *space = object_allocate(budget, sizeof(*space), &dmaspace_ops);

@@ -13,19 +13,20 @@
 #include <queue.h>
 #include <thread.h>
 
-#define INTERRUPT_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_RECEIVE | RIGHT_MANAGE)
+#define INTERRUPT_RIGHTS \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_RECEIVE | RIGHT_MANAGE)
 #define IRQ_FLAGS 3u
 
 struct interrupt {
     struct object object;
-    struct spinlock lock;                           /* source_lock */
-    bool root;                                      /* stands for no interrupt: others are made from it */
-    bool attached;                                  /* has a vector */
+    struct spinlock lock; /* source_lock */
+    bool root;            /* stands for no interrupt: others are made from it */
+    bool attached;        /* has a vector */
     bool masked GUARDED_BY(source_lock);
     uint32_t vector;
-    uint64_t missed GUARDED_BY(source_lock);        /* came while nobody was bound */
+    uint64_t missed GUARDED_BY(source_lock); /* came while nobody was bound */
     struct event_source source GUARDED_BY(source_lock);
-    uint64_t bound_cap_id GUARDED_BY(source_lock);  /* the node through which it was bound */
+    uint64_t bound_cap_id GUARDED_BY(source_lock); /* the node through which it was bound */
 };
 
 static inline struct interrupt *interrupt_of(struct object *object)
@@ -73,7 +74,8 @@ status_t sys_interrupt_ack(struct thread *self, struct cap *cap)
     return STATUS_OK;
 }
 
-status_t sys_interrupt_bind(struct thread *self, struct cap *cap, struct cap *queue_cap, uint64_t cookie)
+status_t sys_interrupt_bind(struct thread *self, struct cap *cap, struct cap *queue_cap,
+                            uint64_t cookie)
 {
     (void)self;
     struct interrupt *interrupt = interrupt_of(cap->object);
@@ -82,9 +84,10 @@ status_t sys_interrupt_bind(struct thread *self, struct cap *cap, struct cap *qu
         return STATUS_WRONG_TYPE;
     source_lock_acquire(&interrupt->lock);
     /* Revocation marks the node before it visits the interrupt under this lock. */
-    status_t status = !interrupt->attached || cap_is_dead(cap)
-                          ? STATUS_BAD_HANDLE
-                          : event_source_bind(&interrupt->source, queue_of(queue_cap->object), cookie);
+    status_t status =
+        !interrupt->attached || cap_is_dead(cap)
+            ? STATUS_BAD_HANDLE
+            : event_source_bind(&interrupt->source, queue_of(queue_cap->object), cookie);
 
     if (status_is_ok(status)) {
         uint64_t missed = interrupt->missed;
@@ -133,8 +136,10 @@ static void interrupt_free(struct object *object)
     object_release(object, sizeof(struct interrupt));
 }
 
-static const struct object_ops interrupt_ops = {
-    .type = OBJECT_INTERRUPT, .destroy = interrupt_destroy, .revoked = interrupt_revoked, .free = interrupt_free};
+static const struct object_ops interrupt_ops = {.type = OBJECT_INTERRUPT,
+                                                .destroy = interrupt_destroy,
+                                                .revoked = interrupt_revoked,
+                                                .free = interrupt_free};
 
 static struct interrupt *interrupt_new(const struct cap *budget) NO_THREAD_SAFETY
 {
@@ -148,7 +153,8 @@ static struct interrupt *interrupt_new(const struct cap *budget) NO_THREAD_SAFET
 }
 
 /* The vector is there: give the capability to the caller, or everything back. */
-static status_t interrupt_publish(struct thread *self, struct interrupt *interrupt, handle_t *handle)
+static status_t interrupt_publish(struct thread *self, struct interrupt *interrupt,
+                                  handle_t *handle)
 {
     interrupt->attached = true;
     status_t status = cap_create(self->process, &interrupt->object, INTERRUPT_RIGHTS, handle);
@@ -160,8 +166,8 @@ static status_t interrupt_publish(struct thread *self, struct interrupt *interru
     return status;
 }
 
-status_t sys_interrupt_create(struct thread *self, struct cap *root, struct cap *budget, uint32_t line, uint32_t flags,
-                              handle_t *handle)
+status_t sys_interrupt_create(struct thread *self, struct cap *root, struct cap *budget,
+                              uint32_t line, uint32_t flags, handle_t *handle)
 {
     if (!interrupt_of(root->object)->root || (flags & ~IRQ_FLAGS) != 0)
         return STATUS_INVALID;
@@ -178,8 +184,8 @@ status_t sys_interrupt_create(struct thread *self, struct cap *root, struct cap 
     return interrupt_publish(self, interrupt, handle);
 }
 
-status_t sys_interrupt_create_msi(struct thread *self, struct cap *root, struct cap *budget, handle_t *handle, uint64_t *address,
-                                  uint32_t *data)
+status_t sys_interrupt_create_msi(struct thread *self, struct cap *root, struct cap *budget,
+                                  handle_t *handle, uint64_t *address, uint32_t *data)
 {
     if (!interrupt_of(root->object)->root)
         return STATUS_INVALID;

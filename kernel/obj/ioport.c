@@ -1,12 +1,14 @@
 /* Port ranges. Access is checked against the range of the capability's object; which ports exist is the architecture's. */
 #include <arch.h>
-#include <handlers.h>
 #include <device.h>
+#include <handlers.h>
 #include <obj_create.h>
 #include <thread.h>
 
 #define PORTS 65536u
-#define IOPORT_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | RIGHT_MANAGE)
+#define IOPORT_RIGHTS                                                                        \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
+     RIGHT_MANAGE)
 
 struct ioport {
     struct object object;
@@ -23,12 +25,14 @@ static status_t access_check(const struct ioport *ioport, uint32_t port, uint32_
     if (width != 1 && width != 2 && width != 4)
         return STATUS_INVALID;
     /* base + count is at most 65536, so nothing wraps. */
-    if (port < ioport->base || port >= ioport->base + ioport->count || width > ioport->base + ioport->count - port)
+    if (port < ioport->base || port >= ioport->base + ioport->count ||
+        width > ioport->base + ioport->count - port)
         return STATUS_RANGE;
     return STATUS_OK;
 }
 
-status_t sys_ioport_in(struct thread *self, struct cap *cap, uint32_t port, uint32_t width, uint32_t *value)
+status_t sys_ioport_in(struct thread *self, struct cap *cap, uint32_t port, uint32_t width,
+                       uint32_t *value)
 {
     (void)self;
     status_t status = access_check(ioport_of(cap->object), port, width);
@@ -36,7 +40,8 @@ status_t sys_ioport_in(struct thread *self, struct cap *cap, uint32_t port, uint
     return status_is_ok(status) ? arch_port_in(port, width, value) : status;
 }
 
-status_t sys_ioport_out(struct thread *self, struct cap *cap, uint32_t port, uint32_t width, uint32_t value)
+status_t sys_ioport_out(struct thread *self, struct cap *cap, uint32_t port, uint32_t width,
+                        uint32_t value)
 {
     (void)self;
     status_t status = access_check(ioport_of(cap->object), port, width);
@@ -54,13 +59,17 @@ static void ioport_free(struct object *object)
     object_release(object, sizeof(struct ioport));
 }
 
-static const struct object_ops ioport_ops = {.type = OBJECT_IOPORT, .destroy = ioport_destroy, .free = ioport_free};
+static const struct object_ops ioport_ops = {.type = OBJECT_IOPORT,
+                                             .destroy = ioport_destroy,
+                                             .free = ioport_free};
 
-status_t sys_ioport_slice(struct thread *self, struct cap *cap, struct cap *budget, uint32_t base, uint32_t count, handle_t *handle)
+status_t sys_ioport_slice(struct thread *self, struct cap *cap, struct cap *budget, uint32_t base,
+                          uint32_t count, handle_t *handle)
 {
     const struct ioport *whole = ioport_of(cap->object);
 
-    if (count == 0 || base < whole->base || count > whole->count || base - whole->base > whole->count - count)
+    if (count == 0 || base < whole->base || count > whole->count ||
+        base - whole->base > whole->count - count)
         return STATUS_RANGE;
     struct ioport *slice = object_allocate(budget, sizeof(*slice), &ioport_ops);
 

@@ -9,15 +9,16 @@
 #include <queue.h>
 #include <waiters.h>
 
-#define NOTIFICATION_RIGHTS \
-    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE)
+#define NOTIFICATION_RIGHTS                                                                    \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | \
+     RIGHT_MANAGE)
 
 struct notification {
     struct object object;
-    struct spinlock lock;                           /* source_lock */
+    struct spinlock lock; /* source_lock */
     bool dead GUARDED_BY(source_lock);
     uint64_t bits GUARDED_BY(source_lock);
-    struct list waiters GUARDED_BY(source_lock);    /* wait_data: the mask */
+    struct list waiters GUARDED_BY(source_lock); /* wait_data: the mask */
     struct event_source source GUARDED_BY(source_lock);
 };
 
@@ -28,7 +29,8 @@ static inline struct notification *notification_of(struct object *object)
 
 static bool notification_wait_cancel(struct thread *thread, uint64_t sequence);
 
-static const struct wait_class notification_wait_class = {.name = "notification", .cancel = notification_wait_cancel};
+static const struct wait_class notification_wait_class = {.name = "notification",
+                                                          .cancel = notification_wait_cancel};
 
 static bool notification_wait_cancel(struct thread *thread, uint64_t sequence)
 {
@@ -51,7 +53,7 @@ static uint64_t bits_take(struct notification *notification, uint64_t mask) REQU
 /* Give the bits that are set to whom they are for. */
 static void bits_deliver(struct notification *notification) REQUIRES(source_lock)
 {
-    list_for_each_safe(node, after, &notification->waiters) {
+    list_for_each_safe (node, after, &notification->waiters) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
         uint64_t taken = bits_take(notification, thread->wait_data);
 
@@ -81,7 +83,8 @@ status_t sys_notification_signal(struct thread *self, struct cap *cap, uint64_t 
     return STATUS_OK;
 }
 
-status_t sys_notification_wait(struct thread *self, struct cap *cap, uint64_t mask, uint64_t deadline_ns, uint64_t *bits)
+status_t sys_notification_wait(struct thread *self, struct cap *cap, uint64_t mask,
+                               uint64_t deadline_ns, uint64_t *bits)
 {
     struct notification *notification = notification_of(cap->object);
     status_t status = STATUS_OK;
@@ -98,7 +101,8 @@ status_t sys_notification_wait(struct thread *self, struct cap *cap, uint64_t ma
         else if (cap_is_dead(cap))
             status = STATUS_BAD_HANDLE;
         else
-            status = waiter_enqueue(self, &notification->waiters, &notification_wait_class, notification, deadline_ns);
+            status = waiter_enqueue(self, &notification->waiters, &notification_wait_class,
+                                    notification, deadline_ns);
     }
     source_lock_release(&notification->lock);
     return status;
@@ -115,14 +119,16 @@ status_t sys_notification_poll(struct thread *self, struct cap *cap, uint64_t ma
     return STATUS_OK;
 }
 
-status_t sys_notification_bind(struct thread *self, struct cap *cap, struct cap *queue_cap, uint64_t cookie)
+status_t sys_notification_bind(struct thread *self, struct cap *cap, struct cap *queue_cap,
+                               uint64_t cookie)
 {
     (void)self;
     struct notification *notification = notification_of(cap->object);
 
     source_lock_acquire(&notification->lock);
     status_t status = notification->dead ? STATUS_BAD_HANDLE
-                                         : event_source_bind(&notification->source, queue_of(queue_cap->object), cookie);
+                                         : event_source_bind(&notification->source,
+                                                             queue_of(queue_cap->object), cookie);
 
     if (status_is_ok(status) && notification->bits != 0)
         bits_deliver(notification);
@@ -170,7 +176,8 @@ static void notification_init(struct notification *notification) NO_THREAD_SAFET
 
 status_t sys_notification_create(struct thread *self, struct cap *budget, handle_t *handle)
 {
-    struct notification *notification = object_allocate(budget, sizeof(*notification), &notification_ops);
+    struct notification *notification =
+        object_allocate(budget, sizeof(*notification), &notification_ops);
 
     if (notification == NULL)
         return STATUS_NO_MEMORY;

@@ -24,10 +24,11 @@ status_t sys_system_clock(struct thread *self, uint64_t *now_ns)
     return STATUS_OK;
 }
 
-status_t sys_system_memory_stats(struct thread *self, struct cap *budget, struct memory_stats *stats)
+status_t sys_system_memory_stats(struct thread *self, struct cap *budget,
+                                 struct memory_stats *stats)
 {
     (void)self;
-    (void)budget;                                   /* the right to look is all that it stands for */
+    (void)budget; /* the right to look is all that it stands for */
     uint64_t image_bytes = boot_info.kernel_bytes + boot_info.archive_bytes;
 
     *stats = (struct memory_stats){

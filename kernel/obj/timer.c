@@ -15,12 +15,12 @@
 
 struct timer {
     struct object object;
-    struct spinlock lock;                           /* source_lock */
+    struct spinlock lock; /* source_lock */
     bool dead GUARDED_BY(source_lock);
     bool active GUARDED_BY(source_lock);
     uint64_t deadline_ns GUARDED_BY(source_lock);
     uint64_t period_ns GUARDED_BY(source_lock);
-    uint64_t missed GUARDED_BY(source_lock);        /* fired while not bound */
+    uint64_t missed GUARDED_BY(source_lock); /* fired while not bound */
     struct event_source source GUARDED_BY(source_lock);
     struct ktimer ktimer;
 };
@@ -67,7 +67,8 @@ static void timer_fire(struct ktimer *ktimer, uint64_t now_ns)
     source_lock_release(&timer->lock);
 }
 
-status_t sys_timer_set(struct thread *self, struct cap *cap, uint64_t deadline_ns, uint64_t period_ns)
+status_t sys_timer_set(struct thread *self, struct cap *cap, uint64_t deadline_ns,
+                       uint64_t period_ns)
 {
     (void)self;
     struct timer *timer = timer_of(cap->object);
@@ -102,13 +103,16 @@ status_t sys_timer_cancel(struct thread *self, struct cap *cap)
     return STATUS_OK;
 }
 
-status_t sys_timer_bind(struct thread *self, struct cap *cap, struct cap *queue_cap, uint64_t cookie)
+status_t sys_timer_bind(struct thread *self, struct cap *cap, struct cap *queue_cap,
+                        uint64_t cookie)
 {
     (void)self;
     struct timer *timer = timer_of(cap->object);
 
     source_lock_acquire(&timer->lock);
-    status_t status = timer->dead ? STATUS_BAD_HANDLE : event_source_bind(&timer->source, queue_of(queue_cap->object), cookie);
+    status_t status = timer->dead
+                          ? STATUS_BAD_HANDLE
+                          : event_source_bind(&timer->source, queue_of(queue_cap->object), cookie);
 
     if (status_is_ok(status) && timer->missed != 0) {
         timer_deliver(timer, timer->missed);
@@ -134,7 +138,9 @@ static void timer_free(struct object *object)
     object_release(object, sizeof(struct timer));
 }
 
-static const struct object_ops timer_ops = {.type = OBJECT_TIMER, .destroy = timer_destroy, .free = timer_free};
+static const struct object_ops timer_ops = {.type = OBJECT_TIMER,
+                                            .destroy = timer_destroy,
+                                            .free = timer_free};
 
 static void timer_init(struct timer *timer) NO_THREAD_SAFETY
 {

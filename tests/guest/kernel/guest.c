@@ -18,7 +18,7 @@ const struct init_info *info;
 struct child_start child_start;
 static int failures;
 static unsigned char stacks[STACKS][STACK_BYTES] __attribute__((aligned(16)));
-static uint32_t stack_uses[STACKS];                 /* atomic: 1 while a worker has it */
+static uint32_t stack_uses[STACKS]; /* atomic: 1 while a worker has it */
 
 /* ── Output ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -159,7 +159,8 @@ void worker_start(struct worker *worker, void (*run)(struct worker *), void *con
     OK(sys_thread_create(info->process, info->budget, &worker->thread));
     OK(sys_thread_set_buffer(worker->thread, worker->buffer_memory, 0));
     /* At a function's entry the stack is 8 off a multiple of 16, as after a call. */
-    OK(sys_thread_start(worker->thread, (uint64_t)worker_main, (uint64_t)&stacks[worker->stack][STACK_BYTES - 8], (uint64_t)worker, 0));
+    OK(sys_thread_start(worker->thread, (uint64_t)worker_main,
+                        (uint64_t)&stacks[worker->stack][STACK_BYTES - 8], (uint64_t)worker, 0));
 }
 
 void worker_drop(struct worker *worker)
@@ -207,12 +208,14 @@ static void segment_copy(const struct child *child, const struct program_header 
 {
     uint64_t start = segment->vaddr & ~(PAGE_SIZE - 1);
     uint64_t bytes = (segment->vaddr + segment->memsz - start + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-    uint32_t prot = MAP_READ | ((segment->flags & 2) != 0 ? MAP_WRITE : 0) | ((segment->flags & 1) != 0 ? MAP_EXECUTE : 0);
+    uint32_t prot = MAP_READ | ((segment->flags & 2) != 0 ? MAP_WRITE : 0) |
+                    ((segment->flags & 1) != 0 ? MAP_EXECUTE : 0);
     handle_t memory;
     uint64_t mapped;
 
     OK(sys_memory_create(child->budget, bytes, 0, &memory));
-    OK(sys_memory_write(memory, segment->vaddr - start, (const void *)segment->vaddr, segment->memsz));
+    OK(sys_memory_write(memory, segment->vaddr - start, (const void *)segment->vaddr,
+                        segment->memsz));
     /* Memory made here carries no right to execute unless the kernel gives it to its maker. */
     OK(sys_aspace_map(child->aspace, memory, start, 0, bytes, prot | MAP_FIXED, 0, &mapped));
     close_handle(memory);
@@ -220,7 +223,8 @@ static void segment_copy(const struct child *child, const struct program_header 
 
 void child_create(struct child *child, handle_t budget, const struct child_start *start)
 {
-    const struct program_header *segments = (const void *)((const char *)&__ehdr_start + __ehdr_start.phoff);
+    const struct program_header *segments =
+        (const void *)((const char *)&__ehdr_start + __ehdr_start.phoff);
     struct child_start kept = child_start;
     uint64_t mapped;
 
@@ -237,11 +241,14 @@ void child_create(struct child *child, handle_t budget, const struct child_start
     }
     child_start = kept;
     OK(sys_memory_create(child->budget, CHILD_STACK_BYTES, 0, &child->stack_memory));
-    OK(sys_aspace_map(child->aspace, child->stack_memory, 0, 0, CHILD_STACK_BYTES, MAP_READ | MAP_WRITE, 0, &mapped));
+    OK(sys_aspace_map(child->aspace, child->stack_memory, 0, 0, CHILD_STACK_BYTES,
+                      MAP_READ | MAP_WRITE, 0, &mapped));
     child->stack_top = mapped + CHILD_STACK_BYTES - 8;
     OK(sys_memory_create(child->budget, PAGE_SIZE, MEMORY_COMMIT, &child->buffer_memory));
-    OK(sys_aspace_map(child->aspace, child->buffer_memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &child->buffer));
-    OK(sys_aspace_map(info->aspace, child->buffer_memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &mapped));
+    OK(sys_aspace_map(child->aspace, child->buffer_memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
+                      &child->buffer));
+    OK(sys_aspace_map(info->aspace, child->buffer_memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
+                      &mapped));
     child->buffer_here = (struct ipc_buffer *)mapped;
     OK(sys_thread_set_buffer(child->thread, child->buffer_memory, 0));
 }
@@ -272,7 +279,8 @@ int64_t child_end(struct child *child)
 {
     struct process_info process = {0};
 
-    for (uint64_t end = in_ms(5000); now_ns() < end && process.state != PROCESS_STATE_DEAD; sleep_ms(1))
+    for (uint64_t end = in_ms(5000); now_ns() < end && process.state != PROCESS_STATE_DEAD;
+         sleep_ms(1))
         OK(sys_process_info(child->process, &process));
     OK(sys_process_kill(child->process, 0));
     close_handle(child->thread);
@@ -329,7 +337,8 @@ static void test_run(const struct test *test)
     }
     if (failures == 0) {
         failures++;
-        say("leak: %lld pages, %lld bytes of kernel memory", (long long)(after.pages - before.pages), (long long)(after.kmem - before.kmem));
+        say("leak: %lld pages, %lld bytes of kernel memory",
+            (long long)(after.pages - before.pages), (long long)(after.kmem - before.kmem));
     }
 }
 
@@ -339,7 +348,7 @@ void start_c(const struct init_info *given)
     int number = 0, failed = 0;
 
     info = given;
-    memset(stacks, 1, sizeof(stacks));              /* its pages are taken now, not by some test */
+    memset(stacks, 1, sizeof(stacks)); /* its pages are taken now, not by some test */
     for (const struct test *const *group = test_groups; *group != NULL; group++) {
         for (const struct test *test = *group; test->name != NULL; test++) {
             failures = 0;
@@ -349,11 +358,14 @@ void start_c(const struct init_info *given)
         }
     }
     print("1..%d\n", number);
-    print("\x1e" "EXIT %d\n", failed != 0);
+    print("\x1e"
+          "EXIT %d\n",
+          failed != 0);
     for (;;)
         status_ignore(sys_ioport_out(info->ioports, PORT_EXIT, 4, failed != 0));
 }
 
 #if defined(__x86_64__)
-__asm__(".globl _start\n_start:\n    xorl %ebp, %ebp\n    andq $-16, %rsp\n    call start_c\n    ud2\n");
+__asm__(
+    ".globl _start\n_start:\n    xorl %ebp, %ebp\n    andq $-16, %rsp\n    call start_c\n    ud2\n");
 #endif

@@ -24,10 +24,10 @@ void check_failed(const char *file, int line, const char *condition);
 void check_status_failed(const char *file, int line, const char *what, status_t got);
 
 #define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
-#define CHECK_STATUS(wanted, call) \
-    do { \
-        status_t status_ = (call); \
-        if (status_ != (wanted)) \
+#define CHECK_STATUS(wanted, call)                                   \
+    do {                                                             \
+        status_t status_ = (call);                                   \
+        if (status_ != (wanted))                                     \
             check_status_failed(__FILE__, __LINE__, #call, status_); \
     } while (0)
 #define OK(call) CHECK_STATUS(STATUS_OK, call)
@@ -59,8 +59,8 @@ struct worker {
     struct ipc_buffer *buffer;
     void (*run)(struct worker *self);
     void *context;
-    uint64_t value;                                 /* for the test */
-    uint32_t done;                                  /* futex: 1 when run() has returned */
+    uint64_t value; /* for the test */
+    uint32_t done;  /* futex: 1 when run() has returned */
     uint32_t stack;
 };
 
@@ -71,13 +71,13 @@ bool worker_join(struct worker *worker);
 /** Forget a worker that was killed or never ends by itself: close its handles. */
 void worker_drop(struct worker *worker);
 /** Wait until @condition holds; false after two seconds. */
-#define EVENTUALLY(condition) \
-    __extension__({ \
-        uint64_t end_ = in_ms(2000); \
-        bool holds_; \
+#define EVENTUALLY(condition)                              \
+    __extension__({                                        \
+        uint64_t end_ = in_ms(2000);                       \
+        bool holds_;                                       \
         while (!(holds_ = (condition)) && now_ns() < end_) \
-            sleep_ms(1); \
-        holds_; \
+            sleep_ms(1);                                   \
+        holds_;                                            \
     })
 
 /* ── Other processes ─────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -87,8 +87,8 @@ struct child {
     handle_t process, aspace, thread, budget;
     handle_t stack_memory;
     uint64_t stack_top;
-    uint64_t buffer;                                /* address of its message buffer there */
-    struct ipc_buffer *buffer_here;                 /* the same page in this process */
+    uint64_t buffer;                /* address of its message buffer there */
+    struct ipc_buffer *buffer_here; /* the same page in this process */
     handle_t buffer_memory;
 };
 

@@ -27,7 +27,8 @@ static void test_system_calls(void)
     CHECK(differ > 16);
     CHECK_STATUS(STATUS_RANGE, sys_system_random(a, 257));
     OK(sys_system_memory_stats(info->budget, &stats));
-    CHECK(stats.total_pages > stats.free_pages && stats.free_pages != 0 && stats.kmem_bytes != 0 && stats.image_pages != 0);
+    CHECK(stats.total_pages > stats.free_pages && stats.free_pages != 0 && stats.kmem_bytes != 0 &&
+          stats.image_pages != 0);
 }
 
 static void test_handle_bad_ones_are_refused(void)
@@ -39,7 +40,9 @@ static void test_handle_bad_ones_are_refused(void)
     CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(UINT64_MAX, 1));
     CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(handle ^ UINT64_C(1) << 40, 1));
     for (uint64_t guess = 0; guess < 2000; guess++)
-        CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal((guess * 0x9e3779b97f4a7c15 << 32) | (guess % 300), 1));
+        CHECK_STATUS(STATUS_BAD_HANDLE,
+                     sys_notification_signal((guess * 0x9e3779b97f4a7c15 << 32) | (guess % 300),
+                                             1));
     CHECK_STATUS(STATUS_WRONG_TYPE, sys_timer_cancel(handle));
     CHECK_STATUS(STATUS_WRONG_TYPE, sys_notification_signal(info->budget, 1));
     OK(sys_notification_signal(handle, 1));
@@ -161,14 +164,16 @@ static void wait_for_bit(struct worker *self)
 {
     uint64_t bits;
 
-    self->value = (uint64_t)status_code(sys_notification_wait(*(handle_t *)self->context, 1, DEADLINE_NEVER, &bits));
+    self->value = (uint64_t)status_code(
+        sys_notification_wait(*(handle_t *)self->context, 1, DEADLINE_NEVER, &bits));
 }
 
 static void wait_in_queue(struct worker *self)
 {
     struct event event;
 
-    self->value = (uint64_t)status_code(sys_queue_wait(*(handle_t *)self->context, DEADLINE_NEVER, &event));
+    self->value =
+        (uint64_t)status_code(sys_queue_wait(*(handle_t *)self->context, DEADLINE_NEVER, &event));
 }
 
 /* Who waits through a capability that is revoked, or on an object that ends, is told. */
@@ -276,7 +281,8 @@ static void test_budget_moves_quota(void)
     OK(sys_budget_create(info->budget, 100, 1 << 20, 10, &child));
     OK(sys_budget_info(info->budget, &during));
     OK(sys_budget_info(child, &child_info));
-    CHECK(during.pages_limit == before.pages_limit - 100 && child_info.pages_limit == 100 && child_info.priority_ceiling == 10);
+    CHECK(during.pages_limit == before.pages_limit - 100 && child_info.pages_limit == 100 &&
+          child_info.priority_ceiling == 10);
     CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_create(child, 101, 0, 1, &grandchild));
     OK(sys_budget_create(child, 60, 4096, 1, &grandchild));
     CHECK_STATUS(STATUS_BUSY, sys_budget_set(child, 50, 0));
@@ -285,7 +291,8 @@ static void test_budget_moves_quota(void)
     CHECK_STATUS(STATUS_DENIED, sys_budget_set(info->budget, 1, 1));
     close_handle(child);
     close_handle(grandchild);
-    CHECK(EVENTUALLY((status_is_ok(sys_budget_info(info->budget, &during)) && during.pages_limit == before.pages_limit &&
+    CHECK(EVENTUALLY((status_is_ok(sys_budget_info(info->budget, &during)) &&
+                      during.pages_limit == before.pages_limit &&
                       during.kmem_limit == before.kmem_limit)));
 }
 
@@ -320,11 +327,21 @@ static void test_budget_bounds_kernel_memory(void)
         status_t status = STATUS_OK;
 
         switch (count % 5) {
-        case 0: status = sys_queue_create(child, &made[count]); break;
-        case 1: status = sys_notification_create(child, &made[count]); break;
-        case 2: status = sys_timer_create(child, &made[count]); break;
-        case 3: status = sys_endpoint_create(child, &made[count]); break;
-        default: status = sys_memory_create(child, PAGE_SIZE, 0, &made[count]); break;
+        case 0:
+            status = sys_queue_create(child, &made[count]);
+            break;
+        case 1:
+            status = sys_notification_create(child, &made[count]);
+            break;
+        case 2:
+            status = sys_timer_create(child, &made[count]);
+            break;
+        case 3:
+            status = sys_endpoint_create(child, &made[count]);
+            break;
+        default:
+            status = sys_memory_create(child, PAGE_SIZE, 0, &made[count]);
+            break;
         }
         if (!status_is_ok(status)) {
             CHECK(status == STATUS_NO_MEMORY);

@@ -3,8 +3,16 @@
 
 #include <kstring.h>
 
-static const uint64_t bad_addresses[] = {0, 8, NOWHERE, KERNEL_ADDRESS, 0xffff800000000000, UINT64_C(0x00007ffffffff000), UINT64_C(1) << 47,
-                                         UINT64_C(0x8000000000000000), UINT64_MAX - 7, UINT64_MAX};
+static const uint64_t bad_addresses[] = {0,
+                                         8,
+                                         NOWHERE,
+                                         KERNEL_ADDRESS,
+                                         0xffff800000000000,
+                                         UINT64_C(0x00007ffffffff000),
+                                         UINT64_C(1) << 47,
+                                         UINT64_C(0x8000000000000000),
+                                         UINT64_MAX - 7,
+                                         UINT64_MAX};
 #define BAD_ADDRESSES (sizeof(bad_addresses) / sizeof(bad_addresses[0]))
 
 /* Every call that writes a structure or bytes for us, or reads them. */
@@ -38,15 +46,19 @@ static void test_hostile_pointers(void)
         CHECK_STATUS(STATUS_FAULT, sys_channel_receive(ends[1], bad, 64, &done, &caps));
         CHECK_STATUS(STATUS_FAULT, sys_dmaspace_map(space, memory, 0, PAGE_SIZE, bad, 8, &done));
         CHECK_STATUS(STATUS_FAULT, sys_aspace_query(info->aspace, 0, bad));
-        CHECK(!status_is_ok(sys_aspace_read(info->aspace, bad_addresses[i], &event, 8, &done)) || done == 0);
-        CHECK(!status_is_ok(sys_aspace_write(info->aspace, bad_addresses[i], &event, 8, &done)) || done == 0);
+        CHECK(!status_is_ok(sys_aspace_read(info->aspace, bad_addresses[i], &event, 8, &done)) ||
+              done == 0);
+        CHECK(!status_is_ok(sys_aspace_write(info->aspace, bad_addresses[i], &event, 8, &done)) ||
+              done == 0);
         CHECK(!status_is_ok(sys_aspace_load32(info->aspace, bad_addresses[i], &caps)));
         CHECK(!status_is_ok(sys_thread_futex_wait(bad_addresses[i], 0, 0)));
     }
     /* Lengths that wrap round. */
     CHECK_STATUS(STATUS_FAULT, sys_memory_write(memory, 0, (void *)(UINT64_MAX - 16), 64));
     CHECK(!status_is_ok(sys_memory_read(memory, 0, &event, UINT64_MAX)));
-    CHECK(!status_is_ok(sys_aspace_write(info->aspace, (uint64_t)&event, &event, UINT64_MAX - 4096, &done)) || done < UINT64_MAX / 2);
+    CHECK(!status_is_ok(
+              sys_aspace_write(info->aspace, (uint64_t)&event, &event, UINT64_MAX - 4096, &done)) ||
+          done < UINT64_MAX / 2);
     OK(sys_channel_receive(ends[1], &event, sizeof(event), &done, &caps));
     CHECK(done == 7 && memcmp(&event, "message", 7) == 0);
     close_handle(ends[0]);
@@ -63,7 +75,9 @@ static void test_hostile_write_to_code(void)
     uint64_t done = 0;
 
     CHECK_STATUS(STATUS_FAULT, sys_system_random((void *)(uint64_t)test_hostile_write_to_code, 16));
-    CHECK(!status_is_ok(sys_aspace_write(info->aspace, (uint64_t)test_hostile_write_to_code, &done, 8, &done)) || done == 0);
+    CHECK(!status_is_ok(sys_aspace_write(info->aspace, (uint64_t)test_hostile_write_to_code, &done,
+                                         8, &done)) ||
+          done == 0);
 }
 
 static void test_hostile_numbers(void)
@@ -77,7 +91,8 @@ static void test_hostile_numbers(void)
     CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(UINT64_MAX, results));
     CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(UINT64_C(1) << 32, results));
     /* A 32-bit argument with bits above it. */
-    CHECK_STATUS(STATUS_INVALID, syscall_raw4(SYS_BUDGET_CREATE, info->budget, 1, 1, UINT64_C(1) << 32, results));
+    CHECK_STATUS(STATUS_INVALID,
+                 syscall_raw4(SYS_BUDGET_CREATE, info->budget, 1, 1, UINT64_C(1) << 32, results));
 }
 
 static void child_touches(void)
@@ -101,20 +116,47 @@ static void child_privileged(void)
 {
 #if defined(__x86_64__)
     switch (child_start.values[0]) {
-    case 0: __asm__ volatile("cli"); break;
-    case 1: __asm__ volatile("hlt"); break;
-    case 2: __asm__ volatile("movq %%rax, %%cr3" : : "a"(0)); break;
-    case 3: __asm__ volatile("wrmsr" : : "a"(0), "c"(0xc0000080), "d"(0)); break;
-    case 4: __asm__ volatile("outb %%al, $0xf4" : : "a"(0)); break;
-    case 5: __asm__ volatile("ud2"); break;
-    case 6: __asm__ volatile("int3"); break;
-    case 7: __asm__ volatile("int $0x80"); break;
-    case 8: __asm__ volatile("divl %%ecx" : : "a"(1), "d"(0), "c"(0)); break;
-    case 9: __asm__ volatile("int $14"); break;
-    case 10: __asm__ volatile("sgdt (%%rsp)" : : : "memory"); break;
-    case 11: __asm__ volatile("movq %0, %%rsp\n\tpush %%rax" : : "r"(KERNEL_ADDRESS)); break;
-    case 12: __asm__ volatile("sysenter"); break;
-    default: break;
+    case 0:
+        __asm__ volatile("cli");
+        break;
+    case 1:
+        __asm__ volatile("hlt");
+        break;
+    case 2:
+        __asm__ volatile("movq %%rax, %%cr3" : : "a"(0));
+        break;
+    case 3:
+        __asm__ volatile("wrmsr" : : "a"(0), "c"(0xc0000080), "d"(0));
+        break;
+    case 4:
+        __asm__ volatile("outb %%al, $0xf4" : : "a"(0));
+        break;
+    case 5:
+        __asm__ volatile("ud2");
+        break;
+    case 6:
+        __asm__ volatile("int3");
+        break;
+    case 7:
+        __asm__ volatile("int $0x80");
+        break;
+    case 8:
+        __asm__ volatile("divl %%ecx" : : "a"(1), "d"(0), "c"(0));
+        break;
+    case 9:
+        __asm__ volatile("int $14");
+        break;
+    case 10:
+        __asm__ volatile("sgdt (%%rsp)" : : : "memory");
+        break;
+    case 11:
+        __asm__ volatile("movq %0, %%rsp\n\tpush %%rax" : : "r"(KERNEL_ADDRESS));
+        break;
+    case 12:
+        __asm__ volatile("sysenter");
+        break;
+    default:
+        break;
     }
 #endif
     child_exit(100);
@@ -137,9 +179,9 @@ static void test_hostile_accesses_end_the_process(void)
         CHECK(run_child(child_reads, bad_addresses[i]) < 0);
         CHECK(run_child(child_jumps, bad_addresses[i]) < 0);
     }
-    CHECK(run_child(child_touches, (uint64_t)child_touches) < 0);  /* code is not writable */
-    CHECK(run_child(child_jumps, (uint64_t)&child_start) < 0);     /* data is not executable */
-    CHECK(run_child(child_reads, (uint64_t)child_reads) >= -128);  /* code is readable */
+    CHECK(run_child(child_touches, (uint64_t)child_touches) < 0); /* code is not writable */
+    CHECK(run_child(child_jumps, (uint64_t)&child_start) < 0);    /* data is not executable */
+    CHECK(run_child(child_reads, (uint64_t)child_reads) >= -128); /* code is readable */
 }
 
 static void test_hostile_instructions_end_the_process(void)
@@ -197,10 +239,12 @@ static void child_breeds(void)
     handle_t thread;
     uint64_t count = 0;
 
-    while (status_is_ok(sys_thread_create(child_start.handles[0], child_start.handles[1], &thread))) {
+    while (
+        status_is_ok(sys_thread_create(child_start.handles[0], child_start.handles[1], &thread))) {
         count++;
         if (count < 20)
-            status_ignore(sys_thread_start(thread, (uint64_t)child_thread, (uint64_t)stack + 4000, 0, 0));
+            status_ignore(
+                sys_thread_start(thread, (uint64_t)child_thread, (uint64_t)stack + 4000, 0, 0));
     }
     __atomic_store_n(&child_start.values[1], count, __ATOMIC_SEQ_CST);
     for (;;)
@@ -219,7 +263,9 @@ static void test_hostile_breeder_is_killed(void)
     start.handles[0] = child_give(&child, child.process);
     start.handles[1] = child_give(&child, budget);
     child_run(&child, &start, child_breeds);
-    CHECK(EVENTUALLY(status_is_ok(sys_aspace_load32(child.aspace, (uint64_t)&child_start.values[1], &count)) && count != 0));
+    CHECK(EVENTUALLY(
+        status_is_ok(sys_aspace_load32(child.aspace, (uint64_t)&child_start.values[1], &count)) &&
+        count != 0));
     CHECK(count > 20);
     OK(sys_process_kill(child.process, 1));
     CHECK(child_end(&child) == 1);

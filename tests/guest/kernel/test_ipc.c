@@ -7,12 +7,12 @@ enum { LABEL_ADD = 1, LABEL_ECHO, LABEL_CAPS, LABEL_GRANT, LABEL_SAVE, LABEL_SLO
 
 struct server {
     handle_t endpoint, queue;
-    uint64_t token;                                 /* a saved reply */
-    uint64_t closed_badge;                          /* of the last CLOSED */
+    uint64_t token;        /* a saved reply */
+    uint64_t closed_badge; /* of the last CLOSED */
     uint64_t event_cookie;
     uint64_t last_badge;
     uint32_t calls;
-    handle_t received;                              /* capability of the last LABEL_CAPS */
+    handle_t received; /* capability of the last LABEL_CAPS */
     struct worker worker;
 };
 
@@ -32,12 +32,16 @@ static uint64_t serve_grants(const struct worker *self)
     uint64_t length = self->buffer->grant_lengths[0];
 
     while (done < length && done < sizeof(copy) &&
-           status_is_ok(sys_endpoint_reply_read(0, 0, done, copy + done, sizeof(copy) - done, &part)) && part != 0)
+           status_is_ok(
+               sys_endpoint_reply_read(0, 0, done, copy + done, sizeof(copy) - done, &part)) &&
+           part != 0)
         done += part;
     for (uint64_t i = 0; i < done; i++)
         copy[i] = (char)~copy[i];
     for (uint64_t written = 0; written < done; written += part) {
-        if (!status_is_ok(sys_endpoint_reply_write(0, 1, written, copy + written, done - written, &part)) || part == 0)
+        if (!status_is_ok(
+                sys_endpoint_reply_write(0, 1, written, copy + written, done - written, &part)) ||
+            part == 0)
             return written;
     }
     CHECK_STATUS(STATUS_DENIED, sys_endpoint_reply_write(0, 0, 0, copy, 1, &part));
@@ -57,12 +61,15 @@ static bool serve_call(struct server *server, struct worker *self, struct ipc_re
     regs->info = 0;
     switch ((uint32_t)message) {
     case LABEL_ADD:
-        regs->words[0] = regs->words[0] + regs->words[1] + regs->words[2] + regs->words[3] + regs->words[4] + regs->words[5];
+        regs->words[0] = regs->words[0] + regs->words[1] + regs->words[2] + regs->words[3] +
+                         regs->words[4] + regs->words[5];
         return true;
     case LABEL_ECHO:
         for (uint64_t i = 0; i < (message >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK); i++)
             self->buffer->data[i] ^= 0xff;
-        regs->info = message_info(LABEL_ECHO, (uint32_t)(message >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK), 0, 0);
+        regs->info =
+            message_info(LABEL_ECHO,
+                         (uint32_t)(message >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK), 0, 0);
         return true;
     case LABEL_CAPS:
         server->received = message_caps(message) != 0 ? self->buffer->received[0] : 0;
@@ -88,7 +95,9 @@ static bool serve_call(struct server *server, struct worker *self, struct ipc_re
 static void serve(struct worker *self)
 {
     struct server *server = self->context;
-    struct ipc_regs regs = {.target = server->endpoint, .deadline = DEADLINE_NEVER, .queue = server->queue};
+    struct ipc_regs regs = {.target = server->endpoint,
+                            .deadline = DEADLINE_NEVER,
+                            .queue = server->queue};
     status_t status = ipc_raw_receive(&regs);
 
     self->buffer->accept = 1;
@@ -153,22 +162,28 @@ static void test_ipc_words_and_data(void)
 
     server_start(&server);
     for (uint64_t i = 0; i < 200; i++) {
-        regs = (struct ipc_regs){.target = server.endpoint, .info = LABEL_ADD, .words = {i, 2, 3, 4, 5, 6}, .deadline = DEADLINE_NEVER};
+        regs = (struct ipc_regs){.target = server.endpoint,
+                                 .info = LABEL_ADD,
+                                 .words = {i, 2, 3, 4, 5, 6},
+                                 .deadline = DEADLINE_NEVER};
         OK(ipc_raw_call(&regs));
         CHECK(regs.words[0] == i + 20 && (uint32_t)regs.info == 0);
     }
     for (unsigned bytes = 1; bytes <= IPC_DATA_MAX; bytes += 307) {
         memset(my_buffer()->data, 0x5a, bytes);
-        regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_ECHO, bytes, 0, 0), .deadline = DEADLINE_NEVER};
+        regs = (struct ipc_regs){.target = server.endpoint,
+                                 .info = message_info(LABEL_ECHO, bytes, 0, 0),
+                                 .deadline = DEADLINE_NEVER};
         OK(ipc_raw_call(&regs));
         CHECK(my_buffer()->data[0] == 0xa5 && my_buffer()->data[bytes - 1] == 0xa5);
         CHECK(regs.info == message_info(LABEL_ECHO, bytes, 0, 0));
     }
     CHECK(server.last_badge == 0);
-    CHECK_STATUS(STATUS_INVALID, (regs = (struct ipc_regs){.target = server.endpoint,
-                                                           .info = message_info(LABEL_ECHO, IPC_DATA_MAX + 1, 0, 0),
-                                                           .deadline = DEADLINE_NEVER},
-                                  ipc_raw_call(&regs)));
+    CHECK_STATUS(STATUS_INVALID,
+                 (regs = (struct ipc_regs){.target = server.endpoint,
+                                           .info = message_info(LABEL_ECHO, IPC_DATA_MAX + 1, 0, 0),
+                                           .deadline = DEADLINE_NEVER},
+                  ipc_raw_call(&regs)));
     CHECK_STATUS(STATUS_BAD_HANDLE, call(12345, LABEL_ADD, &regs));
     CHECK_STATUS(STATUS_WRONG_TYPE, call(server.queue, LABEL_ADD, &regs));
     handle_t weak = with_rights(server.endpoint, RIGHT_RECEIVE);
@@ -190,7 +205,9 @@ static void test_ipc_carries_capabilities(void)
     my_buffer()->caps[0] = (struct cap_out){sent, 0, RIGHT_CALL, CAP_TRANSFER_DERIVE};
     my_buffer()->accept = 1;
     OK(call(server.endpoint, 0, &regs));
-    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_CAPS, 0, 1, 0), .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = server.endpoint,
+                             .info = message_info(LABEL_CAPS, 0, 1, 0),
+                             .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(message_caps(regs.info) == 1 && server.received != 0);
     got = my_buffer()->received[0];
@@ -204,14 +221,20 @@ static void test_ipc_carries_capabilities(void)
     /* Nobody announces a slot: the capability of the reply does not land anywhere. */
     my_buffer()->accept = 0;
     my_buffer()->received[0] = 0;
-    regs = (struct ipc_regs){.target = server.endpoint, .info = LABEL_CAPS, .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = server.endpoint,
+                             .info = LABEL_CAPS,
+                             .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(message_caps(regs.info) == 0 && my_buffer()->received[0] == 0);
     my_buffer()->caps[0] = (struct cap_out){sent, 0, RIGHT_SPEND, CAP_TRANSFER_COPY};
-    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_CAPS, 0, 1, 0), .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = server.endpoint,
+                             .info = message_info(LABEL_CAPS, 0, 1, 0),
+                             .deadline = DEADLINE_NEVER};
     CHECK_STATUS(STATUS_DENIED, ipc_raw_call(&regs));
     my_buffer()->caps[0].handle = 99;
-    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_CAPS, 0, 1, 0), .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = server.endpoint,
+                             .info = message_info(LABEL_CAPS, 0, 1, 0),
+                             .deadline = DEADLINE_NEVER};
     CHECK_STATUS(STATUS_BAD_HANDLE, ipc_raw_call(&regs));
     close_handle(sent);
     server_stop(&server);
@@ -230,7 +253,9 @@ static void test_ipc_grants_are_read_and_written(void)
         area[i] = (char)(i * 31);
     my_buffer()->grants[0] = (struct grant){(uint64_t)area, BYTES, RIGHT_READ, 0};
     my_buffer()->grants[1] = (struct grant){(uint64_t)area + BYTES, BYTES, RIGHT_WRITE, 0};
-    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_GRANT, 0, 0, 2), .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = server.endpoint,
+                             .info = message_info(LABEL_GRANT, 0, 0, 2),
+                             .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(regs.words[0] == BYTES);
     unsigned wrong = 0;
@@ -240,11 +265,15 @@ static void test_ipc_grants_are_read_and_written(void)
     CHECK(wrong == 0);
     /* The second half of the target is not mapped: as far as it goes. */
     unmap(area + BYTES + BYTES / 2, BYTES / 2);
-    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_GRANT, 0, 0, 2), .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = server.endpoint,
+                             .info = message_info(LABEL_GRANT, 0, 0, 2),
+                             .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(regs.words[0] == BYTES / 2);
     my_buffer()->grants[0] = (struct grant){KERNEL_ADDRESS, 4096, RIGHT_READ, 0};
-    regs = (struct ipc_regs){.target = server.endpoint, .info = message_info(LABEL_GRANT, 0, 0, 2), .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = server.endpoint,
+                             .info = message_info(LABEL_GRANT, 0, 0, 2),
+                             .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(regs.words[0] == 0);
     server_stop(&server);
@@ -309,7 +338,9 @@ static void test_ipc_deadline_and_nowait(void)
     regs = (struct ipc_regs){.target = nobody, .info = LABEL_ADD, .deadline = begin + 5 * MS};
     CHECK_STATUS(STATUS_TIMED_OUT, ipc_raw_call(&regs));
     CHECK(now_ns() >= begin + 5 * MS);
-    regs = (struct ipc_regs){.target = nobody, .info = LABEL_ADD | UINT64_C(1) << IPC_INFO_NOWAIT_SHIFT, .deadline = DEADLINE_NEVER};
+    regs = (struct ipc_regs){.target = nobody,
+                             .info = LABEL_ADD | UINT64_C(1) << IPC_INFO_NOWAIT_SHIFT,
+                             .deadline = DEADLINE_NEVER};
     CHECK_STATUS(STATUS_BUSY, ipc_raw_call(&regs));
     regs = (struct ipc_regs){.target = nobody, .deadline = in_ms(3)};
     CHECK_STATUS(STATUS_TIMED_OUT, ipc_raw_receive(&regs));
@@ -342,12 +373,12 @@ static void test_ipc_saved_replies(void)
     server_start(&server);
     worker_start(&caller, save_caller, &server.endpoint);
     CHECK(EVENTUALLY(__atomic_load_n(&server.token, __ATOMIC_SEQ_CST) != 0));
-    OK(call(server.endpoint, LABEL_ADD, &regs));    /* the server is free meanwhile */
+    OK(call(server.endpoint, LABEL_ADD, &regs)); /* the server is free meanwhile */
     CHECK(caller.done == 0);
     regs = (struct ipc_regs){.target = server.token + 1, .words = {1}};
     CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
     regs = (struct ipc_regs){.target = server.token, .words = {4711}};
-    OK(ipc_raw_reply(&regs));                       /* from another thread than the one that saved it */
+    OK(ipc_raw_reply(&regs)); /* from another thread than the one that saved it */
     CHECK(worker_join(&caller) && caller.value == 4711);
     regs = (struct ipc_regs){.target = server.token, .words = {1}};
     CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
@@ -440,7 +471,10 @@ static void load_caller(struct worker *self)
     struct ipc_regs regs;
 
     for (uint32_t i = 0; i < load->calls; i++) {
-        regs = (struct ipc_regs){.target = load->endpoint, .info = LABEL_ADD, .words = {i, i}, .deadline = in_ms(10000)};
+        regs = (struct ipc_regs){.target = load->endpoint,
+                                 .info = LABEL_ADD,
+                                 .words = {i, i},
+                                 .deadline = in_ms(10000)};
         if (!status_is_ok(ipc_raw_call(&regs)) || regs.words[0] != 2u * i)
             return;
         self->value++;
@@ -512,7 +546,10 @@ static void test_ipc_between_processes(void)
     start.handles[0] = child_give(&child, endpoint);
     child_run(&child, &start, child_server);
     for (uint64_t i = 0; i < 300; i++) {
-        regs = (struct ipc_regs){.target = endpoint, .info = LABEL_ADD, .words = {i}, .deadline = in_ms(5000)};
+        regs = (struct ipc_regs){.target = endpoint,
+                                 .info = LABEL_ADD,
+                                 .words = {i},
+                                 .deadline = in_ms(5000)};
         OK(ipc_raw_call(&regs));
         CHECK(regs.words[0] == 2 * i + 1);
     }
@@ -543,7 +580,9 @@ static void test_ipc_server_process_killed(void)
 /* In the child: calls and never gets an answer. */
 static void child_caller(void)
 {
-    struct ipc_regs regs = {.target = child_start.handles[0], .info = LABEL_SAVE, .deadline = DEADLINE_NEVER};
+    struct ipc_regs regs = {.target = child_start.handles[0],
+                            .info = LABEL_SAVE,
+                            .deadline = DEADLINE_NEVER};
 
     child_exit(status_code(ipc_raw_call(&regs)));
 }

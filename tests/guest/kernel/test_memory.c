@@ -86,12 +86,14 @@ static void test_memory_clones_are_copies(void)
     word_to(second, PAGE_SIZE, 22);
     word_to(third, 3 * PAGE_SIZE, 33);
     CHECK(word_of(first, 0) == 11 && word_of(second, 0) == 1 && word_of(third, 0) == 1);
-    CHECK(word_of(first, PAGE_SIZE) == 2 && word_of(second, PAGE_SIZE) == 22 && word_of(third, PAGE_SIZE) == 2);
+    CHECK(word_of(first, PAGE_SIZE) == 2 && word_of(second, PAGE_SIZE) == 22 &&
+          word_of(third, PAGE_SIZE) == 2);
     CHECK(word_of(first, 3 * PAGE_SIZE) == 0 && word_of(third, 3 * PAGE_SIZE) == 33);
     CHECK(word_of(part, 0) == 2);
     close_handle(first);
     CHECK(word_of(second, 0) == 1 && word_of(part, 0) == 2);
-    CHECK_STATUS(STATUS_RANGE, sys_memory_clone(second, info->budget, 3 * PAGE_SIZE, 2 * PAGE_SIZE, &first));
+    CHECK_STATUS(STATUS_RANGE,
+                 sys_memory_clone(second, info->budget, 3 * PAGE_SIZE, 2 * PAGE_SIZE, &first));
     close_handle(second);
     close_handle(third);
     close_handle(part);
@@ -144,11 +146,16 @@ static void test_memory_contiguous_for_dma(void)
     OK(sys_dmaspace_create(info->dma, info->budget, &space));
     OK(sys_dmaspace_map(space, memory, 0, 5 * PAGE_SIZE, addresses, sizeof(addresses), &mapping));
     for (unsigned i = 0; i < 5; i++)
-        CHECK(addresses[i] == addresses[0] + i * PAGE_SIZE && addresses[i] < UINT64_C(1) << 32 && addresses[i] % PAGE_SIZE == 0);
-    CHECK_STATUS(STATUS_RANGE, sys_dmaspace_map(space, memory, PAGE_SIZE, 5 * PAGE_SIZE, addresses, sizeof(addresses), &mapping));
-    CHECK_STATUS(STATUS_RANGE, sys_dmaspace_map(space, memory, 0, 2 * PAGE_SIZE, addresses, 8, &mapping));
-    CHECK_STATUS(STATUS_INVALID, sys_dmaspace_map(space, memory, 1, PAGE_SIZE, addresses, 8, &mapping));
-    CHECK_STATUS(STATUS_FAULT, sys_dmaspace_map(space, memory, 0, PAGE_SIZE, (void *)8, 8, &mapping));
+        CHECK(addresses[i] == addresses[0] + i * PAGE_SIZE && addresses[i] < UINT64_C(1) << 32 &&
+              addresses[i] % PAGE_SIZE == 0);
+    CHECK_STATUS(STATUS_RANGE, sys_dmaspace_map(space, memory, PAGE_SIZE, 5 * PAGE_SIZE, addresses,
+                                                sizeof(addresses), &mapping));
+    CHECK_STATUS(STATUS_RANGE,
+                 sys_dmaspace_map(space, memory, 0, 2 * PAGE_SIZE, addresses, 8, &mapping));
+    CHECK_STATUS(STATUS_INVALID,
+                 sys_dmaspace_map(space, memory, 1, PAGE_SIZE, addresses, 8, &mapping));
+    CHECK_STATUS(STATUS_FAULT,
+                 sys_dmaspace_map(space, memory, 0, PAGE_SIZE, (void *)8, 8, &mapping));
     OK(sys_dmaspace_unmap(space, mapping));
     CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, mapping));
     CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, 0));
@@ -159,7 +166,8 @@ static void test_memory_contiguous_for_dma(void)
 /* Pinned pages stay while the Memory is revoked or closed; the space's end lets them go (the leak check sees that). */
 static void test_dmaspace_pins_and_severs(void)
 {
-    handle_t memory = memory_new(8, 0), space, derived = with_rights(memory, RIGHT_READ | RIGHT_WRITE);
+    handle_t memory = memory_new(8, 0), space,
+             derived = with_rights(memory, RIGHT_READ | RIGHT_WRITE);
     uint64_t addresses[8], again[8], first, second;
 
     OK(sys_dmaspace_create(info->dma, info->budget, &space));
@@ -185,12 +193,16 @@ static void test_memory_physical_windows(void)
     unmap((void *)address, PAGE_SIZE);
     CHECK_STATUS(STATUS_RANGE, sys_memory_slice(slice, info->budget, 0, 2 * PAGE_SIZE, &slice));
     close_handle(slice);
-    CHECK(!status_is_ok(sys_memory_slice(info->physical, info->budget, 0x2000000, PAGE_SIZE, &slice)));
-    CHECK(!status_is_ok(sys_memory_slice(info->physical, info->budget, 0, UINT64_C(1) << 33, &slice)));
-    CHECK_STATUS(STATUS_RANGE, sys_memory_slice(info->physical, info->budget, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, &slice));
+    CHECK(!status_is_ok(
+        sys_memory_slice(info->physical, info->budget, 0x2000000, PAGE_SIZE, &slice)));
+    CHECK(!status_is_ok(
+        sys_memory_slice(info->physical, info->budget, 0, UINT64_C(1) << 33, &slice)));
+    CHECK_STATUS(STATUS_RANGE, sys_memory_slice(info->physical, info->budget,
+                                                UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, &slice));
     handle_t anonymous = memory_new(1, 0);
 
-    CHECK_STATUS(STATUS_WRONG_TYPE, sys_memory_slice(anonymous, info->budget, 0, PAGE_SIZE, &slice));
+    CHECK_STATUS(STATUS_WRONG_TYPE,
+                 sys_memory_slice(anonymous, info->budget, 0, PAGE_SIZE, &slice));
     close_handle(anonymous);
 }
 
@@ -224,20 +236,28 @@ static void test_aspace_maps_and_unmaps(void)
 
     words[512] = 9;
     CHECK(word_of(memory, PAGE_SIZE) == 9);
-    CHECK_STATUS(STATUS_EXISTS, sys_aspace_map(info->aspace, memory, address + PAGE_SIZE, 0, PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
-    CHECK_STATUS(STATUS_RANGE, sys_aspace_map(info->aspace, memory, 0, PAGE_SIZE, 4 * PAGE_SIZE, MAP_READ, 0, &other));
-    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, 0, 1, PAGE_SIZE, MAP_READ, 0, &other));
-    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, 0, 0, 0, MAP_READ, 0, &other));
-    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, 0xffff800000000000, 0, PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
-    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, UINT64_MAX - PAGE_SIZE + 1, 0, PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
+    CHECK_STATUS(STATUS_EXISTS, sys_aspace_map(info->aspace, memory, address + PAGE_SIZE, 0,
+                                               PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
+    CHECK_STATUS(STATUS_RANGE, sys_aspace_map(info->aspace, memory, 0, PAGE_SIZE, 4 * PAGE_SIZE,
+                                              MAP_READ, 0, &other));
+    CHECK_STATUS(STATUS_INVALID,
+                 sys_aspace_map(info->aspace, memory, 0, 1, PAGE_SIZE, MAP_READ, 0, &other));
+    CHECK_STATUS(STATUS_INVALID,
+                 sys_aspace_map(info->aspace, memory, 0, 0, 0, MAP_READ, 0, &other));
+    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, 0xffff800000000000, 0,
+                                                PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
+    CHECK_STATUS(STATUS_INVALID, sys_aspace_map(info->aspace, memory, UINT64_MAX - PAGE_SIZE + 1, 0,
+                                                PAGE_SIZE, MAP_READ | MAP_FIXED, 0, &other));
     OK(sys_aspace_query(info->aspace, address, &mapping));
-    CHECK(mapping.start == address && mapping.length == 4 * PAGE_SIZE && mapping.prot == (MAP_READ | MAP_WRITE));
+    CHECK(mapping.start == address && mapping.length == 4 * PAGE_SIZE &&
+          mapping.prot == (MAP_READ | MAP_WRITE));
     OK(sys_aspace_unmap(info->aspace, address + PAGE_SIZE, PAGE_SIZE));
     words[0] = 1;
     words[1024] = 2;
     OK(sys_aspace_query(info->aspace, address + PAGE_SIZE, &mapping));
     CHECK(mapping.start == address + 2 * PAGE_SIZE && mapping.offset == 2 * PAGE_SIZE);
-    OK(sys_aspace_map(info->aspace, memory, address + PAGE_SIZE, 3 * PAGE_SIZE, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_FIXED, 5, &other));
+    OK(sys_aspace_map(info->aspace, memory, address + PAGE_SIZE, 3 * PAGE_SIZE, PAGE_SIZE,
+                      MAP_READ | MAP_WRITE | MAP_FIXED, 5, &other));
     words[512] = 10;
     CHECK(words[1536] == 10 && word_of(memory, PAGE_SIZE) == 9);
     OK(sys_aspace_unmap(info->aspace, address, 4 * PAGE_SIZE));
@@ -250,14 +270,19 @@ static void test_aspace_never_writable_and_executable(void)
     handle_t readable = with_rights(memory, RIGHT_READ);
     uint64_t address;
 
-    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_EXECUTE, 0, &address));
-    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
-    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE, MAP_READ | MAP_EXECUTE, 0, &address));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, memory, 0, 0, PAGE_SIZE,
+                                               MAP_READ | MAP_WRITE | MAP_EXECUTE, 0, &address));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE,
+                                               MAP_READ | MAP_WRITE, 0, &address));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE,
+                                               MAP_READ | MAP_EXECUTE, 0, &address));
     OK(sys_aspace_map(info->aspace, readable, 0, 0, PAGE_SIZE, MAP_READ, 0, &address));
-    CHECK_STATUS(STATUS_DENIED, sys_aspace_protect(info->aspace, address, PAGE_SIZE, MAP_READ | MAP_WRITE));
+    CHECK_STATUS(STATUS_DENIED,
+                 sys_aspace_protect(info->aspace, address, PAGE_SIZE, MAP_READ | MAP_WRITE));
     unmap((void *)address, PAGE_SIZE);
     OK(sys_aspace_map(info->aspace, memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
-    CHECK_STATUS(STATUS_DENIED, sys_aspace_protect(info->aspace, address, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_EXECUTE));
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_protect(info->aspace, address, PAGE_SIZE,
+                                                   MAP_READ | MAP_WRITE | MAP_EXECUTE));
     unmap((void *)address, PAGE_SIZE);
     close_handle(readable);
     close_handle(memory);
@@ -267,7 +292,8 @@ static void test_aspace_never_writable_and_executable(void)
 static void test_aspace_executes_code(void)
 {
 #if defined(__x86_64__)
-    static const unsigned char code[] = {0xb8, 0x2a, 0x00, 0x00, 0x00, 0xc3}; /* mov $42, %eax; ret */
+    static const unsigned char code[] = {0xb8, 0x2a, 0x00,
+                                         0x00, 0x00, 0xc3}; /* mov $42, %eax; ret */
     handle_t memory = memory_new(1, 0);
     uint64_t address;
 
@@ -319,7 +345,8 @@ static void test_aspace_mapping_is_revoked(void)
     *(volatile char *)address = 1;
     OK(sys_cap_revoke(memory));
     CHECK_STATUS(STATUS_FAULT, sys_memory_read(memory, 0, (void *)address, 1));
-    CHECK(!status_is_ok(sys_aspace_query(info->aspace, address, &mapping)) || mapping.start != address);
+    CHECK(!status_is_ok(sys_aspace_query(info->aspace, address, &mapping)) ||
+          mapping.start != address);
     OK(sys_memory_read(memory, 0, &byte, 1));
     CHECK(byte == 1);
     close_handle(memory);
@@ -339,7 +366,8 @@ static void test_aspace_protect_changes_access(void)
     OK(sys_aspace_protect(info->aspace, (uint64_t)page, 4 * PAGE_SIZE, MAP_READ | MAP_WRITE));
     page[PAGE_SIZE] = 4;
     unmap(page, 4 * PAGE_SIZE);
-    CHECK_STATUS(STATUS_NOT_FOUND, sys_aspace_protect(info->aspace, (uint64_t)page, PAGE_SIZE, MAP_READ));
+    CHECK_STATUS(STATUS_NOT_FOUND,
+                 sys_aspace_protect(info->aspace, (uint64_t)page, PAGE_SIZE, MAP_READ));
     close_handle(memory);
 }
 
@@ -377,7 +405,7 @@ static void pager_run(struct worker *self)
 
     while (status_is_ok(sys_queue_wait(paged->queue, in_ms(3000), &event))) {
         if (event.kind != EVENT_PAGER)
-            break;                                  /* the test ends us by a notification */
+            break; /* the test ends us by a notification */
         while (status_is_ok(sys_memory_pager_next(paged->memory, &offset, &bytes, &kind))) {
             handle_t source = memory_new(bytes / PAGE_SIZE, 0);
 
@@ -407,8 +435,9 @@ static void test_pager_supplies_pages(void)
     worker_start(&pager, pager_run, &paged);
     volatile uint64_t *words = (volatile uint64_t *)map(paged.memory, 16, MAP_READ | MAP_WRITE);
 
-    CHECK(words[512] == PAGE_SIZE + 1);             /* by a fault */
-    CHECK(word_of(paged.memory, 5 * PAGE_SIZE) == 5 * PAGE_SIZE + 1); /* by a system call that restarts */
+    CHECK(words[512] == PAGE_SIZE + 1); /* by a fault */
+    CHECK(word_of(paged.memory, 5 * PAGE_SIZE) ==
+          5 * PAGE_SIZE + 1); /* by a system call that restarts */
     words[512] = 99;
     CHECK(word_of(paged.memory, PAGE_SIZE) == 99);
     OK(sys_memory_read(paged.memory, 0, &word, 8));

@@ -54,7 +54,7 @@ static void test_queue_coalesces_and_keeps_order(void)
 
 struct take {
     handle_t queue;
-    uint32_t taken;                                 /* atomic */
+    uint32_t taken; /* atomic */
 };
 
 static void take_events(struct worker *self)
@@ -117,8 +117,8 @@ static bool receives(handle_t end, const char *text)
     uint64_t bytes;
     uint32_t caps;
 
-    return status_is_ok(sys_channel_receive(end, buffer, sizeof(buffer), &bytes, &caps)) && bytes == strlen(text) &&
-           memcmp(buffer, text, bytes) == 0;
+    return status_is_ok(sys_channel_receive(end, buffer, sizeof(buffer), &bytes, &caps)) &&
+           bytes == strlen(text) && memcmp(buffer, text, bytes) == 0;
 }
 
 static void test_channel_carries_messages(void)
@@ -136,7 +136,8 @@ static void test_channel_carries_messages(void)
         OK(sys_channel_send(ends.right, "back", 4, 0));
         CHECK_STATUS(STATUS_RANGE, sys_channel_receive(ends.right, buffer, 2, &bytes, &caps));
         CHECK_STATUS(STATUS_FAULT, sys_channel_receive(ends.right, (void *)8, 16, &bytes, &caps));
-        CHECK(receives(ends.right, "one") && receives(ends.right, "") && receives(ends.right, "three"));
+        CHECK(receives(ends.right, "one") && receives(ends.right, "") &&
+              receives(ends.right, "three"));
         CHECK_STATUS(STATUS_BUSY, sys_channel_receive(ends.right, buffer, 16, &bytes, &caps));
         CHECK(receives(ends.left, "back"));
     }
@@ -308,7 +309,8 @@ static void test_timer_fires_once_and_periodically(void)
 
     OK(sys_timer_set(timer, begin + 3 * MS, 0));
     OK(sys_queue_wait(queue, DEADLINE_NEVER, &event));
-    CHECK(event.kind == EVENT_TIMER && event.cookie == 4 && event.data == 1 && now_ns() >= begin + 3 * MS);
+    CHECK(event.kind == EVENT_TIMER && event.cookie == 4 && event.data == 1 &&
+          now_ns() >= begin + 3 * MS);
     CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(4), &event));
     OK(sys_timer_set(timer, in_ms(1), MS));
     uint64_t fired = 0;
@@ -322,7 +324,7 @@ static void test_timer_fires_once_and_periodically(void)
     status_ignore(sys_queue_wait(queue, 0, &event));
     CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(4), &event));
     OK(sys_timer_set(timer, in_ms(500), 0));
-    close_handle(timer);                            /* while it is set */
+    close_handle(timer); /* while it is set */
     close_handle(queue);
 }
 
@@ -332,7 +334,7 @@ static void test_timer_in_the_past_fires_now(void)
     struct event event;
 
     OK(sys_timer_create(info->budget, &timer));
-    OK(sys_timer_set(timer, 1, 0));                 /* fires before it is bound: not lost */
+    OK(sys_timer_set(timer, 1, 0)); /* fires before it is bound: not lost */
     sleep_ms(2);
     OK(sys_timer_bind(timer, queue, 1));
     OK(sys_queue_wait(queue, in_ms(1000), &event));
@@ -352,7 +354,8 @@ static uint32_t counter_lock, counter;
 
 static void wait_on_futex(struct worker *self)
 {
-    self->value = (uint64_t)status_code(sys_thread_futex_wait((uint64_t)&futex_word, 0, in_ms(3000)));
+    self->value =
+        (uint64_t)status_code(sys_thread_futex_wait((uint64_t)&futex_word, 0, in_ms(3000)));
 }
 
 static void test_futex_waits_and_wakes(void)
@@ -383,7 +386,8 @@ static void lock_take(void)
 {
     uint32_t state = 0;
 
-    if (__atomic_compare_exchange_n(&counter_lock, &state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (__atomic_compare_exchange_n(&counter_lock, &state, 1, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_RELAXED))
         return;
     while (__atomic_exchange_n(&counter_lock, 2, __ATOMIC_ACQUIRE) != 0)
         status_ignore(sys_thread_futex_wait((uint64_t)&counter_lock, 2, in_ms(3000)));
@@ -431,8 +435,10 @@ static void test_interrupt_objects(void)
     uint64_t address;
     uint32_t data;
 
-    CHECK_STATUS(STATUS_INVALID, sys_interrupt_create(info->interrupts, info->budget, 100000, 0, &line));
-    CHECK_STATUS(STATUS_INVALID, sys_interrupt_create(info->interrupts, info->budget, 4, 0xff, &line));
+    CHECK_STATUS(STATUS_INVALID,
+                 sys_interrupt_create(info->interrupts, info->budget, 100000, 0, &line));
+    CHECK_STATUS(STATUS_INVALID,
+                 sys_interrupt_create(info->interrupts, info->budget, 4, 0xff, &line));
     CHECK_STATUS(STATUS_WRONG_TYPE, sys_interrupt_ack(info->interrupts));
     CHECK_STATUS(STATUS_WRONG_TYPE, sys_interrupt_bind(info->interrupts, queue, 1));
     OK(sys_interrupt_create(info->interrupts, info->budget, 9, 1, &line));
@@ -447,7 +453,7 @@ static void test_interrupt_objects(void)
 
     OK(sys_interrupt_bind(weak, queue, 2));
     OK(sys_cap_revoke(line));
-    OK(sys_interrupt_bind(line, queue, 3));         /* the revoked binding is undone */
+    OK(sys_interrupt_bind(line, queue, 3)); /* the revoked binding is undone */
     close_handle(line);
     OK(sys_interrupt_create_msi(info->interrupts, info->budget, &message, &address, &data));
     CHECK(address != 0);
@@ -478,7 +484,8 @@ static void test_interrupt_is_delivered_and_masked(void)
     for (unsigned i = 0; i < 5; i++) {
         OK(sys_queue_wait(queue, in_ms(1000), &event));
         CHECK(event.kind == EVENT_INTERRUPT && event.cookie == 6 && event.data == 1);
-        CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event)); /* masked until acknowledged */
+        CHECK_STATUS(STATUS_TIMED_OUT,
+                     sys_queue_wait(queue, in_ms(5), &event)); /* masked until acknowledged */
         OK(sys_interrupt_ack(line));
     }
     /* Mode 0 counts once and is then quiet. */

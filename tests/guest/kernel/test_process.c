@@ -18,7 +18,8 @@ static void child_waits_for_ever(void)
 {
     uint64_t bits;
 
-    child_exit(status_code(sys_notification_wait(child_start.handles[0], 1, DEADLINE_NEVER, &bits)));
+    child_exit(
+        status_code(sys_notification_wait(child_start.handles[0], 1, DEADLINE_NEVER, &bits)));
 }
 
 static int64_t run_child(void (*entry)(void), uint64_t value)
@@ -64,9 +65,12 @@ static void test_process_killed_while_it_runs(void)
 
     child_create(&child, 0, NULL);
     OK(sys_process_info(child.process, &process));
-    CHECK(process.state == PROCESS_STATE_NEW && memcmp(process.name, "child", 6) == 0 && process.threads == 1);
+    CHECK(process.state == PROCESS_STATE_NEW && memcmp(process.name, "child", 6) == 0 &&
+          process.threads == 1);
     child_run(&child, &start, child_loops);
-    CHECK(EVENTUALLY(status_is_ok(sys_aspace_load32(child.aspace, (uint64_t)&child_start.values[1], &before)) && before != 0));
+    CHECK(EVENTUALLY(
+        status_is_ok(sys_aspace_load32(child.aspace, (uint64_t)&child_start.values[1], &before)) &&
+        before != 0));
     OK(sys_process_info(child.process, &process));
     CHECK(process.state == PROCESS_STATE_RUNNING && process.resident_pages != 0);
     OK(sys_process_kill(child.process, 5));
@@ -123,7 +127,8 @@ static void test_process_list_by_budget(void)
 
     OK(sys_process_info(info->process, &mine));
     CHECK(memcmp(mine.name, "init", 5) == 0 && mine.threads >= 1);
-    for (uint64_t after = 0; status_is_ok(sys_budget_process_next(info->budget, after, &process)); after = process.id) {
+    for (uint64_t after = 0; status_is_ok(sys_budget_process_next(info->budget, after, &process));
+         after = process.id) {
         CHECK(process.id > after);
         found += process.id == mine.id;
     }
@@ -135,8 +140,8 @@ static void child_eats_memory(void)
 {
     uint64_t address;
 
-    if (!status_is_ok(sys_aspace_map(child_start.handles[0], child_start.handles[1], 0, 0, child_start.values[0], MAP_READ | MAP_WRITE,
-                                     0, &address)))
+    if (!status_is_ok(sys_aspace_map(child_start.handles[0], child_start.handles[1], 0, 0,
+                                     child_start.values[0], MAP_READ | MAP_WRITE, 0, &address)))
         child_exit(1);
     for (uint64_t at = 0; at < child_start.values[0]; at += PAGE_SIZE)
         *(volatile char *)(address + at) = 1;
@@ -165,8 +170,8 @@ static void test_process_out_of_budget(void)
 /* ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 struct spin {
-    uint64_t count;                                 /* atomic */
-    bool stop;                                      /* atomic */
+    uint64_t count; /* atomic */
+    bool stop;      /* atomic */
 };
 
 static void spin(struct worker *self)
@@ -203,7 +208,7 @@ static void test_thread_suspend_and_registers(void)
     bad.pc = KERNEL_ADDRESS;
     CHECK_STATUS(STATUS_INVALID, sys_thread_set_regs(worker.thread, &bad));
     bad = regs;
-    bad.flags |= 3u << 12;                          /* I/O privilege level 3 */
+    bad.flags |= 3u << 12; /* I/O privilege level 3 */
     CHECK_STATUS(STATUS_INVALID, sys_thread_set_regs(worker.thread, &bad));
     OK(sys_thread_set_regs(worker.thread, &regs));
     OK(sys_thread_resume(worker.thread));
@@ -216,7 +221,8 @@ static void wait_long(struct worker *self)
 {
     uint64_t bits;
 
-    self->value = (uint64_t)status_code(sys_notification_wait(*(handle_t *)self->context, 1, in_ms(5000), &bits));
+    self->value = (uint64_t)status_code(
+        sys_notification_wait(*(handle_t *)self->context, 1, in_ms(5000), &bits));
 }
 
 static void test_thread_interrupt_ends_a_wait(void)
@@ -299,7 +305,10 @@ static void compute(struct worker *self)
     for (uint64_t i = 0; i < 2000; i++) {
         uint64_t low = i ^ (uint64_t)self->context, back;
 
-        __asm__ volatile("movq %1, %%xmm5\n\tmovq %1, %%xmm15" : : "r"(low), "r"(low) : "xmm5", "xmm15");
+        __asm__ volatile("movq %1, %%xmm5\n\tmovq %1, %%xmm15"
+                         :
+                         : "r"(low), "r"(low)
+                         : "xmm5", "xmm15");
         if (i % 50 == 0)
             status_ignore(sys_thread_yield());
         __asm__ volatile("movq %%xmm15, %0" : "=r"(back));

@@ -102,7 +102,8 @@ void object_unref(struct object *object)
         object->ops->free(object);
 }
 
-status_t cap_create(struct process *process, struct object *object, uint32_t rights, handle_t *handle)
+status_t cap_create(struct process *process, struct object *object, uint32_t rights,
+                    handle_t *handle)
 {
     (void)process;
     if (env.creates_left == 0)
@@ -111,7 +112,10 @@ status_t cap_create(struct process *process, struct object *object, uint32_t rig
     for (unsigned i = 0; i < ENVIRONMENT_CAPS; i++) {
         if (env.caps[i].object != NULL)
             continue;
-        env.caps[i] = (struct cap){.object = object, .type = object->ops->type, .rights = rights, .id = i + 1};
+        env.caps[i] = (struct cap){.object = object,
+                                   .type = object->ops->type,
+                                   .rights = rights,
+                                   .id = i + 1};
         *handle = i + 1;
         return STATUS_OK;
     }
@@ -123,7 +127,8 @@ struct cap *environment_cap(handle_t handle)
     return &env.caps[handle - 1];
 }
 
-status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights, struct cap **cap)
+status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights,
+                    struct cap **cap)
 {
     (void)process;
     (void)type;
@@ -177,7 +182,8 @@ void cap_message_drop(struct cap *message)
 
 /* ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
+                       uint64_t deadline_ns)
 {
     (void)deadline_ns;
     if (self->attention != 0)
@@ -215,7 +221,7 @@ uint64_t arch_time_now_ns(void)
 void spinlock_wait(struct spinlock *lock)
 {
     (void)lock;
-    abort();                                        /* one CPU: nobody holds it */
+    abort(); /* one CPU: nobody holds it */
 }
 
 void panic(const char *format, ...)

@@ -10,12 +10,12 @@
 #define ENVIRONMENT_CAPS 64
 
 struct environment {
-    size_t allocated;                               /* bytes of the heap in use */
-    size_t limit;                                   /* of the heap */
-    unsigned creates_left;                          /* cap_create fails after so many */
-    bool user_faults;                               /* copies to and from user memory give FAULT */
-    unsigned messages;                              /* message capabilities alive */
-    unsigned converts_left;                         /* cap_to_message fails after so many */
+    size_t allocated;       /* bytes of the heap in use */
+    size_t limit;           /* of the heap */
+    unsigned creates_left;  /* cap_create fails after so many */
+    bool user_faults;       /* copies to and from user memory give FAULT */
+    unsigned messages;      /* message capabilities alive */
+    unsigned converts_left; /* cap_to_message fails after so many */
     unsigned wakes;
     unsigned endpoint_events;
     uint64_t now_ns;

@@ -34,12 +34,13 @@ static void image_align(struct image *image)
         image_append(image, "", 1);
 }
 
-static void entry_append(struct image *image, const char *name, unsigned mode, const void *data, unsigned bytes)
+static void entry_append(struct image *image, const char *name, unsigned mode, const void *data,
+                         unsigned bytes)
 {
     char header[111];
 
-    snprintf(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1u, mode, 0u, 0u, 1u, 0u, bytes, 0u,
-             0u, 0u, 0u, (unsigned)strlen(name) + 1, 0u);
+    snprintf(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
+             1u, mode, 0u, 0u, 1u, 0u, bytes, 0u, 0u, 0u, 0u, (unsigned)strlen(name) + 1, 0u);
     image_append(image, header, 110);
     image_append(image, name, strlen(name) + 1);
     image_align(image);
@@ -59,7 +60,8 @@ static struct image archive_make(void)
 }
 
 /* cpio_find on an exact copy; checks that what it found is inside. */
-static const char *find_in(const unsigned char *bytes, size_t count, const char *name, uint64_t *found_bytes)
+static const char *find_in(const unsigned char *bytes, size_t count, const char *name,
+                           uint64_t *found_bytes)
 {
     unsigned char *copy = malloc(count == 0 ? 1 : count);
     const void *data = NULL;
@@ -114,7 +116,8 @@ static void test_cpio_survives_mutations(void)
         size_t at = (size_t)rand() % image.count;
         unsigned char kept = image.bytes[at];
 
-        image.bytes[at] = round % 2 == 0 ? (unsigned char)rand() : (unsigned char)"0f9F"[rand() % 4];
+        image.bytes[at] =
+            round % 2 == 0 ? (unsigned char)rand() : (unsigned char)"0f9F"[rand() % 4];
         (void)find_in(image.bytes, image.count, "init", &bytes);
         if (round % 3 != 0)
             image.bytes[at] = kept;
@@ -163,13 +166,38 @@ struct program {
 static struct program program_make(void)
 {
     return (struct program){
-        .header = {.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1}, .type = 3, .machine = 62, .version = 1, .entry = 0x1010, .phoff = 64,
-                   .ehsize = 64, .phentsize = 56, .phnum = 3},
+        .header = {.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
+                   .type = 3,
+                   .machine = 62,
+                   .version = 1,
+                   .entry = 0x1010,
+                   .phoff = 64,
+                   .ehsize = 64,
+                   .phentsize = 56,
+                   .phnum = 3},
         .segments =
             {
-                {.type = 1, .flags = 4, .offset = 0, .vaddr = 0, .filesz = 232, .memsz = 232, .align = 4096},
-                {.type = 1, .flags = 5, .offset = 232, .vaddr = 0x1000, .filesz = 64, .memsz = 64, .align = 4096},
-                {.type = 1, .flags = 6, .offset = 0, .vaddr = 0x2000, .filesz = 0, .memsz = 0x5000, .align = 4096},
+                {.type = 1,
+                 .flags = 4,
+                 .offset = 0,
+                 .vaddr = 0,
+                 .filesz = 232,
+                 .memsz = 232,
+                 .align = 4096},
+                {.type = 1,
+                 .flags = 5,
+                 .offset = 232,
+                 .vaddr = 0x1000,
+                 .filesz = 64,
+                 .memsz = 64,
+                 .align = 4096},
+                {.type = 1,
+                 .flags = 6,
+                 .offset = 0,
+                 .vaddr = 0x2000,
+                 .filesz = 0,
+                 .memsz = 0x5000,
+                 .align = 4096},
             },
     };
 }
@@ -199,8 +227,10 @@ static void test_elf_reads_a_program(void)
     CHECK(parse(&program, &image) == NULL);
     CHECK(image.relocatable && image.entry == 0x1010 && image.segment_count == 3);
     CHECK(image.headers == 64 && image.header_count == 3);
-    CHECK(image.segments[1].prot == (MAP_READ | MAP_EXECUTE) && image.segments[1].address == 0x1000);
-    CHECK(image.segments[2].prot == (MAP_READ | MAP_WRITE) && image.segments[2].memory_bytes == 0x5000);
+    CHECK(image.segments[1].prot == (MAP_READ | MAP_EXECUTE) &&
+          image.segments[1].address == 0x1000);
+    CHECK(image.segments[2].prot == (MAP_READ | MAP_WRITE) &&
+          image.segments[2].memory_bytes == 0x5000);
     program.header.type = 2;
     CHECK(parse(&program, &image) == NULL && !image.relocatable);
 }
@@ -211,10 +241,10 @@ static void test_elf_refuses_bad_fields(void)
     struct elf_image image;
     struct program p;
 
-#define REFUSED(change) \
-    do { \
-        p = program_make(); \
-        change; \
+#define REFUSED(change)                   \
+    do {                                  \
+        p = program_make();               \
+        change;                           \
         CHECK(parse(&p, &image) != NULL); \
     } while (0)
     REFUSED(p.header.ident[0] = 0);
@@ -274,7 +304,8 @@ static void test_elf_survives_mutations(void)
         for (uint32_t i = 0; i < image.segment_count; i++) {
             const struct elf_segment *s = &image.segments[i];
 
-            CHECK(s->file_offset <= sizeof(program) && s->file_bytes <= sizeof(program) - s->file_offset);
+            CHECK(s->file_offset <= sizeof(program) &&
+                  s->file_bytes <= sizeof(program) - s->file_offset);
             CHECK(s->file_bytes <= s->memory_bytes && s->address + s->memory_bytes > s->address);
             CHECK((s->prot & (MAP_WRITE | MAP_EXECUTE)) != (MAP_WRITE | MAP_EXECUTE));
         }

@@ -45,11 +45,14 @@ static void test_queue_coalesces_events(void)
     struct thread *self = environment_thread();
     handle_t handle = queue_make(self);
     struct queue *queue = queue_of(environment_cap(handle)->object);
-    struct event_source a = source_make(EVENT_TIMER), b = source_make(EVENT_NOTIFICATION), c = source_make(EVENT_EXIT);
+    struct event_source a = source_make(EVENT_TIMER), b = source_make(EVENT_NOTIFICATION),
+                        c = source_make(EVENT_EXIT);
     struct event event;
 
-    CHECK(event_source_bind(&a, queue, 1) == STATUS_OK && event_source_bind(&b, queue, 2) == STATUS_OK);
-    CHECK(event_source_bind(&c, queue, 3) == STATUS_OK && event_source_bind(&c, queue, 4) == STATUS_BUSY);
+    CHECK(event_source_bind(&a, queue, 1) == STATUS_OK &&
+          event_source_bind(&b, queue, 2) == STATUS_OK);
+    CHECK(event_source_bind(&c, queue, 3) == STATUS_OK &&
+          event_source_bind(&c, queue, 4) == STATUS_BUSY);
     event_post(&b, 1, EVENT_OR);
     event_post(&a, 2, EVENT_ADD);
     event_post(&b, 4, EVENT_OR);
@@ -104,7 +107,7 @@ static void test_queue_wakes_waiters(void)
     environment_close(handle);
     CHECK(woken_status(second) == STATUS_GONE);
     event_post(&b, 1, EVENT_ADD);
-    CHECK(env.allocated != 0);                      /* b still refers to it */
+    CHECK(env.allocated != 0); /* b still refers to it */
     event_source_unbind(&b);
     CHECK(env.allocated == 0);
 }
@@ -114,7 +117,8 @@ static void test_queue_source_leaves_dead_queue(void)
     environment_reset();
     struct thread *self = environment_thread();
     handle_t first = queue_make(self), second = queue_make(self);
-    struct queue *old = queue_of(environment_cap(first)->object), *new = queue_of(environment_cap(second)->object);
+    struct queue *old = queue_of(environment_cap(first)->object),
+                 *new = queue_of(environment_cap(second)->object);
     struct event_source a = source_make(EVENT_TIMER);
     struct event event;
 
@@ -139,7 +143,8 @@ static struct ends channel_make(struct thread *self, uint32_t slots, uint32_t by
 {
     struct ends ends = {0};
 
-    CHECK(sys_channel_create(self, &env.budget_cap, slots, bytes, &ends.left, &ends.right) == STATUS_OK);
+    CHECK(sys_channel_create(self, &env.budget_cap, slots, bytes, &ends.left, &ends.right) ==
+          STATUS_OK);
     return ends;
 }
 
@@ -154,7 +159,8 @@ static bool receives(struct thread *self, handle_t end, const char *text)
     char buffer[64];
     uint64_t bytes;
     uint32_t caps;
-    status_t status = sys_channel_receive(self, environment_cap(end), out(buffer, sizeof(buffer)), &bytes, &caps);
+    status_t status =
+        sys_channel_receive(self, environment_cap(end), out(buffer, sizeof(buffer)), &bytes, &caps);
 
     return status == STATUS_OK && bytes == strlen(text) && memcmp(buffer, text, bytes) == 0;
 }
@@ -182,7 +188,8 @@ static void test_channel_keeps_order_round_the_ring(void)
         CHECK(send(self, ends.left, "four") == STATUS_OK);
         CHECK(send(self, ends.left, "five") == STATUS_BUSY);
         CHECK(send(self, ends.right, "back") == STATUS_OK);
-        CHECK(receives(self, ends.right, "two") && receives(self, ends.right, "") && receives(self, ends.right, "four"));
+        CHECK(receives(self, ends.right, "two") && receives(self, ends.right, "") &&
+              receives(self, ends.right, "four"));
         CHECK(receive_status(self, ends.right, 8) == STATUS_BUSY);
         CHECK(receives(self, ends.left, "back"));
     }
@@ -225,10 +232,13 @@ static void test_channel_tells_that_the_peer_is_gone(void)
     struct event event;
 
     CHECK(send(self, ends.left, "last") == STATUS_OK);
-    CHECK(sys_channel_bind(self, environment_cap(ends.right), environment_cap(handle), 5) == STATUS_OK);
-    CHECK(sys_channel_bind(self, environment_cap(ends.right), environment_cap(handle), 5) == STATUS_BUSY);
+    CHECK(sys_channel_bind(self, environment_cap(ends.right), environment_cap(handle), 5) ==
+          STATUS_OK);
+    CHECK(sys_channel_bind(self, environment_cap(ends.right), environment_cap(handle), 5) ==
+          STATUS_BUSY);
     environment_close(ends.left);
-    CHECK(queue_take(queue_of(environment_cap(handle)->object), &event) && event.cookie == 5 && event.data == 3);
+    CHECK(queue_take(queue_of(environment_cap(handle)->object), &event) && event.cookie == 5 &&
+          event.data == 3);
     CHECK(send(self, ends.right, "x") == STATUS_PEER_DIED);
     CHECK(receives(self, ends.right, "last"));
     CHECK(receive_status(self, ends.right, 8) == STATUS_PEER_DIED);
@@ -246,7 +256,8 @@ static void test_channel_posts_an_event_a_message(void)
     struct queue *queue = queue_of(environment_cap(handle)->object);
     struct event event;
 
-    CHECK(sys_channel_bind(self, environment_cap(ends.right), environment_cap(handle), 1) == STATUS_OK);
+    CHECK(sys_channel_bind(self, environment_cap(ends.right), environment_cap(handle), 1) ==
+          STATUS_OK);
     CHECK(!queue_take(queue, &event));
     CHECK(send(self, ends.left, "a") == STATUS_OK && send(self, ends.left, "b") == STATUS_OK);
     CHECK(queue_take(queue, &event) && event.kind == EVENT_CHANNEL && event.data == 1);
@@ -268,11 +279,16 @@ static void test_channel_carries_capabilities(void)
     uint32_t caps;
 
     for (unsigned i = 0; i < 3; i++)
-        self->buffer->caps[i] = (struct cap_out){.handle = handle, .mode = i == 1 ? CAP_TRANSFER_MOVE : CAP_TRANSFER_COPY};
-    CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 3) == STATUS_OK && env.messages == 3);
+        self->buffer->caps[i] =
+            (struct cap_out){.handle = handle,
+                             .mode = i == 1 ? CAP_TRANSFER_MOVE : CAP_TRANSFER_COPY};
+    CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 3) == STATUS_OK &&
+          env.messages == 3);
     self->buffer->accept = 2;
-    CHECK(sys_channel_receive(self, environment_cap(ends.right), out(buffer, 8), &bytes, &caps) == STATUS_OK);
-    CHECK(caps == 2 && env.messages == 0 && self->buffer->received[0] == 77 && self->buffer->received[2] == 0);
+    CHECK(sys_channel_receive(self, environment_cap(ends.right), out(buffer, 8), &bytes, &caps) ==
+          STATUS_OK);
+    CHECK(caps == 2 && env.messages == 0 && self->buffer->received[0] == 77 &&
+          self->buffer->received[2] == 0);
     CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 5) == STATUS_RANGE);
     self->buffer->caps[1].handle = 63;
     CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 3) == STATUS_BAD_HANDLE);
@@ -280,10 +296,12 @@ static void test_channel_carries_capabilities(void)
     CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 3) == STATUS_INVALID);
     self->buffer->caps[1].handle = handle;
     env.converts_left = 2;
-    CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 3) == STATUS_NO_MEMORY && env.messages == 0);
+    CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 3) == STATUS_NO_MEMORY &&
+          env.messages == 0);
     env.converts_left = 99;
     CHECK(receive_status(self, ends.right, 8) == STATUS_BUSY);
-    CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 2) == STATUS_OK && env.messages == 2);
+    CHECK(sys_channel_send(self, environment_cap(ends.left), in("m", 1), 2) == STATUS_OK &&
+          env.messages == 2);
     environment_close(ends.right);
     CHECK(env.messages == 0);
     environment_close(ends.left);
@@ -299,11 +317,13 @@ static void test_channel_create_is_all_or_nothing(void)
     struct thread *self = environment_thread();
 
     CHECK(sys_channel_create(self, &env.budget_cap, 0, 8, &left, &right) == STATUS_INVALID);
-    CHECK(sys_channel_create(self, &env.budget_cap, UINT32_MAX, UINT32_MAX, &left, &right) == STATUS_INVALID);
+    CHECK(sys_channel_create(self, &env.budget_cap, UINT32_MAX, UINT32_MAX, &left, &right) ==
+          STATUS_INVALID);
     CHECK(sys_channel_create(self, &env.budget_cap, 1024, 1024, &left, &right) == STATUS_INVALID);
     for (unsigned creates = 0; creates < 2; creates++) {
         env.creates_left = creates;
-        CHECK(sys_channel_create(self, &env.budget_cap, 2, 8, &left, &right) == STATUS_NO_MEMORY && env.allocated == 0);
+        CHECK(sys_channel_create(self, &env.budget_cap, 2, 8, &left, &right) == STATUS_NO_MEMORY &&
+              env.allocated == 0);
     }
     env.creates_left = 2;
     for (size_t limit = 0;; limit += 32) {
@@ -364,15 +384,18 @@ static void test_budget_moves_quota(void)
     CHECK(sys_budget_create(self, &env.budget_cap, 600, 4096, 20, &handle) == STATUS_OK);
     struct budget *child = budget_of(environment_cap(handle)->object);
 
-    CHECK(root->pages_limit == 400 && budget_is_below(child, root) && !budget_is_below(root, child));
+    CHECK(root->pages_limit == 400 && budget_is_below(child, root) &&
+          !budget_is_below(root, child));
     CHECK(sys_budget_create(self, environment_cap(handle), 1, 1, 21, &other) == STATUS_INVALID);
-    CHECK(budget_charge_pages(child, 600) == STATUS_OK && budget_charge_pages(child, 1) == STATUS_NO_MEMORY);
+    CHECK(budget_charge_pages(child, 600) == STATUS_OK &&
+          budget_charge_pages(child, 1) == STATUS_NO_MEMORY);
     CHECK(budget_charge_pages(child, UINT64_MAX) == STATUS_NO_MEMORY);
     CHECK(sys_budget_set(self, environment_cap(handle), 599, 4096) == STATUS_BUSY);
     CHECK(sys_budget_set(self, environment_cap(handle), 1001, 4096) == STATUS_NO_MEMORY);
     CHECK(sys_budget_set(self, environment_cap(handle), 700, 1ull << 40) == STATUS_NO_MEMORY);
     CHECK(child->pages_limit == 600 && root->pages_limit == 400 && child->kmem_limit == 4096);
-    CHECK(sys_budget_set(self, environment_cap(handle), 1000, 0) == STATUS_OK && root->pages_limit == 0);
+    CHECK(sys_budget_set(self, environment_cap(handle), 1000, 0) == STATUS_OK &&
+          root->pages_limit == 0);
     CHECK(budget_charge_kmem(child, 1) == STATUS_NO_MEMORY);
     budget_uncharge_pages(child, 600);
     CHECK(sys_budget_set(self, &env.budget_cap, 1, 1) == STATUS_DENIED);
