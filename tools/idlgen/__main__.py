@@ -20,7 +20,7 @@ import emit_server  # noqa: E402
 import emit_syscalls  # noqa: E402
 import emit_tables  # noqa: E402
 from model import IdlError, Model  # noqa: E402
-from output import write_if_changed  # noqa: E402
+from output import remove_others, write_if_changed  # noqa: E402
 from parser import parse_file  # noqa: E402
 
 EMITTERS = (emit_abi, emit_syscalls, emit_kernel, emit_tables, emit_server, emit_manual)
@@ -48,6 +48,7 @@ def main():
         return 1
     for path, text in sorted(files.items()):
         write_if_changed(options.o, path, text)
+    remove_others(options.o, set(files))
     return 0
 
 

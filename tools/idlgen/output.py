@@ -54,3 +54,14 @@ def write_if_changed(folder, path, text):
         file.write(data)
     os.replace(temporary, full)
     return True
+
+
+def remove_others(folder, keep):
+    """Removes what an earlier run left in @folder that is not one of the paths @keep: an interface that went away or was
+    renamed must not go on being compiled."""
+    for top in sorted({path.split("/")[0] for path in keep}):
+        for where, _, names in os.walk(os.path.join(folder, top)):
+            for name in names:
+                path = os.path.join(where, name)
+                if os.path.relpath(path, folder) not in keep:
+                    os.remove(path)
