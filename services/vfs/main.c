@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <veridian/syscalls.h>
 
+/* Names in the cache: one for so many pages of the machine's memory. */
+#define DENTRY_PAGES 4
 #define DENTRIES_MAX 8192
+#define DENTRIES_MIN 512
 /* What the cache of pages may take of the machine's memory. */
 #define CACHE_SHARE 8
 #define CACHE_BYTES_MAX (UINT64_C(64) << 20)
@@ -79,18 +82,24 @@ static void report(const char *what, status_t status)
     }
 }
 
+static uint64_t bound(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
 static status_t start(struct vfs_server *server)
 {
     uint64_t cache_bytes = CACHE_BYTES_DEFAULT;
+    uint64_t dentries = DENTRIES_MAX;
     struct memory_stats stats;
     if (status_is_ok(sys_system_memory_stats(os_cap("budget"), &stats))) {
         cache_bytes = stats.total_pages * PAGE_SIZE / CACHE_SHARE;
+        dentries = stats.total_pages / DENTRY_PAGES;
     }
-    if (cache_bytes > CACHE_BYTES_MAX) {
-        cache_bytes = CACHE_BYTES_MAX;
-    }
+    cache_bytes = bound(cache_bytes, 0, CACHE_BYTES_MAX);
+    dentries = bound(dentries, DENTRIES_MIN, DENTRIES_MAX);
     pthread_mutex_init(&server->lock, NULL);
-    vfs_init(&server->vfs, DENTRIES_MAX);
+    vfs_init(&server->vfs, (size_t)dentries);
     server->endpoint = os_cap("endpoint");
     status_t status = sessions_init(&server->sessions);
     if (status_is_ok(status)) {
