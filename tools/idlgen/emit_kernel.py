@@ -5,7 +5,7 @@ structures. A handler sees only checked values. An `out` structure is written on
 runs: a page that is absent then ends the call while it has changed nothing, so that it can restart.
 """
 
-from checks import METHODS_PER_OBJECT, wrong_value
+from checks import wrong_value
 from emit_syscalls import errors_text, result_type
 from model import INTEGERS
 from output import banner, comment, wrap_call
@@ -197,36 +197,30 @@ def dispatch_function(model, interface, method):
 
 
 TABLES = """
-struct call {
-    status_t (*dispatch)(struct thread *self); /* NULL: a raw call */
-    const char *name;
-};
-
-/* Where the calls of each object begin in calls[], and how many there are. */
-static const struct {
-    uint16_t first;
-    uint16_t count;
-} groups[] = {
-GROUPS};
-
-static const struct call calls[] = {
-CALLS};
-
-/** The call of @number, or NULL. */
-static const struct call *call_find(uint64_t number)
+/** Raw calls never come here; what else has no entry is no call. */
+static status_t dispatch_unknown(struct thread *self)
 {
-    uint64_t object = number / METHODS;
-    uint64_t method = number % METHODS;
-    if (object >= sizeof(groups) / sizeof(groups[0]) || method >= groups[object].count) {
-        return NULL;
-    }
-    return &calls[groups[object].first + method];
+    (void)self;
+    return STATUS_UNSUPPORTED;
 }
 
-status_t syscall_dispatch(struct thread *self, uint64_t number)
+/* Of each number its entry in the tables below; 0: there is no such call. */
+static const INDEX_TYPE call_index[] = {
+INDICES};
+
+static status_t (*const dispatchers[])(struct thread *self) = {
+    dispatch_unknown,
+DISPATCHERS};
+
+static const char *const names[] = {
+    "?",
+NAMES};
+
+/* What call_index holds was counted by the generator: the second lookup needs no check, and each system call would pay it. */
+__attribute__((no_sanitize("bounds"))) status_t syscall_dispatch(struct thread *self, uint64_t number)
 {
-    const struct call *call = call_find(number);
-    status_t status = call && call->dispatch ? call->dispatch(self) : STATUS_UNSUPPORTED;
+    uint64_t entry = number < sizeof(call_index) / sizeof(call_index[0]) ? call_index[number] : 0;
+    status_t status = dispatchers[entry](self);
     if (!status_is_internal(status)) {
         arch_syscall_status_set(self, status);
     }
@@ -235,23 +229,24 @@ status_t syscall_dispatch(struct thread *self, uint64_t number)
 
 const char *syscall_name(uint64_t number)
 {
-    const struct call *call = call_find(number);
-    return call ? call->name : "?";
+    return names[number < sizeof(call_index) / sizeof(call_index[0]) ? call_index[number] : 0];
 }
 """
 
 
 def tables(model):
-    """The dispatcher: dense tables, since the numbers are not."""
-    groups, calls = [], []
+    """The dispatcher: the numbers have holes, so a table of bytes leads to dense ones."""
+    indices, dispatchers, names = [], [], []
     for interface in model.objects:
-        groups.append(f"    [{interface.number}] = {{{len(calls)}, {len(interface.methods)}}}, /* {interface.name} */\n")
         for method in interface.methods:
             name = f"{interface.name}_{method.name}"
-            function = "NULL" if method.raw else f"dispatch_{name}"
-            calls.append(f'    {{{function}, "{interface.name}.{method.name}"}},\n')
-    text = TABLES.replace("GROUPS", "".join(groups)).replace("CALLS", "".join(calls))
-    return text.replace("METHODS", str(METHODS_PER_OBJECT))
+            names.append(f'    "{interface.name}.{method.name}",\n')
+            dispatchers.append(f"    {'dispatch_unknown' if method.raw else 'dispatch_' + name},\n")
+            indices.append(f"    [{method.number}] = {len(names)},\n")
+    text = TABLES.replace("INDEX_TYPE", "uint8_t" if len(names) < 256 else "uint16_t")
+    for key, lines in (("INDICES", indices), ("DISPATCHERS", dispatchers), ("NAMES", names)):
+        text = text.replace(key, "".join(lines))
+    return text
 
 
 def emit(model):
