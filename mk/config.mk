@@ -69,6 +69,17 @@ $(GEN)/gen.mk: $(BUILD_ROOT)/setup.mk $(wildcard tools/idlgen/*.py) $(IDL)
 	@cd $(GEN) && { echo "GEN_USER_SOURCES := $$(find src -name '*.c' 2>/dev/null | LC_ALL=C sort | tr '\n' ' ')"; \
 	  echo "GEN_KERNEL_SOURCES := $$(find kernel -name '*.c' | LC_ALL=C sort | tr '\n' ' ')"; } > gen.mk
 
+# A file that changes when a list does, for what must be made anew when one of its inputs goes away:
+# $(call remember,NAME,LIST) writes LISTS/NAME unless it holds LIST already.
+LISTS := $(O)/lists
+ifneq ($(MAKECMDGOALS),clean)
+$(shell mkdir -p $(LISTS))
+endif
+empty :=
+space := $(empty) $(empty)
+one_word = x$(subst $(space),|,$(strip $(1)))
+remember = $(if $(filter-out $(call one_word,$(2)),$(call one_word,$(file <$(LISTS)/$(1)))),$(file >$(LISTS)/$(1),$(strip $(2))))
+
 # --- flags for every C file -----------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wcast-align \
@@ -95,7 +106,7 @@ BUILD_DEFINES_kcsan := -DCONFIG_DEBUG=1 -DCONFIG_KCSAN=1
 CFLAGS_COMMON := -std=gnu17 -g -fno-common -ffunction-sections -fdata-sections -fno-omit-frame-pointer \
                  $(WARNINGS) $(CLANG_WARNINGS) $(REPRODUCIBLE) $(HARDENING) $(OPTIMISE_$(BUILD)) $(BUILD_DEFINES_$(BUILD))
 DEPENDENCIES = -MMD -MP -MF $(@:.o=.d) -MT $@
-ARCHIVE = rm -f $@ && $(AR) rcsD $@ $^
+ARCHIVE = rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
 # The architecture's own flags: KERNEL_ARCH_CFLAGS, KERNEL_KASAN_CFLAGS, USER_ARCH_CFLAGS, *_TARGET.
 include mk/arch-$(ARCH).mk

@@ -9,6 +9,8 @@ KERNEL_SOURCES := $(sort $(shell find kernel -path kernel/arch -prune -o \( -nam
                          $(shell find kernel/arch/$(ARCH) -name '*.c' -o -name '*.S' 2>/dev/null))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(O)/kobj/%.o) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o)
 
+$(call remember,kernel,$(KERNEL_OBJECTS))
+
 KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include -I$(GEN)/kernel
 KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
                 -fno-pic -fno-pie $(CFLAGS_COMMON) -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
@@ -46,9 +48,9 @@ $(O)/ksyms-last.S: $(O)/kernel.first.elf
 $(O)/ksyms-%.o: $(O)/ksyms-%.S
 	$(Q)$(CC) --target=$(KERNEL_TARGET) -c $< -o $@
 
-$(O)/kernel.first.elf: $(KERNEL_OBJECTS) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
+$(O)/kernel.first.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
 	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-first.o -o $@
-$(KERNEL_DEBUG): $(KERNEL_OBJECTS) $(O)/ksyms-last.o $(KERNEL_SCRIPT)
+$(KERNEL_DEBUG): $(LISTS)/kernel $(KERNEL_OBJECTS) $(O)/ksyms-last.o $(KERNEL_SCRIPT)
 	$(call say,LD,$@)
 	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-last.o -o $@
 	@$(NM) --defined-only --no-sort $@ | tools/ksyms | cmp -s - $(O)/ksyms-last.S || \

@@ -6,8 +6,6 @@
 BOOT_ARCHIVE := $(O)/boot.img
 
 # The folder of the program or library that $< belongs to: its headers are seen from the folders below it too.
-empty :=
-space := $(empty) $(empty)
 own_folder = $(subst $(space),/,$(wordlist 1,$(if $(filter drivers/% tests/%,$<),3,2),$(subst /, ,$(dir $<))))
 
 USER_INCLUDES = $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) -I$(GEN)/include \
@@ -38,7 +36,8 @@ sources_in = $(sort $(shell find $(1) -name arch -prune -o \( -name '*.c' -o -na
 LIBRARIES := $(sort $(shell find lib/ -mindepth 2 -name '*.c' 2>/dev/null | cut -d/ -f2))
 define library_rule
 LIB_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(call sources_in,lib/$(1)))
-$(O)/lib/lib$(1).a: $$(LIB_$(1)_OBJECTS)
+$$(call remember,lib$(1),$$(LIB_$(1)_OBJECTS))
+$(O)/lib/lib$(1).a: $(LISTS)/lib$(1) $$(LIB_$(1)_OBJECTS)
 	@mkdir -p $$(@D)
 	$$(call say,AR,$$@)
 	$(Q)$$(ARCHIVE)
@@ -48,7 +47,8 @@ $(foreach l,$(LIBRARIES),$(eval $(call library_rule,$(l))))
 
 IDL_OBJECTS := $(GEN_USER_SOURCES:%=$(O)/uobj/gen/%.o)
 USER_OBJECTS += $(IDL_OBJECTS)
-$(O)/lib/libidl.a: $(IDL_OBJECTS)
+$(call remember,libidl,$(IDL_OBJECTS))
+$(O)/lib/libidl.a: $(LISTS)/libidl $(IDL_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
 	$(Q)$(ARCHIVE)
@@ -60,12 +60,13 @@ USER_LINK = $(LD) -e _start -nostdlib -static -pie --no-dynamic-linker -z relro 
             -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
 USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
 
-# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(5) its other NAMES
+# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its other NAMES
 define program_rule
 PROGRAMS += $(1)
-PROGRAM_LINKS += $(5:%=%@$(1))
+PROGRAM_LINKS += $(4:%=%@$(1))
 PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2))
-$(O)/bin/$(1): $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
+$$(call remember,program-$(1),$$(PROGRAM_$(1)_OBJECTS) $(3))
+$(O)/bin/$(1): $(LISTS)/program-$(1) $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$(Q)$$(USER_LINK) $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
@@ -76,21 +77,23 @@ endef
 
 PROGRAM_FOLDERS := $(sort $(patsubst %/program.mk,%,$(wildcard $(addsuffix /program.mk,services/* drivers/*/* fs/* apps/* tests/guest/*))))
 $(foreach p,$(PROGRAM_FOLDERS),$(eval LIBS :=)$(eval NAMES :=)$(eval include $(p)/program.mk)$(eval \
-  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS),$(p),$(NAMES))))
+  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS),$(NAMES))))
 
 LIBS :=
 -include apps/program.mk
-$(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS),apps,)))
+$(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS),)))
 
 # --- the boot archive -----------------------------------------------------------------------------------------
 
 MANIFESTS := $(sort $(wildcard $(addsuffix /manifest.toml,services/* drivers/*/* fs/* apps/* tests/guest/*)))
 CATALOGUE := $(O)/catalogue
-$(CATALOGUE): $(wildcard tools/mkcatalogue) $(MANIFESTS)
+$(call remember,catalogue,$(MANIFESTS))
+$(CATALOGUE): $(LISTS)/catalogue $(wildcard tools/mkcatalogue) $(MANIFESTS)
 	$(call say,MK,$@)
 	$(Q)tools/mkcatalogue --out $@ $(MANIFESTS)
 
-$(BOOT_ARCHIVE): tools/mkboot $(PROGRAMS:%=$(O)/bin/%) $(if $(wildcard tools/mkcatalogue),$(CATALOGUE)) $(MAKEFILES_READ)
+$(call remember,boot,$(PROGRAMS) $(PROGRAM_LINKS))
+$(BOOT_ARCHIVE): $(LISTS)/boot tools/mkboot $(PROGRAMS:%=$(O)/bin/%) $(if $(wildcard tools/mkcatalogue),$(CATALOGUE)) $(MAKEFILES_READ)
 	$(call say,MK,$@)
 	$(Q)tools/mkboot --out $@ $(foreach p,$(PROGRAMS),$(p)=$(O)/bin/$(p)) $(PROGRAM_LINKS) $(if $(wildcard tools/mkcatalogue),catalogue=$(CATALOGUE))
 
