@@ -33,7 +33,10 @@ static status_t open_window(struct driver_device *d, uint32_t i)
 static status_t open_irq(struct driver_device *d, uint32_t i)
 {
     d->irqs[i] = numbered_cap("irq", i);
-    return d->irqs[i] == 0 ? STATUS_NOT_FOUND : sys_interrupt_bind(d->irqs[i], d->queue, i);
+    if (d->irqs[i] == 0)
+        return STATUS_NOT_FOUND;
+    status_t status = sys_interrupt_bind(d->irqs[i], d->queue, i);
+    return status == STATUS_OK ? sys_interrupt_ack(d->irqs[i]) : status; /* it begins masked */
 }
 
 status_t driver_open(struct driver_device *d)
