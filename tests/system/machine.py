@@ -13,7 +13,7 @@ import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 STALL_SECONDS = 180.0
-PROMPT = re.compile(r"vsh:[^\n$]*\$ $")
+PROMPT = re.compile(r"vsh:[^\n$]*\$ (\x1b\[K)?$")
 
 
 def _launcher():
@@ -104,11 +104,12 @@ class Machine:
     def run(self, command):
         """Types @command at the prompt: its output (without the echo) and its status."""
         self.serial += 1
-        mark = f"@@{self.serial}"
-        self.send(f"{command}; echo {mark} $?\n")
-        self.expect(rf"echo {re.escape(mark)} \$\?\n")
+        number = self.serial
+        # What is typed has quotes in its marks and what is printed has not: the line editor's echo cannot be taken for output.
+        self.send(f'echo @be"gin"{number}; {command}; echo @e"nd"{number} $?\n')
+        self.expect(rf"@begin{number}\n")
         start = self.seen
-        match = self.expect(rf"{re.escape(mark)} (\d+)\n")
+        match = self.expect(rf"@end{number} (\d+)\n")
         output = self.text[start:match.start()]
         self.expect(PROMPT)
         return output, int(match.group(1))
