@@ -122,6 +122,19 @@ static status_t op_process(void *instance, struct ipc_call *call, const char *na
     return copy_of(entry->process, process);
 }
 
+static status_t op_list(void *instance, struct ipc_call *call, uint32_t cursor, char *name,
+                        uint32_t *next)
+{
+    (void)instance;
+    (void)call;
+    if (cursor >= entry_count) {
+        return STATUS_NOT_FOUND;
+    }
+    strcpy(name, entries[cursor].name);
+    *next = cursor + 1;
+    return STATUS_OK;
+}
+
 static status_t op_stopped(void *instance, struct ipc_call *call, const char *name,
                            uint32_t *stopped)
 {
@@ -138,5 +151,6 @@ const struct keeper_ops keeper_ops = {
     .drop_process = op_drop_process,
     .endpoint = op_endpoint,
     .process = op_process,
+    .list = op_list,
     .stopped = op_stopped,
 };

@@ -1,7 +1,9 @@
 /* Children of services: drivers that devmgr starts and supervises. They are known here so that tools can list and kill them, and
- * because holding their Process capability keeps them alive: when their parent ends they are ended. */
+ * because holding their Process capability keeps them alive: when their parent ends they are ended. init keeps them too, each as "+" and
+ * its name, with its parent in place of the number of restarts. */
 #include "svcmgr.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <veridian/syscalls.h>
 
@@ -14,6 +16,9 @@ static bool is_dead(const struct adopted *adopted)
 
 static void drop(struct adopted *adopted)
 {
+    char key[KEEPER_NAME_BYTES];
+    snprintf(key, sizeof(key), "+%s", adopted->name);
+    status_ignore(keeper_drop_process(manager.keeper, key, 1));
     status_ignore(sys_cap_close(adopted->process));
     adopted->process = HANDLE_NONE;
 }
@@ -45,9 +50,47 @@ static struct adopted *find_room(void)
     return dead;
 }
 
+static status_t keep(const struct adopted *adopted)
+{
+    char key[KEEPER_NAME_BYTES];
+    handle_t copy;
+    status_t status =
+        sys_cap_copy(adopted->process, RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_COPY | RIGHT_TRANSFER,
+                     &copy);
+    snprintf(key, sizeof(key), "+%s", adopted->name);
+    return status_is_ok(status)
+               ? keeper_keep_process(manager.keeper, key, copy, (uint32_t)adopted->parent, 0)
+               : status;
+}
+
+static void fill(struct adopted *adopted, const char *name, handle_t process, uint64_t parent)
+{
+    snprintf(adopted->name, sizeof(adopted->name), "%s", name);
+    adopted->process = process;
+    adopted->parent = parent;
+}
+
+void adopted_begin(void)
+{
+    char key[KEEPER_NAME_BYTES + 1];
+    uint32_t next = 0, parent;
+    uint64_t started_ns;
+    size_t count = 0;
+    handle_t process;
+    while (count < ADOPTED_MAX && status_is_ok(keeper_list(manager.keeper, next, key, &next))) {
+        if (key[0] == '+' &&
+            status_is_ok(keeper_process(manager.keeper, key, &process, &parent, &started_ns))) {
+            fill(&manager.adopted[count++], key + 1, process, parent);
+        }
+    }
+}
+
 status_t adopted_add(const char *name, handle_t process, uint64_t parent)
 {
     struct adopted *adopted = adopted_find(name);
+    if (strlen(name) > KEEPER_NAME_BYTES - 2) {
+        return STATUS_RANGE;
+    }
     if (adopted && adopted->parent != parent && !is_dead(adopted)) {
         return STATUS_EXISTS;
     }
@@ -59,10 +102,13 @@ status_t adopted_add(const char *name, handle_t process, uint64_t parent)
     if (!adopted) {
         return STATUS_NO_SPACE;
     }
-    strncpy(adopted->name, name, sizeof(adopted->name) - 1);
-    adopted->process = process;
-    adopted->parent = parent;
-    return STATUS_OK;
+    fill(adopted, name, process, parent);
+    status_t status = keep(adopted);
+    if (!status_is_ok(status)) {
+        // The caller still has its capability, and closes it.
+        adopted->process = HANDLE_NONE;
+    }
+    return status;
 }
 
 struct adopted *adopted_at(size_t index)

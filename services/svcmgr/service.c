@@ -279,6 +279,7 @@ void services_begin(void)
 {
     bool known[SERVICES_MAX];
     size_t found = 0;
+    adopted_begin();
     for (uint32_t i = 0; i < manager.catalogue.count && manager.service_count < SERVICES_MAX; i++) {
         struct service *service = &manager.services[manager.service_count];
         catalogue_at(&manager.catalogue, i, &service->manifest);

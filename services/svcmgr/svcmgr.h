@@ -76,6 +76,8 @@ MUST_CHECK status_t launch_connect(const struct service *service, uint32_t clien
                                    handle_t *connect);
 
 /* adopted.c */
+/** Go on with those that an earlier service manager had. */
+void adopted_begin(void);
 MUST_CHECK status_t adopted_add(const char *name, handle_t process, uint64_t parent);
 struct adopted *adopted_find(const char *name);
 /** Entry @index of those in use, or NULL. */

@@ -183,6 +183,9 @@ static void test_service_adopted_child_is_listed_and_killed(void)
     OK(svc_status(svc(), "a-child", &info));
     CHECK(info.adopted == 1 && info.state == SVC_STATE_RUNNING);
     CHECK_STATUS(STATUS_UNSUPPORTED, svc_stop(svc(), "a-child"));
+    CHECK_STATUS(STATUS_PEER_DIED, svc_kill(svc(), "svcmgr"));
+    OK(svc_status(svc(), "a-child", &info));
+    CHECK(info.adopted == 1 && info.state == SVC_STATE_RUNNING);
     OK(svc_kill(svc(), "a-child"));
     CHECK(child_end(process) == STATUS_CODE_INTERRUPTED);
 }
