@@ -22,6 +22,7 @@
 struct dmaspace {
     struct object object;
     struct spinlock lock; /* source_lock */
+    bool root;            /* others are made from it; it maps nothing itself */
     bool dead GUARDED_BY(source_lock);
     struct list mappings GUARDED_BY(source_lock);
     uint64_t next_id GUARDED_BY(source_lock);
@@ -175,7 +176,9 @@ status_t sys_dmaspace_map(struct thread *self, struct cap *cap, struct cap *memo
                           uint64_t offset, uint64_t bytes, struct user_out addresses, uint64_t *id)
 {
     struct memory *memory = memory_of(memory_cap->object);
-    status_t status = range_check(memory, offset, bytes, addresses.length);
+    status_t status = dmaspace_of(cap->object)->root
+                          ? STATUS_UNSUPPORTED
+                          : range_check(memory, offset, bytes, addresses.length);
 
     if (!status_is_ok(status))
         return status;
@@ -252,11 +255,13 @@ static void dmaspace_init(struct dmaspace *space) NO_THREAD_SAFETY
     list_init(&space->mappings);
 }
 
-/* Without an IOMMU the root differs from the spaces below it in nothing but who holds it. */
+/* Whoever maps has a space of its own, so that all of its mappings end with it: what was mapped in the
+ * root, which never ends, would stay for ever. */
 status_t sys_dmaspace_create(struct thread *self, struct cap *root, struct cap *budget,
                              handle_t *handle)
 {
-    (void)root;
+    if (!dmaspace_of(root->object)->root)
+        return STATUS_INVALID;
     struct dmaspace *space = object_allocate(budget, sizeof(*space), &dmaspace_ops);
 
     if (space == NULL)
@@ -273,5 +278,6 @@ status_t dmaspace_create_root(struct process *process, struct budget *budget, ha
         return STATUS_NO_MEMORY;
     object_init(&root->object, &dmaspace_ops, budget);
     dmaspace_init(root);
+    root->root = true;
     return object_publish(process, &root->object, DMASPACE_RIGHTS, handle);
 }

@@ -159,6 +159,9 @@ static void test_memory_contiguous_for_dma(void)
     OK(sys_dmaspace_unmap(space, mapping));
     CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, mapping));
     CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, 0));
+    CHECK_STATUS(STATUS_UNSUPPORTED,
+                 sys_dmaspace_map(info->dma, memory, 0, PAGE_SIZE, addresses, 8, &mapping));
+    CHECK(!status_is_ok(sys_dmaspace_create(space, info->budget, &memory)));
     close_handle(space);
     close_handle(memory);
 }
