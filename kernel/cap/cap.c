@@ -315,10 +315,10 @@ static status_t node_recharge(struct cap *cap, struct budget *to)
     struct budget *from = cap->budget;
     if (from == to)
         return STATUS_OK;
-    status_t status = budget_charge_kmem(to, sizeof(*cap));
+    status_t status = budget_charge_kmem(to, kmem_charge(sizeof(*cap)));
     if (status != STATUS_OK)
         return status;
-    budget_uncharge_kmem(from, sizeof(*cap));
+    budget_uncharge_kmem(from, kmem_charge(sizeof(*cap)));
     object_ref(&to->object);
     cap->budget = to;
     object_unref(&from->object);

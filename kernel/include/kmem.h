@@ -10,6 +10,8 @@ struct budget;
 __attribute__((warn_unused_result)) void *kmem_alloc(struct budget *budget, size_t bytes);
 /** Give back what kmem_alloc gave, with the same budget and size. What is not in use there stops the kernel. */
 void kmem_free(struct budget *budget, void *pointer, size_t bytes);
+/** What kmem_alloc(@bytes) charges: for those who pass what they have on to another budget. */
+size_t kmem_charge(size_t bytes);
 /** Pages that the heap holds, and bytes of them in use. */
 uint64_t kmem_pages(void);
 uint64_t kmem_bytes(void);

@@ -154,8 +154,7 @@ static void *large_alloc(uint32_t order)
     return phys_to_virt(frame);
 }
 
-/* What a request for @bytes really takes. */
-static size_t charge_bytes(size_t bytes)
+size_t kmem_charge(size_t bytes)
 {
     return bytes <= CLASS_BYTES_MAX ? classes[class_of_size[(bytes + 15) / 16]].bytes : PAGE_SIZE << large_order(bytes);
 }
@@ -166,7 +165,7 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
         kmem_init();
     if (bytes == 0 || bytes > KMEM_BYTES_MAX)
         return NULL;
-    size_t charge = charge_bytes(bytes);
+    size_t charge = kmem_charge(bytes);
     if (budget != NULL && !status_is_ok(budget_charge_kmem(budget, charge)))
         return NULL;
     void *pointer = bytes <= CLASS_BYTES_MAX ? small_alloc(class_of_size[(bytes + 15) / 16]) : large_alloc(large_order(bytes));
@@ -184,7 +183,7 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
 void kmem_free(struct budget *budget, void *pointer, size_t bytes)
 {
     ASSERT(pointer != NULL && bytes != 0 && bytes <= KMEM_BYTES_MAX);
-    size_t charge = charge_bytes(bytes);
+    size_t charge = kmem_charge(bytes);
     if (bytes <= CLASS_BYTES_MAX) {
         small_free(class_of_size[(bytes + 15) / 16], pointer);
     } else {
