@@ -199,8 +199,7 @@ static void read_start_info(paddr_t start)
         const struct start_module *module = boot_pointer(info->modules, sizeof(*module));
 
         if (module->bytes != 0) {
-            status_ignore(boot_pointer(module->base, module->bytes) != NULL ? STATUS_OK
-                                                                            : STATUS_INVALID);
+            (void)boot_pointer(module->base, module->bytes);
             boot_info.archive = module->base;
             boot_info.archive_bytes = module->bytes;
             reserve(module->base, module->base + module->bytes);
