@@ -278,7 +278,7 @@ static bool find_process(struct service *service)
 void services_begin(void)
 {
     bool known[SERVICES_MAX];
-    size_t found = 0;
+    size_t found = 0, services = 0;
     adopted_begin();
     for (uint32_t i = 0; i < manager.catalogue.count && manager.service_count < SERVICES_MAX; i++) {
         struct service *service = &manager.services[manager.service_count];
@@ -298,6 +298,7 @@ void services_begin(void)
     for (size_t i = 0; i < manager.service_count; i++) {
         known[i] = manager.services[i].manifest.kind == CATALOGUE_DRIVER ||
                    find_process(&manager.services[i]);
+        services += manager.services[i].manifest.kind == CATALOGUE_SERVICE;
         found += known[i] && manager.services[i].manifest.kind == CATALOGUE_SERVICE;
     }
     for (size_t i = 0; i < manager.service_count; i++) {
@@ -308,5 +309,5 @@ void services_begin(void)
     }
     status_ignore(sys_timer_bind(manager.timer, manager.queue, COOKIE_TIMER));
     set_timer();
-    journal("svcmgr: %zu services, %zu of them taken over", manager.service_count, found);
+    journal("svcmgr: %zu services, %zu of them taken over", services, found);
 }
