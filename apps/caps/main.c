@@ -25,8 +25,8 @@ static void print_origin(const struct cap_entry *entry)
     } else if (entry->parent_process_id == 0) {
         printf("  #%" PRIu64 " of nobody any more\n", entry->parent_node_id);
     } else {
-        printf("  #%" PRIu64 " of %s (%" PRIu64 ")\n", entry->parent_node_id, budget_process_name(entry->parent_process_id),
-               entry->parent_process_id);
+        printf("  #%" PRIu64 " of %s (%" PRIu64 ")\n", entry->parent_node_id,
+               budget_process_name(entry->parent_process_id), entry->parent_process_id);
     }
 }
 
@@ -36,10 +36,13 @@ static int print_caps(const struct process_info *process)
     struct cap_entry entry;
     status_t status;
     printf("%.31s (%" PRIu64 ")\n", process->name, process->id);
-    printf("  %8s %-12s %8s %-12s %18s  %s\n", "node", "type", "object", "rights", "badge", "made from");
-    while (status_is_ok(status = sys_cap_list(os_cap("budget"), process->id, cursor, &entry, &cursor))) {
+    printf("  %8s %-12s %8s %-12s %18s  %s\n", "node", "type", "object", "rights", "badge",
+           "made from");
+    while (status_is_ok(status =
+                            sys_cap_list(os_cap("budget"), process->id, cursor, &entry, &cursor))) {
         if (entry.type != OBJECT_NONE) {
-            printf("  %8" PRIu64 " %-12s %8" PRIu64, entry.node_id, object_type_name(entry.type), entry.object_id);
+            printf("  %8" PRIu64 " %-12s %8" PRIu64, entry.node_id, object_type_name(entry.type),
+                   entry.object_id);
             print_rights(entry.rights);
             printf(" %#18" PRIx64, entry.badge);
             print_origin(&entry);
@@ -57,8 +60,10 @@ int main(int argc, char **argv)
     struct process_info info = {.id = 0};
     int result = 0;
     if (argc < 2) {
-        fprintf(stderr, "usage: caps process … | -a\n"
-                        "rights: c copy, t transfer, v revoke, i inspect, r read, w write, x execute, C call, R receive, M manage, S spend, P pager\n");
+        fprintf(
+            stderr,
+            "usage: caps process … | -a\n"
+            "rights: c copy, t transfer, v revoke, i inspect, r read, w write, x execute, C call, R receive, M manage, S spend, P pager\n");
         return 2;
     }
     if (strcmp(argv[1], "-a") == 0) {

@@ -37,7 +37,9 @@ int main(int argc, char **argv)
         return add(argc, argv);
     }
     for (;;) {
-        status_t status = piece ? log_read(os_cap("log"), position, piece, PIECE_BYTES, &position, &done) : STATUS_NO_MEMORY;
+        status_t status =
+            piece ? log_read(os_cap("log"), position, piece, PIECE_BYTES, &position, &done)
+                  : STATUS_NO_MEMORY;
         bool away = status == STATUS_PEER_DIED || status == STATUS_STALE;
         if (!status_is_ok(status) && !away) {
             fprintf(stderr, "log: %s\n", status_words(status));

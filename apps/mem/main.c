@@ -13,7 +13,9 @@ static uint64_t kib(uint64_t pages)
 
 static void print_limit(uint64_t value, uint64_t limit)
 {
-    printf(limit >= UINT64_MAX / PAGE_SIZE ? "%10" PRIu64 " of no limit" : "%10" PRIu64 " of %" PRIu64, value, limit);
+    printf(limit >= UINT64_MAX / PAGE_SIZE ? "%10" PRIu64 " of no limit"
+                                           : "%10" PRIu64 " of %" PRIu64,
+           value, limit);
 }
 
 int main(void)
@@ -43,7 +45,8 @@ int main(void)
     print_limit(budget.kmem_used / 1024, budget.kmem_limit / 1024);
     printf("\nprocesses, KiB mapped and present\n");
     while (budget_process_next(process.id, &process)) {
-        printf("  %10" PRIu64 "  %.31s (%" PRIu64 ")\n", kib(process.resident_pages), process.name, process.id);
+        printf("  %10" PRIu64 "  %.31s (%" PRIu64 ")\n", kib(process.resident_pages), process.name,
+               process.id);
     }
     return 0;
 }

@@ -29,9 +29,10 @@ static bool is_away(status_t status, int *tries)
 
 static void print_info(const struct svc_info *info)
 {
-    const char *state = info->state < sizeof(states) / sizeof(states[0]) ? states[info->state] : "?";
-    printf("%-20.31s %-8s %8" PRIu64 " %8u %6" PRId64 "%s\n", info->name, state, info->process_id, info->restarts, info->exit_status,
-           info->adopted ? "  driver" : "");
+    const char *state =
+        info->state < sizeof(states) / sizeof(states[0]) ? states[info->state] : "?";
+    printf("%-20.31s %-8s %8" PRIu64 " %8u %6" PRId64 "%s\n", info->name, state, info->process_id,
+           info->restarts, info->exit_status, info->adopted ? "  driver" : "");
 }
 
 static void print_heading(void)
@@ -77,7 +78,10 @@ struct command {
     status_t (*run)(handle_t manager, const char *name);
 };
 
-static const struct command commands[] = {{"start", svc_start}, {"stop", svc_stop}, {"restart", svc_restart}, {"kill", svc_kill}};
+static const struct command commands[] = {{"start", svc_start},
+                                          {"stop", svc_stop},
+                                          {"restart", svc_restart},
+                                          {"kill", svc_kill}};
 
 static status_t act(const struct command *command, const char *name)
 {
@@ -89,7 +93,9 @@ static status_t act(const struct command *command, const char *name)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: svc [list] | status name … | start name … | stop name … | restart name … | kill name …\n");
+    fprintf(
+        stderr,
+        "usage: svc [list] | status name … | start name … | stop name … | restart name … | kill name …\n");
     return 2;
 }
 

@@ -96,7 +96,8 @@ struct dump {
 static void dump_row(struct dump *dump)
 {
     // Rows like the one before are shown as one star.
-    bool same = dump->any && !dump->all && dump->held == ROW_BYTES && memcmp(dump->row, dump->last, ROW_BYTES) == 0;
+    bool same = dump->any && !dump->all && dump->held == ROW_BYTES &&
+                memcmp(dump->row, dump->last, ROW_BYTES) == 0;
     if (!same) {
         out_format("%08" PRIx64 " ", dump->offset);
         for (size_t i = 0; i < ROW_BYTES; i++) {
@@ -146,7 +147,8 @@ int hexdump_main(int argc, char **argv)
     bool wrong = false;
     int c;
     while ((c = getopt(argc, argv, "Cvs:n:")) != -1) {
-        wrong = wrong || c == '?' || (c == 's' && !parse_number(optarg, &dump.skip)) || (c == 'n' && !parse_number(optarg, &dump.left));
+        wrong = wrong || c == '?' || (c == 's' && !parse_number(optarg, &dump.skip)) ||
+                (c == 'n' && !parse_number(optarg, &dump.left));
         dump.all = dump.all || c == 'v';
     }
     if (wrong) {
@@ -184,10 +186,12 @@ static int compare(struct input *left, struct input *right, bool silent)
             return EXIT_FAILURE;
         }
         if (a < 0 || b < 0) {
-            return complain("end of %s after byte %" PRIu64, a < 0 ? left->name : right->name, at - 1);
+            return complain("end of %s after byte %" PRIu64, a < 0 ? left->name : right->name,
+                            at - 1);
         }
         if (a != b) {
-            out_format("%s %s differ: byte %" PRIu64 ", line %" PRIu64 "\n", left->name, right->name, at, line);
+            out_format("%s %s differ: byte %" PRIu64 ", line %" PRIu64 "\n", left->name,
+                       right->name, at, line);
             return EXIT_FAILURE;
         }
         line += a == '\n';

@@ -23,7 +23,8 @@ static int copy_tree(const char *from, const char *to);
 static void keep_attributes(const char *to, const struct fs_attributes *attributes)
 {
     struct fs_changes changes = {
-        .mask = FS_CHANGE_MODE | FS_CHANGE_UID | FS_CHANGE_GID | FS_CHANGE_ACCESSED | FS_CHANGE_MODIFIED,
+        .mask = FS_CHANGE_MODE | FS_CHANGE_UID | FS_CHANGE_GID | FS_CHANGE_ACCESSED |
+                FS_CHANGE_MODIFIED,
         .mode = attributes->mode,
         .uid = attributes->uid,
         .gid = attributes->gid,
@@ -62,7 +63,8 @@ static int copy_bytes(struct file *in, const char *from, struct file *out, const
 
 static bool same_file(const struct file_status *a, const struct file_status *b)
 {
-    return a->mount == b->mount && a->attributes.inode == b->attributes.inode && a->attributes.generation == b->attributes.generation;
+    return a->mount == b->mount && a->attributes.inode == b->attributes.inode &&
+           a->attributes.generation == b->attributes.generation;
 }
 
 static int copy_file(const char *from, const char *to, const struct file_status *info)
@@ -72,9 +74,11 @@ static int copy_file(const char *from, const char *to, const struct file_status 
     if (!status_is_ok(status)) {
         return complain_status(from, status);
     }
-    status = file_open(to, FILE_OPEN_WRITE | FILE_OPEN_CREATE | FILE_OPEN_TRUNCATE, info->attributes.mode & 0777, &out);
+    status = file_open(to, FILE_OPEN_WRITE | FILE_OPEN_CREATE | FILE_OPEN_TRUNCATE,
+                       info->attributes.mode & 0777, &out);
     if (status == STATUS_DENIED && options.force && status_is_ok(file_unlink(to))) {
-        status = file_open(to, FILE_OPEN_WRITE | FILE_OPEN_CREATE, info->attributes.mode & 0777, &out);
+        status =
+            file_open(to, FILE_OPEN_WRITE | FILE_OPEN_CREATE, info->attributes.mode & 0777, &out);
     }
     if (!status_is_ok(status)) {
         file_close(in);
@@ -104,11 +108,13 @@ static int copy_link(const char *from, const char *to)
 static bool is_below(const char *path, const char *directory)
 {
     char inner[FILE_PATH_BYTES + 1], outer[FILE_PATH_BYTES + 1];
-    if (!status_is_ok(file_absolute(path, inner, sizeof(inner))) || !status_is_ok(file_absolute(directory, outer, sizeof(outer)))) {
+    if (!status_is_ok(file_absolute(path, inner, sizeof(inner))) ||
+        !status_is_ok(file_absolute(directory, outer, sizeof(outer)))) {
         return false;
     }
     size_t bytes = strlen(outer);
-    return strncmp(inner, outer, bytes) == 0 && (inner[bytes] == '\0' || inner[bytes] == '/' || bytes == 1);
+    return strncmp(inner, outer, bytes) == 0 &&
+           (inner[bytes] == '\0' || inner[bytes] == '/' || bytes == 1);
 }
 
 static int copy_directory(const char *from, const char *to, const struct file_status *info)
@@ -146,7 +152,9 @@ static int copy_any(const char *from, const char *to, const struct file_status *
     }
     switch (info->attributes.type) {
     case FS_TYPE_FILE:
-        return exists && there.attributes.type == FS_TYPE_DIRECTORY ? complain("%s: is a directory", to) : copy_file(from, to, info);
+        return exists && there.attributes.type == FS_TYPE_DIRECTORY
+                   ? complain("%s: is a directory", to)
+                   : copy_file(from, to, info);
     case FS_TYPE_DIRECTORY:
         if (!options.recursive) {
             return complain("%s: is a directory (-r copies it)", from);
@@ -166,7 +174,8 @@ static int copy_tree(const char *from, const char *to)
     if (!status_is_ok(status)) {
         return complain_status(from, status);
     }
-    if (options.no_clobber && info.attributes.type != FS_TYPE_DIRECTORY && status_is_ok(file_status(to, FILE_PATH_NO_FOLLOW, &there))) {
+    if (options.no_clobber && info.attributes.type != FS_TYPE_DIRECTORY &&
+        status_is_ok(file_status(to, FILE_PATH_NO_FOLLOW, &there))) {
         return EXIT_SUCCESS;
     }
     int result = copy_any(from, to, &info);
@@ -290,8 +299,9 @@ int rm_main(int argc, char **argv)
     for (int i = optind; i < argc; i++) {
         char *path = trimmed(argv[i]);
         const char *base = path_base(path);
-        int one = strcmp(base, ".") == 0 || strcmp(base, "..") == 0 || strcmp(path, "/") == 0 ? complain("%s: not that one", path)
-                                                                                             : remove_tree(path, recursive);
+        int one = strcmp(base, ".") == 0 || strcmp(base, "..") == 0 || strcmp(path, "/") == 0
+                      ? complain("%s: not that one", path)
+                      : remove_tree(path, recursive);
         result = one != EXIT_SUCCESS ? one : result;
         free(path);
     }
@@ -305,7 +315,8 @@ static int move_one(const char *from, const char *to)
         return EXIT_SUCCESS;
     }
     if (status != STATUS_UNSUPPORTED) {
-        return status_is_ok(status) ? EXIT_SUCCESS : complain("%s to %s: %s", from, to, status_words(status));
+        return status_is_ok(status) ? EXIT_SUCCESS
+                                    : complain("%s to %s: %s", from, to, status_words(status));
     }
     // To another file system: by way of a copy, which must be whole before the original goes.
     options.recursive = options.keep = true;

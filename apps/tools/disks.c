@@ -9,12 +9,14 @@
 
 static const char *type_name(uint32_t type)
 {
-    static const char *const names[] = {"unknown", "regular file", "directory", "symbolic link", "character device",
-                                        "block device", "fifo", "socket"};
+    static const char *const names[] = {
+        "unknown",          "regular file", "directory", "symbolic link",
+        "character device", "block device", "fifo",      "socket"};
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : names[0];
 }
 
-static void print_statistics(const char *source, const char *path, const struct fs_statistics *s, bool human)
+static void print_statistics(const char *source, const char *path, const struct fs_statistics *s,
+                             bool human)
 {
     uint64_t used = s->blocks - s->blocks_free, counted = used + s->blocks_available;
     uint64_t percent = counted ? (used * 100 + counted - 1) / counted : 0;
@@ -23,10 +25,12 @@ static void print_statistics(const char *source, const char *path, const struct 
         human_bytes(s->blocks * s->block_bytes, size);
         human_bytes(used * s->block_bytes, taken);
         human_bytes(s->blocks_available * s->block_bytes, left);
-        out_format("%-16s %10s %10s %10s %3" PRIu64 "%% %s\n", source, size, taken, left, percent, path);
+        out_format("%-16s %10s %10s %10s %3" PRIu64 "%% %s\n", source, size, taken, left, percent,
+                   path);
     } else {
-        out_format("%-16s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %3" PRIu64 "%% %s\n", source, s->blocks * s->block_bytes / 1024,
-                   used * s->block_bytes / 1024, s->blocks_available * s->block_bytes / 1024, percent, path);
+        out_format("%-16s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %3" PRIu64 "%% %s\n", source,
+                   s->blocks * s->block_bytes / 1024, used * s->block_bytes / 1024,
+                   s->blocks_available * s->block_bytes / 1024, percent, path);
     }
 }
 
@@ -54,7 +58,8 @@ int df_main(int argc, char **argv)
         }
         human = human || c == 'h';
     }
-    out_format("%-16s %10s %10s %10s %4s %s\n", "file system", human ? "size" : "KiB", "used", "free", "use", "at");
+    out_format("%-16s %10s %10s %10s %4s %s\n", "file system", human ? "size" : "KiB", "used",
+               "free", "use", "at");
     if (optind == argc) {
         return df_mounts(human);
     }
@@ -80,8 +85,11 @@ int mount_main(int argc, char **argv)
     }
     while (status_is_ok(file_mount_next(mount.mount, &mount))) {
         bool read_only = (mount.statistics.properties & FS_PROPERTY_READ_ONLY) != 0;
-        out_format("%s on %s type %s (%s)\n", mount.source, mount.path, mount.answers ? mount.statistics.kind : "?",
-                   !mount.answers ? "it does not answer" : read_only ? "ro" : "rw");
+        out_format("%s on %s type %s (%s)\n", mount.source, mount.path,
+                   mount.answers ? mount.statistics.kind : "?",
+                   !mount.answers ? "it does not answer"
+                   : read_only    ? "ro"
+                                  : "rw");
     }
     return EXIT_SUCCESS;
 }
@@ -102,9 +110,12 @@ int stat_main(int argc, char **argv)
         }
         const struct fs_attributes *a = &info.attributes;
         print_time(a->modified_ns, time);
-        out_format("  File: %s\n  Size: %" PRIu64 "\tAllocated: %" PRIu64 "\t%s\n", argv[i], a->bytes, a->allocated_bytes, type_name(a->type));
-        out_format("Mount: %" PRIu64 "\tInode: %" PRIu64 "\tGeneration: %" PRIu64 "\tLinks: %u\n", info.mount, a->inode, a->generation, a->links);
-        out_format("Access: %04o\tUid: %u\tGid: %u\nModify: %s UTC\n", a->mode, a->uid, a->gid, time);
+        out_format("  File: %s\n  Size: %" PRIu64 "\tAllocated: %" PRIu64 "\t%s\n", argv[i],
+                   a->bytes, a->allocated_bytes, type_name(a->type));
+        out_format("Mount: %" PRIu64 "\tInode: %" PRIu64 "\tGeneration: %" PRIu64 "\tLinks: %u\n",
+                   info.mount, a->inode, a->generation, a->links);
+        out_format("Access: %04o\tUid: %u\tGid: %u\nModify: %s UTC\n", a->mode, a->uid, a->gid,
+                   time);
     }
     return result;
 }

@@ -161,11 +161,16 @@ static bool class_has(const char *name, size_t bytes, int c)
         const char *name;
         bool in;
     } classes[] = {
-        {"lower", lower},         {"upper", upper},
-        {"digit", digit},         {"alpha", lower || upper},
-        {"alnum", lower || upper || digit}, {"space", space},
-        {"blank", c == ' ' || c == '\t'},   {"punct", c > ' ' && c < 127 && !lower && !upper && !digit},
-        {"print", c >= ' ' && c < 127},     {"cntrl", c < ' ' || c == 127},
+        {"lower", lower},
+        {"upper", upper},
+        {"digit", digit},
+        {"alpha", lower || upper},
+        {"alnum", lower || upper || digit},
+        {"space", space},
+        {"blank", c == ' ' || c == '\t'},
+        {"punct", c > ' ' && c < 127 && !lower && !upper && !digit},
+        {"print", c >= ' ' && c < 127},
+        {"cntrl", c < ' ' || c == 127},
     };
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
         if (strlen(classes[i].name) == bytes && memcmp(classes[i].name, name, bytes) == 0) {
@@ -368,9 +373,17 @@ static void put_integer(const struct directive *directive, long long value)
         sign = value < 0 ? "-" : directive->plus ? "+" : directive->space ? " " : "";
         magnitude = value < 0 ? 0 - magnitude : magnitude;
     }
-    snprintf(digits, sizeof(digits), directive->kind == 'o' ? "%llo" : directive->kind == 'x' ? "%llx" : directive->kind == 'X' ? "%llX" : "%llu",
+    snprintf(digits, sizeof(digits),
+             directive->kind == 'o'   ? "%llo"
+             : directive->kind == 'x' ? "%llx"
+             : directive->kind == 'X' ? "%llX"
+                                      : "%llu",
              magnitude);
-    const char *prefix = !directive->other || magnitude == 0 ? "" : directive->kind == 'x' ? "0x" : directive->kind == 'X' ? "0X" : directive->kind == 'o' ? "0" : "";
+    const char *prefix = !directive->other || magnitude == 0 ? ""
+                         : directive->kind == 'x'            ? "0x"
+                         : directive->kind == 'X'            ? "0X"
+                         : directive->kind == 'o'            ? "0"
+                                                             : "";
     int zeros = directive->has_precision ? directive->precision - (int)strlen(digits) : 0;
     if (directive->zero && !directive->left && !directive->has_precision) {
         zeros = directive->width - (int)(strlen(digits) + strlen(sign) + strlen(prefix));
@@ -395,7 +408,8 @@ static void put_directive(const struct directive *directive, char ***arguments)
     } else if (directive->kind == 's') {
         const char *string = next_argument(arguments);
         size_t bytes = strlen(string);
-        if (directive->has_precision && directive->precision >= 0 && bytes > (size_t)directive->precision) {
+        if (directive->has_precision && directive->precision >= 0 &&
+            bytes > (size_t)directive->precision) {
             bytes = (size_t)directive->precision;
         }
         put_padded(string, bytes, directive->width, directive->left);
@@ -450,7 +464,8 @@ int seq_main(int argc, char **argv)
 {
     int64_t first = 1, step = 1, last = 0;
     bool good = argc >= 2 && argc <= 4 && parse_integer(argv[argc - 1], &last);
-    good = good && (argc < 3 || parse_integer(argv[1], &first)) && (argc < 4 || parse_integer(argv[2], &step));
+    good = good && (argc < 3 || parse_integer(argv[1], &first)) &&
+           (argc < 4 || parse_integer(argv[2], &step));
     if (!good || step == 0) {
         return usage("[first [step]] last");
     }

@@ -15,19 +15,37 @@
 #define DEPTH_MAX 60u
 #define ARGUMENTS_BYTES (UINT64_C(512) << 10)
 
-enum test_kind { TEST_NAME, TEST_PATH, TEST_TYPE, TEST_SIZE, TEST_EMPTY, TEST_NEWER, TEST_PRINT, TEST_PRINT0, TEST_LS, TEST_EXEC, TEST_EXEC_MANY,
-                 TEST_DELETE, TEST_PRUNE, TEST_QUIT, TEST_TRUE, TEST_NOT, TEST_AND, TEST_OR };
+enum test_kind {
+    TEST_NAME,
+    TEST_PATH,
+    TEST_TYPE,
+    TEST_SIZE,
+    TEST_EMPTY,
+    TEST_NEWER,
+    TEST_PRINT,
+    TEST_PRINT0,
+    TEST_LS,
+    TEST_EXEC,
+    TEST_EXEC_MANY,
+    TEST_DELETE,
+    TEST_PRUNE,
+    TEST_QUIT,
+    TEST_TRUE,
+    TEST_NOT,
+    TEST_AND,
+    TEST_OR
+};
 
 struct test {
     enum test_kind kind;
     struct test *left, *right;
-    const char *text;        /* a pattern; a type's letter */
+    const char *text; /* a pattern; a type's letter */
     int64_t time_ns;
     uint64_t number, unit;
-    char sign;               /* of the number: '+', '-' or 0 */
-    char **command;          /* EXEC: the words */
+    char sign;      /* of the number: '+', '-' or 0 */
+    char **command; /* EXEC: the words */
     size_t words;
-    struct strings paths;    /* EXEC_MANY: gathered */
+    struct strings paths; /* EXEC_MANY: gathered */
     size_t path_bytes;
 };
 
@@ -89,7 +107,8 @@ static bool is_empty(const struct found *found)
     if (found->info.attributes.type == FS_TYPE_FILE) {
         return found->info.attributes.bytes == 0;
     }
-    bool empty = found->info.attributes.type == FS_TYPE_DIRECTORY && status_is_ok(read_names(found->path, &names)) && names.count == 0;
+    bool empty = found->info.attributes.type == FS_TYPE_DIRECTORY &&
+                 status_is_ok(read_names(found->path, &names)) && names.count == 0;
     strings_free(&names);
     return empty;
 }
@@ -104,7 +123,9 @@ static bool is_type(const struct found *found, const char *letters)
 static bool is_size(const struct test *test, const struct found *found)
 {
     uint64_t units = (found->info.attributes.bytes + test->unit - 1) / test->unit;
-    return test->sign == '+' ? units > test->number : test->sign == '-' ? units < test->number : units == test->number;
+    return test->sign == '+'   ? units > test->number
+           : test->sign == '-' ? units < test->number
+                               : units == test->number;
 }
 
 static bool delete(const struct found *found)
@@ -112,7 +133,8 @@ static bool delete(const struct found *found)
     if (strcmp(found->path, ".") == 0) {
         return true;
     }
-    status_t status = found->info.attributes.type == FS_TYPE_DIRECTORY ? file_rmdir(found->path) : file_unlink(found->path);
+    status_t status = found->info.attributes.type == FS_TYPE_DIRECTORY ? file_rmdir(found->path)
+                                                                       : file_unlink(found->path);
     if (!status_is_ok(status)) {
         result = complain_status(found->path, status);
     }
@@ -146,7 +168,7 @@ static bool act(struct test *test, struct found *found)
         gather(test, found->path);
         return true;
     case TEST_DELETE:
-        return delete(found);
+        return delete (found);
     case TEST_PRUNE:
         found->pruned = true;
         return true;
@@ -200,8 +222,9 @@ static void finish(struct test *test)
 static _Noreturn void wrong(const char *what)
 {
     complain("%s: no expression", what);
-    exit(usage("[path …] [-name p] [-path p] [-type fdl] [-size n[ckMG]] [-empty] [-newer f] [-maxdepth n] [-mindepth n] [-depth]\n"
-               "       [-print] [-print0] [-ls] [-delete] [-prune] [-quit] [-exec command {} ;|+] [! e] [( e )] [e -o e]"));
+    exit(usage(
+        "[path …] [-name p] [-path p] [-type fdl] [-size n[ckMG]] [-empty] [-newer f] [-maxdepth n] [-mindepth n] [-depth]\n"
+        "       [-print] [-print0] [-ls] [-delete] [-prune] [-quit] [-exec command {} ;|+] [! e] [( e )] [e -o e]"));
 }
 
 static char *next_word(const char *after)
@@ -226,7 +249,11 @@ static struct test *parse_size(char *text)
     char *end;
     test->sign = *text == '+' || *text == '-' ? *text++ : 0;
     test->number = strtoull(text, &end, 10);
-    test->unit = *end == 'c' ? 1 : *end == 'k' ? 1024 : *end == 'M' ? 1048576 : *end == 'G' ? 1073741824 : 512;
+    test->unit = *end == 'c'   ? 1
+                 : *end == 'k' ? 1024
+                 : *end == 'M' ? 1048576
+                 : *end == 'G' ? 1073741824
+                               : 512;
     if (end == text || (*end && end[1])) {
         wrong(text);
     }
@@ -242,7 +269,8 @@ static struct test *parse_exec(void)
         if (strcmp(text, ";") == 0) {
             break;
         }
-        if (strcmp(text, "+") == 0 && test->words > 0 && strcmp(test->command[test->words - 1], "{}") == 0) {
+        if (strcmp(text, "+") == 0 && test->words > 0 &&
+            strcmp(test->command[test->words - 1], "{}") == 0) {
             test->kind = TEST_EXEC_MANY;
             break;
         }
@@ -279,7 +307,8 @@ static struct test *parse_option(const char *option)
         const char *name;
         enum test_kind kind;
     } actions[] = {
-        {"-print", TEST_PRINT}, {"-print0", TEST_PRINT0}, {"-ls", TEST_LS}, {"-delete", TEST_DELETE}, {"-quit", TEST_QUIT},
+        {"-print", TEST_PRINT},   {"-print0", TEST_PRINT0}, {"-ls", TEST_LS},
+        {"-delete", TEST_DELETE}, {"-quit", TEST_QUIT},
     };
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
         if (strcmp(option, actions[i].name) == 0) {
@@ -297,7 +326,8 @@ static struct test *parse_option(const char *option)
         if (!parse_number(next_word(option), &number)) {
             wrong(option);
         }
-        *(option[2] == 'a' ? &depth_limit : &depth_min) = number < UINT32_MAX ? (unsigned)number : UINT32_MAX;
+        *(option[2] == 'a' ? &depth_limit : &depth_min) =
+            number < UINT32_MAX ? (unsigned)number : UINT32_MAX;
         return test_new(TEST_TRUE, NULL, NULL);
     }
     wrong(option);
@@ -416,7 +446,8 @@ static void visit(struct test *test, const char *path, unsigned depth)
 int find_main(int argc, char **argv)
 {
     int paths = 1;
-    while (paths < argc && argv[paths][0] != '-' && strcmp(argv[paths], "(") != 0 && strcmp(argv[paths], "!") != 0) {
+    while (paths < argc && argv[paths][0] != '-' && strcmp(argv[paths], "(") != 0 &&
+           strcmp(argv[paths], "!") != 0) {
         paths++;
     }
     word = argv + paths;

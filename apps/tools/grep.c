@@ -26,7 +26,8 @@ struct grep {
     struct pattern *patterns;
     size_t pattern_count;
     struct strings texts;
-    bool ignore_case, invert, numbers, count, list, list_without, quiet, recursive, fixed, extended, whole_line, whole_word, only;
+    bool ignore_case, invert, numbers, count, list, list_without, quiet, recursive, fixed, extended,
+        whole_line, whole_word, only;
     bool names, no_names, silent, text;
     uint64_t limit;
     bool found, trouble;
@@ -54,8 +55,8 @@ static const char *find_fixed(const struct pattern *pattern, const char *from, c
 }
 
 /** The first match of @pattern in [@from, @end), which ends with a NUL: *@start and *@stop. */
-static bool find_once(const struct pattern *pattern, const char *line, const char *from, const char *end, const char **start,
-                      const char **stop)
+static bool find_once(const struct pattern *pattern, const char *line, const char *from,
+                      const char *end, const char **start, const char **stop)
 {
     regmatch_t match;
     if (pattern->fixed) {
@@ -65,7 +66,8 @@ static bool find_once(const struct pattern *pattern, const char *line, const cha
     }
     // What is behind a NUL inside the line is looked at as a piece of its own.
     for (; from <= end; from += strlen(from) + 1) {
-        if (regexec(&pattern->expression, from, 1, &match, from > line && from[-1] ? REG_NOTBOL : 0) == 0) {
+        if (regexec(&pattern->expression, from, 1, &match,
+                    from > line && from[-1] ? REG_NOTBOL : 0) == 0) {
             *start = from + match.rm_so;
             *stop = from + match.rm_eo;
             return true;
@@ -79,16 +81,19 @@ static bool is_acceptable(const char *line, const char *end, const char *start, 
     if (grep.whole_line) {
         return start == line && stop == end;
     }
-    return !grep.whole_word || ((start == line || !is_word(start[-1])) && (stop == end || !is_word(*stop)));
+    return !grep.whole_word ||
+           ((start == line || !is_word(start[-1])) && (stop == end || !is_word(*stop)));
 }
 
 /** The first acceptable match of any pattern from @from on. */
-static bool find(const char *line, const char *from, const char *end, const char **start, const char **stop)
+static bool find(const char *line, const char *from, const char *end, const char **start,
+                 const char **stop)
 {
     bool found = false;
     for (size_t i = 0; i < grep.pattern_count; i++) {
         const char *a = NULL, *b = NULL;
-        for (const char *at = from; at <= end && find_once(&grep.patterns[i], line, at, end, &a, &b); at = a + 1) {
+        for (const char *at = from;
+             at <= end && find_once(&grep.patterns[i], line, at, end, &a, &b); at = a + 1) {
             if (is_acceptable(line, end, a, b)) {
                 if (!found || a < *start || (a == *start && b > *stop)) {
                     *start = a;
@@ -234,7 +239,8 @@ static bool compile(void)
     grep.patterns = must_have(calloc(grep.texts.count, sizeof(*grep.patterns)));
     for (size_t i = 0; i < grep.texts.count; i++) {
         struct pattern *pattern = &grep.patterns[grep.pattern_count++];
-        *pattern = (struct pattern){.text = grep.texts.items[i], .bytes = strlen(grep.texts.items[i])};
+        *pattern =
+            (struct pattern){.text = grep.texts.items[i], .bytes = strlen(grep.texts.items[i])};
         pattern->fixed = grep.fixed || is_plain(pattern->text);
         int flags = (grep.extended ? REG_EXTENDED : 0) | (grep.ignore_case ? REG_ICASE : 0);
         int error = pattern->fixed ? 0 : regcomp(&pattern->expression, pattern->text, flags);

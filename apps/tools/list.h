@@ -2,6 +2,7 @@
 #ifndef TOOL
 #define TOOL(name) int name##_main(int argc, char **argv);
 #endif
+// clang-format off
 TOOL(ls)
 TOOL(cat)
 TOOL(head)
@@ -44,4 +45,5 @@ TOOL(mount)
 TOOL(stat)
 TOOL(du)
 TOOL(uname)
+// clang-format on
 #undef TOOL

@@ -9,7 +9,8 @@
 #include "list.h"
 
 struct ls_options {
-    bool all, directory, long_format, recursive, human, by_time, by_size, reverse, one_column, inode, classify;
+    bool all, directory, long_format, recursive, human, by_time, by_size, reverse, one_column,
+        inode, classify;
 };
 
 struct item {
@@ -69,12 +70,14 @@ static void print_long(const struct item *item, int width)
     print_time(attributes->modified_ns, time);
     if (options.human) {
         human_bytes(attributes->bytes, size);
-    } else if (attributes->type == FS_TYPE_CHAR_DEVICE || attributes->type == FS_TYPE_BLOCK_DEVICE) {
+    } else if (attributes->type == FS_TYPE_CHAR_DEVICE ||
+               attributes->type == FS_TYPE_BLOCK_DEVICE) {
         snprintf(size, sizeof(size), "%u,%u", attributes->device_major, attributes->device_minor);
     } else {
         snprintf(size, sizeof(size), "%" PRIu64, attributes->bytes);
     }
-    out_format(" %2u %4u %4u %*s %.16s ", attributes->links, attributes->uid, attributes->gid, width, size, time);
+    out_format(" %2u %4u %4u %*s %.16s ", attributes->links, attributes->uid, attributes->gid,
+               width, size, time);
 }
 
 static void print_item(const struct item *item, int width)
@@ -91,7 +94,8 @@ static void print_item(const struct item *item, int width)
     if (options.classify && attributes->type == FS_TYPE_DIRECTORY) {
         out_char('/');
     }
-    if (options.long_format && attributes->type == FS_TYPE_SYMLINK && status_is_ok(file_readlink(item->path, target, sizeof(target)))) {
+    if (options.long_format && attributes->type == FS_TYPE_SYMLINK &&
+        status_is_ok(file_readlink(item->path, target, sizeof(target)))) {
         out_format(" -> %s", target);
     }
     out_char('\n');
@@ -125,7 +129,10 @@ static void print_columns(const struct item *items, size_t count, size_t columns
             out_string(items[i].name);
             out_string(directory && options.classify ? "/" : "");
             if (i + down < count) {
-                out_format("%*s", (int)(widest + 2 - strlen(items[i].name) - (directory && options.classify)), "");
+                out_format("%*s",
+                           (int)(widest + 2 - strlen(items[i].name) -
+                                 (directory && options.classify)),
+                           "");
             }
         }
         out_char('\n');
@@ -140,7 +147,8 @@ static void print_items(struct item *items, size_t count)
     }
     qsort(items, count, sizeof(*items), compare);
     status_ignore(stream_describe(stream_out(), &info));
-    if (!options.long_format && !options.one_column && !options.inode && info.kind == STREAM_TERMINAL && info.columns > 0) {
+    if (!options.long_format && !options.one_column && !options.inode &&
+        info.kind == STREAM_TERMINAL && info.columns > 0) {
         print_columns(items, count, info.columns);
         return;
     }
@@ -161,7 +169,8 @@ static void free_items(struct item *items, size_t count)
 
 static bool need_attributes(void)
 {
-    return options.long_format || options.by_time || options.by_size || options.recursive || options.classify || options.inode;
+    return options.long_format || options.by_time || options.by_size || options.recursive ||
+           options.classify || options.inode;
 }
 
 /** Fill @item with @name, found at @path. */
@@ -206,7 +215,8 @@ static void list_directory(const char *path, bool headed)
     size_t count = 0;
     for (size_t i = 0; i < names.count; i++) {
         if (options.all || names.items[i][0] != '.') {
-            count += make_item(&items[count], names.items[i], path_join(path, names.items[i]), false);
+            count +=
+                make_item(&items[count], names.items[i], path_join(path, names.items[i]), false);
         }
     }
     strings_free(&names);
@@ -284,8 +294,10 @@ int ls_main(int argc, char **argv)
         if (!make_item(&item, names[i], must_have(strdup(names[i])), follow)) {
             continue;
         }
-        if (!need_attributes() && !follow && !status_is_ok(file_status(names[i], FILE_PATH_NO_FOLLOW, &item.info))) {
-            result = complain_status(names[i], file_status(names[i], FILE_PATH_NO_FOLLOW, &item.info));
+        if (!need_attributes() && !follow &&
+            !status_is_ok(file_status(names[i], FILE_PATH_NO_FOLLOW, &item.info))) {
+            result =
+                complain_status(names[i], file_status(names[i], FILE_PATH_NO_FOLLOW, &item.info));
             free(item.name);
             free(item.path);
         } else if (item.info.attributes.type == FS_TYPE_DIRECTORY && !options.directory) {

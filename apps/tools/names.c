@@ -48,7 +48,8 @@ int mkdir_main(int argc, char **argv)
         if (status_is_ok(status)) {
             status = file_mkdir(argv[i], mode);
         }
-        if (!status_is_ok(status) && !(parents && status == STATUS_EXISTS && is_directory(argv[i]))) {
+        if (!status_is_ok(status) &&
+            !(parents && status == STATUS_EXISTS && is_directory(argv[i]))) {
             result = complain_status(argv[i], status);
         }
     }
@@ -64,7 +65,8 @@ int rmdir_main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         status_t status = file_rmdir(argv[i]);
         if (!status_is_ok(status)) {
-            result = status == STATUS_EXISTS ? complain("%s: not empty", argv[i]) : complain_status(argv[i], status);
+            result = status == STATUS_EXISTS ? complain("%s: not empty", argv[i])
+                                             : complain_status(argv[i], status);
         }
     }
     return result;
@@ -162,7 +164,8 @@ int touch_main(int argc, char **argv)
         if (c == '?' || (c == 'd' && *optarg != '@')) {
             return usage("[-c] [-d @seconds] file …");
         }
-        if (c == 'd' && __builtin_mul_overflow(strtoll(optarg + 1, NULL, 10), INT64_C(1000000000), &time_ns)) {
+        if (c == 'd' &&
+            __builtin_mul_overflow(strtoll(optarg + 1, NULL, 10), INT64_C(1000000000), &time_ns)) {
             return complain("%s: too far away", optarg);
         }
         create = create && c != 'c';

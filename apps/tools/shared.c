@@ -138,8 +138,9 @@ static bool input_fill(struct input *input)
         out_flush();
     }
     input->at = input->used = 0;
-    input->status = input->file ? file_read(input->file, input->buffer, INPUT_BYTES, &input->used)
-                                : stream_read(stream_in(), input->buffer, INPUT_BYTES, &input->used);
+    input->status = input->file
+                        ? file_read(input->file, input->buffer, INPUT_BYTES, &input->used)
+                        : stream_read(stream_in(), input->buffer, INPUT_BYTES, &input->used);
     input->end = !status_is_ok(input->status) || input->used == 0;
     return !input->end;
 }
@@ -188,7 +189,8 @@ bool input_close(struct input *input)
     return status_is_ok(status);
 }
 
-int for_inputs(int argc, char **argv, int first, void (*use)(struct input *input, void *context), void *context)
+int for_inputs(int argc, char **argv, int first, void (*use)(struct input *input, void *context),
+               void *context)
 {
     static char *stdin_only[] = {"-"};
     char **names = first < argc ? argv + first : stdin_only;
@@ -290,13 +292,17 @@ void human_bytes(uint64_t bytes, char text[16])
 void print_time(int64_t ns, char text[32])
 {
     // Days to a date of the proleptic Gregorian calendar, in years that begin in March.
-    int64_t seconds = ns / 1000000000 - (ns % 1000000000 < 0), days = seconds / 86400 - (seconds % 86400 < 0);
+    int64_t seconds = ns / 1000000000 - (ns % 1000000000 < 0),
+            days = seconds / 86400 - (seconds % 86400 < 0);
     int64_t second = seconds - days * 86400, shifted = days + 719468;
-    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097, day_of_era = shifted - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097,
+            day_of_era = shifted - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * month + 2) / 5 + 1;
     int64_t year = year_of_era + era * 400 + (month >= 10);
-    snprintf(text, 32, "%04d-%02d-%02d %02d:%02d:%02d", (int)year, (int)(month < 10 ? month + 3 : month - 9), (int)day,
-             (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
+    snprintf(text, 32, "%04d-%02d-%02d %02d:%02d:%02d", (int)year,
+             (int)(month < 10 ? month + 3 : month - 9), (int)day, (int)(second / 3600),
+             (int)(second / 60 % 60), (int)(second % 60));
 }

@@ -13,7 +13,7 @@ struct line {
 };
 
 struct key {
-    uint64_t first, last;      /* fields, from 1; last 0: to the end of the line */
+    uint64_t first, last; /* fields, from 1; last 0: to the end of the line */
     bool numeric, reverse, fold, blanks;
 };
 
@@ -24,8 +24,8 @@ struct sort {
     struct key keys[8];
     size_t key_count;
     bool unique, check;
-    char separator;            /* 0: blanks */
-    struct key whole;          /* options that no key has */
+    char separator;   /* 0: blanks */
+    struct key whole; /* options that no key has */
 };
 
 static struct sort sort;
@@ -75,7 +75,8 @@ static double number_of(const struct line *line)
 {
     char text[64];
     size_t bytes = 0;
-    while (bytes < line->bytes && bytes < sizeof(text) - 1 && line->text[bytes] && strchr("+-.0123456789", line->text[bytes])) {
+    while (bytes < line->bytes && bytes < sizeof(text) - 1 && line->text[bytes] &&
+           strchr("+-.0123456789", line->text[bytes])) {
         text[bytes] = line->text[bytes];
         bytes++;
     }
@@ -271,7 +272,8 @@ int sort_main(int argc, char **argv)
     }
     qsort(sort.lines, sort.count, sizeof(*sort.lines), compare);
     if (output) {
-        status_t status = file_open(output, FILE_OPEN_WRITE | FILE_OPEN_CREATE | FILE_OPEN_TRUNCATE, 0644, &file);
+        status_t status =
+            file_open(output, FILE_OPEN_WRITE | FILE_OPEN_CREATE | FILE_OPEN_TRUNCATE, 0644, &file);
         if (!status_is_ok(status)) {
             return complain_status(output, status);
         }
@@ -307,7 +309,8 @@ static void uniq_input(struct input *input, void *context)
     struct uniq *uniq = context;
     struct text line = {.data = NULL};
     while (input_line(input, &line, NULL)) {
-        if (uniq->times > 0 && line.used == uniq->last.used && memcmp(line.data, uniq->last.data, line.used) == 0) {
+        if (uniq->times > 0 && line.used == uniq->last.used &&
+            memcmp(line.data, uniq->last.data, line.used) == 0) {
             uniq->times++;
             continue;
         }

@@ -60,7 +60,10 @@ int run_program(char *const *argv, char *const *environment, uint64_t deadline_n
     char *path = find_program(argv[0]);
     char name[PROCESS_NAME_BYTES];
     handle_t process;
-    struct process_start start = {.name = name, .args = (const char *const *)argv, .env = (const char *const *)environment, .caps = caps};
+    struct process_start start = {.name = name,
+                                  .args = (const char *const *)argv,
+                                  .env = (const char *const *)environment,
+                                  .caps = caps};
     if (!path) {
         complain("%s: not found", argv[0]);
         return STATUS_NOT_FOUND_HERE;
@@ -69,7 +72,8 @@ int run_program(char *const *argv, char *const *environment, uint64_t deadline_n
     out_flush();
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
         if (os_cap(given[i]) != HANDLE_NONE) {
-            caps[start.cap_count++] = (struct process_cap){.name = given[i], .handle = os_cap(given[i])};
+            caps[start.cap_count++] =
+                (struct process_cap){.name = given[i], .handle = os_cap(given[i])};
         }
     }
     snprintf(name, sizeof(name), "%.31s", path_base(path));

@@ -69,7 +69,8 @@ static void head_input(struct input *input, void *context)
     print_heading(input, part);
     for (uint64_t left = part->count; left > 0;) {
         if (part->bytes) {
-            size_t bytes = input_read(input, buffer, left < sizeof(buffer) ? (size_t)left : sizeof(buffer));
+            size_t bytes =
+                input_read(input, buffer, left < sizeof(buffer) ? (size_t)left : sizeof(buffer));
             out_write(buffer, bytes);
             left = bytes == 0 ? 0 : left - bytes;
         } else if (input_line(input, &line, &newline)) {
@@ -206,23 +207,22 @@ struct counts {
 };
 
 struct wc {
-    bool lines, words, bytes, named;
+    bool lines, words, bytes, named, columns;
     struct counts total;
 };
 
 static void print_counts(const struct wc *wc, const struct counts *counts, const char *name)
 {
+    const bool wanted[] = {wc->lines, wc->words, wc->bytes};
+    const uint64_t values[] = {counts->lines, counts->words, counts->bytes};
     const char *space = "";
-    if (wc->lines) {
-        out_format("%7" PRIu64, counts->lines);
-        space = " ";
-    }
-    if (wc->words) {
-        out_format("%s%7" PRIu64, space, counts->words);
-        space = " ";
-    }
-    if (wc->bytes) {
-        out_format("%s%7" PRIu64, space, counts->bytes);
+    // A single number is for scripts; columns are for people.
+    int width = wc->columns ? 7 : 1;
+    for (size_t i = 0; i < 3; i++) {
+        if (wanted[i]) {
+            out_format("%s%*" PRIu64, space, width, values[i]);
+            space = " ";
+        }
     }
     out_format(wc->named ? " %s\n" : "\n", name);
 }
@@ -265,6 +265,7 @@ int wc_main(int argc, char **argv)
         wc.lines = wc.words = wc.bytes = true;
     }
     wc.named = argc > optind;
+    wc.columns = wc.lines + wc.words + wc.bytes > 1 || argc - optind > 1;
     int result = for_inputs(argc, argv, optind, wc_input, &wc);
     if (argc - optind > 1) {
         print_counts(&wc, &wc.total, "total");
@@ -290,7 +291,8 @@ int tee_main(int argc, char **argv)
     int count = argc - optind;
     struct file **files = must_have(calloc((size_t)count + 1, sizeof(struct file *)));
     for (int i = 0; i < count; i++) {
-        uint32_t flags = FILE_OPEN_WRITE | FILE_OPEN_CREATE | (append ? FILE_OPEN_APPEND : FILE_OPEN_TRUNCATE);
+        uint32_t flags =
+            FILE_OPEN_WRITE | FILE_OPEN_CREATE | (append ? FILE_OPEN_APPEND : FILE_OPEN_TRUNCATE);
         status_t status = file_open(argv[optind + i], flags, 0644, &files[i]);
         if (!status_is_ok(status)) {
             result = complain_status(argv[optind + i], status);

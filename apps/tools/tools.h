@@ -39,11 +39,11 @@ void out_flush(void);
 /** A file, or stdin for "-". */
 struct input {
     const char *name;
-    struct file *file;     /**< NULL: stdin */
+    struct file *file; /**< NULL: stdin */
     uint8_t *buffer;
     size_t at, used;
     bool end;
-    status_t status;       /**< why it ended before its end */
+    status_t status; /**< why it ended before its end */
 };
 
 /** False: it was complained about. */
@@ -56,7 +56,8 @@ bool input_line(struct input *input, struct text *line, bool *newline);
 bool input_close(struct input *input);
 
 /** Call @use for each of the files named in @argv from @first on, or for stdin if there are none: 0, or 1 if one could not be read. */
-int for_inputs(int argc, char **argv, int first, void (*use)(struct input *input, void *context), void *context);
+int for_inputs(int argc, char **argv, int first, void (*use)(struct input *input, void *context),
+               void *context);
 
 /* --- paths and trees --------------------------------------------------------------------------------------- */
 

@@ -23,8 +23,9 @@ struct binary {
 
 /* Longer ones first. */
 static const struct binary binaries[] = {
-    {"||", 1}, {"&&", 2}, {"==", 6}, {"!=", 6}, {"<<", 8}, {">>", 8}, {"<=", 7}, {">=", 7}, {"|", 3}, {"^", 4},
-    {"&", 5},  {"<", 7},  {">", 7},  {"+", 9},  {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10},
+    {"||", 1}, {"&&", 2}, {"==", 6}, {"!=", 6}, {"<<", 8}, {">>", 8},
+    {"<=", 7}, {">=", 7}, {"|", 3},  {"^", 4},  {"&", 5},  {"<", 7},
+    {">", 7},  {"+", 9},  {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10},
 };
 
 static int64_t climb(struct evaluation *e, unsigned rank);
@@ -97,7 +98,10 @@ static int64_t primary(struct evaluation *e)
     } else if (c && strchr("-+!~", c)) {
         e->at++;
         value = primary(e);
-        value = c == '-' ? (int64_t)(0 - (uint64_t)value) : c == '!' ? !value : c == '~' ? ~value : value;
+        value = c == '-'   ? (int64_t)(0 - (uint64_t)value)
+                : c == '!' ? !value
+                : c == '~' ? ~value
+                           : value;
     } else {
         e->error = "a number is missing";
     }
@@ -112,9 +116,9 @@ static int64_t divide(struct evaluation *e, char operator, int64_t left, int64_t
         return 0;
     }
     if (right == -1) {
-        return operator == '/' ? (int64_t)(0 - (uint64_t)left) : 0;
+        return operator== '/' ? (int64_t)(0 - (uint64_t)left) : 0;
     }
-    return operator == '/' ? left / right : left % right;
+    return operator== '/' ? left / right : left % right;
 }
 
 static int64_t apply(struct evaluation *e, const char *operator, int64_t left, int64_t right)
@@ -133,9 +137,11 @@ static int64_t apply(struct evaluation *e, const char *operator, int64_t left, i
     case '!':
         return left != right;
     case '<':
-        return !twice ? left < right : operator[1] == '=' ? left <= right : (int64_t)(a << (b & 63));
+        return !twice               ? left < right
+               : operator[1] == '=' ? left <= right
+                                    : (int64_t)(a << (b & 63));
     case '>':
-        return !twice ? left > right : operator[1] == '=' ? left >= right : left >> (b & 63);
+        return !twice ? left > right : operator[1] == '=' ? left >= right : left>> (b & 63);
     case '+':
         return (int64_t)(a + b);
     case '-':

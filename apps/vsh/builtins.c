@@ -90,7 +90,8 @@ static int builtin_cd(struct shell *shell, int count, char **arguments)
         status = STATUS_WRONG_TYPE;
     }
     if (!status_is_ok(status)) {
-        shell_complain(shell, "cd: %s: %s", path, status == STATUS_WRONG_TYPE ? "not a directory" : status_words(status));
+        shell_complain(shell, "cd: %s: %s", path,
+                       status == STATUS_WRONG_TYPE ? "not a directory" : status_words(status));
         return STATUS_FAILURE;
     }
     simplify(full);
@@ -127,7 +128,8 @@ static int list_variables(struct shell *shell, bool exported)
     for (size_t i = 0; i < shell->variable_count; i++) {
         const struct variable *variable = &shell->variables[i];
         if ((variable->exported || !exported) && variable->value &&
-            !port_print(shell->ports[1], "%s%s='%s'\n", exported ? "export " : "", variable->name, variable->value)) {
+            !port_print(shell->ports[1], "%s%s='%s'\n", exported ? "export " : "", variable->name,
+                        variable->value)) {
             return STATUS_FAILURE;
         }
     }
@@ -144,7 +146,8 @@ static int builtin_export(struct shell *shell, int count, char **arguments)
         char *name = strndup(arguments[i], bytes);
         bool assigns = arguments[i][bytes] == '=';
         bool good = bytes > 0 && name && (assigns || !arguments[i][bytes]) &&
-                    (!assigns || shell_set(shell, name, arguments[i] + bytes + 1)) && shell_export(shell, name);
+                    (!assigns || shell_set(shell, name, arguments[i] + bytes + 1)) &&
+                    shell_export(shell, name);
         free(name);
         if (!good) {
             shell_complain(shell, "export: %s: not a name", arguments[i]);
@@ -190,7 +193,9 @@ static int builtin_set(struct shell *shell, int count, char **arguments)
     if (count == 1) {
         return list_variables(shell, false);
     }
-    for (; i < count && (arguments[i][0] == '-' || arguments[i][0] == '+') && strcmp(arguments[i], "--") != 0; i++) {
+    for (; i < count && (arguments[i][0] == '-' || arguments[i][0] == '+') &&
+           strcmp(arguments[i], "--") != 0;
+         i++) {
         bool on = arguments[i][0] == '-';
         for (const char *c = arguments[i] + 1; *c; c++) {
             if (*c == 'e') {
@@ -341,7 +346,8 @@ static int builtin_source(struct shell *shell, int count, char **arguments)
         shell_complain(shell, "%s: which file?", arguments[0]);
         return STATUS_USAGE;
     }
-    status_t status = shell_path(shell, arguments[1], full) ? file_load(full, &text, &bytes) : STATUS_RANGE;
+    status_t status =
+        shell_path(shell, arguments[1], full) ? file_load(full, &text, &bytes) : STATUS_RANGE;
     if (!status_is_ok(status)) {
         shell_complain(shell, "%s: %s", arguments[1], status_words(status));
         return STATUS_FAILURE;
@@ -420,12 +426,14 @@ static int builtin_jobs(struct shell *shell, int count, char **arguments)
 }
 
 static const struct builtin builtins[] = {
-    {".", builtin_source},     {":", builtin_true},         {"[", builtin_test},       {"break", builtin_break},
-    {"cd", builtin_cd},        {"command", builtin_command}, {"continue", builtin_continue}, {"echo", builtin_echo},
-    {"eval", builtin_eval},    {"exec", builtin_exec},      {"exit", builtin_exit},    {"export", builtin_export},
-    {"false", builtin_false},  {"jobs", builtin_jobs},      {"pwd", builtin_pwd},      {"read", builtin_read},
-    {"return", builtin_return}, {"set", builtin_set},       {"shift", builtin_shift},  {"source", builtin_source},
-    {"test", builtin_test},    {"true", builtin_true},      {"type", builtin_type},    {"unset", builtin_unset},
+    {".", builtin_source},          {":", builtin_true},        {"[", builtin_test},
+    {"break", builtin_break},       {"cd", builtin_cd},         {"command", builtin_command},
+    {"continue", builtin_continue}, {"echo", builtin_echo},     {"eval", builtin_eval},
+    {"exec", builtin_exec},         {"exit", builtin_exit},     {"export", builtin_export},
+    {"false", builtin_false},       {"jobs", builtin_jobs},     {"pwd", builtin_pwd},
+    {"read", builtin_read},         {"return", builtin_return}, {"set", builtin_set},
+    {"shift", builtin_shift},       {"source", builtin_source}, {"test", builtin_test},
+    {"true", builtin_true},         {"type", builtin_type},     {"unset", builtin_unset},
     {"wait", builtin_wait},
 };
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void complete(struct shell *shell, const char *line, size_t cursor, struct text *insert, struct strings *choices);
+void complete(struct shell *shell, const char *line, size_t cursor, struct text *insert,
+              struct strings *choices);
 
 static bool starts_with(const char *text, const char *start)
 {
@@ -12,12 +13,14 @@ static bool starts_with(const char *text, const char *start)
 }
 
 /** Add to @choices the names in @directory that begin with @start; directories get a slash. */
-static void add_files(struct shell *shell, const char *directory, const char *start, struct strings *choices)
+static void add_files(struct shell *shell, const char *directory, const char *start,
+                      struct strings *choices)
 {
     char full[FILE_PATH_BYTES + 1];
     struct file *file;
     struct file_entry entry;
-    if (!shell_path(shell, directory, full) || !status_is_ok(file_open(full, FILE_OPEN_READ | FILE_OPEN_DIRECTORY, 0, &file))) {
+    if (!shell_path(shell, directory, full) ||
+        !status_is_ok(file_open(full, FILE_OPEN_READ | FILE_OPEN_DIRECTORY, 0, &file))) {
         return;
     }
     while (status_is_ok(file_readdir(file, &entry))) {
@@ -43,7 +46,8 @@ static void add_commands(struct shell *shell, const char *start, struct strings 
     strings_free(&names);
     char *paths = strdup(path ? path : "");
     char *at = paths;
-    for (char *directory = paths ? strsep(&at, ":") : NULL; directory; directory = strsep(&at, ":")) {
+    for (char *directory = paths ? strsep(&at, ":") : NULL; directory;
+         directory = strsep(&at, ":")) {
         add_files(shell, directory, start, choices);
     }
     free(paths);
@@ -84,7 +88,8 @@ static bool is_first_word(const char *line, size_t start)
     return start == 0 || strchr(";|&(", line[start - 1]);
 }
 
-void complete(struct shell *shell, const char *line, size_t cursor, struct text *insert, struct strings *choices)
+void complete(struct shell *shell, const char *line, size_t cursor, struct text *insert,
+              struct strings *choices)
 {
     size_t start = cursor;
     while (start > 0 && !strchr(" ;|&<>()=", line[start - 1])) {

@@ -16,7 +16,8 @@
 #define KEY_DELETE 127
 #define LINE_BYTES_MAX 65536u
 
-void complete(struct shell *shell, const char *line, size_t cursor, struct text *insert, struct strings *choices);
+void complete(struct shell *shell, const char *line, size_t cursor, struct text *insert,
+              struct strings *choices);
 
 /** A line in the making. */
 struct line {
@@ -24,10 +25,10 @@ struct line {
     struct stream *stream;
     const char *prompt;
     struct text text;
-    size_t cursor;      /* a byte of text, not inside a character */
-    size_t entry;       /* of the history that is shown; history.count: the new line */
-    char *kept;         /* the new line while others are shown */
-    size_t columns;     /* of the terminal; 0: not known */
+    size_t cursor;  /* a byte of text, not inside a character */
+    size_t entry;   /* of the history that is shown; history.count: the new line */
+    char *kept;     /* the new line while others are shown */
+    size_t columns; /* of the terminal; 0: not known */
     bool done;
     enum edit_result result;
 };
@@ -128,7 +129,9 @@ static void insert(struct line *line, const char *data, size_t bytes)
     memmove(line->text.data + line->cursor + bytes, line->text.data + line->cursor, behind);
     memcpy(line->text.data + line->cursor, data, bytes);
     line->cursor += bytes;
-    bool fits = line->columns == 0 || width(line->prompt, strlen(line->prompt)) + width(line->text.data, line->text.used) < line->columns;
+    bool fits = line->columns == 0 || width(line->prompt, strlen(line->prompt)) +
+                                              width(line->text.data, line->text.used) <
+                                          line->columns;
     if (behind == 0 && fits) {
         put(line, data, bytes);
     } else {
@@ -334,7 +337,8 @@ static void control_key(struct line *line, char c)
 static void remember(struct editor *editor, const char *text)
 {
     struct strings *history = &editor->history;
-    if (text[strspn(text, " \t")] == '\0' || (history->count > 0 && strcmp(history->items[history->count - 1], text) == 0)) {
+    if (text[strspn(text, " \t")] == '\0' ||
+        (history->count > 0 && strcmp(history->items[history->count - 1], text) == 0)) {
         return;
     }
     if (history->count == HISTORY_MAX) {
@@ -347,7 +351,10 @@ static void remember(struct editor *editor, const char *text)
 
 enum edit_result edit_line(struct editor *editor, const char *prompt, char **result)
 {
-    struct line line = {.editor = editor, .stream = &editor->shell->ports[0]->stream, .prompt = prompt, .entry = editor->history.count};
+    struct line line = {.editor = editor,
+                        .stream = &editor->shell->ports[0]->stream,
+                        .prompt = prompt,
+                        .entry = editor->history.count};
     char c;
     raw_mode(&line);
     draw(&line);

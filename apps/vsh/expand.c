@@ -17,13 +17,13 @@
 
 struct builder {
     const struct expand_host *host;
-    struct text text;        /* the field in the making, as a pattern */
-    bool begun;              /* there is a field, be it empty */
-    bool split;              /* unquoted values make fields */
+    struct text text; /* the field in the making, as a pattern */
+    bool begun;       /* there is a field, be it empty */
+    bool split;       /* unquoted values make fields */
     bool failed;
-    bool here;               /* double quotes are characters like others */
+    bool here; /* double quotes are characters like others */
     unsigned depth;
-    struct strings *fields;  /* NULL: there is one field only */
+    struct strings *fields; /* NULL: there is one field only */
 };
 
 static void complain(struct builder *b, const char *what, const char *word)
@@ -68,7 +68,8 @@ static char *unescape(const char *pattern)
 }
 
 /** Add to @paths each of @prefixes continued by @component. */
-static void glob_component(struct builder *b, const struct strings *prefixes, const char *component, bool last, struct strings *paths)
+static void glob_component(struct builder *b, const struct strings *prefixes, const char *component,
+                           bool last, struct strings *paths)
 {
     for (size_t i = 0; i < prefixes->count; i++) {
         struct strings names = {.items = NULL};
@@ -81,7 +82,8 @@ static void glob_component(struct builder *b, const struct strings *prefixes, co
         }
         for (size_t n = 0; n < names.count; n++) {
             const char *name = names.items[n];
-            bool hidden = name[0] == '.' && component[0] != '.' && !(component[0] == '\\' && component[1] == '.');
+            bool hidden = name[0] == '.' && component[0] != '.' &&
+                          !(component[0] == '\\' && component[1] == '.');
             if (pattern_is_magic(component) && (hidden || !pattern_match(component, name))) {
                 continue;
             }
@@ -175,7 +177,9 @@ static char *sub_string(struct builder *b, const char *at, const char *end, bool
     struct builder sub = {.host = b->host, .depth = b->depth + 1};
     expand_text(&sub, at, end, false);
     b->failed = b->failed || sub.failed;
-    char *result = sub.failed ? NULL : pattern ? strdup(text_get(&sub.text)) : unescape(text_get(&sub.text));
+    char *result = sub.failed ? NULL
+                   : pattern  ? strdup(text_get(&sub.text))
+                              : unescape(text_get(&sub.text));
     text_free(&sub.text);
     return result;
 }
@@ -203,19 +207,21 @@ static char *trim(const char *value, const char *pattern, bool from_end, bool lo
     size_t bytes = strlen(value);
     for (size_t i = 0; i <= bytes; i++) {
         size_t part = longest ? bytes - i : i;
-        if (from_end ? pattern_match(pattern, value + bytes - part) : pattern_match_bytes(pattern, value, part)) {
+        if (from_end ? pattern_match(pattern, value + bytes - part)
+                     : pattern_match_bytes(pattern, value, part)) {
             return from_end ? strndup(value, bytes - part) : strdup(value + part);
         }
     }
     return strdup(value);
 }
 
-static void put_trimmed(struct builder *b, const char *value, const char *operator, const char *end, bool quoted)
+static void put_trimmed(struct builder *b, const char *value, const char *operator,
+                        const char * end, bool quoted)
 {
     bool longest = operator[1] == operator[0];
     // The pattern's own parameters may be looked up where @value stands.
     char *copy = strdup(value);
-    char *pattern = copy ? sub_string(b, operator + 1 + longest, end, true) : NULL;
+    char *pattern = copy ? sub_string(b, operator+ 1 + longest, end, true) : NULL;
     char *rest = pattern ? trim(copy, pattern, operator[0] == '%', longest) : NULL;
     if (rest) {
         put_value(b, rest, quoted);
@@ -226,12 +232,13 @@ static void put_trimmed(struct builder *b, const char *value, const char *operat
 }
 
 /** What ${name…} has behind the name: @operator up to @end. @value: the parameter's, or NULL. */
-static void put_operated(struct builder *b, const char *name, const char *value, const char *operator, const char *end, bool quoted)
+static void put_operated(struct builder *b, const char *name, const char *value,
+                         const char *operator, const char * end, bool quoted)
 {
-    bool colon = *operator == ':';
+    bool colon = *operator== ':';
     bool given = value && !(colon && !*value);
     char kind = operator[colon];
-    const char *word = operator + colon + 1;
+    const char *word = operator+ colon + 1;
     if (kind == '%' || kind == '#') {
         put_trimmed(b, value ? value : "", operator, end, quoted);
     } else if (kind == '-' || kind == '=') {
@@ -461,7 +468,8 @@ static const char *put_tilde(struct builder *b, const char *word)
     return word + 1;
 }
 
-bool expand_words(const struct expand_host *host, const struct strings *words, struct strings *fields)
+bool expand_words(const struct expand_host *host, const struct strings *words,
+                  struct strings *fields)
 {
     struct builder b = {.host = host, .split = true, .fields = fields};
     for (size_t i = 0; i < words->count && !b.failed; i++) {
@@ -483,7 +491,9 @@ static char *expand_one(const struct expand_host *host, const char *word, bool h
     expand_text(&b, word, word + strlen(word), here);
     char *result = NULL;
     if (!b.failed) {
-        result = b.text.failed ? NULL : pattern ? strdup(text_get(&b.text)) : unescape(text_get(&b.text));
+        result = b.text.failed ? NULL
+                 : pattern     ? strdup(text_get(&b.text))
+                               : unescape(text_get(&b.text));
         if (!result) {
             complain(&b, "no memory", "expansion");
         }

@@ -23,7 +23,8 @@ struct expand_host {
 };
 
 /** All of @words to fields. False: it was complained about. */
-bool expand_words(const struct expand_host *host, const struct strings *words, struct strings *fields);
+bool expand_words(const struct expand_host *host, const struct strings *words,
+                  struct strings *fields);
 /** One word to one string, neither split nor a pattern of names; NULL: it was complained about. The caller's to free(). */
 char *expand_string(const struct expand_host *host, const char *word);
 /** The same, but a pattern: what was quoted is escaped. */

@@ -57,7 +57,8 @@ static void *watch_main(void *argument)
         status_t status = bytestream_interrupted(watch->console);
         if (status_is_ok(status)) {
             running_interrupt(watch->session);
-        } else if (status == STATUS_PEER_DIED || status == STATUS_STALE || status == STATUS_INTERRUPTED) {
+        } else if (status == STATUS_PEER_DIED || status == STATUS_STALE ||
+                   status == STATUS_INTERRUPTED) {
             clock_sleep(RETRY_NS);
         } else {
             // This console does not tell.
@@ -205,7 +206,8 @@ void jobs_list(struct shell *shell)
     for (size_t i = 0; i < JOBS_MAX; i++) {
         const struct job *job = &shell->session->jobs[i];
         if (job->used) {
-            port_print(shell->ports[1], "[%u] %s\n", job->number, __atomic_load_n(&job->done, __ATOMIC_ACQUIRE) ? "done" : "running");
+            port_print(shell->ports[1], "[%u] %s\n", job->number,
+                       __atomic_load_n(&job->done, __ATOMIC_ACQUIRE) ? "done" : "running");
         }
     }
 }

@@ -38,7 +38,8 @@ static bool import_environment(struct shell *shell)
         size_t bytes = name_bytes(*entry);
         if (bytes > 0 && (*entry)[bytes] == '=') {
             char *name = strndup(*entry, bytes);
-            bool good = name && shell_set(shell, name, *entry + bytes + 1) && shell_export(shell, name);
+            bool good =
+                name && shell_set(shell, name, *entry + bytes + 1) && shell_export(shell, name);
             free(name);
             if (!good) {
                 return false;
@@ -62,7 +63,8 @@ static struct shell *shell_new(void)
         return NULL;
     }
     shell->session = &session;
-    if (!ports_open(shell) || !import_environment(shell) || !set_default(shell, "PATH", "/boot") || !set_default(shell, "HOME", "/")) {
+    if (!ports_open(shell) || !import_environment(shell) || !set_default(shell, "PATH", "/boot") ||
+        !set_default(shell, "HOME", "/")) {
         return NULL;
     }
     shell->cwd = strdup(status_is_ok(file_current(cwd, sizeof(cwd))) ? cwd : "/");
@@ -136,7 +138,8 @@ static int run_input(struct shell *shell)
     struct text text = {.data = NULL};
     char piece[512];
     size_t done = 0;
-    while (status_is_ok(stream_read(&shell->ports[0]->stream, piece, sizeof(piece), &done)) && done > 0) {
+    while (status_is_ok(stream_read(&shell->ports[0]->stream, piece, sizeof(piece), &done)) &&
+           done > 0) {
         text_add(&text, piece, done);
     }
     int status = run_text(shell, text_get(&text), "stdin");
@@ -147,7 +150,8 @@ static int run_input(struct shell *shell)
 static bool is_terminal(struct shell *shell)
 {
     struct stream_info info;
-    return status_is_ok(stream_describe(&shell->ports[0]->stream, &info)) && info.kind == STREAM_TERMINAL;
+    return status_is_ok(stream_describe(&shell->ports[0]->stream, &info)) &&
+           info.kind == STREAM_TERMINAL;
 }
 
 static int run_script_file(struct shell *shell, int count, char **arguments)
@@ -157,7 +161,9 @@ static int run_script_file(struct shell *shell, int count, char **arguments)
     for (int i = 0; i < count; i++) {
         strings_add(&fields, arguments[i]);
     }
-    int status = fields.failed || !shell_path(shell, arguments[0], full) ? STATUS_FAILURE : run_script(shell, full, &fields);
+    int status = fields.failed || !shell_path(shell, arguments[0], full)
+                     ? STATUS_FAILURE
+                     : run_script(shell, full, &fields);
     strings_free(&fields);
     return status;
 }

@@ -19,9 +19,9 @@
 enum token { TOKEN_END, TOKEN_NEWLINE, TOKEN_WORD, TOKEN_OPERATOR };
 
 struct parser {
-    const char *at;           /* behind the token */
+    const char *at; /* behind the token */
     enum token token;
-    const char *text;         /* of the token */
+    const char *text; /* of the token */
     size_t bytes;
     unsigned line;
     unsigned depth;
@@ -131,7 +131,8 @@ static void skip_blanks(struct parser *p)
 
 static size_t operator_bytes(const char *at)
 {
-    static const char *const operators[] = {"&&", "||", ";;", "<<-", "<<", ">>", ">&", "<&", ";", "&", "|", "(", ")", "<", ">"};
+    static const char *const operators[] = {"&&", "||", ";;", "<<-", "<<", ">>", ">&", "<&",
+                                            ";",  "&",  "|",  "(",   ")",  "<",  ">"};
     for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
         size_t bytes = strlen(operators[i]);
         if (strncmp(at, operators[i], bytes) == 0) {
@@ -255,12 +256,14 @@ static struct node *node_new(struct parser *p, enum node_kind kind, struct node 
 /** A number of one digit directly before '<' or '>'. */
 static bool is_stream_number(const struct parser *p)
 {
-    return p->token == TOKEN_WORD && p->bytes == 1 && *p->text >= '0' && *p->text <= '9' && (*p->at == '<' || *p->at == '>');
+    return p->token == TOKEN_WORD && p->bytes == 1 && *p->text >= '0' && *p->text <= '9' &&
+           (*p->at == '<' || *p->at == '>');
 }
 
 static bool is_redirect(const struct parser *p)
 {
-    return is_stream_number(p) || (p->token == TOKEN_OPERATOR && (*p->text == '<' || *p->text == '>'));
+    return is_stream_number(p) ||
+           (p->token == TOKEN_OPERATOR && (*p->text == '<' || *p->text == '>'));
 }
 
 static enum redirect_kind redirect_kind(const struct parser *p)
@@ -360,8 +363,10 @@ static struct node *parse_simple(struct parser *p)
         if (is_redirect(p)) {
             parse_redirect(p, redirects_end(node));
         } else if (p->token == TOKEN_WORD) {
-            strings_take(node->words.count == 0 && is_assignment(p) ? &node->assigns : &node->words, take_word(p));
-        } else if (is_operator(p, "(") && node->words.count == 1 && node->assigns.count == 0 && !node->redirects) {
+            strings_take(node->words.count == 0 && is_assignment(p) ? &node->assigns : &node->words,
+                         take_word(p));
+        } else if (is_operator(p, "(") && node->words.count == 1 && node->assigns.count == 0 &&
+                   !node->redirects) {
             return parse_function(p, node);
         } else {
             break;
@@ -492,7 +497,8 @@ static struct node *parse_case(struct parser *p)
     skip_newlines(p);
     expect(p, TOKEN_WORD, "in");
     skip_newlines(p);
-    for (struct node **end = &node->left; p->result == PARSE_OK && !is_keyword(p, "esac"); end = &(*end)->right) {
+    for (struct node **end = &node->left; p->result == PARSE_OK && !is_keyword(p, "esac");
+         end = &(*end)->right) {
         *end = parse_case_item(p);
         if (!*end) {
             return node;
@@ -661,7 +667,8 @@ static struct node *parse_list(struct parser *p)
     struct node *first = NULL;
     struct node **end = &first;
     skip_newlines(p);
-    while (p->result == PARSE_OK && p->token != TOKEN_END && !is_operator(p, ")") && !is_operator(p, ";;") && !is_closing(p)) {
+    while (p->result == PARSE_OK && p->token != TOKEN_END && !is_operator(p, ")") &&
+           !is_operator(p, ";;") && !is_closing(p)) {
         struct node *command = parse_and_or(p);
         if (is_operator(p, "&")) {
             command = node_new(p, NODE_BACKGROUND, command);

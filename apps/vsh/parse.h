@@ -6,32 +6,39 @@
 #include <tool/text.h>
 
 enum node_kind {
-    NODE_SIMPLE,      /**< assigns, words */
-    NODE_PIPE,        /**< left | right; right may be another PIPE */
-    NODE_AND,         /**< left && right */
-    NODE_OR,          /**< left || right */
-    NODE_SEQUENCE,    /**< left ; right */
-    NODE_NOT,         /**< ! left */
-    NODE_BACKGROUND,  /**< left & */
-    NODE_SUBSHELL,    /**< ( left ) */
-    NODE_GROUP,       /**< { left } */
-    NODE_IF,          /**< if left; then right; else other */
-    NODE_WHILE,       /**< while left; do right */
+    NODE_SIMPLE,     /**< assigns, words */
+    NODE_PIPE,       /**< left | right; right may be another PIPE */
+    NODE_AND,        /**< left && right */
+    NODE_OR,         /**< left || right */
+    NODE_SEQUENCE,   /**< left ; right */
+    NODE_NOT,        /**< ! left */
+    NODE_BACKGROUND, /**< left & */
+    NODE_SUBSHELL,   /**< ( left ) */
+    NODE_GROUP,      /**< { left } */
+    NODE_IF,         /**< if left; then right; else other */
+    NODE_WHILE,      /**< while left; do right */
     NODE_UNTIL,
-    NODE_FOR,         /**< for name in words; do left; over "$@" if has_words is false */
-    NODE_CASE,        /**< case name in: left is the first NODE_CASE_ITEM, each one's right the next */
-    NODE_CASE_ITEM,   /**< words are patterns, left is what to do */
-    NODE_FUNCTION,    /**< name() left */
+    NODE_FOR,  /**< for name in words; do left; over "$@" if has_words is false */
+    NODE_CASE, /**< case name in: left is the first NODE_CASE_ITEM, each one's right the next */
+    NODE_CASE_ITEM, /**< words are patterns, left is what to do */
+    NODE_FUNCTION,  /**< name() left */
 };
 
-enum redirect_kind { REDIRECT_READ, REDIRECT_WRITE, REDIRECT_APPEND, REDIRECT_DUPLICATE, REDIRECT_HERE, REDIRECT_HERE_LITERAL };
+enum redirect_kind {
+    REDIRECT_READ,
+    REDIRECT_WRITE,
+    REDIRECT_APPEND,
+    REDIRECT_DUPLICATE,
+    REDIRECT_HERE,
+    REDIRECT_HERE_LITERAL
+};
 
 struct redirect {
     struct redirect *next;
     enum redirect_kind kind;
-    unsigned stream;  /**< 0, 1 or 2 */
-    bool strip_tabs;  /**< HERE, in the making */
-    char *word;       /**< file; number of the other stream; text */
+    unsigned stream; /**< 0, 1 or 2 */
+    bool strip_tabs; /**< HERE, in the making */
+    char *word;      /**< file; number of the other stream; text */
 };
 
 struct node {

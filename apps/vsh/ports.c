@@ -15,13 +15,13 @@
 
 struct pump {
     pthread_t thread;
-    struct stream stream;      /* the pump's end */
+    struct stream stream; /* the pump's end */
     struct file *file;
-    bool reads_file;           /* from the file into the pipe */
-    char *input;               /* or from this text */
-    struct text *output;       /* or into that one */
-    char *shown;               /* the file's name, for messages */
-    struct port *error;        /* where they go */
+    bool reads_file;     /* from the file into the pipe */
+    char *input;         /* or from this text */
+    struct text *output; /* or into that one */
+    char *shown;         /* the file's name, for messages */
+    struct port *error;  /* where they go */
     bool failed;
 };
 
@@ -225,7 +225,8 @@ static struct pump *pump_new(struct port *error, const char *shown)
     return pump;
 }
 
-struct port *port_file(enum redirect_kind kind, const char *path, const char *shown, struct port *error)
+struct port *port_file(enum redirect_kind kind, const char *path, const char *shown,
+                       struct port *error)
 {
     static const uint32_t flags[] = {
         [REDIRECT_READ] = FILE_OPEN_READ,

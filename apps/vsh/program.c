@@ -115,7 +115,8 @@ static handle_t connect_get(const char *name)
     }
     pthread_mutex_lock(&connects_lock);
     handle = connect_find(name);
-    if (handle == HANDLE_NONE && connect_count < CONNECTS_MAX && status_is_ok(svc_connect(os_cap("svc"), name, &handle))) {
+    if (handle == HANDLE_NONE && connect_count < CONNECTS_MAX &&
+        status_is_ok(svc_connect(os_cap("svc"), name, &handle))) {
         strcpy(connects[connect_count].name, name);
         connects[connect_count++].handle = handle;
     }
@@ -132,12 +133,14 @@ static bool caps_add(struct caps *caps, const char *name, handle_t handle)
     return true;
 }
 
-static bool caps_add_list(struct shell *shell, struct caps *caps, const char *program, struct catalogue_list list)
+static bool caps_add_list(struct shell *shell, struct caps *caps, const char *program,
+                          struct catalogue_list list)
 {
     for (uint32_t i = 0; i < list.count; i++) {
         const char *name = catalogue_text(list, i);
         if (!caps_add(caps, name, connect_get(name))) {
-            shell_complain(shell, "%s: it needs the capability %s, which is not there", program, name);
+            shell_complain(shell, "%s: it needs the capability %s, which is not there", program,
+                           name);
             return false;
         }
     }
@@ -146,7 +149,8 @@ static bool caps_add_list(struct shell *shell, struct caps *caps, const char *pr
 
 static bool caps_of(struct shell *shell, struct caps *caps, const struct catalogue_entry *manifest)
 {
-    if (!caps_add_list(shell, caps, manifest->name, manifest->needs) || !caps_add_list(shell, caps, manifest->name, manifest->wants) ||
+    if (!caps_add_list(shell, caps, manifest->name, manifest->needs) ||
+        !caps_add_list(shell, caps, manifest->name, manifest->wants) ||
         !caps_add_list(shell, caps, manifest->name, manifest->roots)) {
         return false;
     }
@@ -157,7 +161,8 @@ static bool caps_of(struct shell *shell, struct caps *caps, const struct catalog
     return true;
 }
 
-static bool caps_prepare(struct shell *shell, struct caps *caps, const struct catalogue_entry *manifest)
+static bool caps_prepare(struct shell *shell, struct caps *caps,
+                         const struct catalogue_entry *manifest)
 {
     static const char *const streams[] = {"stdin", "stdout", "stderr"};
     for (size_t i = 0; i < 3; i++) {
@@ -176,7 +181,8 @@ static int status_of(struct shell *shell, const char *name, int64_t exit_status)
     if (exit_status >= 0) {
         return (int)(exit_status & 255);
     }
-    shell_complain(shell, "%s: it was ended: %s", name, exit_status == STATUS_CODE_FAULT ? "fault" : "killed");
+    shell_complain(shell, "%s: it was ended: %s", name,
+                   exit_status == STATUS_CODE_FAULT ? "fault" : "killed");
     return 128 + (int)(-exit_status & 127);
 }
 
@@ -220,7 +226,10 @@ static bool is_program(const char *path, status_t *status)
     }
     *status = file_read(file, head, sizeof(head), &done);
     file_close(file);
-    return done == sizeof(head) && memcmp(head, "\x7f" "ELF", sizeof(head)) == 0;
+    return done == sizeof(head) && memcmp(head,
+                                          "\x7f"
+                                          "ELF",
+                                          sizeof(head)) == 0;
 }
 
 static int spawn(struct shell *shell, const char *path, const struct strings *fields)
@@ -253,7 +262,8 @@ static int spawn(struct shell *shell, const char *path, const struct strings *fi
     }
     strings_free(&environment);
     if (!status_is_ok(status)) {
-        shell_complain(shell, "%s: it cannot be started: %s", fields->items[0], status_words(status));
+        shell_complain(shell, "%s: it cannot be started: %s", fields->items[0],
+                       status_words(status));
         return STATUS_NOT_A_PROGRAM;
     }
     return wait_for(shell, fields->items[0], process);

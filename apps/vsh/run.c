@@ -21,7 +21,8 @@ bool run_stops(const struct shell *shell)
 
 /* --- redirections ----------------------------------------------------------------------------------------- */
 
-static struct port *open_redirect(struct shell *shell, const struct redirect *redirect, const char *word)
+static struct port *open_redirect(struct shell *shell, const struct redirect *redirect,
+                                  const char *word)
 {
     char full[FILE_PATH_BYTES + 1];
     if (redirect->kind == REDIRECT_HERE || redirect->kind == REDIRECT_HERE_LITERAL) {
@@ -91,7 +92,8 @@ static bool assign_all(struct shell *shell, const struct strings *assigns, bool 
         size_t bytes = name_bytes(assigns->items[i]);
         char *name = strndup(assigns->items[i], bytes);
         char *value = name ? expand_string(&host, assigns->items[i] + bytes + 1) : NULL;
-        bool good = value && shell_set(shell, name, value) && (!export || shell_export(shell, name));
+        bool good =
+            value && shell_set(shell, name, value) && (!export || shell_export(shell, name));
         free(name);
         free(value);
         if (!good) {
@@ -129,7 +131,8 @@ static int run_fields(struct shell *shell, const struct strings *fields)
 }
 
 /** A command with assignments before it: they hold for it alone, so it runs in a copy. */
-static int run_assigned(struct shell *shell, const struct strings *assigns, const struct strings *fields)
+static int run_assigned(struct shell *shell, const struct strings *assigns,
+                        const struct strings *fields)
 {
     struct shell *clone = shell_clone(shell);
     if (!clone) {
@@ -217,7 +220,8 @@ static int run_pipe(struct shell *clone, struct node *node)
 {
     struct port *read_end = NULL, *write_end = NULL;
     struct part left = {.node = node->left};
-    if (clone->depth >= DEPTH_MAX || !port_pipe(&read_end, &write_end) || !(left.shell = shell_clone(clone))) {
+    if (clone->depth >= DEPTH_MAX || !port_pipe(&read_end, &write_end) ||
+        !(left.shell = shell_clone(clone))) {
         shell_complain(clone, "no memory for a pipe");
         port_release(read_end);
         port_release(write_end);
@@ -233,7 +237,8 @@ static int run_pipe(struct shell *clone, struct node *node)
         shell_free(left.shell);
     }
     clone->depth++;
-    int status = node->right->kind == NODE_PIPE ? run_pipe(clone, node->right) : run_copy(clone, node->right);
+    int status = node->right->kind == NODE_PIPE ? run_pipe(clone, node->right)
+                                                : run_copy(clone, node->right);
     if (left.started) {
         pthread_join(left.thread, NULL);
     }
@@ -279,7 +284,8 @@ static int run_while(struct shell *shell, struct node *node)
 {
     int status = 0;
     shell->loops++;
-    while (!run_stops(shell) && run_condition(shell, node->left) == (node->kind == NODE_WHILE) && !run_stops(shell)) {
+    while (!run_stops(shell) && run_condition(shell, node->left) == (node->kind == NODE_WHILE) &&
+           !run_stops(shell)) {
         status = run_node(shell, node->right);
         if (loop_ends(shell)) {
             break;
@@ -347,7 +353,9 @@ static int run_if(struct shell *shell, struct node *node)
 {
     bool yes = run_condition(shell, node->left);
     struct node *branch = yes ? node->right : node->other;
-    return branch && !run_stops(shell) ? run_node(shell, branch) : run_stops(shell) ? shell->status : 0;
+    return branch && !run_stops(shell) ? run_node(shell, branch)
+           : run_stops(shell)          ? shell->status
+                                       : 0;
 }
 
 static int run_define(struct shell *shell, struct node *node)
@@ -362,9 +370,11 @@ static int run_kind(struct shell *shell, struct node *node)
     case NODE_PIPE:
         return run_subshell(shell, node, true);
     case NODE_AND:
-        return run_condition(shell, node->left) && !run_stops(shell) ? run_node(shell, node->right) : shell->status;
+        return run_condition(shell, node->left) && !run_stops(shell) ? run_node(shell, node->right)
+                                                                     : shell->status;
     case NODE_OR:
-        return run_condition(shell, node->left) || run_stops(shell) ? shell->status : run_node(shell, node->right);
+        return run_condition(shell, node->left) || run_stops(shell) ? shell->status
+                                                                    : run_node(shell, node->right);
     case NODE_NOT:
         return !run_condition(shell, node->left) ? 0 : STATUS_FAILURE;
     case NODE_BACKGROUND:
@@ -424,7 +434,8 @@ int run_node(struct shell *shell, struct node *node)
     int status = node->kind == NODE_SIMPLE ? run_simple(shell, node) : run_redirected(shell, node);
     shell->depth--;
     shell->status = shell_interrupted(shell) ? STATUS_INTERRUPT : status;
-    if (shell->status != 0 && shell->exit_on_failure && !shell->tested && !is_tested_by_itself(node)) {
+    if (shell->status != 0 && shell->exit_on_failure && !shell->tested &&
+        !is_tested_by_itself(node)) {
         shell->exiting = true;
     }
     return shell->status;

@@ -22,7 +22,8 @@ static struct variable *find_or_add(struct shell *shell, const char *name)
     if (variable) {
         return variable;
     }
-    struct variable *variables = reallocarray(shell->variables, shell->variable_count + 1, sizeof(*variables));
+    struct variable *variables =
+        reallocarray(shell->variables, shell->variable_count + 1, sizeof(*variables));
     char *copy = strdup(name);
     if (variables) {
         shell->variables = variables;
@@ -133,7 +134,8 @@ void shell_undefine(struct shell *shell, const char *name)
 bool shell_define(struct shell *shell, const char *name, struct node *body)
 {
     shell_undefine(shell, name);
-    struct function *functions = reallocarray(shell->functions, shell->function_count + 1, sizeof(*functions));
+    struct function *functions =
+        reallocarray(shell->functions, shell->function_count + 1, sizeof(*functions));
     char *copy = strdup(name);
     if (functions) {
         shell->functions = functions;
@@ -282,7 +284,8 @@ static void host_list(void *context, const char *directory, struct strings *name
     char full[FILE_PATH_BYTES + 1];
     struct file *file;
     struct file_entry entry;
-    if (!shell_path(context, directory, full) || !status_is_ok(file_open(full, FILE_OPEN_READ | FILE_OPEN_DIRECTORY, 0, &file))) {
+    if (!shell_path(context, directory, full) ||
+        !status_is_ok(file_open(full, FILE_OPEN_READ | FILE_OPEN_DIRECTORY, 0, &file))) {
         return;
     }
     while (status_is_ok(file_readdir(file, &entry))) {
@@ -295,7 +298,8 @@ static bool host_exists(void *context, const char *path)
 {
     char full[FILE_PATH_BYTES + 1];
     struct file_status status;
-    return shell_path(context, path, full) && status_is_ok(file_status(full, FILE_PATH_NO_FOLLOW, &status));
+    return shell_path(context, path, full) &&
+           status_is_ok(file_status(full, FILE_PATH_NO_FOLLOW, &status));
 }
 
 static void host_complain(void *shell, const char *what, const char *word)

@@ -23,14 +23,14 @@
 /** A stream that commands read or write: shared by all who use it, closed with the last. */
 struct port {
     atomic_uint refs;
-    pthread_mutex_t lock;   /**< one writer at a time, among the shell's threads */
-    struct stream stream;   /**< its handle may be HANDLE_NONE: nothing to read, all may be written */
-    struct pump *pump;      /**< carries what goes through it to or from a file; NULL: none */
+    pthread_mutex_t lock; /**< one writer at a time, among the shell's threads */
+    struct stream stream; /**< its handle may be HANDLE_NONE: nothing to read, all may be written */
+    struct pump *pump;    /**< carries what goes through it to or from a file; NULL: none */
 };
 
 struct variable {
     char *name;
-    char *value;            /**< NULL: not set, but to be exported */
+    char *value; /**< NULL: not set, but to be exported */
     bool exported;
 };
 
@@ -49,12 +49,12 @@ struct job {
 };
 
 struct session {
-    pthread_mutex_t lock;           /**< guards all that follows but `interrupted` */
-    handle_t running[64];           /**< processes in the foreground: Ctrl-C ends them */
+    pthread_mutex_t lock; /**< guards all that follows but `interrupted` */
+    handle_t running[64]; /**< processes in the foreground: Ctrl-C ends them */
     size_t running_count;
     struct job jobs[JOBS_MAX];
     unsigned last_job;
-    atomic_bool interrupted;        /**< Ctrl-C came since the last prompt */
+    atomic_bool interrupted; /**< Ctrl-C came since the last prompt */
     bool interactive;
 };
 
@@ -65,18 +65,18 @@ struct shell {
     size_t variable_count;
     struct function *functions;
     size_t function_count;
-    struct strings arguments;       /**< $0 first */
+    struct strings arguments; /**< $0 first */
     char *cwd;
-    int status;                     /**< $? */
+    int status; /**< $? */
     bool exiting, returning;
-    unsigned breaking;              /**< this many loops are to be left, */
-    bool continuing;                /**< the last of them just goes on */
+    unsigned breaking; /**< this many loops are to be left, */
+    bool continuing;   /**< the last of them just goes on */
     unsigned loops, depth;
-    bool background;                /**< Ctrl-C is not for it */
-    bool exit_on_failure;           /**< set -e */
-    bool tested;                    /**< a failure here is looked at */
-    bool trace;                     /**< set -x */
-    char number[24];                /**< the text of $?, $# and $$ */
+    bool background;      /**< Ctrl-C is not for it */
+    bool exit_on_failure; /**< set -e */
+    bool tested;          /**< a failure here is looked at */
+    bool trace;           /**< set -x */
+    char number[24];      /**< the text of $?, $# and $$ */
 };
 
 /* --- shell.c: environments -------------------------------------------------------------------------------- */
@@ -108,7 +108,8 @@ struct port *port_ref(struct port *port);
 /** Give up @port. False: the file behind it could not be written, and that was said. */
 bool port_release(struct port *port);
 /** A port to or from the file at @path (absolute); complaints, and those that come later, go to @error. NULL: it was complained about. */
-struct port *port_file(enum redirect_kind kind, const char *path, const char *shown, struct port *error);
+struct port *port_file(enum redirect_kind kind, const char *path, const char *shown,
+                       struct port *error);
 /** A port from which @text is read. */
 struct port *port_text(const char *text);
 /** A port whose output is added to @text when it is released. */
@@ -118,7 +119,8 @@ bool port_pipe(struct port **read_end, struct port **write_end);
 bool port_write(struct port *port, const char *data, size_t bytes);
 bool port_print(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** "vsh: …" on stderr of @shell. */
-void shell_complain(struct shell *shell, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void shell_complain(struct shell *shell, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* --- program.c: programs ---------------------------------------------------------------------------------- */
 

@@ -19,7 +19,8 @@ static bool file_test(struct expression *e, char what, const char *path)
     char full[FILE_PATH_BYTES + 1];
     struct file_status info;
     uint32_t flags = what == 'h' || what == 'L' ? FILE_PATH_NO_FOLLOW : 0;
-    if (*path == '\0' || !shell_path(e->shell, path, full) || !status_is_ok(file_status(full, flags, &info))) {
+    if (*path == '\0' || !shell_path(e->shell, path, full) ||
+        !status_is_ok(file_status(full, flags, &info))) {
         return false;
     }
     switch (what) {
@@ -51,7 +52,8 @@ static long long number(struct expression *e, const char *text)
     return value;
 }
 
-static bool compare(struct expression *e, const char *left, const char *operator, const char *right, bool *known)
+static bool compare(struct expression *e, const char *left, const char *operator,
+                    const char * right, bool *known)
 {
     static const char *const operators[] = {"-eq", "-ne", "-lt", "-le", "-gt", "-ge"};
     *known = true;
@@ -64,7 +66,7 @@ static bool compare(struct expression *e, const char *left, const char *operator
     for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
         if (strcmp(operator, operators[i]) == 0) {
             long long a = number(e, left), b = number(e, right);
-            const bool results[] = {a == b, a != b, a < b, a <= b, a > b, a >= b};
+            const bool results[] = {a == b, a != b, a<b, a <= b, a> b, a >= b};
             return results[i];
         }
     }

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 struct text {
-    char *data;      /**< NUL-terminated once anything was added; NULL: nothing was */
-    size_t used;     /**< without the NUL */
+    char *data;  /**< NUL-terminated once anything was added; NULL: nothing was */
+    size_t used; /**< without the NUL */
     size_t capacity;
     bool failed;
 };
@@ -24,7 +24,7 @@ void text_free(struct text *text);
 
 /** A list of strings that it owns, NULL-terminated. */
 struct strings {
-    char **items;    /**< NULL: none yet */
+    char **items; /**< NULL: none yet */
     size_t count;
     size_t capacity;
     bool failed;
