@@ -580,7 +580,7 @@ static struct node *parse_command(struct parser *p)
     }
     p->depth++;
     struct node *node = parse_compound(p, &compound);
-    if (!compound && is_closing(p)) {
+    if (!compound && (is_closing(p) || is_keyword(p, "!"))) {
         unexpected(p);
     } else if (!compound) {
         node = parse_simple(p);
