@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""The system as a person at the console uses it: files of a disk that Linux made, pipes, copies to memory, services killed meanwhile.
+
+    test_shell.py --disk IMAGE --tree FOLDER        FOLDER holds the files that went into IMAGE
+"""
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+
+import machine
+from machine import Machine, Tap
+
+
+def host_files(tree):
+    """Path inside the tree -> path on the host, regular files only."""
+    found = {}
+    for folder, folders, names in os.walk(tree):
+        folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))]
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and not os.path.islink(path):
+                found["/" + os.path.relpath(path, tree)] = path
+    return found
+
+
+def digest(path):
+    with open(path, "rb") as source:
+        return hashlib.sha256(source.read()).hexdigest()
+
+
+class Session:
+    def __init__(self, guest, tree, tap):
+        self.guest, self.tree, self.tap = guest, tree, tap
+        self.files = host_files(tree)
+        self.sums = {path: digest(host) for path, host in self.files.items()}
+        plain = [path for path in self.files if all(c.isalnum() or c in "/._-+" for c in path)]
+        self.plain = sorted(plain)
+
+    def expect_output(self, command, wanted):
+        output, status = self.guest.run(command)
+        return True if output == wanted and status == 0 else f"{command}: status {status}, got {output[:600]!r}, wanted {wanted[:600]!r}"
+
+    def text_file(self, lines=40):
+        """A file of plain ASCII lines."""
+        for path in self.plain:
+            with open(self.files[path], "rb") as source:
+                data = source.read(200000)
+            if data.count(b"\n") >= lines and len(data) < 100000 and data.isascii() and b"\r" not in data and b"\x1b" not in data \
+                    and b"\0" not in data and b"\t" not in data:
+                return path, data.decode()
+        raise LookupError("no plain text in the tree")
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def lists_folder(self):
+        folder = os.path.dirname(self.plain[len(self.plain) // 2])
+        names = sorted(os.listdir(self.tree + folder))
+        output, status = self.guest.run(f"ls -a {folder} | sort")
+        got = sorted(name for name in output.split() if name not in (".", ".."))
+        return True if status == 0 and got == sorted(names) else f"{folder}: {got[:20]} instead of {names[:20]}"
+
+    def reads_text(self):
+        path, text = self.text_file()
+        return self.expect_output(f"cat {path}", text if text.endswith("\n") else text + "\n")
+
+    def counts_lines(self):
+        path, text = self.text_file()
+        output, status = self.guest.run(f"cat {path} | wc -l")
+        return output.strip() == str(text.count("\n")) or f"{output!r} {status}"
+
+    def searches(self):
+        path, text = self.text_file()
+        word = max((w for w in text.split() if w.isalnum()), key=len)
+        wanted = "".join(line + "\n" for line in text.splitlines() if word in line)
+        return self.expect_output(f"grep {word} {path}", wanted)
+
+    def sorts(self):
+        path, text = self.text_file()
+        wanted = "".join(line + "\n" for line in sorted(text.splitlines(), key=lambda l: l.encode()))
+        return self.expect_output(f"sort {path}", wanted)
+
+    def sums_match(self, path):
+        """All files below @path have the host's SHA-256."""
+        output, _ = self.guest.run(f"find {path} -type f | sort > /tmp/list; xargs sha256sum < /tmp/list")
+        got = {}
+        for line in output.splitlines():
+            total, _, name = line.partition("  ")
+            if len(total) == 64:
+                got[name] = total
+        wanted = {name: total for name, total in self.sums.items()
+                  if name.startswith(path.rstrip("/") + "/") and not any(c.isspace() or c in "'\"\\" for c in name)}
+        wrong = [name for name, total in wanted.items() if got.get(name) != total]
+        return True if wanted and not wrong else f"{len(wrong)} of {len(wanted)} differ: {wrong[:5]}; {output[-300:]!r}"
+
+    def missing_file(self):
+        output, status = self.guest.run("cat /no/such/file")
+        return status != 0 and "not found" in output.lower() or f"{output!r} {status}"
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def disk_is_read_only(self):
+        output, status = self.guest.run("mkdir /new")
+        return status != 0 or f"{output!r}"
+
+    def copies_and_changes(self):
+        folder = self.small_folder()
+        self.guest.run(f"rm -rf /tmp/copy; cp -r {folder} /tmp/copy")
+        wrong = []
+        for path, total in self.sums.items():
+            if path.startswith(folder + "/") and path in self.plain:
+                output, _ = self.guest.run(f"sha256sum /tmp/copy{path[len(folder):]}")
+                if not output.startswith(total):
+                    wrong.append(path)
+        output, status = self.guest.run("echo changed > /tmp/copy/new; mv /tmp/copy/new /tmp/copy/newer; cat /tmp/copy/newer; rm -r /tmp/copy; ls /tmp/copy")
+        return not wrong and output.startswith("changed\n") and status != 0 or f"{wrong[:5]} {output!r} {status}"
+
+    def small_folder(self):
+        for path in self.plain:
+            folder = os.path.dirname(path)
+            size = sum(os.path.getsize(host) for name, host in self.files.items() if name.startswith(folder + "/"))
+            count = sum(name.startswith(folder + "/") for name in self.files)
+            if folder != "/" and 2 <= count <= 12 and size < 500000:
+                return folder
+        raise LookupError("no small folder")
+
+    def fills_memory(self):
+        big = max(self.plain, key=lambda path: os.path.getsize(self.files[path]))
+        total = self.sums[big]
+        self.guest.run(f"echo kept > /tmp/kept; mkdir /tmp/fill; cp {big} /tmp/fill/first")
+        output, status = self.guest.run(
+            f"i=0; while cp {big} /tmp/fill/f$i; do i=$(($i + 1)); if test $i -gt 2000; then break; fi; done; echo stopped at $i")
+        if "no space" not in output.lower():
+            return f"no message: {output[-300:]!r} {status}"
+        kept, _ = self.guest.run("cat /tmp/kept; sha256sum /tmp/fill/first; rm -r /tmp/fill; echo after > /tmp/after; cat /tmp/after")
+        return kept.startswith("kept\n") and total in kept and kept.endswith("after\n") or f"{kept!r}"
+
+    # ── supervision ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def process_of(self, name):
+        output, _ = self.guest.run("svc list")
+        for line in output.splitlines():
+            words = line.split()
+            if words and words[0] == name and words[1] == "running":
+                return words[2]
+        return None
+
+    def survives_kill(self, name):
+        """Kill @name, cold, while files are read: it comes back as another process, and all that is read is right."""
+        before = self.process_of(name)
+        folder = self.small_folder()
+        output, status = self.guest.run(f"svc kill {name}")
+        if status != 0:
+            return f"svc kill: {output!r} {status}"
+        good = self.sums_match(folder)
+        if good is not True:
+            return good
+        for _ in range(50):
+            after = self.process_of(name)
+            if after is not None and after != before:
+                return True
+            self.guest.run("sleep 0.1")
+        return f"process {before} before, {after} after"
+
+
+def command_mode(disk, log, tap):
+    """make run CMD=: just the output, the command's own status."""
+    root = os.environ.get("BUILD_ROOT", os.path.join(machine.ROOT, "build"))
+    base = os.path.join(root, os.environ.get("ARCH", "x86_64"), "release")
+    for command, wanted, status in (("echo one two; exit 7", b"one two\n", 7), ("true", b"", 0), ("echo a | cat", b"a\n", 0)):
+        done = subprocess.run([os.path.join(machine.ROOT, "tools", "run"), "--kernel", f"{base}/kernel.elf", "--archive", f"{base}/boot.img",
+                               "--log", log, "--disk", disk, "--command", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+        tap.check(f"command mode: {command}", done.stdout == wanted and done.returncode == status,
+                  f"{done.returncode} {done.stdout!r} {done.stderr[-500:]!r}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--disk", required=True)
+    parser.add_argument("--tree", required=True)
+    options = parser.parse_args()
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="veridian-system-") as folder:
+        command_mode(options.disk, f"{folder}/command.log", tap)
+        with Machine(f"{folder}/log", disk=options.disk) as guest:
+            tap.run("a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
+            session = Session(guest, options.tree, tap)
+            for test in (session.lists_folder, session.reads_text, session.counts_lines, session.searches, session.sorts,
+                         session.missing_file, session.disk_is_read_only, session.copies_and_changes, session.fills_memory):
+                tap.run(test.__name__.replace("_", " "), test)
+            for name in ("virtio-blk", "ext4", "vfs", "devmgr", "logd", "uart16550", "power"):
+                tap.run(f"{name} is killed and comes back", session.survives_kill, name)
+            for top in sorted({"/" + path.split("/")[1] for path in session.files if path.count("/") > 1}):
+                tap.run(f"every file below {top} has the host's SHA-256", session.sums_match, top)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
