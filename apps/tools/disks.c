@@ -21,7 +21,7 @@ static void print_statistics(const char *source, const char *path, const struct 
     uint64_t used = s->blocks - s->blocks_free, counted = used + s->blocks_available;
     uint64_t percent = counted ? (used * 100 + counted - 1) / counted : 0;
     if (human) {
-        char size[16], taken[16], left[16];
+        char size[HUMAN_BYTES], taken[HUMAN_BYTES], left[HUMAN_BYTES];
         human_bytes(s->blocks * s->block_bytes, size);
         human_bytes(used * s->block_bytes, taken);
         human_bytes(s->blocks_available * s->block_bytes, left);
@@ -102,7 +102,7 @@ int stat_main(int argc, char **argv)
     }
     for (int i = 1; i < argc; i++) {
         struct file_status info;
-        char time[32];
+        char time[TIME_BYTES];
         status_t status = file_status(argv[i], FILE_PATH_NO_FOLLOW, &info);
         if (!status_is_ok(status)) {
             result = complain_status(argv[i], status);

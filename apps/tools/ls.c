@@ -64,7 +64,7 @@ static void print_mode(const struct fs_attributes *attributes)
 
 static void print_long(const struct item *item, int width)
 {
-    char time[32], size[24];
+    char time[TIME_BYTES], size[HUMAN_BYTES];
     const struct fs_attributes *attributes = &item->info.attributes;
     print_mode(attributes);
     print_time(attributes->modified_ns, time);

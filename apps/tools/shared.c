@@ -270,7 +270,7 @@ bool parse_number(const char *text, uint64_t *number)
     return *end == '\0' && !__builtin_mul_overflow(*number, UINT64_C(1) << shift, number);
 }
 
-void human_bytes(uint64_t bytes, char text[16])
+void human_bytes(uint64_t bytes, char text[HUMAN_BYTES])
 {
     static const char units[] = "BKMGTPE";
     size_t unit = 0;
@@ -281,15 +281,15 @@ void human_bytes(uint64_t bytes, char text[16])
         unit++;
     }
     if (unit == 0) {
-        snprintf(text, 16, "%" PRIu64, bytes);
+        snprintf(text, HUMAN_BYTES, "%" PRIu64, bytes);
     } else if (bytes < 10) {
-        snprintf(text, 16, "%" PRIu64 ".%" PRIu64 "%c", bytes, tenths, units[unit]);
+        snprintf(text, HUMAN_BYTES, "%" PRIu64 ".%" PRIu64 "%c", bytes, tenths, units[unit]);
     } else {
-        snprintf(text, 16, "%" PRIu64 "%c", bytes, units[unit]);
+        snprintf(text, HUMAN_BYTES, "%" PRIu64 "%c", bytes, units[unit]);
     }
 }
 
-void print_time(int64_t ns, char text[32])
+void print_time(int64_t ns, char text[TIME_BYTES])
 {
     // Days to a date of the proleptic Gregorian calendar, in years that begin in March.
     int64_t seconds = ns / 1000000000 - (ns % 1000000000 < 0),
@@ -302,7 +302,7 @@ void print_time(int64_t ns, char text[32])
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * month + 2) / 5 + 1;
     int64_t year = year_of_era + era * 400 + (month >= 10);
-    snprintf(text, 32, "%04d-%02d-%02d %02d:%02d:%02d", (int)year,
+    snprintf(text, TIME_BYTES, "%04d-%02d-%02d %02d:%02d:%02d", (int)year,
              (int)(month < 10 ? month + 3 : month - 9), (int)day, (int)(second / 3600),
              (int)(second / 60 % 60), (int)(second % 60));
 }

@@ -136,7 +136,7 @@ static void tail_from(struct input *input, const struct part *part)
             out_write(buffer + skip, bytes - (size_t)skip);
             skip = 0;
         } else {
-            skip -= part->bytes ? bytes : buffer[0] == '\n';
+            skip -= part->bytes ? (uint64_t)bytes : (uint64_t)(buffer[0] == '\n');
         }
     }
 }

@@ -71,8 +71,10 @@ status_t read_names(const char *directory, struct strings *names);
 
 /** @text as a number of bytes or lines, with k, M or G behind it. False: it is none. */
 bool parse_number(const char *text, uint64_t *number);
+#define HUMAN_BYTES 32u
+#define TIME_BYTES 80u
 /** @bytes in few characters, as "12K". */
-void human_bytes(uint64_t bytes, char text[16]);
+void human_bytes(uint64_t bytes, char text[HUMAN_BYTES]);
 /** A time since 1970 in UTC, as "2024-01-31 12:34:56". */
-void print_time(int64_t ns, char text[32]);
+void print_time(int64_t ns, char text[TIME_BYTES]);
 void *must_have(void *memory);

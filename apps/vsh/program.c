@@ -244,7 +244,7 @@ static int spawn(struct shell *shell, const char *path, const struct strings *fi
     if (!caps_prepare(shell, &caps, has_manifest ? &manifest : NULL)) {
         return STATUS_NOT_A_PROGRAM;
     }
-    snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
+    snprintf(name, sizeof(name), "%.31s", slash ? slash + 1 : path);
     shell_environment(shell, &environment);
     struct process_start start = {
         .name = name,

@@ -8,9 +8,9 @@ const char *status_words(status_t status)
     case STATUS_CODE_INVALID:
         return "not valid";
     case STATUS_CODE_WRONG_TYPE:
-        return "not of the right type (a directory, or none)";
+        return "of the wrong type";
     case STATUS_CODE_DENIED:
-        return "not allowed, or read-only";
+        return "read-only, or not permitted";
     case STATUS_CODE_NO_MEMORY:
         return "no memory";
     case STATUS_CODE_RANGE:
