@@ -104,7 +104,7 @@ NORETURN void trap_syscall(struct thread *self);
 NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access);
 /** Any other user exception: @what for the report. */
 NORETURN void trap_exception(struct thread *self, const char *what, uint64_t code);
-/** Interrupts. From user mode the entry code then calls sched_leave(); from idle it returns. */
+/** Interrupts: sched_interrupt_begin() comes first. From user mode the entry code then calls sched_leave(); from idle it returns. */
 void trap_irq(void *cookie);
 void trap_timer(void);
 void trap_ipi(void);

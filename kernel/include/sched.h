@@ -1,6 +1,7 @@
 #pragma once
 /* Scheduling: per-CPU queues of 64 fixed priorities, preemption, stealing by idle CPUs (sched/sched.c). */
 #include "cpu.h"
+#include "arch_cpu.h"
 #include "thread.h"
 
 /** Nanoseconds a thread runs before others of its priority. */
@@ -35,3 +36,10 @@ void sched_cpu_init(struct cpu *cpu);
 /** Priority and affinity of any thread; requeues it where needed. */
 void sched_set_priority(struct thread *thread, uint8_t priority);
 void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask);
+/** First thing in every interrupt handler: a CPU that idles is about to look at shared data, so grace periods must wait for it again. */
+static inline void sched_interrupt_begin(void)
+{
+    struct cpu *cpu = arch_cpu_local();
+    if (cpu->idle)
+        (void)__atomic_exchange_n(&cpu->idle, false, __ATOMIC_SEQ_CST);
+}

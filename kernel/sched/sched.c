@@ -55,18 +55,24 @@ static void enqueue_on(struct cpu *cpu, struct thread *thread, bool front)
     runqueue_lock_release(&cpu->queue.lock);
 }
 
+/* A CPU that handles an interrupt out of idling counts too. */
+static bool is_idle(const struct cpu *cpu)
+{
+    return __atomic_load_n(&cpu->idle, __ATOMIC_RELAXED) || (cpu == arch_cpu_local() && cpu->current == NULL);
+}
+
 /* Where a woken thread goes: where it ran last unless that CPU is busy and another idles. */
 static struct cpu *choose_cpu(const struct thread *thread)
 {
     struct cpu *last = cpus[thread->cpu];
-    if (may_run_on(thread, last) && (__atomic_load_n(&last->idle, __ATOMIC_RELAXED) || thread->fpu_cpu == last->id))
+    if (may_run_on(thread, last) && (is_idle(last) || thread->fpu_cpu == last->id))
         return last;
     struct cpu *choice = may_run_on(thread, last) ? last : NULL;
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
         if (!cpu->online || !may_run_on(thread, cpu))
             continue;
-        if (__atomic_load_n(&cpu->idle, __ATOMIC_RELAXED))
+        if (is_idle(cpu))
             return cpu;
         if (choice == NULL)
             choice = cpu;

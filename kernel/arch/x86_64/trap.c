@@ -56,6 +56,7 @@ static const char *exception_name(uint64_t vector)
 
 static void interrupt(uint64_t vector)
 {
+    sched_interrupt_begin();
     switch (vector) {
     case VECTOR_TIMER:
         apic_end_of_interrupt();
