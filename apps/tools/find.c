@@ -456,7 +456,7 @@ int find_main(int argc, char **argv)
     if (words_left > 0) {
         wrong(*word);
     }
-    if (!acts) {
+    if (!test || !acts) {
         struct test *print = test_new(TEST_PRINT, NULL, NULL);
         test = test ? test_new(TEST_AND, test, print) : print;
     }

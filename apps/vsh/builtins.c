@@ -417,6 +417,20 @@ static int builtin_wait(struct shell *shell, int count, char **arguments)
     return status;
 }
 
+/** What the shell started in the background is its own to end; services are svc's. */
+static int builtin_kill(struct shell *shell, int count, char **arguments)
+{
+    int status = 0;
+    for (int i = 1; i < count; i++) {
+        unsigned number = job_number(arguments[i]);
+        if (number == 0 || !job_interrupt(shell, number)) {
+            shell_complain(shell, "kill: %s: no such job", arguments[i]);
+            status = STATUS_FAILURE;
+        }
+    }
+    return status;
+}
+
 static int builtin_jobs(struct shell *shell, int count, char **arguments)
 {
     (void)count;
@@ -426,15 +440,15 @@ static int builtin_jobs(struct shell *shell, int count, char **arguments)
 }
 
 static const struct builtin builtins[] = {
-    {".", builtin_source},          {":", builtin_true},        {"[", builtin_test},
-    {"break", builtin_break},       {"cd", builtin_cd},         {"command", builtin_command},
-    {"continue", builtin_continue}, {"echo", builtin_echo},     {"eval", builtin_eval},
-    {"exec", builtin_exec},         {"exit", builtin_exit},     {"export", builtin_export},
-    {"false", builtin_false},       {"jobs", builtin_jobs},     {"pwd", builtin_pwd},
-    {"read", builtin_read},         {"return", builtin_return}, {"set", builtin_set},
-    {"shift", builtin_shift},       {"source", builtin_source}, {"test", builtin_test},
-    {"true", builtin_true},         {"type", builtin_type},     {"unset", builtin_unset},
-    {"wait", builtin_wait},
+    {".", builtin_source},          {":", builtin_true},      {"[", builtin_test},
+    {"break", builtin_break},       {"cd", builtin_cd},       {"command", builtin_command},
+    {"continue", builtin_continue}, {"echo", builtin_echo},   {"eval", builtin_eval},
+    {"exec", builtin_exec},         {"exit", builtin_exit},   {"export", builtin_export},
+    {"false", builtin_false},       {"jobs", builtin_jobs},   {"kill", builtin_kill},
+    {"pwd", builtin_pwd},           {"read", builtin_read},   {"return", builtin_return},
+    {"set", builtin_set},           {"shift", builtin_shift}, {"source", builtin_source},
+    {"test", builtin_test},         {"true", builtin_true},   {"type", builtin_type},
+    {"unset", builtin_unset},       {"wait", builtin_wait},
 };
 
 builtin_function *builtin_find(const char *name)

@@ -12,12 +12,12 @@
 #define RETRY_NS (50 * NS_PER_MS)
 #define JOB_STACK_BYTES (1024u << 10)
 
-bool running_add(struct session *session, handle_t process)
+bool running_add(struct session *session, handle_t process, struct job *job)
 {
     pthread_mutex_lock(&session->lock);
     bool room = session->running_count < sizeof(session->running) / sizeof(session->running[0]);
     if (room) {
-        session->running[session->running_count++] = process;
+        session->running[session->running_count++] = (struct running){process, job};
     }
     pthread_mutex_unlock(&session->lock);
     return room;
@@ -27,7 +27,7 @@ void running_remove(struct session *session, handle_t process)
 {
     pthread_mutex_lock(&session->lock);
     for (size_t i = 0; i < session->running_count; i++) {
-        if (session->running[i] == process) {
+        if (session->running[i].process == process) {
             session->running[i] = session->running[--session->running_count];
             break;
         }
@@ -35,12 +35,14 @@ void running_remove(struct session *session, handle_t process)
     pthread_mutex_unlock(&session->lock);
 }
 
-void running_interrupt(struct session *session)
+void running_interrupt(struct session *session, struct job *job)
 {
-    atomic_store(&session->interrupted, true);
+    atomic_store(job ? &job->interrupted : &session->interrupted, true);
     pthread_mutex_lock(&session->lock);
     for (size_t i = 0; i < session->running_count; i++) {
-        status_ignore(sys_process_kill(session->running[i], STATUS_INTERRUPT));
+        if (session->running[i].job == job) {
+            status_ignore(sys_process_kill(session->running[i].process, STATUS_INTERRUPT));
+        }
     }
     pthread_mutex_unlock(&session->lock);
 }
@@ -56,7 +58,7 @@ static void *watch_main(void *argument)
     for (;;) {
         status_t status = bytestream_interrupted(watch->console);
         if (status_is_ok(status)) {
-            running_interrupt(watch->session);
+            running_interrupt(watch->session, NULL);
         } else if (status == STATUS_PEER_DIED || status == STATUS_STALE ||
                    status == STATUS_INTERRUPTED) {
             clock_sleep(RETRY_NS);
@@ -133,7 +135,8 @@ int job_start(struct shell *shell, struct node *node)
         }
         return STATUS_FAILURE;
     }
-    clone->background = true;
+    job->parent = shell->job;
+    clone->job = job;
     if (shell->session->interactive && clone->ports[0] == shell->ports[0]) {
         // The terminal is for who is in front.
         struct port *nothing = port_new(HANDLE_NONE);
@@ -160,13 +163,31 @@ int job_start(struct shell *shell, struct node *node)
     return 0;
 }
 
-/** Join the thread of @job, which nobody else knows any more, and forget it: its status. */
+bool job_interrupt(struct shell *shell, unsigned number)
+{
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &shell->session->jobs[i];
+        if (job->used && job->number == number) {
+            running_interrupt(shell->session, job);
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Join the thread of @job, which is for its parent to do, and forget it: its status. */
 static int job_finish(struct job *job)
 {
+    struct session *session = job->shell->session;
     pthread_join(job->thread, NULL);
+    // What it started and did not wait for is now the foreground's.
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        if (session->jobs[i].used && session->jobs[i].parent == job) {
+            session->jobs[i].parent = NULL;
+        }
+    }
     int status = job->shell->status;
     shell_free(job->shell);
-    free(job->text);
     job->used = false;
     return status;
 }
@@ -176,7 +197,7 @@ int job_wait(struct shell *shell, unsigned number)
     int status = number ? STATUS_NO_COMMAND : 0;
     for (size_t i = 0; i < JOBS_MAX; i++) {
         struct job *job = &shell->session->jobs[i];
-        if (!job->used || (number && job->number != number)) {
+        if (!job->used || job->parent != shell->job || (number && job->number != number)) {
             continue;
         }
         while (!__atomic_load_n(&job->done, __ATOMIC_ACQUIRE) && !shell_interrupted(shell)) {
@@ -194,7 +215,8 @@ void jobs_report(struct shell *shell)
 {
     for (size_t i = 0; i < JOBS_MAX; i++) {
         struct job *job = &shell->session->jobs[i];
-        if (job->used && __atomic_load_n(&job->done, __ATOMIC_ACQUIRE)) {
+        bool mine = job->used && job->parent == shell->job;
+        if (mine && __atomic_load_n(&job->done, __ATOMIC_ACQUIRE)) {
             unsigned number = job->number;
             port_print(shell->ports[2], "[%u] done, status %d\n", number, job_finish(job));
         }

@@ -138,6 +138,10 @@ static bool caps_add_list(struct shell *shell, struct caps *caps, const char *pr
 {
     for (uint32_t i = 0; i < list.count; i++) {
         const char *name = catalogue_text(list, i);
+        if (strcmp(name, "boot") == 0 && strcmp(program, "vsh") == 0) {
+            // Only the login shell runs the boot's command.
+            continue;
+        }
         if (!caps_add(caps, name, connect_get(name))) {
             shell_complain(shell, "%s: it needs the capability %s, which is not there", program,
                            name);
@@ -189,7 +193,7 @@ static int status_of(struct shell *shell, const char *name, int64_t exit_status)
 static int wait_for(struct shell *shell, const char *name, handle_t process)
 {
     int64_t exit_status = 0;
-    bool listed = !shell->background && running_add(shell->session, process);
+    bool listed = running_add(shell->session, process, shell->job);
     if (listed && shell_interrupted(shell)) {
         status_ignore(sys_process_kill(process, STATUS_INTERRUPT));
     }

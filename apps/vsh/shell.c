@@ -193,7 +193,7 @@ struct shell *shell_clone(struct shell *shell)
     clone->cwd = strdup(shell->cwd);
     clone->status = shell->status;
     clone->depth = shell->depth;
-    clone->background = shell->background;
+    clone->job = shell->job;
     clone->exit_on_failure = shell->exit_on_failure;
     clone->tested = shell->tested;
     clone->trace = shell->trace;
@@ -236,7 +236,7 @@ bool shell_path(const struct shell *shell, const char *path, char full[FILE_PATH
 
 bool shell_interrupted(const struct shell *shell)
 {
-    return !shell->background && atomic_load(&shell->session->interrupted);
+    return atomic_load(shell->job ? &shell->job->interrupted : &shell->session->interrupted);
 }
 
 /* --- what expansion asks for ------------------------------------------------------------------------------ */

@@ -39,18 +39,24 @@ struct function {
     struct node *body;
 };
 
-/** A process, or a thread of the shell, in the background. */
+/** Commands in the background, in a thread of their own. */
 struct job {
     bool used, done;
     unsigned number;
     pthread_t thread;
     struct shell *shell;
-    char *text;
+    struct job *parent;      /**< that started it; NULL: the foreground */
+    atomic_bool interrupted; /**< by kill */
+};
+
+struct running {
+    handle_t process;
+    struct job *job; /**< NULL: in the foreground, Ctrl-C ends it */
 };
 
 struct session {
     pthread_mutex_t lock; /**< guards all that follows but `interrupted` */
-    handle_t running[64]; /**< processes in the foreground: Ctrl-C ends them */
+    struct running running[64];
     size_t running_count;
     struct job jobs[JOBS_MAX];
     unsigned last_job;
@@ -72,7 +78,7 @@ struct shell {
     unsigned breaking; /**< this many loops are to be left, */
     bool continuing;   /**< the last of them just goes on */
     unsigned loops, depth;
-    bool background;      /**< Ctrl-C is not for it */
+    struct job *job;      /**< NULL: in the foreground */
     bool exit_on_failure; /**< set -e */
     bool tested;          /**< a failure here is looked at */
     bool trace;           /**< set -x */
@@ -97,7 +103,7 @@ bool shell_path(const struct shell *shell, const char *path, char full[FILE_PATH
 /** Add "NAME=value" for each exported variable. */
 void shell_environment(const struct shell *shell, struct strings *environment);
 struct expand_host shell_host(struct shell *shell);
-/** Ctrl-C came, and concerns @shell. */
+/** Ctrl-C, or kill, came and concerns @shell. */
 bool shell_interrupted(const struct shell *shell);
 
 /* --- ports.c: streams ------------------------------------------------------------------------------------- */
@@ -150,10 +156,12 @@ int job_wait(struct shell *shell, unsigned number);
 void jobs_report(struct shell *shell);
 void jobs_list(struct shell *shell);
 /** False: there are too many. */
-bool running_add(struct session *session, handle_t process);
+bool running_add(struct session *session, handle_t process, struct job *job);
 void running_remove(struct session *session, handle_t process);
-/** End all that runs in the foreground. */
-void running_interrupt(struct session *session);
+/** End all that runs in @job; NULL: in the foreground. */
+void running_interrupt(struct session *session, struct job *job);
+/** The same with the job of that number; false: there is none. */
+bool job_interrupt(struct shell *shell, unsigned number);
 /** Watch for Ctrl-C at @console from now on. */
 void watch_interrupts(struct session *session, handle_t console);
 
