@@ -81,7 +81,9 @@ void pci_size_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WIND
         if (mask == 0)
             continue;
         if ((low & 1) != 0) {
-            bars[i] = (struct pci_bar){.base = low & 0xfffcu, .bytes = (uint16_t)(~(mask & 0xfffcu) + 1u), .ports = true};
+            bars[i] = (struct pci_bar){.base = low & 0xfffcu,
+                                       .bytes = (uint16_t)(~(mask & 0xfffcu) + 1u),
+                                       .ports = true};
             continue;
         }
         uint64_t base = low & ~0xfull, mask64 = 0xffffffff00000000ull | (mask & ~0xfu);
@@ -113,15 +115,20 @@ uint32_t pci_find_capability(const struct pci_function *f, uint8_t id)
 bool pci_find_msix(const struct pci_function *f, struct pci_msix *msix)
 {
     *msix = (struct pci_msix){.capability = pci_find_capability(f, PCI_CAP_MSIX)};
-    if (msix->capability == 0 || msix->capability > 0xf4)
+    if (msix->capability == 0 || msix->capability > 0xf4) {
+        *msix = (struct pci_msix){0};
         return false;
+    }
     uint32_t table = pci_read32(f, msix->capability + 4), pba = pci_read32(f, msix->capability + 8);
     msix->vectors = (pci_read16(f, msix->capability + 2) & 0x7ffu) + 1;
     msix->bar = table & 7;
     msix->table_offset = table & ~7u;
     msix->pba_bar = pba & 7;
     msix->pba_offset = pba & ~7u;
-    return msix->bar < DEVICE_WINDOWS;
+    if (msix->bar < DEVICE_WINDOWS)
+        return true;
+    *msix = (struct pci_msix){0};
+    return false;
 }
 
 uint64_t pci_driver_bytes(const struct pci_bar *bar, uint32_t number, const struct pci_msix *msix)

@@ -10,17 +10,17 @@
 
 struct pci_function {
     volatile uint8_t *config;
-    uint32_t address;                            /* bus << 8 | device << 3 | function */
+    uint32_t address; /* bus << 8 | device << 3 | function */
 };
 
 /** A base address register, sized. */
 struct pci_bar {
-    uint64_t base, bytes;                        /* 0: none */
+    uint64_t base, bytes; /* 0: none */
     bool ports;
 };
 
 struct pci_msix {
-    uint32_t capability;                         /* offset in configuration space; 0: none */
+    uint32_t capability; /* offset in configuration space; 0: none */
     uint32_t vectors, bar;
     uint64_t table_offset, pba_offset;
     uint32_t pba_bar;
@@ -42,6 +42,7 @@ uint8_t pci_secondary_bus(const struct pci_function *f);
 void pci_size_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS]);
 /** The first capability with @id (PCI 3.0, 6.7), or 0; the list is bounded. */
 uint32_t pci_find_capability(const struct pci_function *f, uint8_t id);
+/** Where the MSI-X table is; false, and @msix all 0: there is none, or it is described impossibly. */
 bool pci_find_msix(const struct pci_function *f, struct pci_msix *msix);
 /** Pages of @bar from its start that hold neither MSI-X table nor pending bits: what a driver may map. */
 uint64_t pci_driver_bytes(const struct pci_bar *bar, uint32_t number, const struct pci_msix *msix);
