@@ -43,7 +43,8 @@ void client_start(void)
 static void list_remove(struct waiting_list *list, size_t index)
 {
     list->count--;
-    memmove(&list->entries[index], &list->entries[index + 1], (list->count - index) * sizeof(list->entries[0]));
+    memmove(&list->entries[index], &list->entries[index + 1],
+            (list->count - index) * sizeof(list->entries[0]));
 }
 
 static void list_drop(struct waiting_list *list, uint64_t token)
@@ -57,7 +58,8 @@ static void list_drop(struct waiting_list *list, uint64_t token)
 }
 
 /* Put the current call aside. */
-static status_t list_add(struct waiting_list *list, struct ipc_call *call, struct ipc_grant buffer, bool faulted)
+static status_t list_add(struct waiting_list *list, struct ipc_call *call, struct ipc_grant buffer,
+                         bool faulted)
 {
     uint64_t token;
     if (list->count == WAITING_MAX)
@@ -65,7 +67,8 @@ static status_t list_add(struct waiting_list *list, struct ipc_call *call, struc
     status_t status = ipc_reply_save(call, &token);
     if (!status_is_ok(status))
         return status;
-    list->entries[list->count++] = (struct waiting){.token = token, .buffer = buffer, .tries = faulted};
+    list->entries[list->count++] =
+        (struct waiting){.token = token, .buffer = buffer, .tries = faulted};
     return STATUS_PENDING;
 }
 
@@ -109,9 +112,11 @@ static status_t read_some(uint64_t token, struct ipc_grant buffer, uint64_t *don
 {
     static uint8_t data[READ_BYTES];
     size_t bytes, moved = 0;
-    if (!tty_peek(&client_tty, data, buffer.length < READ_BYTES ? (size_t)buffer.length : READ_BYTES, &bytes))
+    if (!tty_peek(&client_tty, data,
+                  buffer.length < READ_BYTES ? (size_t)buffer.length : READ_BYTES, &bytes))
         return STATUS_PENDING;
-    status_t status = bytes == 0 ? STATUS_OK : ipc_grant_write(token, buffer, 0, data, bytes, &moved);
+    status_t status =
+        bytes == 0 ? STATUS_OK : ipc_grant_write(token, buffer, 0, data, bytes, &moved);
     if (!status_is_ok(status) && moved == 0)
         return status;
     tty_consume(&client_tty, moved);
@@ -136,9 +141,11 @@ static void interrupt_readers(void)
 {
     interrupted = readers.count == 0 && watchers.count == 0;
     while (watchers.count > 0)
-        status_ignore(bytestream_interrupted_reply(watchers.entries[--watchers.count].token, STATUS_OK));
+        status_ignore(
+            bytestream_interrupted_reply(watchers.entries[--watchers.count].token, STATUS_OK));
     while (readers.count > 0)
-        status_ignore(bytestream_read_reply(readers.entries[--readers.count].token, STATUS_INTERRUPTED, 0));
+        status_ignore(
+            bytestream_read_reply(readers.entries[--readers.count].token, STATUS_INTERRUPTED, 0));
 }
 
 void client_key(uint8_t key)
@@ -147,7 +154,8 @@ void client_key(uint8_t key)
         interrupt_readers();
 }
 
-static status_t op_read(void *instance, struct ipc_call *call, struct ipc_grant buffer, uint64_t *done)
+static status_t op_read(void *instance, struct ipc_call *call, struct ipc_grant buffer,
+                        uint64_t *done)
 {
     (void)instance;
     if (buffer.length == 0)
@@ -200,7 +208,8 @@ static void answer_writers(void)
     }
 }
 
-static status_t op_write(void *instance, struct ipc_call *call, struct ipc_grant buffer, uint64_t *done)
+static status_t op_write(void *instance, struct ipc_call *call, struct ipc_grant buffer,
+                         uint64_t *done)
 {
     (void)instance;
     if (buffer.length == 0)
@@ -221,7 +230,9 @@ static void answer_flushers(void)
 static status_t op_flush(void *instance, struct ipc_call *call)
 {
     (void)instance;
-    status_t status = output_is_empty() && writers.count == 0 ? STATUS_OK : list_add(&flushers, call, (struct ipc_grant){0, 0}, false);
+    status_t status = output_is_empty() && writers.count == 0
+                          ? STATUS_OK
+                          : list_add(&flushers, call, (struct ipc_grant){0, 0}, false);
     (void)uart_service();
     return status;
 }
@@ -239,7 +250,8 @@ static status_t op_info(void *instance, struct ipc_call *call, struct stream_inf
 {
     (void)instance;
     (void)call;
-    *info = (struct stream_info){.kind = STREAM_TERMINAL, .mode = client_tty.raw ? STREAM_MODE_RAW : 0};
+    *info =
+        (struct stream_info){.kind = STREAM_TERMINAL, .mode = client_tty.raw ? STREAM_MODE_RAW : 0};
     return STATUS_OK;
 }
 

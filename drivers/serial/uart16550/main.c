@@ -58,7 +58,10 @@ int main(void)
     (void)uart_service();
     const struct server_service service = {.protocol = &bytestream_protocol, .ops = &client_ops};
     const struct server_ops ops = {.event = on_event, .gone = client_gone};
-    struct server server = {
-        .endpoint = os_cap("endpoint"), .queue = device.queue, .ops = &ops, .services = &service, .service_count = 1};
+    struct server server = {.endpoint = os_cap("endpoint"),
+                            .queue = device.queue,
+                            .ops = &ops,
+                            .services = &service,
+                            .service_count = 1};
     return status_code(server_run(&server));
 }

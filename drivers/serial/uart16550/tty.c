@@ -7,14 +7,15 @@
 #define KEY_INTERRUPT 0x03u /* Ctrl-C */
 #define KEY_END 0x04u       /* Ctrl-D */
 #define KEY_BACKSPACE 0x08u
-#define KEY_KILL 0x15u      /* Ctrl-U */
-#define KEY_WORD 0x17u      /* Ctrl-W */
+#define KEY_KILL 0x15u /* Ctrl-U */
+#define KEY_WORD 0x17u /* Ctrl-W */
 #define KEY_DELETE 0x7fu
 
 _Static_assert((TTY_READY_ENTRIES & (TTY_READY_ENTRIES - 1)) == 0, "a power of two");
 _Static_assert(TTY_READY_ENTRIES > TTY_LINE_BYTES + 2, "a line and its end fit");
 
-void tty_init(struct tty *tty, void (*show)(void *context, const char *text, size_t bytes), void *context)
+void tty_init(struct tty *tty, void (*show)(void *context, const char *text, size_t bytes),
+              void *context)
 {
     memset(tty, 0, sizeof(*tty));
     tty->show = show;

@@ -30,7 +30,8 @@ struct tty {
 };
 
 /** An empty, cooked terminal that shows by @show. */
-void tty_init(struct tty *tty, void (*show)(void *context, const char *text, size_t bytes), void *context);
+void tty_init(struct tty *tty, void (*show)(void *context, const char *text, size_t bytes),
+              void *context);
 /** Raw or cooked; an unfinished line is given to readers when it turns raw. TTY_READY or TTY_NOTHING. */
 enum tty_result tty_set_raw(struct tty *tty, bool raw);
 /** There is room for what a key may cause; else tty_input() must wait for a reader. */

@@ -16,24 +16,37 @@
 #define TURNS_MAX 4096u
 
 /* Registers (8.0, table II). The divisor latch takes the place of the first two while LCR_DLAB is set. */
-enum uart_register { RBR = 0, THR = 0, DLL = 0, IER = 1, DLM = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7 };
+enum uart_register {
+    RBR = 0,
+    THR = 0,
+    DLL = 0,
+    IER = 1,
+    DLM = 1,
+    IIR = 2,
+    FCR = 2,
+    LCR = 3,
+    MCR = 4,
+    LSR = 5,
+    MSR = 6,
+    SCR = 7
+};
 
-#define LCR_8N1 0x03u          /* 8.1 */
+#define LCR_8N1 0x03u /* 8.1 */
 #define LCR_DLAB 0x80u
-#define LSR_DATA_READY 0x01u   /* 8.4 */
-#define LSR_BAD_BYTE 0x1cu     /* parity error, framing error, break: of the byte that is read next */
+#define LSR_DATA_READY 0x01u /* 8.4 */
+#define LSR_BAD_BYTE 0x1cu   /* parity error, framing error, break: of the byte that is read next */
 #define LSR_THR_EMPTY 0x20u
-#define FCR_ENABLE 0x01u       /* 8.5 */
+#define FCR_ENABLE 0x01u /* 8.5 */
 #define FCR_TRIGGER_8 0x80u
-#define IIR_NONE 0x01u         /* 8.6 */
+#define IIR_NONE 0x01u /* 8.6 */
 #define IIR_ID 0x0eu
 #define IIR_MODEM 0x00u
 #define IIR_FIFOS 0xc0u
-#define IER_RECEIVED 0x01u     /* 8.7 */
+#define IER_RECEIVED 0x01u /* 8.7 */
 #define IER_THR_EMPTY 0x02u
-#define MCR_DTR 0x01u          /* 8.8 */
+#define MCR_DTR 0x01u /* 8.8 */
 #define MCR_RTS 0x02u
-#define MCR_OUT2 0x08u         /* on a PC: the interrupt reaches the controller */
+#define MCR_OUT2 0x08u /* on a PC: the interrupt reaches the controller */
 
 static struct {
     uint32_t base;
@@ -63,7 +76,8 @@ static bool is_present(void)
 status_t uart_start(void)
 {
     const struct device_window *window = &device.info->windows[0];
-    if (device.ports[0] == HANDLE_NONE || window->bytes < 8 || window->base > UINT16_MAX - 7 || device.irqs[0] == HANDLE_NONE)
+    if (device.ports[0] == HANDLE_NONE || window->bytes < 8 || window->base > UINT16_MAX - 7 ||
+        device.irqs[0] == HANDLE_NONE)
         return STATUS_NOT_FOUND;
     uart.base = (uint32_t)window->base;
     if (!is_present())
@@ -84,7 +98,8 @@ status_t uart_start(void)
 /* Take what came, while there is room for it. The state of a byte is read before the byte (8.4). */
 static void receive(uint8_t state)
 {
-    for (uint32_t i = 0; i < FIFO_BYTES && (state & LSR_DATA_READY) != 0 && tty_has_room(&client_tty); i++) {
+    for (uint32_t i = 0;
+         i < FIFO_BYTES && (state & LSR_DATA_READY) != 0 && tty_has_room(&client_tty); i++) {
         uint8_t byte = uart_in(RBR);
         if ((state & LSR_BAD_BYTE) == 0)
             client_key(byte);
@@ -106,7 +121,8 @@ static void transmit(uint8_t state)
 static void update(void)
 {
     bool room = tty_has_room(&client_tty);
-    uint8_t interrupts = (uint8_t)((room ? IER_RECEIVED : 0u) | (output_is_empty() ? 0u : IER_THR_EMPTY));
+    uint8_t interrupts =
+        (uint8_t)((room ? IER_RECEIVED : 0u) | (output_is_empty() ? 0u : IER_THR_EMPTY));
     uint8_t modem = (uint8_t)(MCR_DTR | MCR_OUT2 | (room ? MCR_RTS : 0u));
     if (modem != uart.modem)
         uart_out(MCR, modem);
