@@ -20,7 +20,8 @@ static inline struct cspace_slot *slot_at(struct process *process, uint32_t inde
 {
     if (index >= CSPACE_LEAVES * CSPACE_LEAF_SLOTS)
         return NULL;
-    struct cspace_slot *leaf = __atomic_load_n(&process->leaves[index / CSPACE_LEAF_SLOTS], __ATOMIC_ACQUIRE);
+    struct cspace_slot *leaf =
+        __atomic_load_n(&process->leaves[index / CSPACE_LEAF_SLOTS], __ATOMIC_ACQUIRE);
     return leaf == NULL ? NULL : &leaf[index % CSPACE_LEAF_SLOTS];
 }
 
@@ -34,7 +35,8 @@ static uint32_t next_tag(const struct process *process, uint32_t tag, uint32_t i
     return mixed == 0 ? 1 : mixed;
 }
 
-status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights, struct cap **cap)
+status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights,
+                    struct cap **cap)
 {
     status_t status = STATUS_OK;
     struct cap *found = cap_find(process, handle, type, rights, &status);
@@ -108,7 +110,8 @@ bool cap_slot_release(struct process *process, struct cap *cap)
 
 /* Put @cap, which cap_slot_take gave a slot, into the tree; on failure the slot is free again and the node retired. The node is
  * visible to lookups a little before it is in the tree, so it is dead until then. */
-static status_t tree_attach(struct thread *self, struct object *object, struct cap *source, struct cap *cap, bool child)
+static status_t tree_attach(struct thread *self, struct object *object, struct cap *source,
+                            struct cap *cap, bool child)
 {
     status_t status = STATUS_OK;
     tree_lock_acquire(&object->lock);
@@ -127,7 +130,8 @@ static status_t tree_attach(struct thread *self, struct object *object, struct c
     return status;
 }
 
-status_t cap_create(struct process *process, struct object *object, uint32_t rights, handle_t *handle)
+status_t cap_create(struct process *process, struct object *object, uint32_t rights,
+                    handle_t *handle)
 {
     struct cap *cap = cap_node_create(process->object.budget, object, rights);
     if (cap == NULL)
@@ -148,7 +152,8 @@ static void badge_join(struct cap *cap, struct badge_record *record)
         __atomic_fetch_add(&record->count, 1, __ATOMIC_RELAXED);
 }
 
-static struct badge_record *badge_record_create(struct budget *budget, struct endpoint *endpoint, uint64_t badge, uint32_t epoch)
+static struct badge_record *badge_record_create(struct budget *budget, struct endpoint *endpoint,
+                                                uint64_t badge, uint32_t epoch)
 {
     if (!object_try_ref(&endpoint->object))
         return NULL;
@@ -167,19 +172,22 @@ static struct badge_record *badge_record_create(struct budget *budget, struct en
 }
 
 /* Rights and badge of what @source shall become: the checks that need no lock. */
-static status_t derive_check(const struct cap *source, uint32_t mode, uint32_t rights, uint64_t badge)
+static status_t derive_check(const struct cap *source, uint32_t mode, uint32_t rights,
+                             uint64_t badge)
 {
     if (mode != CAP_TRANSFER_COPY && mode != CAP_TRANSFER_DERIVE)
         return STATUS_INVALID;
     if ((source->rights & RIGHT_COPY) == 0 || (rights & ~source->rights) != 0)
         return STATUS_DENIED;
-    if (badge != 0 && (mode != CAP_TRANSFER_DERIVE || source->badge != 0 || source->type != OBJECT_ENDPOINT))
+    if (badge != 0 &&
+        (mode != CAP_TRANSFER_DERIVE || source->badge != 0 || source->type != OBJECT_ENDPOINT))
         return STATUS_INVALID;
     return STATUS_OK;
 }
 
 /* A new node with what @source gives, in no tree yet; charged to @budget. */
-static struct cap *derive_node(struct cap *source, struct budget *budget, uint32_t rights, uint64_t badge)
+static struct cap *derive_node(struct cap *source, struct budget *budget, uint32_t rights,
+                               uint64_t badge)
 {
     struct cap *cap = cap_node_create(budget, source->object, rights);
     if (cap == NULL)
@@ -203,8 +211,8 @@ static struct cap *derive_node(struct cap *source, struct budget *budget, uint32
     return cap;
 }
 
-static status_t derive_into(struct thread *self, struct cap *source, struct process *to, uint32_t mode, uint32_t rights,
-                            uint64_t badge, handle_t *handle)
+static status_t derive_into(struct thread *self, struct cap *source, struct process *to,
+                            uint32_t mode, uint32_t rights, uint64_t badge, handle_t *handle)
 {
     struct object *object = source->object;
     struct cap *cap = derive_node(source, to->object.budget, rights, badge);
@@ -239,13 +247,14 @@ static status_t move_into(struct cap *source, struct process *to, handle_t *hand
     return live ? cap_from_message(source, to, handle) : STATUS_BAD_HANDLE;
 }
 
-status_t cap_transfer(struct thread *self, struct cap *source, struct process *to, uint32_t mode, uint32_t rights, uint64_t badge,
-                      handle_t *handle)
+status_t cap_transfer(struct thread *self, struct cap *source, struct process *to, uint32_t mode,
+                      uint32_t rights, uint64_t badge, handle_t *handle)
 {
     if (mode == CAP_TRANSFER_MOVE)
         return move_into(source, to, handle);
     status_t status = derive_check(source, mode, rights, badge);
-    return status != STATUS_OK ? status : derive_into(self, source, to, mode, rights, badge, handle);
+    return status != STATUS_OK ? status
+                               : derive_into(self, source, to, mode, rights, badge, handle);
 }
 
 /* The tree's part of closing: @cap has left its slot (or message). */
@@ -363,7 +372,8 @@ void cap_message_drop(struct cap *message)
 
 /* Leaves. */
 
-status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf, void (*sever)(struct cap *))
+status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
+                         void (*sever)(struct cap *))
 {
     struct object *object = parent->object;
     leaf->object = object;
@@ -423,7 +433,8 @@ status_t sys_cap_copy(struct thread *self, struct cap *source, uint32_t rights, 
     return cap_transfer(self, source, self->process, CAP_TRANSFER_COPY, rights, 0, copy);
 }
 
-status_t sys_cap_derive(struct thread *self, struct cap *source, uint32_t rights, uint64_t badge, handle_t *child)
+status_t sys_cap_derive(struct thread *self, struct cap *source, uint32_t rights, uint64_t badge,
+                        handle_t *child)
 {
     return cap_transfer(self, source, self->process, CAP_TRANSFER_DERIVE, rights, badge, child);
 }
@@ -437,7 +448,8 @@ status_t sys_cap_close(struct thread *self, handle_t source)
     return status;
 }
 
-status_t sys_cap_info(struct thread *self, handle_t source, uint32_t *type, uint32_t *rights, uint64_t *badge, uint64_t *object_id)
+status_t sys_cap_info(struct thread *self, handle_t source, uint32_t *type, uint32_t *rights,
+                      uint64_t *badge, uint64_t *object_id)
 {
     struct cap *cap;
     status_t status = cap_lookup(self->process, source, OBJECT_NONE, 0, &cap);
@@ -473,8 +485,8 @@ static void cap_describe(struct cap *cap, struct cap_entry *entry)
     tree_lock_release(&object->lock);
 }
 
-status_t sys_cap_list(struct thread *self, struct cap *budget, uint64_t process_id, uint64_t cursor, struct cap_entry *entry,
-                      uint64_t *next)
+status_t sys_cap_list(struct thread *self, struct cap *budget, uint64_t process_id, uint64_t cursor,
+                      struct cap_entry *entry, uint64_t *next)
 {
     (void)self;
     struct process *process = process_next(process_id - 1, process_is_wanted, &process_id);

@@ -14,7 +14,8 @@
 #define REVOKE_BATCH 32
 
 /* Move up to REVOKE_BATCH descendants of @top, deepest first, from the tree to @removed. True: none is left. */
-static bool collect(struct object *object, struct cap *top, struct list *removed) REQUIRES(tree_lock)
+static bool collect(struct object *object, struct cap *top, struct list *removed)
+    REQUIRES(tree_lock)
 {
     struct cap *at = top;
     for (uint32_t count = 0; count < REVOKE_BATCH;) {
@@ -31,7 +32,7 @@ static bool collect(struct object *object, struct cap *top, struct list *removed
         at->parent = NULL;
         __atomic_store_n(&at->dead, true, __ATOMIC_SEQ_CST);
         if (at->kind == CAP_MESSAGE) {
-            at->kind = CAP_REMOVED;              /* its carrier frees it */
+            at->kind = CAP_REMOVED; /* its carrier frees it */
         } else {
             list_push_back(removed, &at->sibling);
         }
@@ -73,7 +74,7 @@ static bool grace_wait_cancel(struct thread *thread, uint64_t sequence)
 {
     (void)thread;
     (void)sequence;
-    return false;                                /* it ends by itself, soon */
+    return false; /* it ends by itself, soon */
 }
 
 static const struct wait_class grace_wait = {.name = "grace period", .cancel = grace_wait_cancel};

@@ -17,7 +17,8 @@ static uint64_t new_id(void)
     return __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
 }
 
-void object_init(struct object *object, const struct object_ops *ops, struct budget *budget) NO_THREAD_SAFETY
+void object_init(struct object *object, const struct object_ops *ops, struct budget *budget)
+    NO_THREAD_SAFETY
 {
     object->ops = ops;
     object->id = new_id();
@@ -47,7 +48,8 @@ void object_end(struct object *object)
     object_unref(object);
 }
 
-struct cap *cap_node_create(struct budget *budget, struct object *object, uint32_t rights) NO_THREAD_SAFETY
+struct cap *cap_node_create(struct budget *budget, struct object *object, uint32_t rights)
+    NO_THREAD_SAFETY
 {
     struct cap *cap = kmem_alloc(budget, sizeof(*cap));
     if (cap == NULL)
@@ -87,7 +89,8 @@ void tree_insert(struct object *object, struct cap *parent, struct cap *cap)
 
 void tree_prune(struct cap *cap)
 {
-    while (cap != NULL && cap->kind == CAP_GHOST && cap->held == 0 && list_is_empty(&cap->children)) {
+    while (cap != NULL && cap->kind == CAP_GHOST && cap->held == 0 &&
+           list_is_empty(&cap->children)) {
         struct cap *parent = cap->parent;
         list_remove(&cap->sibling);
         cap->kind = CAP_REMOVED;

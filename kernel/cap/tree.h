@@ -7,12 +7,12 @@
 struct endpoint;
 
 struct badge_record {
-    struct endpoint *endpoint;                      /* reference */
-    struct budget *budget;                          /* reference; charged for the record */
+    struct endpoint *endpoint; /* reference */
+    struct budget *budget;     /* reference; charged for the record */
     uint64_t badge;
     uint32_t epoch;
-    uint32_t count;                                 /* atomic: live capabilities with this badge */
-    struct list closed_link;                        /* endpoint_lock: on endpoint.closed */
+    uint32_t count;          /* atomic: live capabilities with this badge */
+    struct list closed_link; /* endpoint_lock: on endpoint.closed */
     struct rcu_head rcu;
 };
 
@@ -32,7 +32,9 @@ void tree_prune(struct cap *cap) REQUIRES(tree_lock);
 void object_end(struct object *object);
 /** @object is being revoked: queue @self until that is over (its call restarts) and return KERNEL_BLOCKED, or KERNEL_DONE if it may
  *  not wait: the call restarts at once. */
-__attribute__((warn_unused_result)) status_t tree_wait_revoked(struct thread *self, struct object *object) RELEASE(tree_lock);
+__attribute__((warn_unused_result)) status_t tree_wait_revoked(struct thread *self,
+                                                               struct object *object)
+    RELEASE(tree_lock);
 
 void badge_record_retire(struct badge_record *record);
 /** What a live node's end takes with it beside the tree: its badge. No lock from endpoint_lock on held. */
@@ -40,4 +42,5 @@ void cap_badge_drop(struct cap *cap);
 /** Free @cap's slot if it still holds it. True: this call did. */
 bool cap_slot_release(struct process *process, struct cap *cap);
 /** Reserve a slot and put @cap in it. NO_MEMORY: table full or budget exhausted. */
-__attribute__((warn_unused_result)) status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handle);
+__attribute__((warn_unused_result)) status_t cap_slot_take(struct process *process, struct cap *cap,
+                                                           handle_t *handle);

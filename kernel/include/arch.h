@@ -9,12 +9,17 @@ struct thread;
 
 /* ── Boot and CPUs ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 #define BOOT_RANGES_MAX 64
-struct boot_range { paddr_t base; uint64_t bytes; };
+struct boot_range {
+    paddr_t base;
+    uint64_t bytes;
+};
 /** What the boot path found, whichever it was. Filled by the architecture before kernel_main. */
 struct boot_info {
-    struct boot_range ram[BOOT_RANGES_MAX];         /* usable RAM, page-aligned, sorted, without what follows */
+    struct boot_range
+        ram[BOOT_RANGES_MAX]; /* usable RAM, page-aligned, sorted, without what follows */
     uint32_t ram_count;
-    struct boot_range reserved[BOOT_RANGES_MAX];    /* kernel image, archive, firmware tables: never allocated */
+    struct boot_range
+        reserved[BOOT_RANGES_MAX]; /* kernel image, archive, firmware tables: never allocated */
     uint32_t reserved_count;
     paddr_t archive;
     uint64_t archive_bytes;
@@ -50,9 +55,11 @@ uint64_t arch_time_now_ns(void);
 /** One-shot: trap_timer at @deadline_ns (UINT64_MAX: none). */
 void arch_timer_arm(uint64_t deadline_ns);
 /** Route global line @line to a vector that ends in trap_irq(@cookie), masked. INVALID, BUSY, NO_MEMORY. */
-__attribute__((warn_unused_result)) status_t arch_irq_attach(uint32_t line, uint32_t flags, void *cookie, uint32_t *vector);
+__attribute__((warn_unused_result)) status_t arch_irq_attach(uint32_t line, uint32_t flags,
+                                                             void *cookie, uint32_t *vector);
 /** Allocate a message-signalled vector. */
-__attribute__((warn_unused_result)) status_t arch_msi_attach(void *cookie, uint32_t *vector, uint64_t *address, uint32_t *data);
+__attribute__((warn_unused_result)) status_t arch_msi_attach(void *cookie, uint32_t *vector,
+                                                             uint64_t *address, uint32_t *data);
 void arch_irq_mask(uint32_t vector);
 void arch_irq_unmask(uint32_t vector);
 void arch_irq_detach(uint32_t vector);
@@ -90,8 +97,10 @@ void arch_putc(char c);
 size_t arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count);
 void arch_print_registers(const struct thread *thread);
 /** Port access; UNSUPPORTED where there are none. */
-__attribute__((warn_unused_result)) status_t arch_port_in(uint32_t port, uint32_t width, uint32_t *value);
-__attribute__((warn_unused_result)) status_t arch_port_out(uint32_t port, uint32_t width, uint32_t value);
+__attribute__((warn_unused_result)) status_t arch_port_in(uint32_t port, uint32_t width,
+                                                          uint32_t *value);
+__attribute__((warn_unused_result)) status_t arch_port_out(uint32_t port, uint32_t width,
+                                                           uint32_t value);
 
 /* ── Upwards: what the architecture calls. Those from user mode never return: they end in sched_leave(). ─────────────── */
 /** Boot CPU, boot_info filled, running on its kernel stack, direct map and kernel page tables final. */
@@ -109,7 +118,8 @@ void trap_irq(void *cookie);
 void trap_timer(void);
 void trap_ipi(void);
 /** A fault in kernel mode: panics with the registers the architecture has printed. */
-NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t frame_pointer);
+NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
+                                uint64_t frame_pointer);
 /* Services of the kernel that an architecture may use. */
 /* boundary-up: cpus cpu_count klog panic kmem_alloc kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */

@@ -4,9 +4,9 @@
 
 struct budget {
     struct object object;
-    struct budget *parent;                  /* reference; NULL for the root */
-    struct spinlock lock;                   /* budget_lock: limits */
-    uint64_t pages_limit, pages_used;       /* atomics; limit changes under budget_lock */
+    struct budget *parent;            /* reference; NULL for the root */
+    struct spinlock lock;             /* budget_lock: limits */
+    uint64_t pages_limit, pages_used; /* atomics; limit changes under budget_lock */
     uint64_t kmem_limit, kmem_used;
     uint32_t priority_ceiling;
 };
@@ -17,9 +17,11 @@ static inline struct budget *budget_of(struct object *object)
 }
 
 /** Charge; NO_MEMORY changes nothing. Any lock may be held. */
-__attribute__((warn_unused_result)) status_t budget_charge_pages(struct budget *budget, uint64_t pages);
+__attribute__((warn_unused_result)) status_t budget_charge_pages(struct budget *budget,
+                                                                 uint64_t pages);
 void budget_uncharge_pages(struct budget *budget, uint64_t pages);
-__attribute__((warn_unused_result)) status_t budget_charge_kmem(struct budget *budget, uint64_t bytes);
+__attribute__((warn_unused_result)) status_t budget_charge_kmem(struct budget *budget,
+                                                                uint64_t bytes);
 void budget_uncharge_kmem(struct budget *budget, uint64_t bytes);
 /** The root budget, sized to the machine. */
 struct budget *budget_create_root(uint64_t pages, uint64_t kmem_bytes);

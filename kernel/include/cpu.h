@@ -13,46 +13,46 @@ struct thread;
 struct aspace;
 
 struct runqueue {
-    struct spinlock lock;                                   /* runqueue_lock */
+    struct spinlock lock; /* runqueue_lock */
     uint64_t bitmap GUARDED_BY(runqueue_lock);
     struct list threads[PRIORITIES] GUARDED_BY(runqueue_lock);
     uint32_t count;
 };
 
 struct timer_heap {
-    struct spinlock lock;                                   /* timer_lock */
+    struct spinlock lock; /* timer_lock */
     struct ktimer *root GUARDED_BY(timer_lock);
-    uint64_t armed_ns;                                      /* what the hardware is set to; own CPU only */
+    uint64_t armed_ns; /* what the hardware is set to; own CPU only */
 };
 
 struct cpu {
-    struct cpu *self;                                       /* offset 0 */
-    uint64_t kernel_stack;                                  /* offset 8: top */
-    uint64_t scratch;                                       /* offset 16: for entry code */
-    struct thread *current;                                 /* offset 24: whose registers entry saves to */
-    uint64_t scratch2;                                      /* offset 32 */
-    uint64_t stack_guard;                                   /* offset 40: stack protector canary */
-    uint32_t id;                                            /* offset 48 */
-    uint32_t arch_id;                                       /* APIC id, MPIDR, hart */
+    struct cpu *self;       /* offset 0 */
+    uint64_t kernel_stack;  /* offset 8: top */
+    uint64_t scratch;       /* offset 16: for entry code */
+    struct thread *current; /* offset 24: whose registers entry saves to */
+    uint64_t scratch2;      /* offset 32 */
+    uint64_t stack_guard;   /* offset 40: stack protector canary */
+    uint32_t id;            /* offset 48 */
+    uint32_t arch_id;       /* APIC id, MPIDR, hart */
     bool online;
-    bool idle;                                              /* atomic */
-    bool slice_over;                                        /* the current thread has had its turn */
-    bool resched;                                           /* set by IPI or wake-up: choose again on exit */
-    bool fpu_on;                                            /* the FPU can be used without a trap: its owner runs */
-    struct aspace *aspace;                                  /* whose page tables are loaded */
-    uint64_t aspace_generation;                             /* its TLB generation when last flushed here */
-    struct thread *fpu_owner;                               /* whose FPU state is in the registers */
+    bool idle;                  /* atomic */
+    bool slice_over;            /* the current thread has had its turn */
+    bool resched;               /* set by IPI or wake-up: choose again on exit */
+    bool fpu_on;                /* the FPU can be used without a trap: its owner runs */
+    struct aspace *aspace;      /* whose page tables are loaded */
+    uint64_t aspace_generation; /* its TLB generation when last flushed here */
+    struct thread *fpu_owner;   /* whose FPU state is in the registers */
     struct runqueue queue;
     struct timer_heap timers;
-    struct ktimer slice;                                    /* ends the turn of the current thread if others wait at its priority */
+    struct ktimer slice; /* ends the turn of the current thread if others wait at its priority */
     struct ktimer rcu_timer;
-    uint32_t rcu_count;                                     /* callbacks in rcu_next */
-    uint64_t quiescent;                                     /* last grace period seen; see sched/rcu.c */
-    struct rcu_head *rcu_next;                              /* callbacks waiting for the next grace period */
-    struct rcu_head *rcu_current;                           /* callbacks of the running grace period */
+    uint32_t rcu_count;           /* callbacks in rcu_next */
+    uint64_t quiescent;           /* last grace period seen; see sched/rcu.c */
+    struct rcu_head *rcu_next;    /* callbacks waiting for the next grace period */
+    struct rcu_head *rcu_current; /* callbacks of the running grace period */
     uint64_t rcu_current_period;
-    uint64_t last_clock_ns;                                 /* for CPU time accounting */
-    void *arch;                                             /* the architecture's own per-CPU data */
+    uint64_t last_clock_ns; /* for CPU time accounting */
+    void *arch;             /* the architecture's own per-CPU data */
 #ifdef CONFIG_DEBUG
     uint8_t held_ranks[16];
     uint32_t held_count;

@@ -5,11 +5,12 @@
 
 struct endpoint {
     struct object object;
-    struct spinlock lock;                           /* endpoint_lock */
-    struct list callers GUARDED_BY(endpoint_lock);  /* threads whose call waits for a worker */
-    struct list workers GUARDED_BY(endpoint_lock);  /* threads waiting in receive */
-    struct list closed GUARDED_BY(endpoint_lock);   /* badge_records whose CLOSED is to be delivered */
-    uint32_t epoch;                                 /* atomic */
+    struct spinlock lock;                          /* endpoint_lock */
+    struct list callers GUARDED_BY(endpoint_lock); /* threads whose call waits for a worker */
+    struct list workers GUARDED_BY(endpoint_lock); /* threads waiting in receive */
+    struct list closed
+        GUARDED_BY(endpoint_lock); /* badge_records whose CLOSED is to be delivered */
+    uint32_t epoch;                /* atomic */
     bool dead GUARDED_BY(endpoint_lock);
 };
 

@@ -4,15 +4,16 @@
 
 struct ktimer {
     uint64_t deadline_ns;
-    struct ktimer *child, *next, *prev;             /* timer_lock of @cpu */
+    struct ktimer *child, *next, *prev; /* timer_lock of @cpu */
     uint32_t cpu;
-    bool armed;                                     /* timer_lock; read without it as a hint */
+    bool armed; /* timer_lock; read without it as a hint */
     /** Runs on the CPU that armed it, interrupts off, no lock held. */
     void (*fire)(struct ktimer *timer, uint64_t now_ns);
 };
 
 /** Arm on this CPU (rearms if armed). Locks above timer_lock may be held. */
-void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns, void (*fire)(struct ktimer *, uint64_t));
+void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns,
+                void (*fire)(struct ktimer *, uint64_t));
 /** Disarm. False: it was not armed, or fire() has begun or will (the heap no longer has it). */
 bool ktimer_cancel(struct ktimer *timer);
 /** From the timer interrupt: fire what is due, program the next. */

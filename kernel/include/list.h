@@ -51,5 +51,6 @@ static inline struct list *list_first(const struct list *l)
 
 #define list_entry(node, type, member) container_of(node, type, member)
 #define list_for_each(node, l) for (struct list *node = (l)->next; node != (l); node = node->next)
-#define list_for_each_safe(node, after, l) \
-    for (struct list *node = (l)->next, *after = node->next; node != (l); node = after, after = node->next)
+#define list_for_each_safe(node, after, l)                                \
+    for (struct list *node = (l)->next, *after = node->next; node != (l); \
+         node = after, after = node->next)

@@ -19,29 +19,31 @@
 #define EXCLUDES(...) THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define NO_THREAD_SAFETY THREAD_ANNOTATION(no_thread_safety_analysis)
 
-struct CAPABILITY("lock class") lock_class { int rank; };
+struct CAPABILITY("lock class") lock_class {
+    int rank;
+};
 
-#define LOCK_CLASSES(X) \
-    X(process_lock)      /* a process: its threads, its state */ \
-    X(cspace_lock)       /* a process's capability table: slots taken and freed */ \
-    X(tree_lock)         /* an object's derivation tree */ \
-    X(aspace_lock)       /* mappings and page tables */ \
-    X(memory_lock)       /* a Memory's pages, pager requests, mapping list */ \
-    X(source_lock)       /* channel, notification, timer object, interrupt: the sources of events */ \
-    X(queue_lock)        /* a Queue's events and waiters */ \
-    X(endpoint_lock)     /* an Endpoint's callers and workers */ \
-    X(reply_lock)        /* a caller's reply state (in the thread) */ \
-    X(futex_lock)        /* a bucket of futex waiters */ \
-    X(registry_lock)     /* lists of all processes and threads */ \
-    X(timer_lock)        /* a CPU's timer heap */ \
-    X(runqueue_lock)     /* a CPU's run queue */ \
-    X(rcu_lock)          /* grace periods */ \
-    X(budget_lock)       /* quota tree */ \
-    X(kmem_lock)         /* kernel heap */ \
-    X(phys_lock)         /* physical allocator */ \
-    X(arch_lock)         /* interrupt controllers, IPIs, page tables of the kernel */ \
-    X(random_lock)       /* the random generator's key */ \
-    X(log_lock)          /* kernel log */
+#define LOCK_CLASSES(X)                                                                          \
+    X(process_lock)  /* a process: its threads, its state */                                     \
+    X(cspace_lock)   /* a process's capability table: slots taken and freed */                   \
+    X(tree_lock)     /* an object's derivation tree */                                           \
+    X(aspace_lock)   /* mappings and page tables */                                              \
+    X(memory_lock)   /* a Memory's pages, pager requests, mapping list */                        \
+    X(source_lock)   /* channel, notification, timer object, interrupt: the sources of events */ \
+    X(queue_lock)    /* a Queue's events and waiters */                                          \
+    X(endpoint_lock) /* an Endpoint's callers and workers */                                     \
+    X(reply_lock)    /* a caller's reply state (in the thread) */                                \
+    X(futex_lock)    /* a bucket of futex waiters */                                             \
+    X(registry_lock) /* lists of all processes and threads */                                    \
+    X(timer_lock)    /* a CPU's timer heap */                                                    \
+    X(runqueue_lock) /* a CPU's run queue */                                                     \
+    X(rcu_lock)      /* grace periods */                                                         \
+    X(budget_lock)   /* quota tree */                                                            \
+    X(kmem_lock)     /* kernel heap */                                                           \
+    X(phys_lock)     /* physical allocator */                                                    \
+    X(arch_lock)     /* interrupt controllers, IPIs, page tables of the kernel */                \
+    X(random_lock)   /* the random generator's key */                                            \
+    X(log_lock)      /* kernel log */
 
 enum lock_rank {
 #define X(name) LOCK_RANK_##name,

@@ -14,7 +14,7 @@ struct cap;
 struct object;
 
 struct object_ops {
-    uint32_t type;                            /* enum object_type */
+    uint32_t type; /* enum object_type */
     /** The last capability is gone. No lock held. May not fail; long work uses a preemptible continuation. */
     void (*destroy)(struct object *object);
     /** @cap, which is marked dead, was revoked: end what was begun through it (waits, bindings). No lock held. May be NULL. */
@@ -25,14 +25,15 @@ struct object_ops {
 
 struct object {
     const struct object_ops *ops;
-    uint64_t id;                              /* never reused */
-    uint32_t refs;                            /* atomic: internal references, 1 for the tree */
-    struct spinlock lock;                     /* tree_lock: guards the derivation tree */
-    uint32_t live GUARDED_BY(tree_lock);      /* nodes that are not ghosts */
-    uint32_t revoking GUARDED_BY(tree_lock);  /* revocations in progress: derive waits */
-    struct list tops GUARDED_BY(tree_lock);   /* nodes without a parent */
-    struct list derivers GUARDED_BY(tree_lock); /* threads waiting for the revocation to end (thread.wait_link) */
-    struct budget *budget;                    /* what the object is charged to; holds a reference */
+    uint64_t id;                             /* never reused */
+    uint32_t refs;                           /* atomic: internal references, 1 for the tree */
+    struct spinlock lock;                    /* tree_lock: guards the derivation tree */
+    uint32_t live GUARDED_BY(tree_lock);     /* nodes that are not ghosts */
+    uint32_t revoking GUARDED_BY(tree_lock); /* revocations in progress: derive waits */
+    struct list tops GUARDED_BY(tree_lock);  /* nodes without a parent */
+    struct list derivers
+        GUARDED_BY(tree_lock); /* threads waiting for the revocation to end (thread.wait_link) */
+    struct budget *budget;     /* what the object is charged to; holds a reference */
     struct rcu_head rcu;
 };
 
@@ -48,7 +49,8 @@ __attribute__((warn_unused_result)) static inline bool object_try_ref(struct obj
     uint32_t refs = __atomic_load_n(&object->refs, __ATOMIC_RELAXED);
 
     while (refs != 0) {
-        if (__atomic_compare_exchange_n(&object->refs, &refs, refs + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&object->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
             return true;
     }
     return false;

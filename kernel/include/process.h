@@ -4,8 +4,8 @@
 #include "queue.h"
 
 struct cspace_slot {
-    struct cap *cap;                                /* atomic; its handle must match */
-    uint32_t tag;                                   /* of the next capability here: changes on every use */
+    struct cap *cap; /* atomic; its handle must match */
+    uint32_t tag;    /* of the next capability here: changes on every use */
     uint32_t next_free;
 };
 
@@ -14,40 +14,43 @@ struct cspace_slot {
 
 struct process {
     struct object object;
-    struct spinlock lock;                           /* process_lock */
+    struct spinlock lock; /* process_lock */
     struct list threads GUARDED_BY(process_lock);
     uint32_t thread_count GUARDED_BY(process_lock);
-    uint8_t state;                                  /* enum process_state; process_lock to write */
-    bool dying;                                     /* atomic */
+    uint8_t state; /* enum process_state; process_lock to write */
+    bool dying;    /* atomic */
     int64_t exit_status;
-    struct aspace *aspace;                          /* reference */
+    struct aspace *aspace; /* reference */
     struct event_source exit_event;
     char name[PROCESS_NAME_BYTES];
-    struct list registry_link;                      /* registry_lock */
+    struct list registry_link; /* registry_lock */
 
-    struct spinlock cspace;                         /* cspace_lock */
-    struct cspace_slot *leaves[CSPACE_LEAVES];      /* atomic pointers, filled on demand */
+    struct spinlock cspace;                    /* cspace_lock */
+    struct cspace_slot *leaves[CSPACE_LEAVES]; /* atomic pointers, filled on demand */
     uint32_t free_slot GUARDED_BY(cspace_lock);
     uint32_t slot_count GUARDED_BY(cspace_lock);
-    bool table_closed;                              /* atomic: teardown began, no more capabilities arrive */
+    bool table_closed; /* atomic: teardown began, no more capabilities arrive */
     uint64_t secret;
     uint64_t caps GUARDED_BY(cspace_lock);
 
-    struct spinlock saved_lock;                     /* futex_lock class (innermost of the waits) */
-    struct list saved GUARDED_BY(futex_lock);       /* callers whose replies this process has saved */
+    struct spinlock saved_lock;               /* futex_lock class (innermost of the waits) */
+    struct list saved GUARDED_BY(futex_lock); /* callers whose replies this process has saved */
     uint32_t teardown_cursor;
     struct rcu_head teardown_rcu;
-    uint64_t cpu_time_ns;                           /* of threads that ended */
+    uint64_t cpu_time_ns; /* of threads that ended */
 };
 
 /** cap_lookup for paths that count instructions: NULL and *@status, or the capability. Needs no lock: see cap/cap.c. */
-static inline struct cap *cap_find(struct process *process, handle_t handle, uint32_t type, uint32_t rights, status_t *status)
+static inline struct cap *cap_find(struct process *process, handle_t handle, uint32_t type,
+                                   uint32_t rights, status_t *status)
 {
     uint32_t index = (uint32_t)handle;
     struct cspace_slot *leaf = NULL;
     if (likely(index < CSPACE_LEAVES * CSPACE_LEAF_SLOTS))
         leaf = __atomic_load_n(&process->leaves[index / CSPACE_LEAF_SLOTS], __ATOMIC_ACQUIRE);
-    struct cap *cap = leaf == NULL ? NULL : __atomic_load_n(&leaf[index % CSPACE_LEAF_SLOTS].cap, __ATOMIC_ACQUIRE);
+    struct cap *cap = leaf == NULL
+                          ? NULL
+                          : __atomic_load_n(&leaf[index % CSPACE_LEAF_SLOTS].cap, __ATOMIC_ACQUIRE);
     if (unlikely(cap == NULL || cap->handle != handle))
         *status = STATUS_BAD_HANDLE;
     else if (unlikely(type != OBJECT_NONE && cap->type != type))
@@ -65,12 +68,17 @@ static inline struct process *process_of(struct object *object)
 }
 
 /** A process with an empty table; charged to @budget; holds references on @aspace. */
-__attribute__((warn_unused_result)) status_t process_create(struct budget *budget, struct aspace *aspace, const char *name,
+__attribute__((warn_unused_result)) status_t process_create(struct budget *budget,
+                                                            struct aspace *aspace, const char *name,
                                                             struct process **process);
 /** A stopped thread of @process. */
-__attribute__((warn_unused_result)) status_t thread_create(struct process *process, struct budget *budget, struct thread **thread);
+__attribute__((warn_unused_result)) status_t thread_create(struct process *process,
+                                                           struct budget *budget,
+                                                           struct thread **thread);
 /** Start: state NEW to READY. BUSY if it was started before. */
-__attribute__((warn_unused_result)) status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls);
+__attribute__((warn_unused_result)) status_t thread_start(struct thread *thread, uint64_t pc,
+                                                          uint64_t sp, uint64_t argument,
+                                                          uint64_t tls);
 /** End the process: all threads get ATTENTION_KILL. @status is kept for whoever waits. */
 void process_kill(struct process *process, int64_t status);
 /** The process a thread of which made an unresolvable fault: log it with registers, kill the process. */
@@ -86,4 +94,5 @@ void process_teardown_later(struct process *process);
 void cap_table_init(struct process *process);
 void cap_table_free(struct process *process);
 /** Walk all processes in order of id: the first with an id above @after that @wanted accepts; with a reference, or NULL. */
-struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *), void *context);
+struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
+                             void *context);

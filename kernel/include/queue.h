@@ -7,19 +7,20 @@ struct endpoint;
 
 struct queue {
     struct object object;
-    struct spinlock lock;                           /* queue_lock */
-    struct list events GUARDED_BY(queue_lock);      /* event_source.link, oldest first */
-    struct list waiters GUARDED_BY(queue_lock);     /* threads in queue_wait */
-    struct endpoint *endpoint;                      /* set (once) by the first receive that names both; reference */
+    struct spinlock lock;                       /* queue_lock */
+    struct list events GUARDED_BY(queue_lock);  /* event_source.link, oldest first */
+    struct list waiters GUARDED_BY(queue_lock); /* threads in queue_wait */
+    struct endpoint *endpoint; /* set (once) by the first receive that names both; reference */
     bool dead;
 };
 
 struct event_source {
-    struct list link;                               /* queue_lock of @queue; on queue.events while pending */
-    struct queue *queue;                            /* reference; NULL: not bound. Guarded by the owner's lock (source_lock …) */
+    struct list link; /* queue_lock of @queue; on queue.events while pending */
+    struct queue
+        *queue; /* reference; NULL: not bound. Guarded by the owner's lock (source_lock …) */
     uint64_t cookie;
-    uint32_t kind;                                  /* enum event_kind */
-    uint64_t data;                                  /* queue_lock */
+    uint32_t kind; /* enum event_kind */
+    uint64_t data; /* queue_lock */
 };
 
 static inline struct queue *queue_of(struct object *object)
@@ -32,7 +33,9 @@ enum event_merge { EVENT_REPLACE, EVENT_ADD, EVENT_OR };
 
 void event_source_init(struct event_source *source, uint32_t kind);
 /** Bind; the owner's lock is held. BUSY if bound. Takes a reference on @queue. */
-__attribute__((warn_unused_result)) status_t event_source_bind(struct event_source *source, struct queue *queue, uint64_t cookie);
+__attribute__((warn_unused_result)) status_t event_source_bind(struct event_source *source,
+                                                               struct queue *queue,
+                                                               uint64_t cookie);
 /** Unbind and drop a pending event; the owner's lock is held. Before the owner is freed. */
 void event_source_unbind(struct event_source *source);
 /** Post to the bound queue (nothing if unbound) and wake a waiter: in queue_wait, or a worker that receives with this queue. The

@@ -1,7 +1,7 @@
 #pragma once
 /* Scheduling: per-CPU queues of 64 fixed priorities, preemption, stealing by idle CPUs (sched/sched.c). */
-#include "cpu.h"
 #include "arch_cpu.h"
+#include "cpu.h"
 #include "thread.h"
 
 /** Nanoseconds a thread runs before others of its priority. */

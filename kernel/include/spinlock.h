@@ -5,7 +5,7 @@
 #include "lock_order.h"
 
 struct spinlock {
-    uint32_t held;                                  /* atomic: 1 while somebody has it */
+    uint32_t held; /* atomic: 1 while somebody has it */
 };
 
 /** Debug builds: record and check the order of classes. Implemented in debug/lockdep.c; no-ops in release. */
@@ -41,14 +41,14 @@ static inline void spinlock_give(struct spinlock *lock, enum lock_rank rank)
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
-#define X(name) \
+#define X(name)                                                                          \
     static inline void name##_acquire(struct spinlock *l) ACQUIRE(name) NO_THREAD_SAFETY \
-    { \
-        spinlock_take(l, LOCK_RANK_##name); \
-    } \
+    {                                                                                    \
+        spinlock_take(l, LOCK_RANK_##name);                                              \
+    }                                                                                    \
     static inline void name##_release(struct spinlock *l) RELEASE(name) NO_THREAD_SAFETY \
-    { \
-        spinlock_give(l, LOCK_RANK_##name); \
+    {                                                                                    \
+        spinlock_give(l, LOCK_RANK_##name);                                              \
     }
 LOCK_CLASSES(X)
 #undef X

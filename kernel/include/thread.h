@@ -27,7 +27,7 @@ enum { ATTENTION_KILL = 1, ATTENTION_SUSPEND = 2, ATTENTION_INTERRUPT = 4 };
 /** One per kind of wait. */
 struct wait_class {
     const char *name;
-    bool deadline_is_success;                       /* the wait is for its deadline: OK, not TIMED_OUT */
+    bool deadline_is_success; /* the wait is for its deadline: OK, not TIMED_OUT */
     /** Take @thread off what it waits on, if it still waits there with wait_sequence @sequence. True: it was unlinked and belongs
      *  to the caller, who must wake it. No lock held. */
     bool (*cancel)(struct thread *thread, uint64_t sequence);
@@ -35,29 +35,29 @@ struct wait_class {
 
 struct thread {
     struct object object;
-    struct arch_context context;                    /* user registers while not in user mode */
-    struct process *process;                        /* reference */
-    struct aspace *aspace;                          /* reference */
-    struct list process_link;                       /* process_lock */
+    struct arch_context context; /* user registers while not in user mode */
+    struct process *process;     /* reference */
+    struct aspace *aspace;       /* reference */
+    struct list process_link;    /* process_lock */
     uint64_t id;
 
     /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
     uint8_t state;
-    uint8_t priority;                               /* base */
-    uint8_t effective;                              /* with what callers lend */
-    uint8_t queued_priority;                        /* the list of the run queue it is on */
-    uint32_t cpu;                                   /* where it runs, ran last, or is queued */
+    uint8_t priority;        /* base */
+    uint8_t effective;       /* with what callers lend */
+    uint8_t queued_priority; /* the list of the run queue it is on */
+    uint32_t cpu;            /* where it runs, ran last, or is queued */
     struct list run_link;
     uint64_t affinity[CPU_MAX / 64];
     uint64_t cpu_time_ns;
-    uint32_t attention;                             /* atomic */
+    uint32_t attention; /* atomic */
 
     /* Waiting: set by the thread under the lock of what it waits on. */
-    const struct wait_class *wait_class;            /* atomic; NULL: not waiting */
+    const struct wait_class *wait_class; /* atomic; NULL: not waiting */
     void *wait_object;
     struct list wait_link;
     uint64_t wait_sequence;
-    uint64_t wait_data;                             /* what the waker or canceller needs: mask, address … */
+    uint64_t wait_data; /* what the waker or canceller needs: mask, address … */
     struct ktimer deadline;
     uint64_t deadline_sequence;
 
@@ -67,32 +67,34 @@ struct thread {
     void *continuation_data;
 
     /* Calls: see ipc/endpoint.c. */
-    struct ipc_buffer *buffer;                      /* kernel address of the message buffer, or NULL */
+    struct ipc_buffer *buffer; /* kernel address of the message buffer, or NULL */
     struct memory *buffer_memory;
     uint64_t buffer_frame;
-    struct spinlock reply;                          /* reply_lock */
+    struct spinlock reply;                              /* reply_lock */
     struct thread *reply_worker GUARDED_BY(reply_lock); /* whose current reply this call is */
-    struct process *reply_server GUARDED_BY(reply_lock); /* who accepted the call; NULL: nobody has */
-    uint64_t call_sequence;                         /* names this call; +1 a call */
-    uint64_t call_cap_id;                           /* node through which it came, for revocation while queued */
+    struct process *reply_server
+        GUARDED_BY(reply_lock); /* who accepted the call; NULL: nobody has */
+    uint64_t call_sequence;     /* names this call; +1 a call */
+    uint64_t call_cap_id;       /* node through which it came, for revocation while queued */
     uint64_t call_badge;
     uint64_t call_deadline_ns;
-    struct cap *message_caps[IPC_CAPS_MAX];         /* capabilities of the outgoing message */
+    struct cap *message_caps[IPC_CAPS_MAX]; /* capabilities of the outgoing message */
     uint32_t message_cap_count;
-    struct list saved_link;                         /* server's process.saved */
-    struct thread *current_reply;                   /* worker: whose call it serves now; atomic */
+    struct list saved_link;       /* server's process.saved */
+    struct thread *current_reply; /* worker: whose call it serves now; atomic */
     uint64_t current_sequence;
-    uint32_t index;                                 /* in the thread table: tokens of saved replies */
-    bool killed;                                    /* process_lock: told to end */
-    bool in_syscall;                                /* else it came by an exception or interrupt */
-    bool wait_restarts;                             /* woken, it executes its system call again */
-    int32_t pager_status;                           /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
-    uint64_t progress_key;                          /* the restarted call whose first @progress bytes are done (mm) */
+    uint32_t index;     /* in the thread table: tokens of saved replies */
+    bool killed;        /* process_lock: told to end */
+    bool in_syscall;    /* else it came by an exception or interrupt */
+    bool wait_restarts; /* woken, it executes its system call again */
+    int32_t
+        pager_status; /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
+    uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
     uint64_t progress;
-    struct rcu_head rcu_wait;                       /* waiting for a grace period (revoke) */
-    struct queue *wait_queue;                       /* receive: the queue waited on together with the endpoint */
-    struct arch_fpu *fpu;                           /* allocated on first use */
-    uint32_t fpu_cpu;                               /* where the registers are live; UINT32_MAX: in memory */
+    struct rcu_head rcu_wait; /* waiting for a grace period (revoke) */
+    struct queue *wait_queue; /* receive: the queue waited on together with the endpoint */
+    struct arch_fpu *fpu;     /* allocated on first use */
+    uint32_t fpu_cpu;         /* where the registers are live; UINT32_MAX: in memory */
 };
 
 static inline struct thread *thread_of(struct object *object)
@@ -102,11 +104,13 @@ static inline struct thread *thread_of(struct object *object)
 
 /** Prepare to wait: called under the lock of the thing waited on, after linking self->wait_link there. False: attention is pending,
  *  the caller unlinks and returns STATUS_INTERRUPTED. After true and the unlock the thread must not be touched; return KERNEL_BLOCKED. */
-__attribute__((warn_unused_result)) bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
-                                                           uint64_t deadline_ns);
+__attribute__((warn_unused_result)) bool thread_wait_begin(struct thread *self,
+                                                           const struct wait_class *wait_class,
+                                                           void *object, uint64_t deadline_ns);
 /** The same leaving the FPU state in the registers: for waits that end by a direct handoff on this CPU as a rule. */
-__attribute__((warn_unused_result)) bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_class, void *object,
-                                                                uint64_t deadline_ns);
+__attribute__((warn_unused_result)) bool thread_wait_begin_here(struct thread *self,
+                                                                const struct wait_class *wait_class,
+                                                                void *object, uint64_t deadline_ns);
 /** Arm the deadline of the wait with the present wait_sequence. */
 void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns);
 /** The thread with table index @index, or NULL: valid until the kernel is left. */

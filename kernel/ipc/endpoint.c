@@ -18,14 +18,14 @@
 #include "budget.h"
 #include "handlers.h"
 #include "kmem.h"
-#include "obj_create.h"
 #include "mm/aspace.h"
 #include "mm/phys.h"
+#include "obj_create.h"
 #include "process.h"
 #include "sched.h"
 
-#include <veridian/syscall_numbers.h>
 #include "kstring.h"
+#include <veridian/syscall_numbers.h>
 
 static bool queued_cancel(struct thread *thread, uint64_t sequence);
 static bool answer_cancel(struct thread *thread, uint64_t sequence);
@@ -58,7 +58,8 @@ static inline uint32_t info_grants(uint64_t info)
 /* ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Those that are moved come last: copies and derivations may have to wait for a revocation, and then the call starts again. */
-static status_t prepare_caps(struct thread *self, const struct cap_out *out, struct cap **nodes, uint32_t count, bool moves)
+static status_t prepare_caps(struct thread *self, const struct cap_out *out, struct cap **nodes,
+                             uint32_t count, bool moves)
 {
     for (uint32_t i = 0; i < count; i++) {
         if ((out[i].mode == CAP_TRANSFER_MOVE) != moves)
@@ -75,7 +76,8 @@ static status_t prepare_caps(struct thread *self, const struct cap_out *out, str
 static status_t message_prepare(struct thread *self, uint64_t info)
 {
     uint32_t caps = info_caps(info);
-    if (self->buffer == NULL || info_data(info) > IPC_DATA_MAX || caps > IPC_CAPS_MAX || info_grants(info) > IPC_GRANTS_MAX)
+    if (self->buffer == NULL || info_data(info) > IPC_DATA_MAX || caps > IPC_CAPS_MAX ||
+        info_grants(info) > IPC_GRANTS_MAX)
         return STATUS_INVALID;
     ASSERT(self->message_cap_count == 0);
     if (caps == 0)
@@ -90,7 +92,7 @@ static status_t message_prepare(struct thread *self, uint64_t info)
         if (nodes[i] != NULL)
             cap_message_drop(nodes[i]);
     if (status != STATUS_OK)
-        return status;                           /* if it is internal, @self may run elsewhere by now */
+        return status; /* if it is internal, @self may run elsewhere by now */
     memcpy(self->message_caps, nodes, sizeof(nodes));
     self->message_cap_count = caps;
     return STATUS_OK;
@@ -109,7 +111,8 @@ static void message_drop_caps(struct thread *from)
 static uint64_t message_deliver_extra(struct thread *from, struct thread *to, uint64_t info)
 {
     struct ipc_buffer *target = to->buffer;
-    uint32_t accept = target == NULL ? 0 : MIN(__atomic_load_n(&target->accept, __ATOMIC_RELAXED), IPC_CAPS_MAX);
+    uint32_t accept =
+        target == NULL ? 0 : MIN(__atomic_load_n(&target->accept, __ATOMIC_RELAXED), IPC_CAPS_MAX);
     uint32_t count = from->message_cap_count;
     from->message_cap_count = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -127,9 +130,11 @@ static uint64_t message_deliver_extra(struct thread *from, struct thread *to, ui
     if (bytes != 0)
         memcpy(target->data, from->buffer->data, bytes);
     for (uint32_t i = 0; i < info_grants(info); i++)
-        target->grant_lengths[i] = __atomic_load_n(&from->buffer->grants[i].length, __ATOMIC_RELAXED);
+        target->grant_lengths[i] =
+            __atomic_load_n(&from->buffer->grants[i].length, __ATOMIC_RELAXED);
     uint64_t kept = MIN(count, accept);
-    return (info & ~(INFO_NOWAIT | IPC_INFO_CAPS_MASK << IPC_INFO_CAPS_SHIFT | INFO_KIND(IPC_INFO_KIND_MASK))) |
+    return (info & ~(INFO_NOWAIT | IPC_INFO_CAPS_MASK << IPC_INFO_CAPS_SHIFT |
+                     INFO_KIND(IPC_INFO_KIND_MASK))) |
            kept << IPC_INFO_CAPS_SHIFT;
 }
 
@@ -173,7 +178,8 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence)
 {
     struct endpoint *endpoint = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
     endpoint_lock_acquire(&endpoint->lock);
-    bool waits = thread->wait_class == &queued_wait && thread->wait_sequence == sequence && thread->wait_object == endpoint;
+    bool waits = thread->wait_class == &queued_wait && thread->wait_sequence == sequence &&
+                 thread->wait_object == endpoint;
     if (waits) {
         list_remove(&thread->wait_link);
         thread_wait_end(thread);
@@ -218,7 +224,8 @@ static inline struct thread *take_current(struct thread *worker)
     if (caller == NULL)
         return NULL;
     reply_lock_acquire(&caller->reply);
-    bool ours = caller->reply_worker == worker && caller->call_sequence == worker->current_sequence &&
+    bool ours = caller->reply_worker == worker &&
+                caller->call_sequence == worker->current_sequence &&
                 caller->wait_class == &answer_wait;
     if (likely(ours)) {
         caller->reply_worker = NULL;
@@ -233,7 +240,8 @@ static inline struct thread *take_current(struct thread *worker)
 
 /* ── Call ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint64_t info) RELEASE(endpoint_lock)
+static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint64_t info)
+    RELEASE(endpoint_lock)
 {
     if ((info & INFO_NOWAIT) != 0) {
         endpoint_lock_release(&endpoint->lock);
@@ -254,7 +262,8 @@ static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint6
 }
 
 /* Checked under the endpoint's lock: nothing is queued through a capability that is dead or of an older epoch. */
-static inline status_t call_check(const struct endpoint *endpoint, const struct cap *cap) REQUIRES(endpoint_lock)
+static inline status_t call_check(const struct endpoint *endpoint, const struct cap *cap)
+    REQUIRES(endpoint_lock)
 {
     if (unlikely(endpoint->dead))
         return STATUS_PEER_DIED;
@@ -268,7 +277,8 @@ static inline status_t call_check(const struct endpoint *endpoint, const struct 
 status_t ipc_call(struct thread *self)
 {
     status_t status = STATUS_OK;
-    struct cap *cap = cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_CALL, &status);
+    struct cap *cap =
+        cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_CALL, &status);
     if (unlikely(cap == NULL))
         return status;
     uint64_t info = arch_ipc_info(self);
@@ -303,7 +313,7 @@ status_t ipc_call(struct thread *self)
         self->deadline_sequence = self->wait_sequence;
         thread_arm_deadline(self, self->call_deadline_ns);
     }
-    caller_await_answer(self);                   /* from here on it may be cancelled, and run elsewhere */
+    caller_await_answer(self); /* from here on it may be cancelled, and run elsewhere */
     sched_handoff(worker);
     return KERNEL_BLOCKED;
 }
@@ -314,7 +324,8 @@ static bool receive_cancel(struct thread *thread, uint64_t sequence)
 {
     struct endpoint *endpoint = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
     endpoint_lock_acquire(&endpoint->lock);
-    bool waits = thread->wait_class == &receive_wait && thread->wait_sequence == sequence && thread->wait_object == endpoint;
+    bool waits = thread->wait_class == &receive_wait && thread->wait_sequence == sequence &&
+                 thread->wait_object == endpoint;
     if (waits) {
         list_remove(&thread->wait_link);
         thread_wait_end(thread);
@@ -352,7 +363,8 @@ static __attribute__((noinline)) bool receive_event(struct thread *self, struct 
 }
 
 /* What @self gets at once: a notice, an event, a queued call; or it waits. */
-static status_t receive_from(struct thread *self, struct endpoint *endpoint, struct queue *queue, uint64_t deadline_ns)
+static status_t receive_from(struct thread *self, struct endpoint *endpoint, struct queue *queue,
+                             uint64_t deadline_ns)
 {
     if (queue != NULL && unlikely(queue_has_events(queue)) && receive_event(self, queue))
         return KERNEL_DONE;
@@ -403,12 +415,14 @@ static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
 /* The endpoint that a receive names, or NULL and *@status. */
 static inline struct endpoint *receive_endpoint(struct thread *self, status_t *status)
 {
-    struct cap *cap = cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, status);
+    struct cap *cap =
+        cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, status);
     return unlikely(cap == NULL) ? NULL : endpoint_of(cap->object);
 }
 
 /* The queue that it names besides; NULL and OK: none. */
-static inline struct queue *receive_queue(struct thread *self, struct endpoint *endpoint, status_t *status)
+static inline struct queue *receive_queue(struct thread *self, struct endpoint *endpoint,
+                                          status_t *status)
 {
     handle_t handle = arch_ipc_queue(self);
     if (handle == 0)
@@ -503,10 +517,11 @@ static struct thread *token_caller(uint64_t token)
     return thread_by_index((uint32_t)(token >> 32) - 1);
 }
 
-static bool is_saved_by(struct thread *caller, const struct process *server, uint64_t token) REQUIRES(reply_lock)
+static bool is_saved_by(struct thread *caller, const struct process *server, uint64_t token)
+    REQUIRES(reply_lock)
 {
-    return caller->reply_server == server && caller->reply_worker == NULL && reply_token(caller) == token &&
-           caller->wait_class == &answer_wait;
+    return caller->reply_server == server && caller->reply_worker == NULL &&
+           reply_token(caller) == token && caller->wait_class == &answer_wait;
 }
 
 /* Take a saved caller: ours afterwards. */
@@ -569,7 +584,8 @@ status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
 
 /* The part [@offset, @offset + @bytes) of a grant: its address in the caller's space, cut to the grant's end. The caller waits, its
  * buffer is its own memory: what other threads of it write there meanwhile can only hurt itself. */
-static status_t grant_range(struct thread *caller, uint32_t index, uint32_t access, uint64_t offset, uint64_t *bytes, uint64_t *address)
+static status_t grant_range(struct thread *caller, uint32_t index, uint32_t access, uint64_t offset,
+                            uint64_t *bytes, uint64_t *address)
 {
     if (index >= info_grants(arch_ipc_info(caller)) || caller->buffer == NULL)
         return STATUS_RANGE;
@@ -583,16 +599,20 @@ static status_t grant_range(struct thread *caller, uint32_t index, uint32_t acce
 }
 
 /* Find the caller of @token (0: the current reply) and pin it: its address space gets a reference, so that it may go meanwhile. */
-static status_t grant_find(struct thread *self, uint64_t token, uint32_t index, uint32_t access, uint64_t offset, uint64_t *bytes,
-                           uint64_t *address, struct aspace **aspace)
+static status_t grant_find(struct thread *self, uint64_t token, uint32_t index, uint32_t access,
+                           uint64_t offset, uint64_t *bytes, uint64_t *address,
+                           struct aspace **aspace)
 {
-    struct thread *caller = token == 0 ? __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED) : token_caller(token);
+    struct thread *caller =
+        token == 0 ? __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED) : token_caller(token);
     if (caller == NULL)
         return token == 0 ? STATUS_NOT_FOUND : STATUS_GONE;
     reply_lock_acquire(&caller->reply);
     bool ours = token != 0 ? is_saved_by(caller, self->process, token)
-                           : caller->reply_worker == self && caller->call_sequence == self->current_sequence;
-    status_t status = ours ? grant_range(caller, index, access, offset, bytes, address) : STATUS_GONE;
+                           : caller->reply_worker == self &&
+                                 caller->call_sequence == self->current_sequence;
+    status_t status =
+        ours ? grant_range(caller, index, access, offset, bytes, address) : STATUS_GONE;
     *aspace = caller->aspace;
     reply_lock_release(&caller->reply);
     return status;
@@ -601,8 +621,8 @@ static status_t grant_find(struct thread *self, uint64_t token, uint32_t index, 
 /* Bytes copied between two looks at the clock: keeps the longest path without interrupts short. */
 #define COPY_CHUNK 16384ull
 
-status_t sys_endpoint_reply_read(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct user_out buffer,
-                                 uint64_t *done)
+status_t sys_endpoint_reply_read(struct thread *self, uint64_t token, uint32_t grant,
+                                 uint64_t offset, struct user_out buffer, uint64_t *done)
 {
     struct aspace *from = NULL;
     uint64_t bytes = MIN(buffer.length, COPY_CHUNK);
@@ -616,8 +636,8 @@ status_t sys_endpoint_reply_read(struct thread *self, uint64_t token, uint32_t g
     return copied != 0 ? STATUS_OK : status;
 }
 
-status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct user_in buffer,
-                                  uint64_t *done)
+status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t grant,
+                                  uint64_t offset, struct user_in buffer, uint64_t *done)
 {
     struct aspace *to = NULL;
     uint64_t bytes = MIN(buffer.length, COPY_CHUNK);
@@ -632,14 +652,16 @@ status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t 
 }
 
 /* Page by page between a Memory and the caller. @out: to the caller. */
-static status_t copy_memory(struct thread *self, struct memory *memory, uint64_t memory_offset, struct aspace *aspace, uint64_t address,
-                            uint64_t bytes, bool out, uint64_t *done)
+static status_t copy_memory(struct thread *self, struct memory *memory, uint64_t memory_offset,
+                            struct aspace *aspace, uint64_t address, uint64_t bytes, bool out,
+                            uint64_t *done)
 {
     while (*done < bytes) {
         uint64_t at = memory_offset + *done;
         uint64_t part = MIN(bytes - *done, PAGE_SIZE - at % PAGE_SIZE);
         paddr_t frame;
-        status_t status = memory_page(memory, *done == 0 ? self : NULL, at / PAGE_SIZE, !out, &frame);
+        status_t status =
+            memory_page(memory, *done == 0 ? self : NULL, at / PAGE_SIZE, !out, &frame);
         if (status != STATUS_OK)
             return *done != 0 ? STATUS_OK : status;
         char *page = (char *)phys_to_virt(frame) + at % PAGE_SIZE;
@@ -653,8 +675,9 @@ static status_t copy_memory(struct thread *self, struct memory *memory, uint64_t
     return STATUS_OK;
 }
 
-static status_t reply_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct memory *memory,
-                             uint64_t memory_offset, uint64_t bytes, bool out, uint64_t *done)
+static status_t reply_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset,
+                             struct memory *memory, uint64_t memory_offset, uint64_t bytes,
+                             bool out, uint64_t *done)
 {
     struct aspace *aspace = NULL;
     uint64_t end;
@@ -662,22 +685,27 @@ static status_t reply_memory(struct thread *self, uint64_t token, uint32_t grant
         return STATUS_RANGE;
     bytes = MIN(bytes, COPY_CHUNK);
     uint64_t address = 0;
-    status_t status = grant_find(self, token, grant, out ? RIGHT_WRITE : RIGHT_READ, offset, &bytes, &address, &aspace);
+    status_t status = grant_find(self, token, grant, out ? RIGHT_WRITE : RIGHT_READ, offset, &bytes,
+                                 &address, &aspace);
     if (status != STATUS_OK)
         return status;
     return copy_memory(self, memory, memory_offset, aspace, address, bytes, out, done);
 }
 
-status_t sys_endpoint_reply_write_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct cap *memory,
+status_t sys_endpoint_reply_write_memory(struct thread *self, uint64_t token, uint32_t grant,
+                                         uint64_t offset, struct cap *memory,
                                          uint64_t memory_offset, uint64_t bytes, uint64_t *done)
 {
-    return reply_memory(self, token, grant, offset, memory_of(memory->object), memory_offset, bytes, true, done);
+    return reply_memory(self, token, grant, offset, memory_of(memory->object), memory_offset, bytes,
+                        true, done);
 }
 
-status_t sys_endpoint_reply_read_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset, struct cap *memory,
-                                        uint64_t memory_offset, uint64_t bytes, uint64_t *done)
+status_t sys_endpoint_reply_read_memory(struct thread *self, uint64_t token, uint32_t grant,
+                                        uint64_t offset, struct cap *memory, uint64_t memory_offset,
+                                        uint64_t bytes, uint64_t *done)
 {
-    return reply_memory(self, token, grant, offset, memory_of(memory->object), memory_offset, bytes, false, done);
+    return reply_memory(self, token, grant, offset, memory_of(memory->object), memory_offset, bytes,
+                        false, done);
 }
 
 /* ── Events, endings ─────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -687,7 +715,7 @@ static struct thread *take_worker(struct endpoint *endpoint, const struct queue 
 {
     struct thread *found = NULL;
     endpoint_lock_acquire(&endpoint->lock);
-    list_for_each(node, &endpoint->workers) {
+    list_for_each (node, &endpoint->workers) {
         struct thread *worker = list_entry(node, struct thread, wait_link);
         if (queue == NULL || worker->wait_queue == queue) {
             found = worker;
@@ -710,7 +738,8 @@ void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
         deliver_event(worker, &event);
         thread_wake(worker);
     } else {
-        arch_syscall_number_set(worker, SYS_ENDPOINT_RECEIVE); /* another worker was quicker: wait again */
+        arch_syscall_number_set(worker,
+                                SYS_ENDPOINT_RECEIVE); /* another worker was quicker: wait again */
         arch_syscall_restart(worker);
         thread_wake(worker);
     }
@@ -739,13 +768,13 @@ void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *recor
 }
 
 /* Wake the queued callers that @wanted names with @status. */
-static void cancel_callers(struct endpoint *endpoint, status_t status, bool (*wanted)(const struct thread *, const void *),
-                           const void *context)
+static void cancel_callers(struct endpoint *endpoint, status_t status,
+                           bool (*wanted)(const struct thread *, const void *), const void *context)
 {
     struct list found;
     list_init(&found);
     endpoint_lock_acquire(&endpoint->lock);
-    list_for_each_safe(node, after, &endpoint->callers) {
+    list_for_each_safe (node, after, &endpoint->callers) {
         struct thread *caller = list_entry(node, struct thread, wait_link);
         if (wanted(caller, context)) {
             list_remove(node);
@@ -860,9 +889,12 @@ static void endpoint_free(struct object *object)
     object_release(object, sizeof(struct endpoint));
 }
 
-static const struct object_ops endpoint_ops = {.type = OBJECT_ENDPOINT, .destroy = endpoint_destroy, .free = endpoint_free};
+static const struct object_ops endpoint_ops = {.type = OBJECT_ENDPOINT,
+                                               .destroy = endpoint_destroy,
+                                               .free = endpoint_free};
 
-status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle_t *handle) NO_THREAD_SAFETY
+status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle_t *handle)
+    NO_THREAD_SAFETY
 {
     struct endpoint *endpoint = object_allocate(budget_cap, sizeof(*endpoint), &endpoint_ops);
     if (endpoint == NULL)
@@ -871,6 +903,7 @@ status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle
     list_init(&endpoint->workers);
     list_init(&endpoint->closed);
     return object_publish(self->process, &endpoint->object,
-                          RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | RIGHT_MANAGE,
+                          RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL |
+                              RIGHT_RECEIVE | RIGHT_MANAGE,
                           handle);
 }

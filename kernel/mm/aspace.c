@@ -18,8 +18,9 @@
 #include "random.h"
 #include "sched.h"
 
-#define ASPACE_RIGHTS \
-    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | RIGHT_MANAGE)
+#define ASPACE_RIGHTS                                                                        \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
+     RIGHT_MANAGE)
 
 /** Where ranges that the kernel chooses lie: from here plus a random number of pages of this many bits. */
 #define MAP_BASE 0x0000200000000000ull
@@ -30,7 +31,7 @@
 
 static void aspace_destroy(struct object *object)
 {
-    (void)object;                                   /* threads go on running in it: it ends with the last reference */
+    (void)object; /* threads go on running in it: it ends with the last reference */
 }
 
 void aspace_drop(struct aspace *aspace)
@@ -63,7 +64,8 @@ static void aspace_free(struct object *object)
 {
     struct aspace *aspace = aspace_of(object);
     bool more;
-    while ((more = teardown_mapping(aspace)) || !pagetable_destroy_step(aspace->root, TEARDOWN_TABLES)) {
+    while ((more = teardown_mapping(aspace)) ||
+           !pagetable_destroy_step(aspace->root, TEARDOWN_TABLES)) {
         if (sched_should_yield()) {
             rcu_call(&object->rcu, aspace_free_again);
             return;
@@ -73,7 +75,9 @@ static void aspace_free(struct object *object)
     aspace_drop(aspace);
 }
 
-static const struct object_ops aspace_ops = {.type = OBJECT_ASPACE, .destroy = aspace_destroy, .free = aspace_free};
+static const struct object_ops aspace_ops = {.type = OBJECT_ASPACE,
+                                             .destroy = aspace_destroy,
+                                             .free = aspace_free};
 
 static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
 {

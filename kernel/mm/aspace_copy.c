@@ -23,7 +23,8 @@ static inline paddr_t frame_lookup(const struct aspace *aspace, uint64_t address
     return arch_pte_address(entry) + (address & (arch_pt_span(level) - 1) & ~(PAGE_SIZE - 1));
 }
 
-status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access, paddr_t *frame)
+status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access,
+                      paddr_t *frame)
 {
     for (unsigned tries = 0; tries < 4; tries++) {
         *frame = frame_lookup(aspace, address, access);
@@ -40,10 +41,12 @@ status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t addre
 }
 
 /* One run of bytes inside a page, between the kernel and user memory. */
-static inline status_t copy_part(struct aspace *aspace, struct thread *self, uint64_t address, void *to, const void *from, size_t bytes)
+static inline status_t copy_part(struct aspace *aspace, struct thread *self, uint64_t address,
+                                 void *to, const void *from, size_t bytes)
 {
     paddr_t frame;
-    status_t status = aspace_frame(aspace, self, address, to != NULL ? MAP_READ : MAP_WRITE, &frame);
+    status_t status =
+        aspace_frame(aspace, self, address, to != NULL ? MAP_READ : MAP_WRITE, &frame);
     if (unlikely(!status_is_ok(status)))
         return status;
     char *user = (char *)phys_to_virt(frame) + (address & (PAGE_SIZE - 1));
@@ -67,7 +70,8 @@ static inline void bytes_copy(void *to, const void *from, size_t bytes, bool sam
         memcpy(to, from, bytes);
 }
 
-status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address, size_t bytes, size_t *done)
+status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address,
+                        size_t bytes, size_t *done)
 {
     size_t copied = 0;
     status_t status = STATUS_OK;
@@ -83,7 +87,8 @@ status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, ui
     return status;
 }
 
-status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t address, const void *from, size_t bytes, size_t *done)
+status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t address,
+                         const void *from, size_t bytes, size_t *done)
 {
     size_t copied = 0;
     status_t status = STATUS_OK;
@@ -99,20 +104,23 @@ status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t ad
     return status;
 }
 
-status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from, uint64_t from_address, size_t bytes, size_t *done)
+status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from,
+                     uint64_t from_address, size_t bytes, size_t *done)
 {
     size_t copied = 0;
     status_t status = STATUS_OK;
     while (copied < bytes) {
         paddr_t source, target;
-        size_t part = MIN(part_of(to_address + copied, bytes - copied), part_of(from_address + copied, bytes - copied));
+        size_t part = MIN(part_of(to_address + copied, bytes - copied),
+                          part_of(from_address + copied, bytes - copied));
         status = aspace_frame(from, NULL, from_address + copied, MAP_READ, &source);
         if (status_is_ok(status))
             status = aspace_frame(to, NULL, to_address + copied, MAP_WRITE, &target);
         if (unlikely(!status_is_ok(status)))
             break;
         bytes_copy((char *)phys_to_virt(target) + ((to_address + copied) & (PAGE_SIZE - 1)),
-                   (char *)phys_to_virt(source) + ((from_address + copied) & (PAGE_SIZE - 1)), part, source == target);
+                   (char *)phys_to_virt(source) + ((from_address + copied) & (PAGE_SIZE - 1)), part,
+                   source == target);
         copied += part;
     }
     if (done != NULL)
@@ -133,14 +141,15 @@ status_t user_copy_out(struct thread *self, uint64_t address, const void *from, 
 /* ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Copy @bytes between @self's aspace and @other, either way; restartable. *@done is short, and the status OK, if @other ends. */
-static status_t copy_other(struct thread *self, struct aspace *other, uint64_t address, uint64_t user, uint64_t bytes, bool out,
-                           uint64_t *done)
+static status_t copy_other(struct thread *self, struct aspace *other, uint64_t address,
+                           uint64_t user, uint64_t bytes, bool out, uint64_t *done)
 {
     uint64_t copied = progress_begin(self, address, user, bytes);
     status_t status = STATUS_OK;
     while (copied < bytes) {
         paddr_t theirs, ours;
-        size_t part = MIN(part_of(address + copied, bytes - copied), part_of(user + copied, bytes - copied));
+        size_t part =
+            MIN(part_of(address + copied, bytes - copied), part_of(user + copied, bytes - copied));
         status = aspace_frame(self->aspace, self, user + copied, out ? MAP_WRITE : MAP_READ, &ours);
         if (!status_is_ok(status))
             break;
@@ -164,18 +173,23 @@ static status_t copy_other(struct thread *self, struct aspace *other, uint64_t a
     return progress_end(self, status);
 }
 
-status_t sys_aspace_read(struct thread *self, struct cap *aspace, uint64_t address, struct user_out buffer, uint64_t *done)
+status_t sys_aspace_read(struct thread *self, struct cap *aspace, uint64_t address,
+                         struct user_out buffer, uint64_t *done)
 {
-    return copy_other(self, aspace_of(aspace->object), address, buffer.address, buffer.length, true, done);
+    return copy_other(self, aspace_of(aspace->object), address, buffer.address, buffer.length, true,
+                      done);
 }
 
-status_t sys_aspace_write(struct thread *self, struct cap *aspace, uint64_t address, struct user_in buffer, uint64_t *done)
+status_t sys_aspace_write(struct thread *self, struct cap *aspace, uint64_t address,
+                          struct user_in buffer, uint64_t *done)
 {
-    return copy_other(self, aspace_of(aspace->object), address, buffer.address, buffer.length, false, done);
+    return copy_other(self, aspace_of(aspace->object), address, buffer.address, buffer.length,
+                      false, done);
 }
 
 /* The aligned word at @address in @aspace. */
-static status_t word_find(struct thread *self, struct cap *aspace, uint64_t address, uint32_t access, uint32_t **word)
+static status_t word_find(struct thread *self, struct cap *aspace, uint64_t address,
+                          uint32_t access, uint32_t **word)
 {
     paddr_t frame;
     if (address % sizeof(uint32_t) != 0)
@@ -186,7 +200,8 @@ static status_t word_find(struct thread *self, struct cap *aspace, uint64_t addr
     return status;
 }
 
-status_t sys_aspace_load32(struct thread *self, struct cap *aspace, uint64_t address, uint32_t *value)
+status_t sys_aspace_load32(struct thread *self, struct cap *aspace, uint64_t address,
+                           uint32_t *value)
 {
     uint32_t *word;
     status_t status = word_find(self, aspace, address, MAP_READ, &word);
@@ -195,13 +210,14 @@ status_t sys_aspace_load32(struct thread *self, struct cap *aspace, uint64_t add
     return status;
 }
 
-status_t sys_aspace_cmpxchg32(struct thread *self, struct cap *aspace, uint64_t address, uint32_t expected, uint32_t desired,
-                              uint32_t *old)
+status_t sys_aspace_cmpxchg32(struct thread *self, struct cap *aspace, uint64_t address,
+                              uint32_t expected, uint32_t desired, uint32_t *old)
 {
     uint32_t *word;
     status_t status = word_find(self, aspace, address, MAP_WRITE, &word);
     if (status_is_ok(status)) {
-        (void)__atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        (void)__atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST);
         *old = expected;
     }
     return status;

@@ -12,29 +12,31 @@
 #include "memory_internal.h"
 
 /** Neighbours that are there already are installed with a page that faults: up to the end of this aligned window. */
-#define AROUND_PAGES 16ull                          /* wide: its complement masks addresses */
+#define AROUND_PAGES 16ull /* wide: its complement masks addresses */
 
 /* Write @entry for @address, for one page or a large one. */
-static void entry_install(struct aspace *aspace, pte_t *slot, uint64_t address, pte_t entry, unsigned level)
+static void entry_install(struct aspace *aspace, pte_t *slot, uint64_t address, pte_t entry,
+                          unsigned level)
 {
     pte_t old = pagetable_read(slot);
     pagetable_write(slot, entry);
     if (!arch_pte_is_present(old))
         __atomic_fetch_add(&aspace->resident, arch_pt_span(level) >> PAGE_SHIFT, __ATOMIC_RELAXED);
     else if (arch_cpu_local()->aspace == aspace)
-        arch_tlb_flush_page(address);               /* it allowed less, or is the same and the fault spurious */
+        arch_tlb_flush_page(address); /* it allowed less, or is the same and the fault spurious */
 }
 
 /* Install @page at @address as @mapping allows. */
-static void page_install(struct mapping *mapping, pte_t *slot, uint64_t address, const struct page *page, bool may_write)
-    REQUIRES(memory_lock)
+static void page_install(struct mapping *mapping, pte_t *slot, uint64_t address,
+                         const struct page *page, bool may_write) REQUIRES(memory_lock)
 {
     uint32_t prot = mapping->prot;
     if (!page->writable || !may_write)
         prot &= ~MAP_WRITE;
     if ((prot & MAP_EXECUTE) != 0 && !mapping->memory->device)
         arch_icache_sync(page->frame, PAGE_SIZE);
-    entry_install(mapping->aspace, slot, address, arch_pte_leaf(page->frame, prot, true, 0, mapping->memory->device), 0);
+    entry_install(mapping->aspace, slot, address,
+                  arch_pte_leaf(page->frame, prot, true, 0, mapping->memory->device), 0);
 }
 
 static inline uint64_t index_of(const struct mapping *mapping, uint64_t address)
@@ -54,18 +56,21 @@ static bool large_install(struct mapping *mapping, uint64_t address) REQUIRES(as
     if (start < mapping->start || mapping_end(mapping) - start < span)
         return false;
     paddr_t frame = memory->base + (index_of(mapping, start) << PAGE_SHIFT);
-    if ((frame & (span - 1)) != 0 || !status_is_ok(pagetable_slot(aspace->root, aspace->object.budget, start, level, &slot)))
+    if ((frame & (span - 1)) != 0 ||
+        !status_is_ok(pagetable_slot(aspace->root, aspace->object.budget, start, level, &slot)))
         return false;
     if (slot == NULL || arch_pte_is_present(pagetable_read(slot)))
         return false;
     memory_lock_acquire(&memory->lock);
-    entry_install(aspace, slot, start, arch_pte_leaf(frame, mapping->prot, true, level, memory->device), level);
+    entry_install(aspace, slot, start,
+                  arch_pte_leaf(frame, mapping->prot, true, level, memory->device), level);
     memory_lock_release(&memory->lock);
     return true;
 }
 
 /* The present pages around @address, as far as the last-level table at hand and the mapping reach. */
-static void around_install(struct mapping *mapping, uint64_t address, pte_t *slot) REQUIRES(aspace_lock, memory_lock)
+static void around_install(struct mapping *mapping, uint64_t address, pte_t *slot)
+    REQUIRES(aspace_lock, memory_lock)
 {
     uint64_t start = MAX(address & ~((AROUND_PAGES << PAGE_SHIFT) - 1), mapping->start);
     uint64_t end = MIN((address | ((AROUND_PAGES << PAGE_SHIFT) - 1)) + 1, mapping_end(mapping));
@@ -73,13 +78,14 @@ static void around_install(struct mapping *mapping, uint64_t address, pte_t *slo
     slot -= (address - start) >> PAGE_SHIFT;
     for (uint64_t at = start; at < end; at += PAGE_SIZE, slot++) {
         struct page page;
-        if (!arch_pte_is_present(pagetable_read(slot)) && memory_present(mapping->memory, index_of(mapping, at), &page))
+        if (!arch_pte_is_present(pagetable_read(slot)) &&
+            memory_present(mapping->memory, index_of(mapping, at), &page))
             page_install(mapping, slot, at, &page, may_write);
     }
 }
 
-static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t address, uint32_t access, bool wait_flush)
-    REQUIRES(aspace_lock)
+static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t address,
+                         uint32_t access, bool wait_flush) REQUIRES(aspace_lock)
 {
     struct aspace *aspace = mapping->aspace;
     struct memory *memory = mapping->memory;
@@ -105,7 +111,8 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
     return status == STATUS_RANGE ? STATUS_FAULT : status;
 }
 
-static status_t resolve(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access, bool wait_flush)
+static status_t resolve(struct aspace *aspace, struct thread *self, uint64_t address,
+                        uint32_t access, bool wait_flush)
 {
     address &= ~(PAGE_SIZE - 1);
     for (;;) {
@@ -133,7 +140,8 @@ status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t addre
     return resolve(aspace, self, address, access, true);
 }
 
-status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access)
+status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address,
+                        uint32_t access)
 {
     return resolve(aspace, self, address, access, false);
 }
@@ -155,7 +163,8 @@ void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t by
         if (slot == NULL)
             continue;
         memory_lock_acquire(&memory->lock);
-        if (!arch_pte_is_present(pagetable_read(slot)) && memory_present(memory, index_of(mapping, at), &page))
+        if (!arch_pte_is_present(pagetable_read(slot)) &&
+            memory_present(memory, index_of(mapping, at), &page))
             page_install(mapping, slot, at, &page, memory_is_flushed(memory));
         memory_lock_release(&memory->lock);
     }

@@ -25,8 +25,8 @@
 /* ── Taking translations away ─────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Restrict the leaves of [*@start, @end) of @aspace, tell the CPUs; *@start moves on. */
-static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end, enum pagetable_change change, uint32_t effort)
-    REQUIRES(memory_lock)
+static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
+                           enum pagetable_change change, uint32_t effort) REQUIRES(memory_lock)
 {
     uint64_t removed = 0;
     bool changed = pagetable_restrict(aspace->root, start, end, change, effort, &removed);
@@ -37,9 +37,10 @@ static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
     return changed;
 }
 
-void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count, enum pagetable_change change)
+void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
+                       enum pagetable_change change)
 {
-    list_for_each(node, &memory->mappings) {
+    list_for_each (node, &memory->mappings) {
         struct mapping *mapping = list_entry(node, struct mapping, memory_link);
         uint64_t first = MAX(index, mapping->offset_pages);
         uint64_t end = MIN(index + count, mapping->offset_pages + mapping->pages);
@@ -83,8 +84,10 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
     struct memory *memory = mapping->memory;
     DEBUG_ASSERT(mapping->state == MAPPING_LIVE);
     const struct list *before = mapping->order.prev, *after = mapping->order.next;
-    uint64_t low = before == &aspace->order ? 0 : mapping_end(list_entry(before, struct mapping, order));
-    uint64_t high = after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
+    uint64_t low =
+        before == &aspace->order ? 0 : mapping_end(list_entry(before, struct mapping, order));
+    uint64_t high =
+        after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
     uint64_t start = mapping->start;
     uint64_t end = mapping_end(mapping);
     uint64_t address = start;
@@ -150,7 +153,9 @@ void mapping_retire(struct mapping *mapping)
 static struct mapping *sever_piece(struct mapping *head) REQUIRES(aspace_lock)
 {
     struct list *node = list_first(&head->pieces_link);
-    struct mapping *piece = head->state == MAPPING_LIVE ? head : node != NULL ? list_entry(node, struct mapping, pieces_link) : NULL;
+    struct mapping *piece = head->state == MAPPING_LIVE ? head
+                            : node != NULL ? list_entry(node, struct mapping, pieces_link)
+                                           : NULL;
     if (piece == NULL)
         return NULL;
     bool whole = mapping_detach(piece, UINT32_MAX);
@@ -168,7 +173,7 @@ void mapping_sever(struct cap *leaf)
         head->retired = true;
         piece = sever_piece(head);
         if (head->state == MAPPING_NEW)
-            head->state = MAPPING_GONE;             /* whoever is about to map it sees it */
+            head->state = MAPPING_GONE; /* whoever is about to map it sees it */
         aspace_lock_release(&aspace->lock);
         if (piece != NULL && piece != head)
             mapping_free(piece);
@@ -188,22 +193,27 @@ struct map_request {
 static bool user_range_is_valid(uint64_t address, uint64_t length)
 {
     uint64_t end;
-    return is_page_aligned(address) && is_page_aligned(length) && length != 0 && !__builtin_add_overflow(address, length, &end) &&
-           address >= ARCH_USER_START && end <= ARCH_USER_END;
+    return is_page_aligned(address) && is_page_aligned(length) && length != 0 &&
+           !__builtin_add_overflow(address, length, &end) && address >= ARCH_USER_START &&
+           end <= ARCH_USER_END;
 }
 
 /* Can @prot be had at all, and within @max_prot? Hardware reads what it writes or executes. */
 static status_t prot_check(uint32_t prot, uint32_t max_prot)
 {
     uint32_t needed = prot == 0 ? 0 : prot | MAP_READ;
-    return (prot & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE) || (needed & ~max_prot) != 0 ? STATUS_DENIED : STATUS_OK;
+    return (prot & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE) ||
+                   (needed & ~max_prot) != 0
+               ? STATUS_DENIED
+               : STATUS_OK;
 }
 
 static status_t map_check(const struct memory *memory, const struct map_request *request)
 {
     if ((request->flags & ~(uint32_t)MAP_ALL) != 0 || request->length == 0)
         return STATUS_INVALID;
-    if ((request->flags & MAP_FIXED) != 0 && !user_range_is_valid(request->address, request->length))
+    if ((request->flags & MAP_FIXED) != 0 &&
+        !user_range_is_valid(request->address, request->length))
         return STATUS_INVALID;
     status_t status = memory_range_check(memory, request->offset, request->length);
     if (!status_is_ok(status))
@@ -229,7 +239,8 @@ static struct mapping *mapping_create(struct aspace *aspace, struct memory *memo
     return mapping;
 }
 
-static struct mapping *map_prepare(struct aspace *aspace, struct memory *memory, const struct map_request *request)
+static struct mapping *map_prepare(struct aspace *aspace, struct memory *memory,
+                                   const struct map_request *request)
 {
     struct mapping *mapping = mapping_create(aspace, memory);
     if (mapping == NULL)
@@ -251,13 +262,15 @@ static uint64_t gap_freed(struct aspace *aspace, uint64_t bytes) REQUIRES(aspace
         return 0;
     uint64_t start = mapping_end(before);
     const struct list *after = before->order.next;
-    uint64_t end = after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
+    uint64_t end =
+        after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
     aspace->freed = NULL;
     return end - start >= bytes ? start : 0;
 }
 
 /* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. */
-static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapping) REQUIRES(aspace_lock)
+static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapping)
+    REQUIRES(aspace_lock)
 {
     const struct memory *memory = mapping->memory;
     uint64_t bytes = mapping->pages << PAGE_SHIFT;
@@ -277,7 +290,8 @@ static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapp
 }
 
 /* Put @mapping in its place. */
-static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint32_t flags) REQUIRES(aspace_lock)
+static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint32_t flags)
+    REQUIRES(aspace_lock)
 {
     struct memory *memory = mapping->memory;
     if (mapping->state == MAPPING_GONE)
@@ -311,8 +325,9 @@ static void populate(struct aspace *aspace, uint64_t address, uint64_t length)
     } while (address < end && !sched_should_yield());
 }
 
-status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap *memory_cap, uint64_t address, uint64_t offset,
-                        uint64_t length, uint32_t flags, uint64_t cookie, uint64_t *mapped)
+status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap *memory_cap,
+                        uint64_t address, uint64_t offset, uint64_t length, uint32_t flags,
+                        uint64_t cookie, uint64_t *mapped)
 {
     struct aspace *aspace = aspace_of(aspace_cap->object);
     struct memory *memory = memory_of(memory_cap->object);
@@ -347,8 +362,8 @@ status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap 
     return STATUS_OK;
 }
 
-status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_t address, uint64_t offset, uint64_t length,
-                           uint32_t flags, uint64_t *mapped)
+status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_t address,
+                           uint64_t offset, uint64_t length, uint32_t flags, uint64_t *mapped)
 {
     struct map_request request = {address, offset, length, flags, PROT_MASK, 0};
     status_t status = map_check(memory, &request);
@@ -369,7 +384,8 @@ status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_
 /* ── Unmapping and protecting ─────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Cut @mapping at @address, which is inside: the upper part becomes a mapping of its own. */
-static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address) REQUIRES(aspace_lock)
+static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address)
+    REQUIRES(aspace_lock)
 {
     struct memory *memory = mapping->memory;
     struct mapping *upper = mapping_create(aspace, memory);
@@ -409,12 +425,14 @@ static status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end) R
     if (mapping != NULL && mapping->start < start)
         status = mapping_split(aspace, mapping, start);
     mapping = mapping_find(aspace->mappings, end - 1);
-    if (status_is_ok(status) && mapping != NULL && mapping->start < end && mapping_end(mapping) > end)
+    if (status_is_ok(status) && mapping != NULL && mapping->start < end &&
+        mapping_end(mapping) > end)
         status = mapping_split(aspace, mapping, end);
     return status;
 }
 
-status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t address, uint64_t length)
+status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t address,
+                          uint64_t length)
 {
     struct aspace *aspace = aspace_of(aspace_cap->object);
     if (!user_range_is_valid(address, length))
@@ -453,7 +471,8 @@ status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t 
 }
 
 /* Is all of the range mapped, and may it have @prot? */
-static status_t protect_check(struct aspace *aspace, uint64_t address, uint64_t end, uint32_t prot) REQUIRES(aspace_lock)
+static status_t protect_check(struct aspace *aspace, uint64_t address, uint64_t end, uint32_t prot)
+    REQUIRES(aspace_lock)
 {
     while (address < end) {
         const struct mapping *mapping = mapping_find(aspace->mappings, address);
@@ -478,7 +497,8 @@ static bool mapping_protect(struct mapping *mapping, uint32_t prot) REQUIRES(asp
     mapping->prot = prot;
     if (mapping->protect_cursor != 0) {
         uint64_t address = mapping->protect_cursor;
-        (void)range_restrict(mapping->aspace, &address, mapping_end(mapping), PAGETABLE_REMOVE, UNMAP_EFFORT);
+        (void)range_restrict(mapping->aspace, &address, mapping_end(mapping), PAGETABLE_REMOVE,
+                             UNMAP_EFFORT);
         finished = address >= mapping_end(mapping);
         mapping->protect_cursor = finished ? 0 : address;
     }
@@ -486,7 +506,8 @@ static bool mapping_protect(struct mapping *mapping, uint32_t prot) REQUIRES(asp
     return finished;
 }
 
-status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_t address, uint64_t length, uint32_t flags)
+status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_t address,
+                            uint64_t length, uint32_t flags)
 {
     (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);
@@ -508,7 +529,8 @@ status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_
     return status;
 }
 
-status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t address, struct mapping_info *info)
+status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t address,
+                          struct mapping_info *info)
 {
     (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);

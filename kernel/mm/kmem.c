@@ -18,34 +18,35 @@
 #define SLAB_WORDS 2u
 
 struct slab {
-    struct list link;                               /* kmem_lock: on the class's partial list while it has room */
+    struct list link; /* kmem_lock: on the class's partial list while it has room */
     uint32_t class_index;
     uint32_t used;
-    uint64_t busy[SLAB_WORDS];                      /* a bit an object */
+    uint64_t busy[SLAB_WORDS]; /* a bit an object */
 };
 
 _Static_assert(sizeof(struct slab) <= SLAB_HEADER_BYTES, "the header's room");
 
 struct kmem_class {
     uint32_t bytes;
-    uint32_t order;                                 /* of a slab */
+    uint32_t order; /* of a slab */
     struct spinlock lock;
     struct list partial GUARDED_BY(kmem_lock);
 };
 
 /* Objects fit SLAB_WORDS * 64 to a slab; sizes are chosen so that little of a slab is left over. */
 static struct kmem_class classes[] = {
-    {.bytes = 32, .order = 0},  {.bytes = 48, .order = 0},  {.bytes = 64, .order = 0},   {.bytes = 96, .order = 0},
-    {.bytes = 128, .order = 0}, {.bytes = 192, .order = 0}, {.bytes = 256, .order = 0},  {.bytes = 320, .order = 0},
-    {.bytes = 448, .order = 0}, {.bytes = 576, .order = 0}, {.bytes = 800, .order = 0},  {.bytes = 1008, .order = 0},
+    {.bytes = 32, .order = 0},   {.bytes = 48, .order = 0},   {.bytes = 64, .order = 0},
+    {.bytes = 96, .order = 0},   {.bytes = 128, .order = 0},  {.bytes = 192, .order = 0},
+    {.bytes = 256, .order = 0},  {.bytes = 320, .order = 0},  {.bytes = 448, .order = 0},
+    {.bytes = 576, .order = 0},  {.bytes = 800, .order = 0},  {.bytes = 1008, .order = 0},
     {.bytes = 1344, .order = 0}, {.bytes = 1616, .order = 1}, {.bytes = 2032, .order = 1},
 };
 
 #define CLASS_COUNT ARRAY_SIZE(classes)
 #define CLASS_BYTES_MAX 2032u
 
-static uint64_t pages_held;                         /* atomic */
-static uint64_t bytes_used;                         /* atomic */
+static uint64_t pages_held; /* atomic */
+static uint64_t bytes_used; /* atomic */
 
 /* By (bytes + 15) / 16: the class. Filled on first use. */
 static uint8_t class_of_size[CLASS_BYTES_MAX / 16 + 1];
@@ -56,7 +57,7 @@ static void kmem_init(void) NO_THREAD_SAFETY
     uint32_t class = 0;
     for (uint32_t i = 0; i < ARRAY_SIZE(class_of_size); i++) {
         while (classes[class].bytes < i * 16)
-            class++;
+            class ++;
         class_of_size[i] = (uint8_t)class;
     }
     for (uint32_t i = 0; i < CLASS_COUNT; i++)
@@ -66,7 +67,8 @@ static void kmem_init(void) NO_THREAD_SAFETY
 
 static uint32_t slab_capacity(const struct kmem_class *class)
 {
-    return MIN((uint32_t)((PAGE_SIZE << class->order) - SLAB_HEADER_BYTES) / class->bytes, SLAB_WORDS * 64u);
+    return MIN((uint32_t)((PAGE_SIZE << class->order) - SLAB_HEADER_BYTES) / class->bytes,
+               SLAB_WORDS * 64u);
 }
 
 static struct slab *slab_create(uint32_t index) REQUIRES(kmem_lock)
@@ -78,7 +80,8 @@ static struct slab *slab_create(uint32_t index) REQUIRES(kmem_lock)
     struct slab *slab = phys_to_virt(frame);
     memset(slab, 0, sizeof(*slab));
     slab->class_index = index;
-    kasan_poison((char *)slab + SLAB_HEADER_BYTES, (PAGE_SIZE << class->order) - SLAB_HEADER_BYTES, KASAN_FREE_HEAP);
+    kasan_poison((char *)slab + SLAB_HEADER_BYTES, (PAGE_SIZE << class->order) - SLAB_HEADER_BYTES,
+                 KASAN_FREE_HEAP);
     list_push_front(&class->partial, &slab->link);
     __atomic_fetch_add(&pages_held, 1ull << class->order, __ATOMIC_RELAXED);
     return slab;
@@ -125,7 +128,8 @@ static void small_free(uint32_t index, void *pointer)
     uint32_t offset = (uint32_t)((uintptr_t)pointer & mask) - SLAB_HEADER_BYTES;
     uint32_t object = offset / class->bytes;
     kmem_lock_acquire(&class->lock);
-    ASSERT(slab->class_index == index && offset % class->bytes == 0 && object < slab_capacity(class));
+    ASSERT(slab->class_index == index && offset % class->bytes == 0 &&
+           object < slab_capacity(class));
     uint64_t bit = 1ull << (object % 64);
     kasan_poison(pointer, class->bytes, KASAN_FREE_HEAP);
     ASSERT((slab->busy[object / 64] & bit) != 0);
@@ -156,7 +160,8 @@ static void *large_alloc(uint32_t order)
 
 size_t kmem_charge(size_t bytes)
 {
-    return bytes <= CLASS_BYTES_MAX ? classes[class_of_size[(bytes + 15) / 16]].bytes : PAGE_SIZE << large_order(bytes);
+    return bytes <= CLASS_BYTES_MAX ? classes[class_of_size[(bytes + 15) / 16]].bytes
+                                    : PAGE_SIZE << large_order(bytes);
 }
 
 void *kmem_alloc(struct budget *budget, size_t bytes)
@@ -168,7 +173,8 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
     size_t charge = kmem_charge(bytes);
     if (budget != NULL && !status_is_ok(budget_charge_kmem(budget, charge)))
         return NULL;
-    void *pointer = bytes <= CLASS_BYTES_MAX ? small_alloc(class_of_size[(bytes + 15) / 16]) : large_alloc(large_order(bytes));
+    void *pointer = bytes <= CLASS_BYTES_MAX ? small_alloc(class_of_size[(bytes + 15) / 16])
+                                             : large_alloc(large_order(bytes));
     if (pointer == NULL) {
         if (budget != NULL)
             budget_uncharge_kmem(budget, charge);

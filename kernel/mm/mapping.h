@@ -12,8 +12,10 @@ struct mapping *mapping_find(struct mapping *root, uint64_t address);
 /** The last mapping that begins below @address, or NULL. */
 struct mapping *mapping_before(struct mapping *root, uint64_t address);
 /** Insert and remove; the new root. Nothing in the tree overlaps @mapping. */
-__attribute__((warn_unused_result)) struct mapping *mapping_insert(struct mapping *root, struct mapping *mapping);
-__attribute__((warn_unused_result)) struct mapping *mapping_remove(struct mapping *root, struct mapping *mapping);
+__attribute__((warn_unused_result)) struct mapping *mapping_insert(struct mapping *root,
+                                                                   struct mapping *mapping);
+__attribute__((warn_unused_result)) struct mapping *mapping_remove(struct mapping *root,
+                                                                   struct mapping *mapping);
 /** @mapping changed its start or end without passing a neighbour. */
 void mapping_resized(struct mapping *root, const struct mapping *mapping);
 /** The lowest address from @base on with @bytes free below @end, or 0. */
@@ -21,7 +23,8 @@ uint64_t mapping_gap(const struct mapping *root, uint64_t base, uint64_t end, ui
 
 /** Begin to take @mapping, which is LIVE, away: remove up to about @effort translations from its start, and cut off what has none any
  *  more. True: it is out of the tree and of the Memory's list, the caller retires it after the unlock. */
-__attribute__((warn_unused_result)) bool mapping_detach(struct mapping *mapping, uint32_t effort) REQUIRES(aspace_lock);
+__attribute__((warn_unused_result)) bool mapping_detach(struct mapping *mapping, uint32_t effort)
+    REQUIRES(aspace_lock);
 /** The same for an address space that no CPU has loaded nor will: the Memory forgets @mapping, the page tables are left as they are. */
 void mapping_forget(struct mapping *mapping) REQUIRES(aspace_lock);
 /** A detached mapping, no lock held: frees it after a grace period, and its head's capability leaf after the last piece. */

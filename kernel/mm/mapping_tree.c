@@ -73,7 +73,8 @@ static struct mapping *rebalance(struct mapping *node, bool *settled)
     uint32_t height = node->height;
     uint64_t low = node->low, high = node->high, gap = node->gap;
     struct mapping *top = balance(node);
-    *settled = top == node && node->height == height && node->low == low && node->high == high && node->gap == gap;
+    *settled = top == node && node->height == height && node->low == low && node->high == high &&
+               node->gap == gap;
     return top;
 }
 
@@ -120,7 +121,8 @@ static struct mapping *remove_node(const struct mapping *node)
     return balance(next);
 }
 
-static struct mapping *remove_below(struct mapping *root, const struct mapping *mapping, bool *settled)
+static struct mapping *remove_below(struct mapping *root, const struct mapping *mapping,
+                                    bool *settled)
 {
     ASSERT(root != NULL);
     if (root == mapping)
@@ -176,7 +178,8 @@ struct mapping *mapping_before(struct mapping *root, uint64_t address)
 }
 
 /* In the free and used ranges of [@from, @to), which are those of @node and its surroundings. */
-static uint64_t gap_in(const struct mapping *node, uint64_t from, uint64_t to, uint64_t base, uint64_t bytes)
+static uint64_t gap_in(const struct mapping *node, uint64_t from, uint64_t to, uint64_t base,
+                       uint64_t bytes)
 {
     uint64_t begin = MAX(from, base);
     if (to <= begin || to - begin < bytes)

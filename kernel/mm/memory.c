@@ -20,7 +20,8 @@
 
 /* ── Objects ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages) NO_THREAD_SAFETY
+struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages)
+    NO_THREAD_SAFETY
 {
     struct memory *memory = kmem_alloc(budget, sizeof(*memory));
     if (memory == NULL)
@@ -46,11 +47,13 @@ static status_t contiguous_take(struct memory *memory, bool low)
     return STATUS_NO_MEMORY;
 }
 
-status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags, struct memory **created)
+status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,
+                       struct memory **created)
 {
     const uint32_t contiguous = MEMORY_CONTIGUOUS | MEMORY_LOW;
-    if (bytes == 0 || bytes > MEMORY_PAGES_MAX << PAGE_SHIFT || (flags & ~(contiguous | MEMORY_PAGED)) != 0 ||
-        (flags & contiguous) == MEMORY_LOW || (flags & contiguous && flags & MEMORY_PAGED))
+    if (bytes == 0 || bytes > MEMORY_PAGES_MAX << PAGE_SHIFT ||
+        (flags & ~(contiguous | MEMORY_PAGED)) != 0 || (flags & contiguous) == MEMORY_LOW ||
+        (flags & contiguous && flags & MEMORY_PAGED))
         return STATUS_INVALID;
     uint64_t pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
     enum memory_kind kind = (flags & MEMORY_PAGED) != 0 ? MEMORY_KIND_PAGER : MEMORY_KIND_ANONYMOUS;
@@ -69,10 +72,12 @@ status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags, st
     return STATUS_OK;
 }
 
-status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes, struct memory **created)
+status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes,
+                                struct memory **created)
 {
     uint64_t end;
-    if (!is_page_aligned(base) || !is_page_aligned(bytes) || bytes == 0 || __builtin_add_overflow(base, bytes, &end))
+    if (!is_page_aligned(base) || !is_page_aligned(bytes) || bytes == 0 ||
+        __builtin_add_overflow(base, bytes, &end))
         return STATUS_INVALID;
     struct memory *memory = memory_allocate(budget, MEMORY_KIND_PHYSICAL, bytes >> PAGE_SHIFT);
     if (memory == NULL)
@@ -116,7 +121,9 @@ static void memory_free(struct object *object) NO_THREAD_SAFETY
     object_release(object, sizeof(*memory));
 }
 
-const struct object_ops memory_ops = {.type = OBJECT_MEMORY, .destroy = memory_destroy, .free = memory_free};
+const struct object_ops memory_ops = {.type = OBJECT_MEMORY,
+                                      .destroy = memory_destroy,
+                                      .free = memory_free};
 
 /* ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -124,9 +131,10 @@ bool memory_is_flushed(struct memory *memory)
 {
     if (likely(!memory->flush_pending))
         return true;
-    list_for_each(node, &memory->mappings) {
+    list_for_each (node, &memory->mappings) {
         const struct mapping *mapping = list_entry(node, struct mapping, memory_link);
-        if (mapping->flush_generation != 0 && aspace_is_stale(mapping->aspace, mapping->flush_generation))
+        if (mapping->flush_generation != 0 &&
+            aspace_is_stale(mapping->aspace, mapping->flush_generation))
             return false;
     }
     memory->flush_pending = false;
@@ -134,7 +142,8 @@ bool memory_is_flushed(struct memory *memory)
 }
 
 /* A new page, zero. */
-static status_t page_take(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock)
+static status_t page_take(struct memory *memory, uint64_t index, struct page *page)
+    REQUIRES(memory_lock)
 {
     struct budget *budget = memory->object.budget;
     uint64_t *slot;
@@ -153,7 +162,8 @@ static status_t page_take(struct memory *memory, uint64_t index, struct page *pa
 }
 
 /* Make the present page @index this Memory's own. */
-static status_t page_unshare(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock)
+static status_t page_unshare(struct memory *memory, uint64_t index, struct page *page)
+    REQUIRES(memory_lock)
 {
     struct budget *budget = memory->object.budget;
     uint64_t *slot;
@@ -162,7 +172,7 @@ static status_t page_unshare(struct memory *memory, uint64_t index, struct page 
     if (!status_is_ok(status))
         return status;
     paddr_t old = page_entry_frame(*slot);
-    if (frame_refs(old) == 1) {                     /* the other sharers went meanwhile */
+    if (frame_refs(old) == 1) { /* the other sharers went meanwhile */
         page->writable = true;
         return STATUS_OK;
     }
@@ -194,7 +204,8 @@ bool memory_present(struct memory *memory, uint64_t index, struct page *page)
     return entry != 0;
 }
 
-status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write, struct page *page)
+status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write,
+                        struct page *page)
 {
     if (index >= memory->pages)
         return STATUS_RANGE;
@@ -211,11 +222,13 @@ status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t ind
 static bool page_is_pinned(const struct memory *memory, uint64_t index) REQUIRES(memory_lock)
 {
     bool exclusive;
-    return memory->pins != 0 && (radix_lookup(&memory->tree, memory->first + index, &exclusive) & PAGE_ENTRY_PINS_MASK) != 0;
+    return memory->pins != 0 && (radix_lookup(&memory->tree, memory->first + index, &exclusive) &
+                                 PAGE_ENTRY_PINS_MASK) != 0;
 }
 
 /* The frame of page @index of @parent for a sharer who pays by @budget: with a reference, or a copy if the page may not move. */
-static status_t page_share(struct memory *parent, struct thread *self, uint64_t index, struct budget *budget, paddr_t *frame)
+static status_t page_share(struct memory *parent, struct thread *self, uint64_t index,
+                           struct budget *budget, paddr_t *frame)
 {
     struct page page;
     memory_lock_acquire(&parent->lock);
@@ -238,7 +251,8 @@ status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index
     paddr_t frame;
     bool exclusive;
     uint64_t *slot;
-    status_t status = page_share(memory->parent, self, memory->parent_first + index, memory->object.budget, &frame);
+    status_t status = page_share(memory->parent, self, memory->parent_first + index,
+                                 memory->object.budget, &frame);
     if (!status_is_ok(status))
         return status;
     memory_lock_acquire(&memory->lock);
@@ -258,7 +272,8 @@ status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index
 
 /* ── For the rest of the kernel ───────────────────────────────────────────────────────────────────────────────────── */
 
-status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write, paddr_t *frame)
+status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write,
+                     paddr_t *frame)
 {
     if (memory->device)
         return STATUS_INVALID;
@@ -277,12 +292,13 @@ status_t memory_page(struct memory *memory, struct thread *self, uint64_t index,
     }
 }
 
-status_t memory_page_to_read(struct memory *memory, struct thread *self, uint64_t index, paddr_t *frame)
+status_t memory_page_to_read(struct memory *memory, struct thread *self, uint64_t index,
+                             paddr_t *frame)
 {
     struct page page;
     memory_lock_acquire(&memory->lock);
-    bool zero = memory->kind == MEMORY_KIND_ANONYMOUS && memory->parent == NULL && index < memory->pages &&
-                !memory_present(memory, index, &page);
+    bool zero = memory->kind == MEMORY_KIND_ANONYMOUS && memory->parent == NULL &&
+                index < memory->pages && !memory_present(memory, index, &page);
     memory_lock_release(&memory->lock);
     *frame = 0;
     return zero ? STATUS_OK : memory_page(memory, self, index, false, frame);
@@ -293,7 +309,8 @@ static status_t page_pin(struct memory *memory, uint64_t index) REQUIRES(memory_
 {
     uint64_t *slot;
     if (!memory_is_linear(memory)) {
-        status_t status = radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
+        status_t status =
+            radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
         if (!status_is_ok(status))
             return status;
         if ((*slot & PAGE_ENTRY_PINS_MASK) == PAGE_ENTRY_PINS_MASK)
@@ -306,7 +323,8 @@ static status_t page_pin(struct memory *memory, uint64_t index) REQUIRES(memory_
     return STATUS_OK;
 }
 
-status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, bool write, paddr_t *frame)
+status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, bool write,
+                    paddr_t *frame)
 {
     (void)write;
     if (memory->device)
@@ -336,7 +354,8 @@ void memory_unpin(struct memory *memory, uint64_t index)
     memory->pins--;
     if (!memory_is_linear(memory)) {
         /* The path is exclusive: a Memory with pins is not cloned. */
-        status_t status = radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
+        status_t status =
+            radix_slot(&memory->tree, memory->object.budget, memory->first + index, &slot);
         ASSERT(status_is_ok(status) && (*slot & PAGE_ENTRY_PINS_MASK) != 0);
         *slot -= PAGE_ENTRY_PIN;
     }
@@ -346,10 +365,12 @@ void memory_unpin(struct memory *memory, uint64_t index)
 static bool range_is_inside(const struct memory *memory, uint64_t offset, size_t bytes)
 {
     uint64_t end;
-    return !__builtin_add_overflow(offset, bytes, &end) && end <= memory_pages(memory) << PAGE_SHIFT;
+    return !__builtin_add_overflow(offset, bytes, &end) && end <= memory_pages(memory)
+                                                                      << PAGE_SHIFT;
 }
 
-status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to, size_t bytes)
+status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to,
+                     size_t bytes)
 {
     if (!range_is_inside(memory, offset, bytes))
         return STATUS_RANGE;
@@ -369,7 +390,8 @@ status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset
     return STATUS_OK;
 }
 
-status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset, const void *from, size_t bytes)
+status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset, const void *from,
+                      size_t bytes)
 {
     if (!range_is_inside(memory, offset, bytes))
         return STATUS_RANGE;

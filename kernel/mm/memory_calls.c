@@ -64,7 +64,8 @@ static status_t protect_piece(struct memory *clone)
     bool more = false;
     memory_lock_acquire(&source->lock);
     uint64_t end = source->first + source->pages;
-    if (!list_is_empty(&source->mappings) && radix_next(&source->tree, source->first + clone->job_cursor, end, &found)) {
+    if (!list_is_empty(&source->mappings) &&
+        radix_next(&source->tree, source->first + clone->job_cursor, end, &found)) {
         uint64_t next = MIN((found | (RADIX_FANOUT - 1)) + 1, end);
         mappings_restrict(source, found - source->first, next - found, PAGETABLE_WRITE_PROTECT);
         clone->job_cursor = next - source->first;
@@ -114,7 +115,8 @@ static status_t job_begin(struct thread *self, struct memory *memory)
 
 /* ── Making ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-status_t sys_memory_create(struct thread *self, struct cap *budget_cap, uint64_t bytes, uint32_t flags, handle_t *handle)
+status_t sys_memory_create(struct thread *self, struct cap *budget_cap, uint64_t bytes,
+                           uint32_t flags, handle_t *handle)
 {
     const uint32_t committed = MEMORY_COMMIT | MEMORY_CONTIGUOUS;
     struct memory *memory;
@@ -136,13 +138,14 @@ status_t sys_memory_create(struct thread *self, struct cap *budget_cap, uint64_t
 struct clone_base {
     struct radix tree;
     uint64_t first;
-    struct memory *parent;                          /* reference, or NULL */
+    struct memory *parent; /* reference, or NULL */
     uint64_t parent_first;
     bool mapped;
 };
 
 /* May fail without a trace; on success holds the tree and the parent. */
-static status_t clone_take(struct memory *source, uint64_t offset, uint64_t bytes, struct clone_base *base)
+static status_t clone_take(struct memory *source, uint64_t offset, uint64_t bytes,
+                           struct clone_base *base)
 {
     status_t status;
     memory_lock_acquire(&source->lock);
@@ -153,7 +156,8 @@ static status_t clone_take(struct memory *source, uint64_t offset, uint64_t byte
         radix_clone(&source->tree, &base->tree);
         base->first = source->first + (offset >> PAGE_SHIFT);
         base->parent = source->kind == MEMORY_KIND_PAGER ? source : source->parent;
-        base->parent_first = (source->kind == MEMORY_KIND_PAGER ? 0 : source->parent_first) + (offset >> PAGE_SHIFT);
+        base->parent_first =
+            (source->kind == MEMORY_KIND_PAGER ? 0 : source->parent_first) + (offset >> PAGE_SHIFT);
         base->mapped = !list_is_empty(&source->mappings);
         if (base->parent != NULL)
             object_ref(&base->parent->object);
@@ -162,8 +166,8 @@ static status_t clone_take(struct memory *source, uint64_t offset, uint64_t byte
     return status;
 }
 
-status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct cap *budget_cap, uint64_t offset, uint64_t bytes,
-                          handle_t *handle)
+status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,
+                          uint64_t offset, uint64_t bytes, handle_t *handle)
 {
     struct memory *source = memory_of(memory_cap->object);
     struct clone_base base;
@@ -194,8 +198,8 @@ status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct ca
     return job_begin(self, clone);
 }
 
-status_t sys_memory_slice(struct thread *self, struct cap *memory_cap, struct cap *budget_cap, uint64_t offset, uint64_t bytes,
-                          handle_t *handle)
+status_t sys_memory_slice(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,
+                          uint64_t offset, uint64_t bytes, handle_t *handle)
 {
     struct memory *whole = memory_of(memory_cap->object);
     struct memory *slice;
@@ -217,12 +221,14 @@ status_t sys_memory_slice(struct thread *self, struct cap *memory_cap, struct ca
     if (!status_is_ok(status))
         return status;
     slice->device = whole->device;
-    return object_publish(self->process, &slice->object, memory_cap->rights & MEMORY_RIGHTS, handle);
+    return object_publish(self->process, &slice->object, memory_cap->rights & MEMORY_RIGHTS,
+                          handle);
 }
 
 /* ── Contents ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static status_t read_part(struct thread *self, struct memory *memory, uint64_t at, uint64_t user, size_t bytes)
+static status_t read_part(struct thread *self, struct memory *memory, uint64_t at, uint64_t user,
+                          size_t bytes)
 {
     static const uint8_t zeros[256];
     paddr_t frame;
@@ -230,23 +236,28 @@ static status_t read_part(struct thread *self, struct memory *memory, uint64_t a
     if (!status_is_ok(status))
         return status;
     if (frame != 0)
-        return aspace_copy_out(self->aspace, self, user, (char *)phys_to_virt(frame) + at % PAGE_SIZE, bytes, NULL);
+        return aspace_copy_out(self->aspace, self, user,
+                               (char *)phys_to_virt(frame) + at % PAGE_SIZE, bytes, NULL);
     for (size_t done = 0; done < bytes && status_is_ok(status); done += sizeof(zeros))
-        status = aspace_copy_out(self->aspace, self, user + done, zeros, MIN(bytes - done, sizeof(zeros)), NULL);
+        status = aspace_copy_out(self->aspace, self, user + done, zeros,
+                                 MIN(bytes - done, sizeof(zeros)), NULL);
     return status;
 }
 
-static status_t write_part(struct thread *self, struct memory *memory, uint64_t at, uint64_t user, size_t bytes)
+static status_t write_part(struct thread *self, struct memory *memory, uint64_t at, uint64_t user,
+                           size_t bytes)
 {
     paddr_t frame;
     status_t status = memory_page(memory, self, at >> PAGE_SHIFT, true, &frame);
     if (!status_is_ok(status))
         return status;
-    return aspace_copy_in(self->aspace, self, (char *)phys_to_virt(frame) + at % PAGE_SIZE, user, bytes, NULL);
+    return aspace_copy_in(self->aspace, self, (char *)phys_to_virt(frame) + at % PAGE_SIZE, user,
+                          bytes, NULL);
 }
 
 /* Between user memory and @memory, restartable. */
-static status_t copy_user(struct thread *self, struct memory *memory, uint64_t offset, uint64_t user, uint64_t bytes, bool write)
+static status_t copy_user(struct thread *self, struct memory *memory, uint64_t offset,
+                          uint64_t user, uint64_t bytes, bool write)
 {
     uint64_t end;
     if (__builtin_add_overflow(offset, bytes, &end) || end > memory_pages(memory) << PAGE_SHIFT)
@@ -258,7 +269,8 @@ static status_t copy_user(struct thread *self, struct memory *memory, uint64_t o
     while (done < bytes) {
         uint64_t at = offset + done;
         size_t part = (size_t)MIN(bytes - done, PAGE_SIZE - at % PAGE_SIZE);
-        status = write ? write_part(self, memory, at, user + done, part) : read_part(self, memory, at, user + done, part);
+        status = write ? write_part(self, memory, at, user + done, part)
+                       : read_part(self, memory, at, user + done, part);
         if (!status_is_ok(status))
             break;
         done += part;
@@ -269,12 +281,14 @@ static status_t copy_user(struct thread *self, struct memory *memory, uint64_t o
     return progress_end(self, status);
 }
 
-status_t sys_memory_read(struct thread *self, struct cap *memory, uint64_t offset, struct user_out buffer)
+status_t sys_memory_read(struct thread *self, struct cap *memory, uint64_t offset,
+                         struct user_out buffer)
 {
     return copy_user(self, memory_of(memory->object), offset, buffer.address, buffer.length, false);
 }
 
-status_t sys_memory_write(struct thread *self, struct cap *memory, uint64_t offset, struct user_in buffer)
+status_t sys_memory_write(struct thread *self, struct cap *memory, uint64_t offset,
+                          struct user_in buffer)
 {
     return copy_user(self, memory_of(memory->object), offset, buffer.address, buffer.length, true);
 }
@@ -288,7 +302,8 @@ status_t sys_memory_size(struct thread *self, struct cap *memory, uint64_t *byte
 
 /* ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-status_t sys_memory_commit(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes)
+status_t sys_memory_commit(struct thread *self, struct cap *memory_cap, uint64_t offset,
+                           uint64_t bytes)
 {
     struct memory *memory = memory_of(memory_cap->object);
     status_t status = memory_range_check(memory, offset, bytes);
@@ -308,7 +323,8 @@ status_t sys_memory_commit(struct thread *self, struct cap *memory_cap, uint64_t
 }
 
 /* Free the pages of [@index, @end) that stand in one leaf with the first that is there. OK: there are none left. */
-static status_t discard_leaf(struct memory *memory, uint64_t index, uint64_t end) REQUIRES(memory_lock)
+static status_t discard_leaf(struct memory *memory, uint64_t index, uint64_t end)
+    REQUIRES(memory_lock)
 {
     struct radix *tree = &memory->tree;
     uint64_t at, stop = memory->first + end;
@@ -342,7 +358,8 @@ static status_t discard(struct memory *memory, uint64_t index, uint64_t end)
     return status;
 }
 
-status_t sys_memory_discard(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes)
+status_t sys_memory_discard(struct thread *self, struct cap *memory_cap, uint64_t offset,
+                            uint64_t bytes)
 {
     (void)self;
     struct memory *memory = memory_of(memory_cap->object);
@@ -372,7 +389,8 @@ status_t sys_memory_set_size(struct thread *self, struct cap *memory_cap, uint64
     (void)self;
     struct memory *memory = memory_of(memory_cap->object);
     uint64_t pages = (bytes >> PAGE_SHIFT) + (is_page_aligned(bytes) ? 0 : 1);
-    if (memory_is_linear(memory) || pages > MEMORY_PAGES_MAX || pages > RADIX_PAGES_MAX - memory->first)
+    if (memory_is_linear(memory) || pages > MEMORY_PAGES_MAX ||
+        pages > RADIX_PAGES_MAX - memory->first)
         return STATUS_INVALID;
     status_t status = size_cut(memory, pages);
     if (status_is_ok(status))
@@ -391,7 +409,8 @@ status_t sys_memory_set_size(struct thread *self, struct cap *memory_cap, uint64
 #define QUERY_COUNT_BITS 36u
 #define QUERY_COUNT_MASK ((1ull << QUERY_COUNT_BITS) - 1)
 
-status_t sys_memory_query(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes, uint64_t *present)
+status_t sys_memory_query(struct thread *self, struct cap *memory_cap, uint64_t offset,
+                          uint64_t bytes, uint64_t *present)
 {
     struct memory *memory = memory_of(memory_cap->object);
     status_t status = memory_range_check(memory, offset, bytes);

@@ -9,52 +9,58 @@
 #define MEMORY_ASK_PARENT STATUS_INTERNAL(16)
 
 /** What a Memory's first capability may do. */
-#define MEMORY_RIGHTS \
-    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_MANAGE | \
-     RIGHT_PAGER)
+#define MEMORY_RIGHTS                                                                        \
+    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
+     RIGHT_EXECUTE | RIGHT_MANAGE | RIGHT_PAGER)
 
 /** Pages that are handled with interrupts off before somebody is asked whether to give way. */
 #define PREEMPT_PAGES 64u
 
 struct page {
     paddr_t frame;
-    bool writable;                                  /* nobody shares it: a translation may allow writing */
-    bool was_present;                               /* memory_resolve: nothing had to be taken or asked for */
+    bool writable;    /* nobody shares it: a translation may allow writing */
+    bool was_present; /* memory_resolve: nothing had to be taken or asked for */
 };
 
 extern const struct object_ops memory_ops;
 
 /** Find page @index, taking, zeroing, copying as needed; statuses as memory_page(), and MEMORY_ASK_PARENT. */
-__attribute__((warn_unused_result)) status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write,
-                                                            struct page *page) REQUIRES(memory_lock);
+__attribute__((warn_unused_result)) status_t memory_resolve(struct memory *memory,
+                                                            struct thread *self, uint64_t index,
+                                                            bool write, struct page *page)
+    REQUIRES(memory_lock);
 /** Page @index if it is there already and nobody must be asked. */
 bool memory_present(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock);
 /** The frame to read page @index from, as memory_page(); 0 for one that reads as zero and need not be taken for that. */
-__attribute__((warn_unused_result)) status_t memory_page_to_read(struct memory *memory, struct thread *self, uint64_t index,
-                                                                 paddr_t *frame);
+__attribute__((warn_unused_result)) status_t memory_page_to_read(struct memory *memory,
+                                                                 struct thread *self,
+                                                                 uint64_t index, paddr_t *frame);
 /** Is it one run of physical addresses? */
 static inline bool memory_is_linear(const struct memory *memory)
 {
     return memory->kind == MEMORY_KIND_PHYSICAL || memory->kind == MEMORY_KIND_CONTIGUOUS;
 }
 /** Take page @index over from the parent, as memory_page() for reading. No lock held. */
-__attribute__((warn_unused_result)) status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index);
+__attribute__((warn_unused_result)) status_t memory_fetch(struct memory *memory,
+                                                          struct thread *self, uint64_t index);
 /** May a frame that replaced another be written through @memory, that is: has every CPU stopped using the former one? */
 bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock);
 /** A zeroed Memory of @kind, charged to @budget. NULL: no memory. */
 struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages);
 
 /** Queue @self for page @index of a pager-backed Memory and ask the pager. Statuses as memory_page(), never OK. */
-__attribute__((warn_unused_result)) status_t pager_wait(struct memory *memory, struct thread *self, uint64_t index)
-    REQUIRES(memory_lock);
+__attribute__((warn_unused_result)) status_t pager_wait(struct memory *memory, struct thread *self,
+                                                        uint64_t index) REQUIRES(memory_lock);
 /** Wake up to @limit threads that wait for pages of [@first, @end); with @status not OK, waiting for the page fails with it.
  *  True: there may be more. */
-bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status, uint32_t limit) REQUIRES(memory_lock);
+bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status,
+                uint32_t limit) REQUIRES(memory_lock);
 /** The last capability went: nobody will supply. */
 void pager_end(struct memory *memory);
 
 /** Remove or write-protect the translations of pages [@index, @index + @count) of @memory in all address spaces. */
-void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count, enum pagetable_change change) REQUIRES(memory_lock);
+void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
+                       enum pagetable_change change) REQUIRES(memory_lock);
 
 /** Translations were taken away: CPUs that run @aspace flush before they next run user code. */
 void aspace_invalidate(struct aspace *aspace);
@@ -64,7 +70,8 @@ bool aspace_is_stale(const struct aspace *aspace, uint64_t generation);
 /** Install translations for the pages of [@address, @address + @bytes) that are there already, without waiting for anything. */
 void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes);
 /** aspace_fault() for the kernel's own access: does not wait until replaced frames are out of other CPUs' TLBs. */
-__attribute__((warn_unused_result)) status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address,
+__attribute__((warn_unused_result)) status_t aspace_resolve(struct aspace *aspace,
+                                                            struct thread *self, uint64_t address,
                                                             uint32_t access);
 
 /* A call that is cut at a preemption point, or by a wait, is executed again from its beginning: what it has done already it keeps in
@@ -80,7 +87,8 @@ static inline uint64_t progress_begin(struct thread *self, uint64_t a, uint64_t 
 }
 
 /** The call ends with @status, unless it is to be executed again. */
-__attribute__((warn_unused_result)) static inline status_t progress_end(struct thread *self, status_t status)
+__attribute__((warn_unused_result)) static inline status_t progress_end(struct thread *self,
+                                                                        status_t status)
 {
     if (!status_is_internal(status))
         self->progress_key = 0;
@@ -88,4 +96,5 @@ __attribute__((warn_unused_result)) static inline status_t progress_end(struct t
 }
 
 /** Check a byte range of a Memory: page-aligned, inside. INVALID, RANGE. */
-__attribute__((warn_unused_result)) status_t memory_range_check(const struct memory *memory, uint64_t offset, uint64_t bytes);
+__attribute__((warn_unused_result)) status_t memory_range_check(const struct memory *memory,
+                                                                uint64_t offset, uint64_t bytes);

@@ -31,7 +31,7 @@ static bool pager_cancel(struct thread *thread, uint64_t sequence)
 
 static bool list_has_page(const struct list *threads, uint64_t index)
 {
-    list_for_each(node, threads) {
+    list_for_each (node, threads) {
         if (list_entry(node, struct thread, wait_link)->wait_data == index)
             return true;
     }
@@ -39,7 +39,8 @@ static bool list_has_page(const struct list *threads, uint64_t index)
 }
 
 /* Did the pager fail the page that @self comes back for? */
-static bool failed_before(struct memory *memory, struct thread *self, uint64_t index, status_t *status)
+static bool failed_before(struct memory *memory, struct thread *self, uint64_t index,
+                          status_t *status)
 {
     int32_t code = self->pager_status;
     self->pager_status = 0;
@@ -62,17 +63,19 @@ status_t pager_wait(struct memory *memory, struct thread *self, uint64_t index)
     bool wanted = offered || list_has_page(&memory->waiters, index);
     self->wait_data = index;
     thread_restart_on_wake(self);
-    status = waiter_enqueue(self, offered ? &memory->offered : &memory->waiters, &pager_wait_class, memory, DEADLINE_NEVER);
+    status = waiter_enqueue(self, offered ? &memory->offered : &memory->waiters, &pager_wait_class,
+                            memory, DEADLINE_NEVER);
     if (status != KERNEL_BLOCKED)
-        return KERNEL_DONE;                         /* attention is pending; what was begun is executed again after it */
+        return KERNEL_DONE; /* attention is pending; what was begun is executed again after it */
     if (!wanted)
         event_post(&memory->pager, 1, EVENT_REPLACE);
     return KERNEL_BLOCKED;
 }
 
-static bool wake_list(struct list *threads, uint64_t first, uint64_t end, status_t status, uint32_t *limit)
+static bool wake_list(struct list *threads, uint64_t first, uint64_t end, status_t status,
+                      uint32_t *limit)
 {
-    list_for_each_safe(node, after, threads) {
+    list_for_each_safe (node, after, threads) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
         if (thread->wait_data < first || thread->wait_data >= end)
             continue;
@@ -87,9 +90,11 @@ static bool wake_list(struct list *threads, uint64_t first, uint64_t end, status
     return false;
 }
 
-bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status, uint32_t limit)
+bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status,
+                uint32_t limit)
 {
-    return wake_list(&memory->offered, first, end, status, &limit) || wake_list(&memory->waiters, first, end, status, &limit);
+    return wake_list(&memory->offered, first, end, status, &limit) ||
+           wake_list(&memory->waiters, first, end, status, &limit);
 }
 
 void pager_end(struct memory *memory)
@@ -105,7 +110,8 @@ void pager_end(struct memory *memory)
 
 /* ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-status_t sys_memory_set_pager(struct thread *self, struct cap *memory_cap, struct cap *queue, uint64_t cookie)
+status_t sys_memory_set_pager(struct thread *self, struct cap *memory_cap, struct cap *queue,
+                              uint64_t cookie)
 {
     (void)self;
     struct memory *memory = memory_of(memory_cap->object);
@@ -125,7 +131,8 @@ status_t sys_memory_set_pager(struct thread *self, struct cap *memory_cap, struc
     return status;
 }
 
-status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint64_t *offset, uint64_t *bytes, uint32_t *kind)
+status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint64_t *offset,
+                               uint64_t *bytes, uint32_t *kind)
 {
     (void)self;
     struct memory *memory = memory_of(memory_cap->object);
@@ -135,7 +142,7 @@ status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint
     struct list *first = list_first(&memory->waiters);
     if (first != NULL) {
         uint64_t index = list_entry(first, struct thread, wait_link)->wait_data;
-        list_for_each_safe(node, after, &memory->waiters) {
+        list_for_each_safe (node, after, &memory->waiters) {
             if (list_entry(node, struct thread, wait_link)->wait_data != index)
                 continue;
             list_remove(node);
@@ -200,7 +207,8 @@ static void source_release(struct memory *source, uint64_t index, paddr_t frame)
 }
 
 /* Put @frame, with our reference, in as page @index, charged to @memory. False in *@taken: somebody was faster. */
-static status_t page_insert(struct memory *memory, uint64_t index, paddr_t frame, bool *taken) REQUIRES(memory_lock)
+static status_t page_insert(struct memory *memory, uint64_t index, paddr_t frame, bool *taken)
+    REQUIRES(memory_lock)
 {
     struct page page;
     uint64_t *slot;
@@ -221,7 +229,8 @@ static status_t page_insert(struct memory *memory, uint64_t index, paddr_t frame
     return STATUS_OK;
 }
 
-static status_t supply_page(struct memory *memory, uint64_t index, struct memory *source, uint64_t source_index)
+static status_t supply_page(struct memory *memory, uint64_t index, struct memory *source,
+                            uint64_t source_index)
 {
     paddr_t frame;
     bool taken;
@@ -254,8 +263,8 @@ static status_t wake_all(struct memory *memory, uint64_t first, uint64_t end, st
     return STATUS_OK;
 }
 
-status_t sys_memory_supply(struct thread *self, struct cap *memory_cap, uint64_t offset, struct cap *source_cap, uint64_t source_offset,
-                           uint64_t bytes)
+status_t sys_memory_supply(struct thread *self, struct cap *memory_cap, uint64_t offset,
+                           struct cap *source_cap, uint64_t source_offset, uint64_t bytes)
 {
     struct memory *memory = memory_of(memory_cap->object);
     struct memory *source = memory_of(source_cap->object);
@@ -280,7 +289,8 @@ status_t sys_memory_supply(struct thread *self, struct cap *memory_cap, uint64_t
     return progress_end(self, wake_all(memory, first, first + pages, STATUS_OK));
 }
 
-status_t sys_memory_fail(struct thread *self, struct cap *memory_cap, uint64_t offset, uint64_t bytes, int64_t code)
+status_t sys_memory_fail(struct thread *self, struct cap *memory_cap, uint64_t offset,
+                         uint64_t bytes, int64_t code)
 {
     (void)self;
     struct memory *memory = memory_of(memory_cap->object);

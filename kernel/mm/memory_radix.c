@@ -5,7 +5,7 @@
 #include "kmem.h"
 #include "mm/phys.h"
 
-static uint64_t node_count;                         /* atomic */
+static uint64_t node_count; /* atomic */
 
 uint64_t radix_nodes(void)
 {
@@ -311,7 +311,7 @@ bool radix_destroy_step(struct radix *tree, uint32_t pages)
 {
     uint32_t done = 0;
     while (tree->root != NULL && done < pages)
-        done += destroy_first(tree) + 8;            /* a node costs about as much as 8 pages */
+        done += destroy_first(tree) + 8; /* a node costs about as much as 8 pages */
     if (tree->root == NULL)
         tree->levels = 0;
     return tree->root == NULL;

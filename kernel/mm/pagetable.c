@@ -5,7 +5,7 @@
 #include "kstring.h"
 #include "mm/phys.h"
 
-static uint64_t table_count;                        /* atomic */
+static uint64_t table_count; /* atomic */
 
 uint64_t pagetable_pages(void)
 {
@@ -54,7 +54,8 @@ pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level)
     }
 }
 
-status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, unsigned level, pte_t **slot)
+status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, unsigned level,
+                        pte_t **slot)
 {
     paddr_t table = root;
     for (unsigned l = ARCH_PT_LEVELS - 1; l > level; l--) {
@@ -78,7 +79,8 @@ status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, u
 }
 
 /* Restrict the leaf at @at; true if it allowed more before. */
-static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable_change change, uint64_t *removed)
+static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable_change change,
+                          uint64_t *removed)
 {
     if (change == PAGETABLE_REMOVE) {
         pagetable_write(at, 0);
@@ -88,11 +90,13 @@ static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable
     uint32_t flags = arch_pte_flags(entry);
     if ((flags & MAP_WRITE) == 0)
         return false;
-    pagetable_write(at, arch_pte_leaf(arch_pte_address(entry), flags & ~MAP_WRITE, true, level, arch_pte_is_device(entry)));
+    pagetable_write(at, arch_pte_leaf(arch_pte_address(entry), flags & ~MAP_WRITE, true, level,
+                                      arch_pte_is_device(entry)));
     return true;
 }
 
-bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change, uint32_t effort, uint64_t *removed)
+bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change,
+                        uint32_t effort, uint64_t *removed)
 {
     bool changed = false;
     uint64_t address = *start;
@@ -101,8 +105,8 @@ bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pageta
         unsigned level = ARCH_PT_LEVELS - 1;
         pte_t entry;
         /* Down to a leaf, a last-level table, or nothing. */
-        while (arch_pte_is_present(entry = pagetable_read(&table[arch_pt_index(address, level)])) && level > 0 &&
-               !arch_pte_is_leaf(entry, level)) {
+        while (arch_pte_is_present(entry = pagetable_read(&table[arch_pt_index(address, level)])) &&
+               level > 0 && !arch_pte_is_leaf(entry, level)) {
             table = table_of(arch_pte_address(entry));
             level--;
         }
@@ -131,8 +135,8 @@ static void table_retire(paddr_t table)
 }
 
 struct prune {
-    uint64_t start, end;                            /* what was unmapped */
-    uint64_t low, high;                             /* nothing is mapped here */
+    uint64_t start, end; /* what was unmapped */
+    uint64_t low, high;  /* nothing is mapped here */
 };
 
 /* Free the tables below @table (of @level, covering from @base) that something of [start, end) is in and that hold nothing. */
@@ -158,8 +162,9 @@ void pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, u
 {
     uint64_t mask = arch_pt_span(1) - 1;
     if (MAX(start & ~mask, (low + mask) & ~mask) >= MIN((end + mask) & ~mask, high & ~mask))
-        return;                                     /* no span of a last-level table is free as a whole: the common case */
-    prune_table(root, ARCH_PT_LEVELS - 1, 0, &(struct prune){.start = start, .end = end, .low = low, .high = high});
+        return; /* no span of a last-level table is free as a whole: the common case */
+    prune_table(root, ARCH_PT_LEVELS - 1, 0,
+                &(struct prune){.start = start, .end = end, .low = low, .high = high});
 }
 
 /* Free the tables below @table; true when all are gone. */

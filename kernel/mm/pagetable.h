@@ -17,7 +17,8 @@ enum pagetable_change { PAGETABLE_REMOVE, PAGETABLE_WRITE_PROTECT };
 pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level);
 /** The slot of @level for @address, tables made on the way, each charged to @budget as a page. *@slot is NULL when a larger leaf is in
  *  the way. NO_MEMORY: what tables were made stay (they hold nothing). */
-__attribute__((warn_unused_result)) status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, unsigned level,
+__attribute__((warn_unused_result)) status_t pagetable_slot(paddr_t root, struct budget *budget,
+                                                            uint64_t address, unsigned level,
                                                             pte_t **slot) REQUIRES(aspace_lock);
 static inline pte_t pagetable_read(const pte_t *slot)
 {
@@ -30,15 +31,17 @@ static inline void pagetable_write(pte_t *slot, pte_t entry)
 /** Remove or write-protect the leaves in [*@start, @end); a large leaf that reaches out of it goes as a whole. Looks at about @effort
  *  entries, then stops: *@start tells where to go on (@end: finished). *@removed grows by the pages removed; true if any
  *  translation was restricted. */
-bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change, uint32_t effort, uint64_t *removed)
-    REQUIRES(memory_lock);
+bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change,
+                        uint32_t effort, uint64_t *removed) REQUIRES(memory_lock);
 /** [@start, @end) was unmapped, and nothing is mapped in [@low, @high) around it: free (after a grace period) the tables that
  *  something of the former is in and whose span lies in the latter. */
-void pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high) REQUIRES(aspace_lock);
+void pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
+    REQUIRES(aspace_lock);
 /** Free about @effort tables at once; nobody has them loaded. True when only the root is left. */
 __attribute__((warn_unused_result)) bool pagetable_destroy_step(paddr_t root, uint32_t effort);
 /** A table: charged, zeroed. */
-__attribute__((warn_unused_result)) status_t pagetable_create(struct budget *budget, paddr_t *table);
+__attribute__((warn_unused_result)) status_t pagetable_create(struct budget *budget,
+                                                              paddr_t *table);
 /** Give back the root (at once). */
 void pagetable_free(paddr_t table);
 /** Pages in use as user page tables, in the whole system. */

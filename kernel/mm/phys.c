@@ -34,14 +34,14 @@
 #define HOLE REFS_MASK
 
 struct frame {
-    uint64_t word;                                  /* atomic: references; while deferred the next frame's number above REFS_BITS */
-    struct budget *owner;                           /* charged one page; holds a reference */
+    uint64_t word; /* atomic: references; while deferred the next frame's number above REFS_BITS */
+    struct budget *owner; /* charged one page; holds a reference */
 };
 
 struct zone {
-    uint64_t first;                                 /* frame numbers: [first, first + pages) */
+    uint64_t first; /* frame numbers: [first, first + pages) */
     uint64_t pages;
-    uint64_t aligned;                               /* first rounded down to a block of the highest order: bit 0 of each bitmap */
+    uint64_t aligned; /* first rounded down to a block of the highest order: bit 0 of each bitmap */
     struct frame *frames;
     struct bitmap free[PHYS_ORDER_MAX + 1] GUARDED_BY(phys_lock);
 };
@@ -49,9 +49,9 @@ struct zone {
 /* What a CPU keeps for itself. Lives in a frame of its own. */
 struct phys_cpu {
     uint32_t count;
-    uint64_t frames[CACHE_FRAMES];                  /* frame numbers */
-    uint64_t deferred;                              /* list, by frame number; 0: empty (frame 0 is never given out) */
-    uint64_t waiting;                               /* list in its grace period */
+    uint64_t frames[CACHE_FRAMES]; /* frame numbers */
+    uint64_t deferred; /* list, by frame number; 0: empty (frame 0 is never given out) */
+    uint64_t waiting;  /* list in its grace period */
     bool grace_running;
     struct rcu_head rcu;
 };
@@ -117,7 +117,8 @@ static void block_give(struct zone *zone, uint64_t number, uint32_t order) REQUI
     uint64_t block = (number - zone->aligned) >> order;
     ASSERT(!bitmap_test(&zone->free[order], block));
     buddy_pages += 1ull << order;
-    while (order < PHYS_ORDER_MAX && (block ^ 1) < zone->free[order].bits && bitmap_test(&zone->free[order], block ^ 1)) {
+    while (order < PHYS_ORDER_MAX && (block ^ 1) < zone->free[order].bits &&
+           bitmap_test(&zone->free[order], block ^ 1)) {
         bitmap_clear(&zone->free[order], block ^ 1);
         block >>= 1;
         order++;
@@ -126,11 +127,13 @@ static void block_give(struct zone *zone, uint64_t number, uint32_t order) REQUI
 }
 
 /* Take the lowest block of @order in @zone that ends at or below frame @limit. */
-static bool block_take(struct zone *zone, uint32_t order, uint64_t limit, uint64_t *number) REQUIRES(phys_lock)
+static bool block_take(struct zone *zone, uint32_t order, uint64_t limit, uint64_t *number)
+    REQUIRES(phys_lock)
 {
     for (uint32_t o = order; o <= PHYS_ORDER_MAX; o++) {
         uint64_t block;
-        if (!bitmap_first(&zone->free[o], &block) || zone->aligned + (block << o) + (1ull << order) > limit)
+        if (!bitmap_first(&zone->free[o], &block) ||
+            zone->aligned + (block << o) + (1ull << order) > limit)
             continue;
         bitmap_clear(&zone->free[o], block);
         while (o > order) {
@@ -282,7 +285,8 @@ static void frame_end(struct frame *frame)
 void phys_free(paddr_t address, uint32_t order)
 {
     uint64_t number = address >> PAGE_SHIFT;
-    ASSERT(is_page_aligned(address) && order <= PHYS_ORDER_MAX && (number & ((1ull << order) - 1)) == 0);
+    ASSERT(is_page_aligned(address) && order <= PHYS_ORDER_MAX &&
+           (number & ((1ull << order) - 1)) == 0);
     frame_end(frame_at(number));
     if (order == 0) {
         frame_give(number);
@@ -495,7 +499,8 @@ void phys_init(void)
     uint32_t from = 0;
     for (uint32_t i = 1; i <= boot_info.ram_count; i++) {
         const struct boot_range *before = &boot_info.ram[i - 1];
-        if (i < boot_info.ram_count && boot_info.ram[i].base - (before->base + before->bytes) <= ZONE_GAP_BYTES)
+        if (i < boot_info.ram_count &&
+            boot_info.ram[i].base - (before->base + before->bytes) <= ZONE_GAP_BYTES)
             continue;
         if (zone_count == ZONES_MAX) {
             klog("phys: more than %u zones of RAM: the rest is not used", ZONES_MAX);

@@ -11,10 +11,10 @@
 #include "endpoint.h"
 #include "handlers.h"
 #include "kmem.h"
+#include "kstring.h"
 #include "mm/aspace.h"
 #include "random.h"
 #include "sched.h"
-#include "kstring.h"
 
 #define TEARDOWN_SLOTS 32
 
@@ -40,9 +40,12 @@ static void process_destroy(struct object *object)
     process_lock_release(&process->lock);
 }
 
-static const struct object_ops process_ops = {.type = OBJECT_PROCESS, .destroy = process_destroy, .free = process_free};
+static const struct object_ops process_ops = {.type = OBJECT_PROCESS,
+                                              .destroy = process_destroy,
+                                              .free = process_free};
 
-status_t process_create(struct budget *budget, struct aspace *aspace, const char *name, struct process **out) NO_THREAD_SAFETY
+status_t process_create(struct budget *budget, struct aspace *aspace, const char *name,
+                        struct process **out) NO_THREAD_SAFETY
 {
     struct process *process = kmem_alloc(budget, sizeof(*process));
     if (process == NULL)
@@ -56,7 +59,7 @@ status_t process_create(struct budget *budget, struct aspace *aspace, const char
     event_source_init(&process->exit_event, EVENT_EXIT);
     memcpy(process->name, name, strnlen(name, sizeof(process->name) - 1));
     random_bytes(&process->secret, sizeof(process->secret));
-    object_ref(&process->object);                /* the list's, dropped at the end */
+    object_ref(&process->object); /* the list's, dropped at the end */
     registry_lock_acquire(&registry);
     list_push_back(&processes, &process->registry_link);
     registry_lock_release(&registry);
@@ -88,11 +91,11 @@ static void kill_threads(struct process *process)
     struct thread *thread;
     while ((thread = next_to_kill(process)) != NULL) {
         uint8_t expected = THREAD_NEW;
-        bool was_new =
-            __atomic_compare_exchange_n(&thread->state, &expected, THREAD_WAITING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        bool was_new = __atomic_compare_exchange_n(&thread->state, &expected, THREAD_WAITING, false,
+                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
         thread_set_attention(thread, ATTENTION_KILL);
         if (was_new)
-            thread_wake(thread);                 /* it dies on its way to a user mode that it never sees */
+            thread_wake(thread); /* it dies on its way to a user mode that it never sees */
     }
 }
 
@@ -144,18 +147,21 @@ void process_teardown_later(struct process *process)
 void process_fault(struct thread *thread, const char *what, uint64_t address)
 {
     struct process *process = thread->process;
-    klog("%s[%lu]: thread %lu: %s at %#lx", process->name, process->object.id, thread->id, what, address);
+    klog("%s[%lu]: thread %lu: %s at %#lx", process->name, process->object.id, thread->id, what,
+         address);
     arch_print_registers(thread);
     process_kill(process, PROCESS_FAULTED);
 }
 
-struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *), void *context)
+struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
+                             void *context)
 {
     struct process *best = NULL;
     registry_lock_acquire(&registry);
-    list_for_each(node, &processes) {
+    list_for_each (node, &processes) {
         struct process *process = list_entry(node, struct process, registry_link);
-        if (process->object.id > after && (best == NULL || process->object.id < best->object.id) && wanted(process, context))
+        if (process->object.id > after && (best == NULL || process->object.id < best->object.id) &&
+            wanted(process, context))
             best = process;
     }
     if (best != NULL)
@@ -166,7 +172,8 @@ struct process *process_next(uint64_t after, bool (*wanted)(struct process *, vo
 
 /* ── System calls ────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-status_t sys_process_create(struct thread *self, struct cap *budget, struct cap *aspace, struct user_in name_in, handle_t *handle)
+status_t sys_process_create(struct thread *self, struct cap *budget, struct cap *aspace,
+                            struct user_in name_in, handle_t *handle)
 {
     char name[PROCESS_NAME_BYTES] = {0};
     if (name_in.length >= PROCESS_NAME_BYTES)
@@ -182,13 +189,15 @@ status_t sys_process_create(struct thread *self, struct cap *budget, struct cap 
         return STATUS_BAD_HANDLE;
     status = STATUS_BAD_HANDLE;
     if (object_try_ref(aspace->object)) {
-        status = process_create(budget_of(budget->object), aspace_of(aspace->object), name, &process);
+        status =
+            process_create(budget_of(budget->object), aspace_of(aspace->object), name, &process);
         object_unref(aspace->object);
     }
     object_unref(budget->object);
     if (status != STATUS_OK)
         return status;
-    status = cap_create(self->process, &process->object, RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE,
+    status = cap_create(self->process, &process->object,
+                        RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE,
                         handle);
     if (status != STATUS_OK) {
         process_kill(process, 0);
@@ -197,8 +206,8 @@ status_t sys_process_create(struct thread *self, struct cap *budget, struct cap 
     return status;
 }
 
-status_t sys_process_give(struct thread *self, struct cap *process_cap, handle_t source, uint32_t rights, uint64_t badge, uint32_t mode,
-                          handle_t *given)
+status_t sys_process_give(struct thread *self, struct cap *process_cap, handle_t source,
+                          uint32_t rights, uint64_t badge, uint32_t mode, handle_t *given)
 {
     struct process *process = process_of(process_cap->object);
     struct cap *cap;
@@ -221,7 +230,8 @@ status_t sys_process_exit(struct thread *self, int64_t status)
     return KERNEL_DONE;
 }
 
-status_t sys_process_bind(struct thread *self, struct cap *process_cap, struct cap *queue, uint64_t cookie)
+status_t sys_process_bind(struct thread *self, struct cap *process_cap, struct cap *queue,
+                          uint64_t cookie)
 {
     (void)self;
     struct process *process = process_of(process_cap->object);
@@ -244,7 +254,7 @@ static void describe(struct process *process, struct process_info *info) NO_THRE
     info->exit_status = process->exit_status;
     info->caps = __atomic_load_n(&process->caps, __ATOMIC_RELAXED);
     info->cpu_time_ns = process->cpu_time_ns;
-    list_for_each(node, &process->threads)
+    list_for_each (node, &process->threads)
         info->cpu_time_ns += list_entry(node, struct thread, process_link)->cpu_time_ns;
     info->resident_pages = __atomic_load_n(&process->aspace->resident, __ATOMIC_RELAXED);
     memcpy(info->name, process->name, sizeof(info->name));
@@ -263,7 +273,8 @@ static bool is_below(struct process *process, void *budget)
     return budget_is_below(process->object.budget, budget);
 }
 
-status_t sys_budget_process_next(struct thread *self, struct cap *budget, uint64_t after, struct process_info *info)
+status_t sys_budget_process_next(struct thread *self, struct cap *budget, uint64_t after,
+                                 struct process_info *info)
 {
     (void)self;
     struct process *process = process_next(after, is_below, budget_of(budget->object));

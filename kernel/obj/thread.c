@@ -25,12 +25,12 @@
 #define INDEX_NONE UINT32_MAX
 
 struct table_entry {
-    struct thread *thread;                       /* atomic; NULL: free */
+    struct thread *thread; /* atomic; NULL: free */
     uint32_t next_free;
 };
 
 static struct spinlock table_lock;
-static struct table_entry *table[TABLE_LEAVES];  /* atomic pointers, never taken back */
+static struct table_entry *table[TABLE_LEAVES]; /* atomic pointers, never taken back */
 static uint32_t table_size GUARDED_BY(registry_lock);
 static uint32_t table_free GUARDED_BY(registry_lock) = INDEX_NONE;
 
@@ -131,7 +131,7 @@ static void thread_end(struct thread *thread)
     thread->state = THREAD_DEAD;
     thread->continuation = NULL;
     sched_forget_current();
-    object_unref(&thread->object);               /* the running thread's own */
+    object_unref(&thread->object); /* the running thread's own */
 }
 
 /* The last thread works through its process's capabilities, some at a time. */
@@ -164,7 +164,8 @@ static void thread_destroy(struct object *object)
 {
     struct thread *thread = thread_of(object);
     uint8_t expected = THREAD_NEW;
-    if (!__atomic_compare_exchange_n(&thread->state, &expected, THREAD_DEAD, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    if (!__atomic_compare_exchange_n(&thread->state, &expected, THREAD_DEAD, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return;
     buffer_release(thread);
     struct process *process = thread->process;
@@ -173,7 +174,9 @@ static void thread_destroy(struct object *object)
     object_unref(object);
 }
 
-static const struct object_ops thread_ops = {.type = OBJECT_THREAD, .destroy = thread_destroy, .free = thread_free};
+static const struct object_ops thread_ops = {.type = OBJECT_THREAD,
+                                             .destroy = thread_destroy,
+                                             .free = thread_free};
 
 status_t thread_create(struct process *process, struct budget *budget, struct thread **out)
 {
@@ -204,7 +207,7 @@ status_t thread_create(struct process *process, struct budget *budget, struct th
     if (alive) {
         list_push_back(&process->threads, &thread->process_link);
         process->thread_count++;
-        object_ref(&thread->object);             /* the running thread's own */
+        object_ref(&thread->object); /* the running thread's own */
     }
     process_lock_release(&process->lock);
     *out = thread;
@@ -221,10 +224,12 @@ static void thread_discard(struct thread *thread)
     object_unref(&thread->object);
 }
 
-status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)
+status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument,
+                      uint64_t tls)
 {
     uint8_t expected = THREAD_NEW;
-    if (!__atomic_compare_exchange_n(&thread->state, &expected, THREAD_WAITING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    if (!__atomic_compare_exchange_n(&thread->state, &expected, THREAD_WAITING, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return STATUS_BUSY;
     arch_context_init(thread, pc, sp, argument, tls);
     struct process *process = thread->process;
@@ -238,7 +243,8 @@ status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t 
 
 /* ── System calls ────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-status_t sys_thread_create(struct thread *self, struct cap *process, struct cap *budget, handle_t *handle)
+status_t sys_thread_create(struct thread *self, struct cap *process, struct cap *budget,
+                           handle_t *handle)
 {
     struct thread *thread;
     if (!object_try_ref(process->object))
@@ -251,22 +257,26 @@ status_t sys_thread_create(struct thread *self, struct cap *process, struct cap 
     object_unref(process->object);
     if (status != STATUS_OK)
         return status;
-    status = cap_create(self->process, &thread->object, RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE,
+    status = cap_create(self->process, &thread->object,
+                        RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE,
                         handle);
     if (status != STATUS_OK)
         thread_discard(thread);
     return status;
 }
 
-status_t sys_thread_start(struct thread *self, struct cap *thread, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)
+status_t sys_thread_start(struct thread *self, struct cap *thread, uint64_t pc, uint64_t sp,
+                          uint64_t argument, uint64_t tls)
 {
     (void)self;
-    if (!arch_user_address_is_valid(pc) || !arch_user_address_is_valid(sp) || (tls != 0 && !arch_user_address_is_valid(tls)))
+    if (!arch_user_address_is_valid(pc) || !arch_user_address_is_valid(sp) ||
+        (tls != 0 && !arch_user_address_is_valid(tls)))
         return STATUS_INVALID;
     return thread_start(thread_of(thread->object), pc, sp, argument, tls);
 }
 
-status_t sys_thread_set_buffer(struct thread *self, struct cap *cap, struct cap *memory_cap, uint64_t offset)
+status_t sys_thread_set_buffer(struct thread *self, struct cap *cap, struct cap *memory_cap,
+                               uint64_t offset)
 {
     struct thread *thread = thread_of(cap->object);
     struct memory *memory = memory_of(memory_cap->object);
@@ -357,7 +367,8 @@ status_t sys_thread_set_priority(struct thread *self, struct cap *cap, uint32_t 
     return STATUS_OK;
 }
 
-status_t sys_thread_set_affinity(struct thread *self, struct cap *cap, uint32_t index, uint64_t mask)
+status_t sys_thread_set_affinity(struct thread *self, struct cap *cap, uint32_t index,
+                                 uint64_t mask)
 {
     (void)self;
     struct thread *thread = thread_of(cap->object);
@@ -391,7 +402,9 @@ status_t sys_thread_yield(struct thread *self)
 
 static bool sleep_cancel(struct thread *thread, uint64_t sequence);
 
-static const struct wait_class sleep_wait = {.name = "sleep", .deadline_is_success = true, .cancel = sleep_cancel};
+static const struct wait_class sleep_wait = {.name = "sleep",
+                                             .deadline_is_success = true,
+                                             .cancel = sleep_cancel};
 
 static bool sleep_cancel(struct thread *thread, uint64_t sequence)
 {

@@ -16,10 +16,10 @@
 #define RCU_START_AT 64
 
 static struct spinlock lock;
-uint64_t rcu_period;                             /* running or last; atomic, rcu_lock to write */
-static uint64_t completed;                       /* atomic */
-static uint64_t needed GUARDED_BY(rcu_lock);     /* begin periods up to this one */
-static uint32_t remaining GUARDED_BY(rcu_lock);  /* CPUs that have not noted the running period */
+uint64_t rcu_period;                            /* running or last; atomic, rcu_lock to write */
+static uint64_t completed;                      /* atomic */
+static uint64_t needed GUARDED_BY(rcu_lock);    /* begin periods up to this one */
+static uint32_t remaining GUARDED_BY(rcu_lock); /* CPUs that have not noted the running period */
 
 static void note(struct cpu *cpu) REQUIRES(rcu_lock);
 
@@ -53,7 +53,8 @@ static void note(struct cpu *cpu)
         return;
     __atomic_store_n(&completed, rcu_period, __ATOMIC_RELEASE);
     for (uint32_t i = 0; i < cpu_count; i++)
-        if (cpus[i] != arch_cpu_local() && __atomic_load_n(&cpus[i]->rcu_current, __ATOMIC_RELAXED) != NULL)
+        if (cpus[i] != arch_cpu_local() &&
+            __atomic_load_n(&cpus[i]->rcu_current, __ATOMIC_RELAXED) != NULL)
             arch_ipi_send(i);
 }
 
@@ -113,7 +114,8 @@ static void run_current(struct cpu *cpu)
 bool rcu_poll(void)
 {
     struct cpu *cpu = arch_cpu_local();
-    bool over = cpu->rcu_current != NULL && __atomic_load_n(&completed, __ATOMIC_ACQUIRE) >= cpu->rcu_current_period;
+    bool over = cpu->rcu_current != NULL &&
+                __atomic_load_n(&completed, __ATOMIC_ACQUIRE) >= cpu->rcu_current_period;
     if (over)
         run_current(cpu);
     if (cpu->rcu_current != NULL)
@@ -137,7 +139,7 @@ void rcu_expedite(void)
 void rcu_cpu_online(struct cpu *cpu)
 {
     rcu_lock_acquire(&lock);
-    cpu->quiescent = rcu_period;                 /* a running period has not counted it */
+    cpu->quiescent = rcu_period; /* a running period has not counted it */
     __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
     rcu_lock_release(&lock);
 }

@@ -25,7 +25,8 @@ static bool may_run_on(const struct thread *thread, const struct cpu *cpu)
 
 /* ── Queues ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void queue_insert(struct runqueue *queue, struct thread *thread, bool front) REQUIRES(runqueue_lock)
+static void queue_insert(struct runqueue *queue, struct thread *thread, bool front)
+    REQUIRES(runqueue_lock)
 {
     uint32_t priority = thread->effective;
     thread->state = THREAD_READY;
@@ -58,7 +59,8 @@ static void enqueue_on(struct cpu *cpu, struct thread *thread, bool front)
 /* A CPU that handles an interrupt out of idling counts too. */
 static bool is_idle(const struct cpu *cpu)
 {
-    return __atomic_load_n(&cpu->idle, __ATOMIC_RELAXED) || (cpu == arch_cpu_local() && cpu->current == NULL);
+    return __atomic_load_n(&cpu->idle, __ATOMIC_RELAXED) ||
+           (cpu == arch_cpu_local() && cpu->current == NULL);
 }
 
 /* Where a woken thread goes: where it ran last unless that CPU is busy and another idles. */
@@ -109,7 +111,7 @@ static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
     while (bitmap != 0 && found == NULL) {
         uint32_t priority = 63 - (uint32_t)__builtin_clzll(bitmap);
         uint32_t looked = 0;
-        list_for_each(node, &victim->queue.threads[priority]) {
+        list_for_each (node, &victim->queue.threads[priority]) {
             struct thread *thread = list_entry(node, struct thread, run_link);
             if (may_run_on(thread, cpu)) {
                 found = thread;
@@ -320,7 +322,8 @@ static void requeue_ready(struct thread *thread)
 {
     struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
     runqueue_lock_acquire(&cpu->queue.lock);
-    bool queued = thread->state == THREAD_READY && thread->cpu == cpu->id && !list_is_empty(&thread->run_link);
+    bool queued = thread->state == THREAD_READY && thread->cpu == cpu->id &&
+                  !list_is_empty(&thread->run_link);
     if (queued)
         queue_remove(&cpu->queue, thread);
     runqueue_lock_release(&cpu->queue.lock);

@@ -19,7 +19,8 @@ static void deadline_passed(struct ktimer *timer, uint64_t now_ns)
         if (__atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE) != sequence)
             return;
         if (wait_class->cancel(thread, sequence)) {
-            thread_wake_status(thread, wait_class->deadline_is_success ? STATUS_OK : STATUS_TIMED_OUT);
+            thread_wake_status(thread,
+                               wait_class->deadline_is_success ? STATUS_OK : STATUS_TIMED_OUT);
             return;
         }
         if (wait_class == __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST))
@@ -42,7 +43,8 @@ void thread_wait_uncancellable(struct thread *self, const struct wait_class *wai
     __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
 }
 
-bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_class, void *object,
+                            uint64_t deadline_ns)
 {
     self->wait_object = object;
     __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELEASE);
@@ -59,7 +61,8 @@ bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_c
     return true;
 }
 
-bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
+                       uint64_t deadline_ns)
 {
     if (self->fpu_cpu == arch_cpu_local()->id)
         arch_fpu_save(self);
@@ -93,7 +96,8 @@ bool thread_cancel_wait(struct thread *thread, status_t status)
 void thread_set_attention(struct thread *thread, uint32_t bits)
 {
     __atomic_fetch_or(&thread->attention, bits, __ATOMIC_SEQ_CST);
-    if ((bits & (ATTENTION_KILL | ATTENTION_INTERRUPT)) != 0 && thread_cancel_wait(thread, STATUS_INTERRUPTED)) {
+    if ((bits & (ATTENTION_KILL | ATTENTION_INTERRUPT)) != 0 &&
+        thread_cancel_wait(thread, STATUS_INTERRUPTED)) {
         __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
         return;
     }
@@ -113,7 +117,8 @@ static bool suspended_cancel(struct thread *thread, uint64_t sequence)
 {
     const struct wait_class *expected = &suspended_wait;
     (void)sequence;
-    return __atomic_compare_exchange_n(&thread->wait_class, &expected, NULL, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return __atomic_compare_exchange_n(&thread->wait_class, &expected, NULL, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 bool thread_is_suspended(const struct thread *thread)
@@ -137,12 +142,13 @@ bool thread_attend(struct thread *thread)
         return true;
     }
     if ((attention & ATTENTION_SUSPEND) == 0)
-        return false;                            /* an interruption waits for the next wait */
-    thread->wait_restarts = true;                /* woken, it goes on with the registers it has */
+        return false;             /* an interruption waits for the next wait */
+    thread->wait_restarts = true; /* woken, it goes on with the registers it has */
     thread_wait_uncancellable(thread, &suspended_wait);
     sched_forget_current();
     attention = __atomic_load_n(&thread->attention, __ATOMIC_SEQ_CST);
-    if (((attention & ATTENTION_SUSPEND) == 0 || (attention & ATTENTION_KILL) != 0) && suspended_cancel(thread, 0))
+    if (((attention & ATTENTION_SUSPEND) == 0 || (attention & ATTENTION_KILL) != 0) &&
+        suspended_cancel(thread, 0))
         thread_wake(thread);
     return true;
 }

@@ -11,7 +11,7 @@
 #define RECONNECT_PAUSE_NS UINT64_C(20000000)
 
 struct slot {
-    uint64_t tag;                                /* 0: free */
+    uint64_t tag; /* 0: free */
     uint64_t piece;
 };
 
@@ -19,8 +19,8 @@ struct slot {
 struct transfer {
     uint32_t op;
     uint64_t offset;
-    const uint8_t *source;                       /* writes */
-    uint8_t *target;                             /* reads */
+    const uint8_t *source; /* writes */
+    uint8_t *target;       /* reads */
     uint64_t bytes;
     uint64_t pieces, next, done;
     uint32_t attempts;
@@ -52,10 +52,11 @@ static void disconnect(struct block_client *c)
 static status_t lay_out_rings(struct block_client *c)
 {
     memset(c->ring_memory, 0, BLOCK_RING_BYTES);
-    bool good = ring_init(&c->submissions, c->ring_memory, BLOCK_COMPLETION_OFFSET, BLOCK_RING_ENTRIES,
-                          sizeof(struct block_request)) &&
-                ring_init(&c->completions, c->ring_memory + BLOCK_COMPLETION_OFFSET, BLOCK_RING_BYTES - BLOCK_COMPLETION_OFFSET,
-                          BLOCK_RING_ENTRIES, sizeof(struct block_completion));
+    bool good = ring_init(&c->submissions, c->ring_memory, BLOCK_COMPLETION_OFFSET,
+                          BLOCK_RING_ENTRIES, sizeof(struct block_request)) &&
+                ring_init(&c->completions, c->ring_memory + BLOCK_COMPLETION_OFFSET,
+                          BLOCK_RING_BYTES - BLOCK_COMPLETION_OFFSET, BLOCK_RING_ENTRIES,
+                          sizeof(struct block_completion));
     return good ? STATUS_OK : STATUS_INVALID;
 }
 
@@ -82,7 +83,8 @@ static status_t connect(struct block_client *c)
         return status;
     uint64_t old;
     status_ignore(sys_notification_poll(c->notification, BLOCK_COMPLETION_BIT, &old));
-    status = block_open(c->connect, c->rings, c->data, c->notification, &c->session, &c->doorbell, &c->info);
+    status = block_open(c->connect, c->rings, c->data, c->notification, &c->session, &c->doorbell,
+                        &c->info);
     c->connected = status == STATUS_OK;
     return status;
 }
@@ -150,7 +152,7 @@ static void send_piece(struct block_client *c, struct transfer *t, size_t slot)
         .bytes = (uint32_t)bytes,
         .op = t->op,
     };
-    (void)ring_put(&c->submissions, &request);   /* the ring has more places than there are slots */
+    (void)ring_put(&c->submissions, &request); /* the ring has more places than there are slots */
 }
 
 static void publish(struct block_client *c)
@@ -179,7 +181,8 @@ static void resend_all(struct block_client *c, struct transfer *t)
 }
 
 /* One completion. CORRUPT: the driver breaks the protocol; other failures are the device's answer. */
-static status_t complete(struct block_client *c, struct transfer *t, const struct block_completion *completion)
+static status_t complete(struct block_client *c, struct transfer *t,
+                         const struct block_completion *completion)
 {
     for (size_t slot = 0; slot < SLOTS; slot++) {
         struct slot *s = &t->slots[slot];
@@ -192,7 +195,8 @@ static status_t complete(struct block_client *c, struct transfer *t, const struc
         if (completion->bytes != bytes)
             return STATUS_CORRUPT;
         if (t->target != NULL)
-            memcpy(t->target + s->piece * BLOCK_PIECE_BYTES, c->data_memory + slot * BLOCK_PIECE_BYTES, bytes);
+            memcpy(t->target + s->piece * BLOCK_PIECE_BYTES,
+                   c->data_memory + slot * BLOCK_PIECE_BYTES, bytes);
         s->tag = 0;
         t->done++;
         return STATUS_OK;
@@ -220,7 +224,8 @@ static status_t await(struct block_client *c, uint64_t deadline_ns)
     if (now_ns >= deadline_ns)
         return STATUS_TIMED_OUT;
     uint64_t look_ns = now_ns + UINT64_C(50000000);
-    status_t status = sys_notification_wait(c->notification, BLOCK_COMPLETION_BIT, look_ns < deadline_ns ? look_ns : deadline_ns, &bits);
+    status_t status = sys_notification_wait(c->notification, BLOCK_COMPLETION_BIT,
+                                            look_ns < deadline_ns ? look_ns : deadline_ns, &bits);
     if (status != STATUS_TIMED_OUT)
         return status == STATUS_INTERRUPTED ? STATUS_OK : status;
     struct block_info info;
@@ -253,7 +258,8 @@ static status_t run(struct block_client *c, struct transfer *t)
         status_t status = c->connected ? run_once(c, t) : STATUS_PEER_DIED;
         if (status == STATUS_OK)
             return STATUS_OK;
-        bool transport = status == STATUS_PEER_DIED || status == STATUS_STALE || status == STATUS_TIMED_OUT || status == STATUS_CORRUPT;
+        bool transport = status == STATUS_PEER_DIED || status == STATUS_STALE ||
+                         status == STATUS_TIMED_OUT || status == STATUS_CORRUPT;
         if (!transport) {
             disconnect(c);
             return status;
@@ -268,12 +274,15 @@ static status_t run(struct block_client *c, struct transfer *t)
 static status_t check_range(const struct block_client *c, uint64_t offset, size_t bytes)
 {
     uint64_t end;
-    if (c->info.block_bytes == 0 || offset % c->info.block_bytes != 0 || bytes % c->info.block_bytes != 0)
+    if (c->info.block_bytes == 0 || offset % c->info.block_bytes != 0 ||
+        bytes % c->info.block_bytes != 0)
         return STATUS_INVALID;
-    return __builtin_add_overflow(offset, bytes, &end) || end > c->info.bytes ? STATUS_RANGE : STATUS_OK;
+    return __builtin_add_overflow(offset, bytes, &end) || end > c->info.bytes ? STATUS_RANGE
+                                                                              : STATUS_OK;
 }
 
-static status_t transfer(struct block_client *c, uint32_t op, uint64_t offset, const void *source, void *target, size_t bytes)
+static status_t transfer(struct block_client *c, uint32_t op, uint64_t offset, const void *source,
+                         void *target, size_t bytes)
 {
     status_t status = check_range(c, offset, bytes);
     if (status != STATUS_OK || bytes == 0)

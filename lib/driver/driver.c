@@ -24,7 +24,8 @@ static status_t open_window(struct driver_device *d, uint32_t i)
         return STATUS_OK;
     }
     void *mapped;
-    status_t status = memory_map(handle, 0, page_round_up(window->page_offset + window->bytes), MAP_READ | MAP_WRITE, &mapped);
+    status_t status = memory_map(handle, 0, page_round_up(window->page_offset + window->bytes),
+                                 MAP_READ | MAP_WRITE, &mapped);
     if (status == STATUS_OK)
         d->windows[i] = (volatile uint8_t *)mapped + window->page_offset;
     return status;
@@ -50,7 +51,8 @@ status_t driver_open(struct driver_device *d)
     if (status != STATUS_OK)
         return status;
     d->info = mapped;
-    status = d->info->irqs <= DEVICE_IRQS ? sys_queue_create(os_self.budget, &d->queue) : STATUS_CORRUPT;
+    status =
+        d->info->irqs <= DEVICE_IRQS ? sys_queue_create(os_self.budget, &d->queue) : STATUS_CORRUPT;
     for (uint32_t i = 0; i < DEVICE_WINDOWS && status == STATUS_OK; i++)
         status = open_window(d, i);
     for (uint32_t i = 0; i < d->info->irqs && status == STATUS_OK; i++)
@@ -58,7 +60,8 @@ status_t driver_open(struct driver_device *d)
     return status;
 }
 
-volatile void *driver_registers(const struct driver_device *d, uint32_t index, uint64_t offset, uint64_t bytes)
+volatile void *driver_registers(const struct driver_device *d, uint32_t index, uint64_t offset,
+                                uint64_t bytes)
 {
     uint64_t end;
     if (index >= DEVICE_WINDOWS || d->windows[index] == NULL)
@@ -81,10 +84,12 @@ status_t driver_dma_allocate(const struct driver_device *d, size_t bytes, struct
     uint64_t addresses[64], mapping;
     if (pages == 0 || pages > 64)
         return STATUS_RANGE;
-    status_t status = memory_map_new(pages * PAGE_SIZE, MEMORY_CONTIGUOUS, &memory, &buffer->address);
+    status_t status =
+        memory_map_new(pages * PAGE_SIZE, MEMORY_CONTIGUOUS, &memory, &buffer->address);
     if (status != STATUS_OK)
         return status;
-    status = sys_dmaspace_map(d->dma, memory, 0, pages * PAGE_SIZE, addresses, pages * sizeof(uint64_t), &mapping);
+    status = sys_dmaspace_map(d->dma, memory, 0, pages * PAGE_SIZE, addresses,
+                              pages * sizeof(uint64_t), &mapping);
     for (size_t i = 1; i < pages && status == STATUS_OK; i++)
         if (addresses[i] != addresses[0] + i * PAGE_SIZE)
             status = STATUS_UNSUPPORTED;

@@ -3,9 +3,11 @@
 #include <ring/ring.h>
 #include <string.h>
 
-bool ring_init(struct ring *ring, void *memory, size_t memory_bytes, uint32_t entries, uint32_t entry_bytes)
+bool ring_init(struct ring *ring, void *memory, size_t memory_bytes, uint32_t entries,
+               uint32_t entry_bytes)
 {
-    if (entries == 0 || entries > 65536 || (entries & (entries - 1)) != 0 || entry_bytes == 0 || entry_bytes > 4096)
+    if (entries == 0 || entries > 65536 || (entries & (entries - 1)) != 0 || entry_bytes == 0 ||
+        entry_bytes > 4096)
         return false;
     if (ring_bytes(entries, entry_bytes) > memory_bytes)
         return false;

@@ -5,12 +5,30 @@
 
 /* 4.1.4.3: offsets in the common configuration structure. */
 enum {
-    DEVICE_FEATURE_SELECT = 0, DEVICE_FEATURE = 4, DRIVER_FEATURE_SELECT = 8, DRIVER_FEATURE = 12, DEVICE_STATUS = 20,
-    QUEUE_SELECT = 22, QUEUE_SIZE = 24, QUEUE_MSIX_VECTOR = 26, QUEUE_ENABLE = 28, QUEUE_NOTIFY_OFF = 30, QUEUE_DESC = 32,
-    QUEUE_DRIVER = 40, QUEUE_DEVICE = 48, COMMON_BYTES = 56,
+    DEVICE_FEATURE_SELECT = 0,
+    DEVICE_FEATURE = 4,
+    DRIVER_FEATURE_SELECT = 8,
+    DRIVER_FEATURE = 12,
+    DEVICE_STATUS = 20,
+    QUEUE_SELECT = 22,
+    QUEUE_SIZE = 24,
+    QUEUE_MSIX_VECTOR = 26,
+    QUEUE_ENABLE = 28,
+    QUEUE_NOTIFY_OFF = 30,
+    QUEUE_DESC = 32,
+    QUEUE_DRIVER = 40,
+    QUEUE_DEVICE = 48,
+    COMMON_BYTES = 56,
 };
 /* 2.1 */
-enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64, FAILED = 128 };
+enum {
+    ACKNOWLEDGE = 1,
+    DRIVER = 2,
+    DRIVER_OK = 4,
+    FEATURES_OK = 8,
+    NEEDS_RESET = 64,
+    FAILED = 128
+};
 /* 4.1.4: types of structures. */
 enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_DEVICE = 4 };
 #define CAP_VENDOR 9u
@@ -20,7 +38,8 @@ enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_DEVICE = 4 };
 static void take_structure(struct virtio *v, uint32_t at)
 {
     const struct device_info *info = v->device->info;
-    uint32_t bar = info->config[at + 4], offset = driver_config32(info, at + 8), length = driver_config32(info, at + 12);
+    uint32_t bar = info->config[at + 4], offset = driver_config32(info, at + 8),
+             length = driver_config32(info, at + 12);
     volatile uint8_t *mapped = driver_registers(v->device, bar, offset, length);
     if (mapped == NULL)
         return;
@@ -46,7 +65,8 @@ static void take_structure(struct virtio *v, uint32_t at)
 static status_t find_structures(struct virtio *v)
 {
     uint32_t at = 0;
-    for (uint32_t steps = 0; steps < 16 && (at = driver_pci_capability(v->device->info, CAP_VENDOR, at)) != 0; steps++)
+    for (uint32_t steps = 0;
+         steps < 16 && (at = driver_pci_capability(v->device->info, CAP_VENDOR, at)) != 0; steps++)
         if (at <= DEVICE_CONFIG_BYTES - 20)
             take_structure(v, at);
     return v->common != NULL && v->notify_bytes != 0 ? STATUS_OK : STATUS_UNSUPPORTED;
@@ -86,7 +106,8 @@ status_t virtio_open(struct virtio *v, struct driver_device *device, uint64_t wa
     mmio_write32(v->common + DRIVER_FEATURE_SELECT, 1);
     mmio_write32(v->common + DRIVER_FEATURE, (uint32_t)(v->features >> 32));
     status_add(v, FEATURES_OK);
-    if ((v->features & VIRTIO_F_VERSION_1) == 0 || (mmio_read8(v->common + DEVICE_STATUS) & FEATURES_OK) == 0) {
+    if ((v->features & VIRTIO_F_VERSION_1) == 0 ||
+        (mmio_read8(v->common + DEVICE_STATUS) & FEATURES_OK) == 0) {
         status_add(v, FAILED);
         return STATUS_UNSUPPORTED;
     }
@@ -114,7 +135,8 @@ status_t virtio_queue_open(struct virtio *v, struct virtqueue *q, uint16_t index
     status_t status = driver_dma_allocate(v->device, used_at + 6 + 8u * q->size, &q->memory);
     if (status != STATUS_OK)
         return status;
-    uint64_t notify_at = v->notify_offset + (uint64_t)mmio_read16(v->common + QUEUE_NOTIFY_OFF) * v->notify_multiplier;
+    uint64_t notify_at = v->notify_offset +
+                         (uint64_t)mmio_read16(v->common + QUEUE_NOTIFY_OFF) * v->notify_multiplier;
     q->notify = (volatile uint16_t *)driver_registers(v->device, v->notify_window, notify_at, 2);
     if (q->notify == NULL)
         return STATUS_CORRUPT;
@@ -124,7 +146,7 @@ status_t virtio_queue_open(struct virtio *v, struct virtqueue *q, uint16_t index
     mmio_write16(v->common + QUEUE_SIZE, q->size);
     mmio_write16(v->common + QUEUE_MSIX_VECTOR, irq);
     if (mmio_read16(v->common + QUEUE_MSIX_VECTOR) != irq)
-        return STATUS_NO_MEMORY;                 /* 4.1.5.1.2.2: the device could not map the vector */
+        return STATUS_NO_MEMORY; /* 4.1.5.1.2.2: the device could not map the vector */
     write_address(v, QUEUE_DESC, q->memory.bus);
     write_address(v, QUEUE_DRIVER, q->memory.bus + available_at);
     write_address(v, QUEUE_DEVICE, q->memory.bus + used_at);
@@ -163,7 +185,8 @@ bool virtqueue_take(struct virtqueue *q, uint16_t *head, uint32_t *bytes)
     uint16_t used = __atomic_load_n(&q->used[1], __ATOMIC_ACQUIRE);
     if (q->broken || used == q->last_used)
         return false;
-    const volatile uint32_t *entry = (const volatile uint32_t *)(const volatile void *)&q->used[2 + 4 * (q->last_used & (q->size - 1))];
+    const volatile uint32_t *entry = (const volatile uint32_t *)(const volatile void *)&q
+                                         ->used[2 + 4 * (q->last_used & (q->size - 1))];
     uint32_t id = entry[0];
     *bytes = entry[1];
     if ((uint16_t)(used - q->last_used) > q->size || id >= q->size || !q->in_use[id]) {

@@ -47,11 +47,13 @@ static const uint8_t *table_at(const struct acpi_reader *r, uint64_t base, uint3
     if (*bytes < HEADER_BYTES || *bytes > TABLE_BYTES_MAX)
         return NULL;
     const uint8_t *table = r->map(r->context, base, *bytes);
-    return table != NULL && get32(table + 4) == *bytes && sums_to_zero(table, *bytes) ? table : NULL;
+    return table != NULL && get32(table + 4) == *bytes && sums_to_zero(table, *bytes) ? table
+                                                                                      : NULL;
 }
 
 /* RSDP (5.2.5.3): revision 2 has the XSDT, with 64-bit entries; revision 0 the RSDT with 32-bit ones. */
-static const uint8_t *root_table(const struct acpi_reader *r, uint64_t rsdp, uint32_t *bytes, uint32_t *entry_bytes)
+static const uint8_t *root_table(const struct acpi_reader *r, uint64_t rsdp, uint32_t *bytes,
+                                 uint32_t *entry_bytes)
 {
     const uint8_t *root = rsdp == 0 ? NULL : r->map(r->context, rsdp, 20);
     if (root == NULL || memcmp(root, "RSD PTR ", 8) != 0 || !sums_to_zero(root, 20))
@@ -68,7 +70,8 @@ static const uint8_t *root_table(const struct acpi_reader *r, uint64_t rsdp, uin
     return root == NULL ? NULL : table_at(r, get32(root + 16), bytes);
 }
 
-static const uint8_t *find_table(const struct acpi_reader *r, uint64_t rsdp, const char *signature, uint32_t *bytes)
+static const uint8_t *find_table(const struct acpi_reader *r, uint64_t rsdp, const char *signature,
+                                 uint32_t *bytes)
 {
     uint32_t root_bytes, entry_bytes;
     const uint8_t *root = root_table(r, rsdp, &root_bytes, &entry_bytes);
@@ -93,8 +96,12 @@ status_t acpi_find_ecam(const struct acpi_reader *r, uint64_t rsdp, struct acpi_
     if (bytes < HEADER_BYTES + 8 + 16)
         return STATUS_CORRUPT;
     const uint8_t *entry = mcfg + HEADER_BYTES + 8;
-    *ecam = (struct acpi_ecam){.base = get64(entry), .segment = get16(entry + 8), .first_bus = entry[10], .last_bus = entry[11]};
-    bool good = ecam->base % (1u << 20) == 0 && ecam->base != 0 && ecam->first_bus <= ecam->last_bus;
+    *ecam = (struct acpi_ecam){.base = get64(entry),
+                               .segment = get16(entry + 8),
+                               .first_bus = entry[10],
+                               .last_bus = entry[11]};
+    bool good =
+        ecam->base % (1u << 20) == 0 && ecam->base != 0 && ecam->first_bus <= ecam->last_bus;
     return good ? STATUS_OK : STATUS_CORRUPT;
 }
 
@@ -105,7 +112,8 @@ static uint32_t inti_flags(uint16_t flags)
     return level | low << 1;
 }
 
-void acpi_isa_irq(const struct acpi_reader *r, uint64_t rsdp, uint8_t irq, uint32_t *line, uint32_t *flags)
+void acpi_isa_irq(const struct acpi_reader *r, uint64_t rsdp, uint8_t irq, uint32_t *line,
+                  uint32_t *flags)
 {
     uint32_t bytes;
     const uint8_t *madt = find_table(r, rsdp, "APIC", &bytes);
@@ -113,7 +121,8 @@ void acpi_isa_irq(const struct acpi_reader *r, uint64_t rsdp, uint8_t irq, uint3
     *flags = 0;
     if (madt == NULL)
         return;
-    for (uint32_t at = HEADER_BYTES + 8; at + 2 <= bytes && madt[at + 1] >= 2 && madt[at + 1] <= bytes - at; at += madt[at + 1]) {
+    for (uint32_t at = HEADER_BYTES + 8;
+         at + 2 <= bytes && madt[at + 1] >= 2 && madt[at + 1] <= bytes - at; at += madt[at + 1]) {
         if (madt[at] == 2 && madt[at + 1] >= 10 && madt[at + 3] == irq) {
             *line = get32(madt + at + 4);
             *flags = inti_flags(get16(madt + at + 8));

@@ -22,8 +22,10 @@ struct acpi_ecam {
 };
 
 /** The first segment of the MCFG. NOT_FOUND; CORRUPT. */
-MUST_CHECK status_t acpi_find_ecam(const struct acpi_reader *reader, uint64_t rsdp, struct acpi_ecam *ecam);
+MUST_CHECK status_t acpi_find_ecam(const struct acpi_reader *reader, uint64_t rsdp,
+                                   struct acpi_ecam *ecam);
 
 /** Where ISA interrupt @irq goes: the global line and the flags of sys_interrupt_create (ACPI 6.4, 5.2.12.5); the identity if the MADT says
  *  nothing of it. */
-void acpi_isa_irq(const struct acpi_reader *reader, uint64_t rsdp, uint8_t irq, uint32_t *line, uint32_t *flags);
+void acpi_isa_irq(const struct acpi_reader *reader, uint64_t rsdp, uint8_t irq, uint32_t *line,
+                  uint32_t *flags);

@@ -12,8 +12,8 @@
 #define IRQS_PER_DEVICE 4u
 
 struct device {
-    char match[DEVICE_MATCH_BYTES];              /* "pci:1af4:1042" */
-    char class_match[DEVICE_MATCH_BYTES];        /* "pci-class:0100", or empty */
+    char match[DEVICE_MATCH_BYTES];       /* "pci:1af4:1042" */
+    char class_match[DEVICE_MATCH_BYTES]; /* "pci-class:0100", or empty */
     bool is_pci;
     struct pci_function function;
     struct pci_bar bars[DEVICE_WINDOWS];
@@ -24,14 +24,14 @@ struct device {
     /* The driver. */
     bool has_driver;
     struct catalogue_entry manifest;
-    handle_t process;                            /* HANDLE_NONE: none runs */
-    handle_t dma;                                /* the master: closing it unpins */
+    handle_t process; /* HANDLE_NONE: none runs */
+    handle_t dma;     /* the master: closing it unpins */
     handle_t irqs[IRQS_PER_DEVICE];
     uint32_t irq_count;
     struct device_info info;
     uint32_t restarts;
-    uint64_t started_ns, delay_ns, start_at_ns;  /* start_at_ns 0: not scheduled */
-    bool quarantined;                            /* its reset could not be verified: no driver touches it again */
+    uint64_t started_ns, delay_ns, start_at_ns; /* start_at_ns 0: not scheduled */
+    bool quarantined; /* its reset could not be verified: no driver touches it again */
 };
 
 struct devmgr {

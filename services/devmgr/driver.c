@@ -41,7 +41,9 @@ static status_t add(struct launch *l, handle_t handle, const char *name, uint32_
         snprintf(l->names[l->count], sizeof(l->names[0]), "%s", name);
     else
         snprintf(l->names[l->count], sizeof(l->names[0]), "%s.%u", name, number);
-    l->caps[l->count] = (struct process_cap){.name = l->names[l->count], .handle = handle, .mode = CAP_TRANSFER_MOVE};
+    l->caps[l->count] = (struct process_cap){.name = l->names[l->count],
+                                             .handle = handle,
+                                             .mode = CAP_TRANSFER_MOVE};
     l->count++;
     return STATUS_OK;
 }
@@ -65,15 +67,20 @@ static status_t add_window(struct launch *l, struct device *d, uint32_t i)
     if (bar->bytes == 0 || bar->base == 0)
         return STATUS_OK;
     if (bar->ports) {
-        *window = (struct device_window){.kind = WINDOW_PORTS, .base = bar->base, .bytes = bar->bytes};
-        status = sys_ioport_slice(devmgr.ioports, os_self.budget, (uint32_t)bar->base, (uint32_t)bar->bytes, &handle);
+        *window =
+            (struct device_window){.kind = WINDOW_PORTS, .base = bar->base, .bytes = bar->bytes};
+        status = sys_ioport_slice(devmgr.ioports, os_self.budget, (uint32_t)bar->base,
+                                  (uint32_t)bar->bytes, &handle);
     } else {
         uint64_t first = page_round_down(bar->base), bytes = pci_driver_bytes(bar, i, &d->msix);
         if (bytes == 0)
             return STATUS_OK;
-        *window = (struct device_window){
-            .kind = WINDOW_MEMORY, .base = bar->base, .bytes = bytes, .page_offset = (uint32_t)(bar->base - first)};
-        status = sys_memory_slice(devmgr.physical, os_self.budget, first, page_round_up(bar->base + bytes) - first, &handle);
+        *window = (struct device_window){.kind = WINDOW_MEMORY,
+                                         .base = bar->base,
+                                         .bytes = bytes,
+                                         .page_offset = (uint32_t)(bar->base - first)};
+        status = sys_memory_slice(devmgr.physical, os_self.budget, first,
+                                  page_round_up(bar->base + bytes) - first, &handle);
     }
     return status_is_ok(status) ? add(l, handle, "window", i) : status;
 }
@@ -84,16 +91,19 @@ static status_t program_msix(struct device *d, uint32_t count)
     const struct pci_bar *bar = &d->bars[d->msix.bar];
     if (bar->bytes == 0 || bar->ports || d->msix.table_offset + 16ull * count > bar->bytes)
         return STATUS_CORRUPT;
-    volatile uint32_t *table = physical_map(bar->base + d->msix.table_offset, 16ull * count, MAP_READ | MAP_WRITE);
+    volatile uint32_t *table =
+        physical_map(bar->base + d->msix.table_offset, 16ull * count, MAP_READ | MAP_WRITE);
     if (table == NULL)
         return STATUS_NO_MEMORY;
     uint32_t control = d->msix.capability + 2;
-    pci_write16(&d->function, control, (uint16_t)(pci_read16(&d->function, control) | 0xc000u)); /* enabled, all masked */
+    pci_write16(&d->function, control,
+                (uint16_t)(pci_read16(&d->function, control) | 0xc000u)); /* enabled, all masked */
     status_t status = STATUS_OK;
     for (uint32_t i = 0; i < count && status_is_ok(status); i++) {
         uint64_t address;
         uint32_t data;
-        status = sys_interrupt_create_msi(devmgr.interrupts, os_self.budget, &d->irqs[i], &address, &data);
+        status = sys_interrupt_create_msi(devmgr.interrupts, os_self.budget, &d->irqs[i], &address,
+                                          &data);
         if (!status_is_ok(status))
             break;
         d->irq_count = i + 1;
@@ -102,7 +112,8 @@ static status_t program_msix(struct device *d, uint32_t count)
         table[4 * i + 2] = data;
         table[4 * i + 3] = 0;
     }
-    pci_write16(&d->function, control, (uint16_t)((pci_read16(&d->function, control) & ~0x4000u) | 0x8000u));
+    pci_write16(&d->function, control,
+                (uint16_t)((pci_read16(&d->function, control) & ~0x4000u) | 0x8000u));
     memory_unmap((void *)((uintptr_t)table & ~(uintptr_t)(PAGE_SIZE - 1)), PAGE_SIZE);
     return status;
 }
@@ -111,7 +122,8 @@ static status_t make_irqs(struct device *d)
 {
     d->irq_count = 0;
     if (!d->is_pci) {
-        status_t status = sys_interrupt_create(devmgr.interrupts, os_self.budget, d->line, d->line_flags, &d->irqs[0]);
+        status_t status = sys_interrupt_create(devmgr.interrupts, os_self.budget, d->line,
+                                               d->line_flags, &d->irqs[0]);
         d->irq_count = status_is_ok(status);
         return status;
     }
@@ -228,7 +240,8 @@ static status_t spawn(struct launch *l, struct device *d)
         .stack_bytes = (uint64_t)d->manifest.stack_kib * 1024,
         .priority = d->manifest.priority,
     };
-    status_t status = archive_image(devmgr.archive, devmgr.archive_data, devmgr.archive_bytes, d->manifest.name, &start.image);
+    status_t status = archive_image(devmgr.archive, devmgr.archive_data, devmgr.archive_bytes,
+                                    d->manifest.name, &start.image);
     if (!status_is_ok(status)) {
         launch_drop(l);
         return status;
@@ -242,7 +255,8 @@ static status_t spawn(struct launch *l, struct device *d)
 static status_t adopt(const struct device *d)
 {
     handle_t copy;
-    status_t status = sys_cap_copy(d->process, RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_TRANSFER | RIGHT_COPY, &copy);
+    status_t status =
+        sys_cap_copy(d->process, RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_TRANSFER | RIGHT_COPY, &copy);
     if (!status_is_ok(status))
         return status;
     status = svc_adopt(os_cap("svc"), d->manifest.name, copy);
@@ -286,7 +300,8 @@ static void quiet(struct device *d)
         pci_enable(&d->function, false);
     if (!reset_device(d)) {
         d->quarantined = true;
-        os_log("devmgr: %s at %x does not reset: quarantined, its pages stay pinned", d->match, d->function.address);
+        os_log("devmgr: %s at %x does not reset: quarantined, its pages stay pinned", d->match,
+               d->function.address);
         return;
     }
     if (d->dma != HANDLE_NONE) {
@@ -323,14 +338,16 @@ void driver_start(struct device *d)
         status = sys_process_bind(d->process, devmgr.queue, index_of(d));
     d->started_ns = clock_now_ns();
     if (!status_is_ok(status)) {
-        os_log("devmgr: %s for %s does not start: %s", d->manifest.name, d->match, status_name(status));
+        os_log("devmgr: %s for %s does not start: %s", d->manifest.name, d->match,
+               status_name(status));
         schedule(d);
         set_timer();
         return;
     }
     status = adopt(d);
     if (!status_is_ok(status))
-        os_log("devmgr: the service manager does not list %s: %s", d->manifest.name, status_name(status));
+        os_log("devmgr: the service manager does not list %s: %s", d->manifest.name,
+               status_name(status));
 }
 
 void driver_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data)
@@ -364,13 +381,14 @@ bool virtio_reset(const struct device *d)
         struct pci_bar bars[DEVICE_WINDOWS];
         uint32_t bar = pci_read8(f, at + 4), offset = pci_read32(f, at + 8);
         pci_size_bars(f, bars);
-        if (bar >= DEVICE_WINDOWS || bars[bar].ports || offset > bars[bar].bytes || bars[bar].bytes - offset < 56)
+        if (bar >= DEVICE_WINDOWS || bars[bar].ports || offset > bars[bar].bytes ||
+            bars[bar].bytes - offset < 56)
             return false;
         pci_enable(f, false);
         volatile uint8_t *common = physical_map(bars[bar].base + offset, 56, MAP_READ | MAP_WRITE);
         if (common == NULL)
             return false;
-        common[20] = 0;                          /* device_status */
+        common[20] = 0; /* device_status */
         bool done = false;
         for (uint32_t tries = 0; tries < 100 && !done; tries++) {
             done = common[20] == 0;

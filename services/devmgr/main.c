@@ -18,8 +18,11 @@ static status_t open_catalogue(void)
     uint64_t offset, bytes;
     status_t status = archive_map(devmgr.archive, &devmgr.archive_data, &devmgr.archive_bytes);
     if (status_is_ok(status))
-        status = archive_find(devmgr.archive_data, devmgr.archive_bytes, "catalogue", &offset, &bytes);
-    return status_is_ok(status) ? catalogue_open((const uint8_t *)devmgr.archive_data + offset, bytes, &devmgr.catalogue) : status;
+        status =
+            archive_find(devmgr.archive_data, devmgr.archive_bytes, "catalogue", &offset, &bytes);
+    return status_is_ok(status) ? catalogue_open((const uint8_t *)devmgr.archive_data + offset,
+                                                 bytes, &devmgr.catalogue)
+                                : status;
 }
 
 int main(void)

@@ -43,7 +43,8 @@ static void find_driver(struct device *device)
 {
     for (uint32_t i = 0; i < devmgr.catalogue.count && !device->has_driver; i++) {
         catalogue_at(&devmgr.catalogue, i, &device->manifest);
-        for (uint32_t m = 0; device->manifest.kind == CATALOGUE_DRIVER && m < device->manifest.match.count; m++) {
+        for (uint32_t m = 0;
+             device->manifest.kind == CATALOGUE_DRIVER && m < device->manifest.match.count; m++) {
             const char *match = catalogue_text(device->manifest.match, m);
             if (strcmp(match, device->match) == 0 || strcmp(match, device->class_match) == 0)
                 device->has_driver = true;
@@ -55,7 +56,8 @@ static void find_driver(struct device *device)
 static bool driver_is_taken(const struct device *device)
 {
     for (uint32_t i = 0; i < devmgr.device_count; i++)
-        if (devmgr.devices[i].has_driver && strcmp(devmgr.devices[i].manifest.name, device->manifest.name) == 0)
+        if (devmgr.devices[i].has_driver &&
+            strcmp(devmgr.devices[i].manifest.name, device->manifest.name) == 0)
             return true;
     return false;
 }
@@ -64,7 +66,8 @@ static void add_device(struct device *device)
 {
     find_driver(device);
     if (device->has_driver && driver_is_taken(device)) {
-        os_log("devmgr: %s at %x: its driver %s serves another device", device->match, device->function.address, device->manifest.name);
+        os_log("devmgr: %s at %x: its driver %s serves another device", device->match,
+               device->function.address, device->manifest.name);
         device->has_driver = false;
     }
     if (devmgr.device_count == DEVICES_MAX) {
@@ -77,14 +80,17 @@ static void add_device(struct device *device)
 static void add_function(struct pci_function function)
 {
     struct device device = {.is_pci = true, .function = function};
-    snprintf(device.match, sizeof(device.match), "pci:%04x:%04x", pci_read16(&function, 0), pci_read16(&function, 2));
-    snprintf(device.class_match, sizeof(device.class_match), "pci-class:%04x", pci_read16(&function, 0x0a));
+    snprintf(device.match, sizeof(device.match), "pci:%04x:%04x", pci_read16(&function, 0),
+             pci_read16(&function, 2));
+    snprintf(device.class_match, sizeof(device.class_match), "pci-class:%04x",
+             pci_read16(&function, 0x0a));
     add_device(&device);
 }
 
 static void scan_bus(const struct acpi_ecam *ecam, uint8_t bus, uint32_t depth);
 
-static void scan_function(const struct acpi_ecam *ecam, struct pci_function function, uint32_t depth)
+static void scan_function(const struct acpi_ecam *ecam, struct pci_function function,
+                          uint32_t depth)
 {
     if (!pci_is_bridge(&function)) {
         add_function(function);
@@ -104,7 +110,8 @@ static void scan_bus(const struct acpi_ecam *ecam, uint8_t bus, uint32_t depth)
         return;
     }
     for (uint32_t number = 0; number < 256; number++) {
-        struct pci_function function = {.config = config + number * PCI_FUNCTION_BYTES, .address = (uint32_t)bus << 8 | number};
+        struct pci_function function = {.config = config + number * PCI_FUNCTION_BYTES,
+                                        .address = (uint32_t)bus << 8 | number};
         if (pci_is_present(&function))
             scan_function(ecam, function, depth);
         if (number % 8 == 0 && (!pci_is_present(&function) || !pci_is_multifunction(&function)))

@@ -12,7 +12,7 @@ struct session;
 
 /** A request that the device has. */
 struct request {
-    struct session *session;                     /* NULL: free, or its session has ended */
+    struct session *session; /* NULL: free, or its session has ended */
     bool busy;
     uint64_t tag;
     uint32_t bytes;
@@ -33,10 +33,10 @@ struct blk {
     struct block_info info;
     uint32_t segments_max;
     struct request requests[REQUESTS];
-    struct dma_buffer headers;                   /* of each request: header, status, indirect descriptors */
+    struct dma_buffer headers; /* of each request: header, status, indirect descriptors */
     struct session *sessions[SESSIONS_MAX];
     handle_t endpoint, timer;
-    uint32_t next_session;                       /* whose turn it is */
+    uint32_t next_session; /* whose turn it is */
 };
 
 extern struct blk blk;
@@ -46,7 +46,8 @@ MUST_CHECK status_t device_start(void);
 /** A free request, or NULL. */
 struct request *device_request(void);
 /** Give @request (session, tag, bytes, op set) to the device: @segments of the client's memory from byte @offset of the disk. */
-void device_submit(struct request *request, uint64_t offset, const struct segment *segments, uint32_t count);
+void device_submit(struct request *request, uint64_t offset, const struct segment *segments,
+                   uint32_t count);
 /** Take what the device has finished and complete it with its sessions. */
 void device_poll(void);
 /** A request is older than its deadline, or the device broke the rules: the driver must end and begin anew. */

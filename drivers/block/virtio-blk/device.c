@@ -37,9 +37,12 @@ static status_t read_config(void)
     const volatile uint8_t *config = blk.virtio.config;
     if (config == NULL || blk.virtio.config_bytes < 24)
         return STATUS_UNSUPPORTED;
-    uint64_t sectors = mmio_read32(config + CONFIG_CAPACITY) | (uint64_t)mmio_read32(config + CONFIG_CAPACITY + 4) << 32;
-    uint32_t block = (blk.virtio.features & F_BLK_SIZE) != 0 ? mmio_read32(config + CONFIG_BLK_SIZE) : SECTOR;
-    if (sectors > UINT64_MAX / SECTOR || block < SECTOR || block > PAGE_SIZE || (block & (block - 1)) != 0)
+    uint64_t sectors = mmio_read32(config + CONFIG_CAPACITY) |
+                       (uint64_t)mmio_read32(config + CONFIG_CAPACITY + 4) << 32;
+    uint32_t block =
+        (blk.virtio.features & F_BLK_SIZE) != 0 ? mmio_read32(config + CONFIG_BLK_SIZE) : SECTOR;
+    if (sectors > UINT64_MAX / SECTOR || block < SECTOR || block > PAGE_SIZE ||
+        (block & (block - 1)) != 0)
         return STATUS_CORRUPT;
     blk.info = (struct block_info){
         .bytes = sectors * SECTOR / block * block,
@@ -48,7 +51,8 @@ static status_t read_config(void)
                  ((blk.virtio.features & F_FLUSH) != 0 ? BLOCK_DEVICE_FLUSH : 0),
         .preferred_bytes = BLOCK_REQUEST_BYTES,
     };
-    blk.segments_max = (blk.virtio.features & F_SEG_MAX) != 0 ? mmio_read32(config + CONFIG_SEG_MAX) : 1;
+    blk.segments_max =
+        (blk.virtio.features & F_SEG_MAX) != 0 ? mmio_read32(config + CONFIG_SEG_MAX) : 1;
     return blk.segments_max == 0 ? STATUS_CORRUPT : STATUS_OK;
 }
 
@@ -56,8 +60,10 @@ status_t device_start(void)
 {
     status_t status = driver_open(&blk.device);
     if (status == STATUS_OK)
-        status = virtio_open(&blk.virtio, &blk.device, VIRTIO_F_INDIRECT_DESC | F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH);
-    if (status == STATUS_OK && ((blk.virtio.features & VIRTIO_F_INDIRECT_DESC) == 0 || blk.device.info->irqs == 0))
+        status = virtio_open(&blk.virtio, &blk.device,
+                             VIRTIO_F_INDIRECT_DESC | F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH);
+    if (status == STATUS_OK &&
+        ((blk.virtio.features & VIRTIO_F_INDIRECT_DESC) == 0 || blk.device.info->irqs == 0))
         status = STATUS_UNSUPPORTED;
     if (status == STATUS_OK)
         status = read_config();
@@ -78,9 +84,11 @@ struct request *device_request(void)
     return NULL;
 }
 
-void device_submit(struct request *r, uint64_t offset, const struct segment *segments, uint32_t count)
+void device_submit(struct request *r, uint64_t offset, const struct segment *segments,
+                   uint32_t count)
 {
-    static const uint32_t types[] = {[BLOCK_OP_READ] = TYPE_IN, [BLOCK_OP_WRITE] = TYPE_OUT, [BLOCK_OP_FLUSH] = TYPE_FLUSH};
+    static const uint32_t types[] = {
+        [BLOCK_OP_READ] = TYPE_IN, [BLOCK_OP_WRITE] = TYPE_OUT, [BLOCK_OP_FLUSH] = TYPE_FLUSH};
     struct header *h = header_of(r);
     uint16_t index = (uint16_t)(r - blk.requests);
     uint64_t bus = blk.headers.bus + index * sizeof(struct header);
@@ -88,7 +96,8 @@ void device_submit(struct request *r, uint64_t offset, const struct segment *seg
     h->reserved = 0;
     h->sector = offset / SECTOR;
     h->status = 0xff;
-    h->table[0] = (struct virtq_descriptor){.address = bus, .bytes = 16, .flags = VIRTQ_NEXT, .next = 1};
+    h->table[0] =
+        (struct virtq_descriptor){.address = bus, .bytes = 16, .flags = VIRTQ_NEXT, .next = 1};
     for (uint32_t i = 0; i < count; i++)
         h->table[i + 1] = (struct virtq_descriptor){
             .address = segments[i].bus,
@@ -96,8 +105,10 @@ void device_submit(struct request *r, uint64_t offset, const struct segment *seg
             .flags = VIRTQ_NEXT | (r->op == BLOCK_OP_READ ? VIRTQ_DEVICE_WRITES : 0),
             .next = (uint16_t)(i + 2),
         };
-    h->table[count + 1] = (struct virtq_descriptor){
-        .address = bus + offsetof(struct header, status), .bytes = 1, .flags = VIRTQ_DEVICE_WRITES};
+    h->table[count + 1] =
+        (struct virtq_descriptor){.address = bus + offsetof(struct header, status),
+                                  .bytes = 1,
+                                  .flags = VIRTQ_DEVICE_WRITES};
     blk.queue.descriptors[index] = (struct virtq_descriptor){
         .address = bus + offsetof(struct header, table),
         .bytes = (uint32_t)((count + 2) * sizeof(struct virtq_descriptor)),

@@ -35,7 +35,8 @@ static status_t watch(void)
     status_t status = sys_timer_create(os_self.budget, &blk.timer);
     if (status == STATUS_OK)
         status = sys_timer_bind(blk.timer, blk.device.queue, EVENT_COOKIE_TIMER);
-    return status == STATUS_OK ? sys_timer_set(blk.timer, clock_deadline(WATCH_NS), WATCH_NS) : status;
+    return status == STATUS_OK ? sys_timer_set(blk.timer, clock_deadline(WATCH_NS), WATCH_NS)
+                               : status;
 }
 
 int main(void)
@@ -48,10 +49,14 @@ int main(void)
         os_log("virtio-blk: the device cannot be started: %s", status_name(status));
         return EXIT_FAILURE;
     }
-    os_log("virtio-blk: %llu MiB, blocks of %u bytes", (unsigned long long)(blk.info.bytes >> 20), blk.info.block_bytes);
+    os_log("virtio-blk: %llu MiB, blocks of %u bytes", (unsigned long long)(blk.info.bytes >> 20),
+           blk.info.block_bytes);
     const struct server_service service = {.protocol = &block_protocol, .ops = &session_ops};
     const struct server_ops ops = {.event = on_event, .closed = session_closed};
-    struct server server = {
-        .endpoint = blk.endpoint, .queue = blk.device.queue, .ops = &ops, .services = &service, .service_count = 1};
+    struct server server = {.endpoint = blk.endpoint,
+                            .queue = blk.device.queue,
+                            .ops = &ops,
+                            .services = &service,
+                            .service_count = 1};
     return status_code(server_run(&server));
 }

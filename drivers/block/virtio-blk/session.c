@@ -20,7 +20,7 @@ struct session {
     handle_t completion, doorbell;
     uint64_t mappings[DATA_BYTES_MAX / PAGE_SIZE / PIN_PAGES];
     uint32_t mapping_count, in_flight;
-    uint64_t *pages, page_count;                 /* bus address of each page of the data memory */
+    uint64_t *pages, page_count; /* bus address of each page of the data memory */
     bool closed;
 };
 
@@ -54,7 +54,8 @@ static status_t map_data(struct session *s, handle_t data)
     while (s->page_count < bytes / PAGE_SIZE) {
         uint64_t pages = bytes / PAGE_SIZE - s->page_count;
         pages = pages < PIN_PAGES ? pages : PIN_PAGES;
-        status = sys_dmaspace_map(blk.device.dma, data, s->page_count * PAGE_SIZE, pages * PAGE_SIZE, s->pages + s->page_count,
+        status = sys_dmaspace_map(blk.device.dma, data, s->page_count * PAGE_SIZE,
+                                  pages * PAGE_SIZE, s->pages + s->page_count,
                                   pages * sizeof(uint64_t), &s->mappings[s->mapping_count]);
         if (status != STATUS_OK)
             return status;
@@ -71,20 +72,25 @@ static status_t map_rings(struct session *s, handle_t rings)
     if (status != STATUS_OK)
         return status;
     s->rings = mapped;
-    bool good = ring_init(&s->submissions, s->rings, BLOCK_COMPLETION_OFFSET, BLOCK_RING_ENTRIES, sizeof(struct block_request)) &&
-                ring_init(&s->completions, s->rings + BLOCK_COMPLETION_OFFSET, BLOCK_RING_BYTES - BLOCK_COMPLETION_OFFSET,
-                          BLOCK_RING_ENTRIES, sizeof(struct block_completion));
+    bool good = ring_init(&s->submissions, s->rings, BLOCK_COMPLETION_OFFSET, BLOCK_RING_ENTRIES,
+                          sizeof(struct block_request)) &&
+                ring_init(&s->completions, s->rings + BLOCK_COMPLETION_OFFSET,
+                          BLOCK_RING_BYTES - BLOCK_COMPLETION_OFFSET, BLOCK_RING_ENTRIES,
+                          sizeof(struct block_completion));
     return good ? STATUS_OK : STATUS_INVALID;
 }
 
 static status_t make_doorbell(struct session *s, uint32_t slot)
 {
     status_t status = sys_notification_create(os_self.budget, &s->doorbell);
-    return status == STATUS_OK ? sys_notification_bind(s->doorbell, blk.device.queue, EVENT_COOKIE_SESSION + slot) : status;
+    return status == STATUS_OK
+               ? sys_notification_bind(s->doorbell, blk.device.queue, EVENT_COOKIE_SESSION + slot)
+               : status;
 }
 
-static status_t op_open(void *instance, struct ipc_call *call, handle_t rings, handle_t data, handle_t completion, handle_t *session,
-                        handle_t *doorbell, struct block_info *info)
+static status_t op_open(void *instance, struct ipc_call *call, handle_t rings, handle_t data,
+                        handle_t completion, handle_t *session, handle_t *doorbell,
+                        struct block_info *info)
 {
     (void)instance;
     uint32_t slot = 0;
@@ -145,7 +151,9 @@ void session_closed(void *instance, uint64_t badge)
 
 void session_complete(struct session *s, uint64_t tag, status_t status, uint32_t bytes)
 {
-    struct block_completion completion = {.tag = tag, .status = status_code(status), .bytes = bytes};
+    struct block_completion completion = {.tag = tag,
+                                          .status = status_code(status),
+                                          .bytes = bytes};
     s->in_flight--;
     if (s->closed) {
         session_release(s);
@@ -170,7 +178,8 @@ static status_t request_check(const struct session *s, const struct block_reques
         return STATUS_INVALID;
     if (q->op == BLOCK_OP_WRITE && (blk.info.flags & BLOCK_DEVICE_READ_ONLY) != 0)
         return STATUS_DENIED;
-    if (q->bytes == 0 || q->bytes > BLOCK_REQUEST_BYTES || (q->bytes | q->offset | q->data_offset) % blk.info.block_bytes != 0)
+    if (q->bytes == 0 || q->bytes > BLOCK_REQUEST_BYTES ||
+        (q->bytes | q->offset | q->data_offset) % blk.info.block_bytes != 0)
         return STATUS_INVALID;
     if (__builtin_add_overflow(q->offset, q->bytes, &end) || end > blk.info.bytes)
         return STATUS_RANGE;
@@ -180,12 +189,14 @@ static status_t request_check(const struct session *s, const struct block_reques
 }
 
 /* The client's range as bus addresses, neighbouring pages joined. 0: more segments than the device takes. */
-static uint32_t make_segments(const struct session *s, const struct block_request *q, struct segment *segments)
+static uint32_t make_segments(const struct session *s, const struct block_request *q,
+                              struct segment *segments)
 {
     uint32_t count = 0;
     for (uint64_t done = 0; done < q->bytes;) {
         uint64_t at = q->data_offset + done, left = PAGE_SIZE - at % PAGE_SIZE;
-        uint64_t bytes = left < q->bytes - done ? left : q->bytes - done, bus = s->pages[at / PAGE_SIZE] + at % PAGE_SIZE;
+        uint64_t bytes = left < q->bytes - done ? left : q->bytes - done,
+                 bus = s->pages[at / PAGE_SIZE] + at % PAGE_SIZE;
         if (count != 0 && segments[count - 1].bus + segments[count - 1].bytes == bus) {
             segments[count - 1].bytes += (uint32_t)bytes;
         } else {
@@ -220,7 +231,8 @@ static bool pump_one(struct session *s)
 {
     struct block_request q;
     struct request *r = device_request();
-    if (r == NULL || s->submissions.broken || ring_room(&s->completions) <= s->in_flight || !ring_take(&s->submissions, &q))
+    if (r == NULL || s->submissions.broken || ring_room(&s->completions) <= s->in_flight ||
+        !ring_take(&s->submissions, &q))
         return false;
     if (ring_release(&s->submissions))
         status_ignore(sys_notification_signal(s->completion, BLOCK_COMPLETION_BIT));
@@ -231,8 +243,9 @@ static bool pump_one(struct session *s)
 /* Sleep on the session's ring; true if something came meanwhile. */
 static bool rest(struct session *s)
 {
-    return !s->submissions.broken && ring_room(&s->completions) > s->in_flight && device_request() != NULL &&
-           ring_consumer_sleep(&s->submissions) && !s->submissions.broken;
+    return !s->submissions.broken && ring_room(&s->completions) > s->in_flight &&
+           device_request() != NULL && ring_consumer_sleep(&s->submissions) &&
+           !s->submissions.broken;
 }
 
 void sessions_pump(void)

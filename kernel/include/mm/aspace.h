@@ -6,7 +6,6 @@
  * tables are freed through rcu_call(), whose grace period implies that every CPU left the kernel, hence flushed. */
 #include "../cap.h"
 #include "../cpu.h"
-#include "../cpu.h"
 #include "memory.h"
 
 /** NEW: not in the tree yet. LIVE: in it. GONE: out of it for good. */
@@ -15,41 +14,44 @@ enum mapping_state { MAPPING_NEW, MAPPING_LIVE, MAPPING_GONE };
 /* A run of pages of one Memory. Unmapping or protecting a part splits it; the pieces share the capability leaf of the first, their
  * head, which stays (hollow, if need be) until the last piece is gone. */
 struct mapping {
-    struct cap leaf;                                /* head: in the Memory's derivation tree, if has_leaf */
+    struct cap leaf; /* head: in the Memory's derivation tree, if has_leaf */
     struct aspace *aspace;
-    struct memory *memory;                          /* reference */
-    uint64_t start, pages;                          /* aspace_lock and memory_lock to write, either to read */
-    uint64_t offset_pages;                          /* likewise: page of the Memory at start */
-    uint8_t state;                                  /* enum mapping_state; aspace_lock */
+    struct memory *memory; /* reference */
+    uint64_t start, pages; /* aspace_lock and memory_lock to write, either to read */
+    uint64_t offset_pages; /* likewise: page of the Memory at start */
+    uint8_t state;         /* enum mapping_state; aspace_lock */
     bool has_leaf;
-    bool retired;                                   /* head: somebody sees to its end; aspace_lock */
-    uint32_t prot;                                  /* MAP_READ|WRITE|EXECUTE now; both locks to write */
-    uint32_t max_prot;                              /* what the capability allowed */
+    bool retired;      /* head: somebody sees to its end; aspace_lock */
+    uint32_t prot;     /* MAP_READ|WRITE|EXECUTE now; both locks to write */
+    uint32_t max_prot; /* what the capability allowed */
     uint64_t cookie;
-    uint64_t protect_cursor;                        /* aspace_lock: entries from here on may still allow more than prot; 0: none */
-    uint64_t flush_generation;                      /* memory_lock: of aspace, when a frame in it was replaced last */
-    struct mapping *head;                           /* of its pieces; itself if it is the first */
-    uint32_t pieces;                                /* head: LIVE ones; aspace_lock */
-    struct list pieces_link;                        /* head: the list of the others; aspace_lock */
-    struct mapping *left, *right;                   /* aspace_lock: balanced tree by start */
-    struct list order;                              /* aspace_lock: the mappings by address, aspace.order */
-    uint64_t low, high, gap;                        /* aspace_lock: of the subtree: first byte, end, largest gap inside */
+    uint64_t
+        protect_cursor; /* aspace_lock: entries from here on may still allow more than prot; 0: none */
+    uint64_t flush_generation;    /* memory_lock: of aspace, when a frame in it was replaced last */
+    struct mapping *head;         /* of its pieces; itself if it is the first */
+    uint32_t pieces;              /* head: LIVE ones; aspace_lock */
+    struct list pieces_link;      /* head: the list of the others; aspace_lock */
+    struct mapping *left, *right; /* aspace_lock: balanced tree by start */
+    struct list order;            /* aspace_lock: the mappings by address, aspace.order */
+    uint64_t low, high, gap; /* aspace_lock: of the subtree: first byte, end, largest gap inside */
     uint32_t height;
-    struct list memory_link;                        /* memory_lock */
+    struct list memory_link; /* memory_lock */
     struct rcu_head rcu;
 };
 
 struct aspace {
     struct object object;
-    struct spinlock lock;                           /* aspace_lock */
-    paddr_t root;                                   /* top page table */
+    struct spinlock lock; /* aspace_lock */
+    paddr_t root;         /* top page table */
     struct mapping *mappings GUARDED_BY(aspace_lock);
-    struct list order GUARDED_BY(aspace_lock);      /* the same mappings by address: mapping.order */
-    struct mapping *freed GUARDED_BY(aspace_lock);  /* what was unmapped last came behind this one; NULL: not known */
-    uint64_t generation;                            /* atomic */
-    uint64_t resident;                              /* atomic: pages in page tables */
-    uint64_t map_base;                              /* where the search for free ranges begins: random */
-    uint32_t holds;                                 /* atomic: mappings that may still look at this structure, and 1 until teardown */
+    struct list order GUARDED_BY(aspace_lock); /* the same mappings by address: mapping.order */
+    struct mapping *freed
+        GUARDED_BY(aspace_lock); /* what was unmapped last came behind this one; NULL: not known */
+    uint64_t generation;         /* atomic */
+    uint64_t resident;           /* atomic: pages in page tables */
+    uint64_t map_base;           /* where the search for free ranges begins: random */
+    uint32_t
+        holds; /* atomic: mappings that may still look at this structure, and 1 until teardown */
 };
 
 static inline struct aspace *aspace_of(struct object *object)
@@ -57,37 +59,51 @@ static inline struct aspace *aspace_of(struct object *object)
     return container_of(object, struct aspace, object);
 }
 
-__attribute__((warn_unused_result)) status_t aspace_create(struct budget *budget, struct aspace **aspace);
+__attribute__((warn_unused_result)) status_t aspace_create(struct budget *budget,
+                                                           struct aspace **aspace);
 /** Map without a capability (init's first mappings): as sys_aspace_map. */
-__attribute__((warn_unused_result)) status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_t address,
-                                                               uint64_t offset, uint64_t length, uint32_t flags, uint64_t *mapped);
+__attribute__((warn_unused_result)) status_t aspace_map_kernel(struct aspace *aspace,
+                                                               struct memory *memory,
+                                                               uint64_t address, uint64_t offset,
+                                                               uint64_t length, uint32_t flags,
+                                                               uint64_t *mapped);
 /** Resolve a user fault of @self. OK: retry the instruction. KERNEL_BLOCKED: queued at the pager. KERNEL_DONE: attention is pending.
  *  FAULT, NO_MEMORY, IO …: it cannot be. */
-__attribute__((warn_unused_result)) status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address,
+__attribute__((warn_unused_result)) status_t aspace_fault(struct aspace *aspace,
+                                                          struct thread *self, uint64_t address,
                                                           uint32_t access);
 /** Kernel access to user memory, always by walking: the kernel never dereferences a user address. FAULT if unmapped or without the
  *  access; KERNEL_BLOCKED when @self was queued at a pager (pass it up); @self NULL: pager pages give BUSY. @done (may be NULL)
  *  tells the bytes copied. */
-__attribute__((warn_unused_result)) status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address,
-                                                            size_t bytes, size_t *done);
-__attribute__((warn_unused_result)) status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t address,
-                                                             const void *from, size_t bytes, size_t *done);
+__attribute__((warn_unused_result)) status_t aspace_copy_in(struct aspace *aspace,
+                                                            struct thread *self, void *to,
+                                                            uint64_t address, size_t bytes,
+                                                            size_t *done);
+__attribute__((warn_unused_result)) status_t aspace_copy_out(struct aspace *aspace,
+                                                             struct thread *self, uint64_t address,
+                                                             const void *from, size_t bytes,
+                                                             size_t *done);
 /** Between two address spaces, anonymous and copy-on-write pages resolved in place, never waiting: stops with FAULT at what is not there. */
-__attribute__((warn_unused_result)) status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from,
-                                                         uint64_t from_address, size_t bytes, size_t *done);
+__attribute__((warn_unused_result)) status_t aspace_copy(struct aspace *to, uint64_t to_address,
+                                                         struct aspace *from, uint64_t from_address,
+                                                         size_t bytes, size_t *done);
 /** The frame behind a user address with @access, resolved in place; for futex words and remote atomics. */
-__attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t address,
+__attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace,
+                                                          struct thread *self, uint64_t address,
                                                           uint32_t access, paddr_t *frame);
 /** On the way out: load @aspace if another is loaded, flush if its generation moved. */
 void aspace_activate(struct aspace *aspace);
 /** Is @aspace loaded on @cpu, this one, with nothing to be flushed? */
 static inline bool aspace_is_current(const struct aspace *aspace, const struct cpu *cpu)
 {
-    return cpu->aspace == aspace && cpu->aspace_generation == __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
+    return cpu->aspace == aspace &&
+           cpu->aspace_generation == __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
 }
 /** @cpu goes idle and loads the kernel's page tables: it runs no address space any more (cpu->aspace = NULL). */
 void aspace_deactivate(struct cpu *cpu);
 
 /** Used by generated code: copies between @self's aspace and the kernel; KERNEL_BLOCKED (pass it up) when the pager must be asked first. */
-__attribute__((warn_unused_result)) status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes);
-__attribute__((warn_unused_result)) status_t user_copy_out(struct thread *self, uint64_t address, const void *from, size_t bytes);
+__attribute__((warn_unused_result)) status_t user_copy_in(struct thread *self, void *to,
+                                                          uint64_t address, size_t bytes);
+__attribute__((warn_unused_result)) status_t user_copy_out(struct thread *self, uint64_t address,
+                                                           const void *from, size_t bytes);

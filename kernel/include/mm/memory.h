@@ -14,31 +14,40 @@ struct aspace;
 struct mapping;
 struct thread;
 
-enum memory_kind { MEMORY_KIND_ANONYMOUS, MEMORY_KIND_PHYSICAL, MEMORY_KIND_CONTIGUOUS, MEMORY_KIND_PAGER };
+enum memory_kind {
+    MEMORY_KIND_ANONYMOUS,
+    MEMORY_KIND_PHYSICAL,
+    MEMORY_KIND_CONTIGUOUS,
+    MEMORY_KIND_PAGER
+};
 
 /** Sizes are up to this many pages (128 TiB). */
 #define MEMORY_PAGES_MAX (1ull << 35)
 
 struct memory {
     struct object object;
-    uint8_t kind;                                   /* enum memory_kind */
-    bool device;                                    /* PHYSICAL that is not RAM: not cached, not in the direct map */
-    struct spinlock lock;                           /* memory_lock */
-    uint64_t pages;                                 /* size; atomic, memory_lock to write */
+    uint8_t kind;         /* enum memory_kind */
+    bool device;          /* PHYSICAL that is not RAM: not cached, not in the direct map */
+    struct spinlock lock; /* memory_lock */
+    uint64_t pages;       /* size; atomic, memory_lock to write */
     struct radix tree GUARDED_BY(memory_lock);
-    uint64_t first;                                 /* page 0 is this index of the tree; other indices are not ours to show */
-    paddr_t base;                                   /* PHYSICAL, CONTIGUOUS: first byte */
-    struct list mappings GUARDED_BY(memory_lock);   /* mapping.memory_link */
-    bool flush_pending GUARDED_BY(memory_lock);     /* another CPU may still read a frame that was replaced: nobody writes yet */
-    struct list waiters GUARDED_BY(memory_lock);    /* PAGER: threads waiting for pages (wait_data = page index), not yet offered */
-    struct list offered GUARDED_BY(memory_lock);    /* PAGER: those whose page memory_pager_next has told the pager */
+    uint64_t first; /* page 0 is this index of the tree; other indices are not ours to show */
+    paddr_t base;   /* PHYSICAL, CONTIGUOUS: first byte */
+    struct list mappings GUARDED_BY(memory_lock); /* mapping.memory_link */
+    bool flush_pending
+        GUARDED_BY(memory_lock); /* another CPU may still read a frame that was replaced: nobody writes yet */
+    struct list waiters
+        GUARDED_BY(memory_lock); /* PAGER: threads waiting for pages (wait_data = page index), not yet offered */
+    struct list offered
+        GUARDED_BY(memory_lock); /* PAGER: those whose page memory_pager_next has told the pager */
     struct event_source pager;
-    struct memory *parent;                          /* clone of a pager-backed Memory: where absent pages are; reference */
-    uint64_t parent_first;                          /* page 0 is this page of parent */
-    bool dead;                                      /* memory_lock: the last capability is gone, no pager will come */
-    uint32_t pins GUARDED_BY(memory_lock);          /* sum over pages: DMA, message buffers: pages must not move or go */
-    uint64_t job_cursor;                            /* work in pieces by the thread that creates it: next page */
-    struct memory *job_source;                      /* clone: whose translations are write-protected; reference */
+    struct memory *parent; /* clone of a pager-backed Memory: where absent pages are; reference */
+    uint64_t parent_first; /* page 0 is this page of parent */
+    bool dead;             /* memory_lock: the last capability is gone, no pager will come */
+    uint32_t pins
+        GUARDED_BY(memory_lock); /* sum over pages: DMA, message buffers: pages must not move or go */
+    uint64_t job_cursor;         /* work in pieces by the thread that creates it: next page */
+    struct memory *job_source;   /* clone: whose translations are write-protected; reference */
 };
 
 static inline struct memory *memory_of(struct object *object)
@@ -53,25 +62,28 @@ static inline uint64_t memory_pages(const struct memory *memory)
 
 /** @flags: MEMORY_PAGED, or MEMORY_CONTIGUOUS with MEMORY_LOW, or none. Pages are zero, but those of
  *  MEMORY_CONTIGUOUS are the caller's to zero. INVALID, NO_MEMORY. */
-__attribute__((warn_unused_result)) status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,
-                                                           struct memory **memory);
+__attribute__((warn_unused_result)) status_t memory_create(struct budget *budget, uint64_t bytes,
+                                                           uint32_t flags, struct memory **memory);
 /** A Memory over physical addresses that are not RAM (or, from the kernel itself, over reserved RAM). Not charged pages. */
-__attribute__((warn_unused_result)) status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes,
+__attribute__((warn_unused_result)) status_t memory_create_physical(struct budget *budget,
+                                                                    paddr_t base, uint64_t bytes,
                                                                     struct memory **memory);
 /** The frame of page @index for reading or writing: takes, zeroes, copies as needed. The frame stays valid until the kernel is left.
  *  RANGE beyond the size; NO_MEMORY; INVALID for device memory; IO … if the pager failed it; KERNEL_BLOCKED if the page must come from
  *  the pager and @self was queued for it (after thread_restart_on_wake(): pass it up unchanged and touch @self no more), KERNEL_DONE
  *  if @self may not wait (likewise); with @self NULL: BUSY instead. */
-__attribute__((warn_unused_result)) status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write,
+__attribute__((warn_unused_result)) status_t memory_page(struct memory *memory, struct thread *self,
+                                                         uint64_t index, bool write,
                                                          paddr_t *frame);
 /** Pin a page: resolves it (for writing, whatever @write is, so that it stays the page of this Memory) and keeps it in place until
  *  memory_unpin. Statuses as memory_page; BUSY: pinned too often. A Memory with pins can be neither cloned nor shrunk. The caller
  *  holds a reference on @memory. */
-__attribute__((warn_unused_result)) status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, bool write,
-                                                        paddr_t *frame);
+__attribute__((warn_unused_result)) status_t memory_pin(struct memory *memory, struct thread *self,
+                                                        uint64_t index, bool write, paddr_t *frame);
 void memory_unpin(struct memory *memory, uint64_t index);
 /** Kernel-side copies; RANGE, NO_MEMORY, and KERNEL_BLOCKED (pass it up) when a pager had to be asked. */
-__attribute__((warn_unused_result)) status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to,
-                                                         size_t bytes);
-__attribute__((warn_unused_result)) status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset,
+__attribute__((warn_unused_result)) status_t memory_read(struct memory *memory, struct thread *self,
+                                                         uint64_t offset, void *to, size_t bytes);
+__attribute__((warn_unused_result)) status_t memory_write(struct memory *memory,
+                                                          struct thread *self, uint64_t offset,
                                                           const void *from, size_t bytes);

@@ -25,11 +25,13 @@ void phys_init(void);
 /** 2^order frames, not zeroed, with a reference count of 1 on the first. False: none left. */
 __attribute__((warn_unused_result)) bool phys_alloc(uint32_t order, paddr_t *frame);
 /** The same below @limit. */
-__attribute__((warn_unused_result)) bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame);
+__attribute__((warn_unused_result)) bool phys_alloc_below(uint32_t order, paddr_t limit,
+                                                          paddr_t *frame);
 /** Free at once what phys_alloc gave (one reference left, no owner). Nobody can reach it any more, through a TLB neither. */
 void phys_free(paddr_t frame, uint32_t order);
 /** @pages contiguous frames below @limit, not zeroed, without owner. False: none. */
-__attribute__((warn_unused_result)) bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base);
+__attribute__((warn_unused_result)) bool phys_alloc_range(uint64_t pages, paddr_t limit,
+                                                          paddr_t *base);
 /** Free at once what phys_alloc_range gave. */
 void phys_free_range(paddr_t base, uint64_t pages);
 

@@ -28,23 +28,24 @@ static inline paddr_t page_entry_frame(uint64_t entry)
 }
 
 struct radix_node {
-    uint32_t refs;                                  /* atomic */
-    uint16_t used;                                  /* entries that are not 0 */
-    uint8_t level;                                  /* 0: entries are pages, else nodes of the level below */
-    struct budget *budget;                          /* charged; reference */
+    uint32_t refs;         /* atomic */
+    uint16_t used;         /* entries that are not 0 */
+    uint8_t level;         /* 0: entries are pages, else nodes of the level below */
+    struct budget *budget; /* charged; reference */
     uint64_t entries[RADIX_FANOUT];
 };
 
 struct radix {
     struct radix_node *root;
-    uint32_t levels;                                /* of the tree below root; 0: empty */
+    uint32_t levels; /* of the tree below root; 0: empty */
 };
 
 /** The entry at @index, 0 if there is none. *@exclusive: nobody shares a node on the path (the frame itself may be shared). */
 uint64_t radix_lookup(const struct radix *tree, uint64_t index, bool *exclusive);
 /** The entry at @index to be changed: the path is made, and made exclusive. NO_MEMORY: the tree holds the same pages as before. If
  *  the caller leaves the entry 0 it calls radix_tidy(). */
-__attribute__((warn_unused_result)) status_t radix_slot(struct radix *tree, struct budget *budget, uint64_t index, uint64_t **slot);
+__attribute__((warn_unused_result)) status_t radix_slot(struct radix *tree, struct budget *budget,
+                                                        uint64_t index, uint64_t **slot);
 /** Put a page into the empty @slot that radix_slot gave for @index. A slot that is not empty may just be written. */
 void radix_slot_fill(struct radix *tree, uint64_t index, uint64_t *slot, uint64_t entry);
 /** Take the page at @index out; its path is exclusive (radix_slot). Empty nodes go. The caller drops the frame. */

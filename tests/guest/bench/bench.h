@@ -1,7 +1,7 @@
 #pragma once
 /* What the benchmark and its server share. */
-#include <stdint.h>
 #include <os/syscall.h>
+#include <stdint.h>
 #include <veridian/abi.h>
 
 enum { OP_NOTHING = 1, OP_CAP = 2, OP_READ = 3 };

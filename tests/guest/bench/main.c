@@ -20,7 +20,7 @@
 #define ROUNDS 5u
 #define BIG_BYTES 65536u
 
-static handle_t endpoint;                        /* of the server */
+static handle_t endpoint; /* of the server */
 static uint8_t big[BIG_BYTES] __attribute__((aligned(4096)));
 
 /* The least cost of @repeat runs of @body, in instructions for each. */
@@ -66,7 +66,10 @@ static void call_0(uint32_t repeat)
 static void call_with(uint64_t info, uint32_t repeat)
 {
     for (uint32_t i = 0; i < repeat; i++) {
-        struct ipc_regs regs = {.target = endpoint, .info = info, .words = {1, 2, 3, 4, 5, 6}, .deadline = DEADLINE_NEVER};
+        struct ipc_regs regs = {.target = endpoint,
+                                .info = info,
+                                .words = {1, 2, 3, 4, 5, 6},
+                                .deadline = DEADLINE_NEVER};
         must(ipc_raw_call(&regs), "call");
     }
 }
@@ -81,7 +84,9 @@ static handle_t travelling;
 static void call_cap(uint32_t repeat)
 {
     struct ipc_buffer *buffer = ipc_buffer();
-    buffer->caps[0] = (struct cap_out){.handle = travelling, .rights = RIGHT_CALL | RIGHT_TRANSFER, .mode = CAP_TRANSFER_DERIVE};
+    buffer->caps[0] = (struct cap_out){.handle = travelling,
+                                       .rights = RIGHT_CALL | RIGHT_TRANSFER,
+                                       .mode = CAP_TRANSFER_DERIVE};
     call_with(ipc_info(OP_CAP, 0, 1, 0), repeat);
 }
 
@@ -107,7 +112,9 @@ static void map_unmap(uint32_t repeat)
 {
     for (uint32_t i = 0; i < repeat; i++) {
         uint64_t address;
-        must(sys_aspace_map(os_self.aspace, page_memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_POPULATE, 0, &address), "map");
+        must(sys_aspace_map(os_self.aspace, page_memory, 0, 0, PAGE_SIZE,
+                            MAP_READ | MAP_WRITE | MAP_POPULATE, 0, &address),
+             "map");
         must(sys_aspace_unmap(os_self.aspace, address, PAGE_SIZE), "unmap");
     }
 }
@@ -129,7 +136,7 @@ static uint64_t measure_page_fault(void)
         void *address;
         must(memory_map_new(pages * PAGE_SIZE, 0, &memory, &address), "memory");
         fresh = address;
-        *(volatile uint8_t *)fresh = 1;          /* the page tables */
+        *(volatile uint8_t *)fresh = 1; /* the page tables */
         fresh += PAGE_SIZE;
         uint64_t start = cycles();
         page_fault(pages - 1);
@@ -219,7 +226,9 @@ static handle_t thread_begin(void (*body)(void), uint32_t priority)
     must(sys_thread_create(os_self.process, os_self.budget, &thread), "thread");
     must(sys_thread_set_affinity(thread, 0, 1), "affinity");
     must(sys_thread_set_priority(thread, priority), "priority");
-    must(sys_thread_start(thread, (uint64_t)(uintptr_t)body, (uint64_t)(uintptr_t)stack + 65536 - 8, 0, bench_tls()), "start");
+    must(sys_thread_start(thread, (uint64_t)(uintptr_t)body, (uint64_t)(uintptr_t)stack + 65536 - 8,
+                          0, bench_tls()),
+         "start");
     return thread;
 }
 
@@ -271,7 +280,8 @@ static void file_read_4k(uint32_t repeat)
 
 static void measure_file(void)
 {
-    status_t status = file_open("/tmp/bench", FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_CREATE, 0644, &file);
+    status_t status =
+        file_open("/tmp/bench", FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_CREATE, 0644, &file);
     size_t done;
     if (status == STATUS_OK)
         status = file_write_at(file, 0, big, 4096, &done);

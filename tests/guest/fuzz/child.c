@@ -74,17 +74,41 @@ static uint64_t handle_of(uint32_t type)
     return any_handle();
 }
 
-static const uint64_t edges[] = {0, 1, 7, 63, 64, 4095, 4096, 4097, 8192, 65536, 1ull << 20, 1ull << 31, (1ull << 32) - 1, 1ull << 32,
-                                 1ull << 47, (1ull << 47) - 4096, ~0ull - 4095, ~0ull - 1, ~0ull, KERNEL_ADDRESS, NOWHERE};
+static const uint64_t edges[] = {0,
+                                 1,
+                                 7,
+                                 63,
+                                 64,
+                                 4095,
+                                 4096,
+                                 4097,
+                                 8192,
+                                 65536,
+                                 1ull << 20,
+                                 1ull << 31,
+                                 (1ull << 32) - 1,
+                                 1ull << 32,
+                                 1ull << 47,
+                                 (1ull << 47) - 4096,
+                                 ~0ull - 4095,
+                                 ~0ull - 1,
+                                 ~0ull,
+                                 KERNEL_ADDRESS,
+                                 NOWHERE};
 
 static uint64_t number(void)
 {
     switch (below(5)) {
-    case 0: return edges[below(sizeof(edges) / sizeof(edges[0]))];
-    case 1: return below(16) * PAGE_SIZE;
-    case 2: return below(64);
-    case 3: return random_next() >> below(64);
-    default: return (uint64_t)scratch + below(SCRATCH_BYTES);
+    case 0:
+        return edges[below(sizeof(edges) / sizeof(edges[0]))];
+    case 1:
+        return below(16) * PAGE_SIZE;
+    case 2:
+        return below(64);
+    case 3:
+        return random_next() >> below(64);
+    default:
+        return (uint64_t)scratch + below(SCRATCH_BYTES);
     }
 }
 
@@ -130,16 +154,23 @@ static void fill(const struct fuzz_syscall *call, uint64_t *registers)
     for (uint32_t i = 0; i < call->argument_count; i++) {
         const struct fuzz_argument *a = &call->arguments[i];
         switch (a->kind) {
-        case FUZZ_INT: registers[a->reg] = integer(a); break;
-        case FUZZ_HANDLE: registers[a->reg] = any_handle(); break;
-        case FUZZ_CAP: registers[a->reg] = handle_of(a->object_type); break;
+        case FUZZ_INT:
+            registers[a->reg] = integer(a);
+            break;
+        case FUZZ_HANDLE:
+            registers[a->reg] = any_handle();
+            break;
+        case FUZZ_CAP:
+            registers[a->reg] = handle_of(a->object_type);
+            break;
         case FUZZ_IN_BYTES:
         case FUZZ_OUT_BYTES:
             registers[a->reg] = address(&length);
             registers[a->reg + 1] = length;
             break;
         default:
-            registers[a->reg] = chance(90) ? (uint64_t)scratch + below(SCRATCH_BYTES / 2) : number();
+            registers[a->reg] =
+                chance(90) ? (uint64_t)scratch + below(SCRATCH_BYTES / 2) : number();
         }
     }
 }
@@ -164,7 +195,8 @@ static bool is_wanted(const struct fuzz_syscall *call)
 {
     if (call->number == SYS_PROCESS_EXIT || call->number == SYS_THREAD_EXIT)
         return below(4000) == 0;
-    if (call->number == SYS_PROCESS_KILL || call->number == SYS_THREAD_SUSPEND || call->number == SYS_ASPACE_UNMAP)
+    if (call->number == SYS_PROCESS_KILL || call->number == SYS_THREAD_SUSPEND ||
+        call->number == SYS_ASPACE_UNMAP)
         return below(20) == 0;
     return true;
 }
@@ -174,9 +206,10 @@ static void message(const struct fuzz_syscall *call)
     struct ipc_regs regs;
     struct ipc_buffer *buffer = child_start.buffer;
     for (uint32_t i = 0; i < IPC_CAPS_MAX; i++)
-        buffer->caps[i] = (struct cap_out){
-            .handle = any_handle(), .badge = chance(70) ? 0 : random_next(), .rights = (uint32_t)random_next() & RIGHT_ALL,
-            .mode = (uint32_t)below(chance(95) ? 3 : 9)};
+        buffer->caps[i] = (struct cap_out){.handle = any_handle(),
+                                           .badge = chance(70) ? 0 : random_next(),
+                                           .rights = (uint32_t)random_next() & RIGHT_ALL,
+                                           .mode = (uint32_t)below(chance(95) ? 3 : 9)};
     for (uint32_t i = 0; i < IPC_GRANTS_MAX; i++) {
         buffer->grants[i].address = address(&buffer->grants[i].length);
         buffer->grants[i].access = RIGHT_READ | RIGHT_WRITE;
@@ -184,7 +217,9 @@ static void message(const struct fuzz_syscall *call)
     buffer->accept = (uint32_t)below(chance(95) ? 5 : 100);
     regs = (struct ipc_regs){
         .target = chance(20) ? 0 : handle_of(OBJECT_ENDPOINT),
-        .info = chance(80) ? message_info((uint32_t)below(8), (uint32_t)below(3200), (uint32_t)below(5), (uint32_t)below(3)) : number(),
+        .info = chance(80) ? message_info((uint32_t)below(8), (uint32_t)below(3200),
+                                          (uint32_t)below(5), (uint32_t)below(3))
+                           : number(),
         .deadline = now_ns() + below(100000),
         .queue = chance(50) ? 0 : handle_of(OBJECT_QUEUE),
     };
@@ -192,7 +227,8 @@ static void message(const struct fuzz_syscall *call)
         regs.info |= 1ull << IPC_INFO_NOWAIT_SHIFT;
     status_t status = ipc_raw(call->number, &regs);
     note(call->number, status);
-    for (uint32_t i = 0; i < message_caps(regs.info) && i < IPC_CAPS_MAX && status == STATUS_OK; i++)
+    for (uint32_t i = 0; i < message_caps(regs.info) && i < IPC_CAPS_MAX && status == STATUS_OK;
+         i++)
         if (buffer->received[i] != 0 && type_of(buffer->received[i]) != OBJECT_NONE)
             pool_put(buffer->received[i]);
 }
@@ -209,8 +245,9 @@ static void one_call(void)
         return;
     }
     fill(call, registers);
-    status_t status = syscall_raw8(call->number, registers[0], registers[1], registers[2], registers[3], registers[4], registers[5],
-                                   registers[6], registers[7], results);
+    status_t status =
+        syscall_raw8(call->number, registers[0], registers[1], registers[2], registers[3],
+                     registers[4], registers[5], registers[6], registers[7], results);
     note(call->number, status);
     for (uint32_t i = 0; i < call->result_count && status == STATUS_OK; i++)
         if (call->results[i].is_handle)
@@ -241,7 +278,8 @@ static void pool_begin(void)
     }
     if (status_is_ok(sys_thread_create(child_start.handles[HANDLE_PROCESS], budget, &handle)))
         pool_put(handle);
-    if (status_is_ok(sys_interrupt_create(child_start.handles[HANDLE_INTERRUPT], budget, 20, 0, &handle)))
+    if (status_is_ok(
+            sys_interrupt_create(child_start.handles[HANDLE_INTERRUPT], budget, 20, 0, &handle)))
         pool_put(handle);
 }
 

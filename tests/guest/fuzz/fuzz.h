@@ -6,12 +6,12 @@
 #define NUMBERS_MAX (16u * 64u)
 
 struct fuzz_counts {
-    uint64_t calls[NUMBERS_MAX];                 /* by system call number; atomic */
+    uint64_t calls[NUMBERS_MAX]; /* by system call number; atomic */
     uint64_t successes[NUMBERS_MAX];
-    uint32_t statuses[NUMBERS_MAX];              /* bit n: it answered -n */
+    uint32_t statuses[NUMBERS_MAX]; /* bit n: it answered -n */
     uint64_t total;
-    uint64_t progress[CHILDREN];                 /* calls begun by each child */
-    uint64_t undocumented;                       /* statuses outside the ABI's list */
+    uint64_t progress[CHILDREN]; /* calls begun by each child */
+    uint64_t undocumented;       /* statuses outside the ABI's list */
 };
 
 /** The child: system calls at random until its process ends, or @values[0] calls of all children are made. */
@@ -19,5 +19,13 @@ void fuzz_child(void);
 /** child_start.values: */
 enum { VALUE_COUNTS = 0, VALUE_SEED = 1, VALUE_TARGET = 2, VALUE_INDEX = 3 };
 /** child_start.handles: */
-enum { HANDLE_BUDGET, HANDLE_PROCESS, HANDLE_ASPACE, HANDLE_IOPORT, HANDLE_INTERRUPT, HANDLE_DMA, HANDLE_SHARED_ENDPOINT,
-       HANDLE_SHARED_MEMORY };
+enum {
+    HANDLE_BUDGET,
+    HANDLE_PROCESS,
+    HANDLE_ASPACE,
+    HANDLE_IOPORT,
+    HANDLE_INTERRUPT,
+    HANDLE_DMA,
+    HANDLE_SHARED_ENDPOINT,
+    HANDLE_SHARED_MEMORY
+};

@@ -77,7 +77,8 @@ bool budget_is_below(const struct budget *budget, const struct budget *ancestor)
     return budget == ancestor;
 }
 
-struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *), void *context)
+struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
+                             void *context)
 {
     (void)after;
     (void)wanted;
@@ -100,7 +101,8 @@ void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap)
     (void)cap;
 }
 
-bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
+                       uint64_t deadline_ns)
 {
     (void)self;
     (void)wait_class;

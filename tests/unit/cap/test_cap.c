@@ -14,7 +14,7 @@
 #define STEPS 20000
 
 struct model_node {
-    bool used, live, attached;                   /* attached: still in the tree, maybe as a ghost */
+    bool used, live, attached; /* attached: still in the tree, maybe as a ghost */
     int process, parent, object;
     handle_t handle;
     uint32_t rights;
@@ -45,7 +45,9 @@ static void object_freed(struct object *object)
     free(object);
 }
 
-static const struct object_ops ops = {.type = OBJECT_ENDPOINT, .destroy = object_gone, .free = object_freed};
+static const struct object_ops ops = {.type = OBJECT_ENDPOINT,
+                                      .destroy = object_gone,
+                                      .free = object_freed};
 
 static void set_up(void)
 {
@@ -76,7 +78,8 @@ static int model_add(int process, int parent, int object, handle_t handle, uint3
 {
     for (int i = 0; i < NODES; i++) {
         if (!model[i].used) {
-            model[i] = (struct model_node){true, true, true, process, parent, object, handle, rights};
+            model[i] =
+                (struct model_node){true, true, true, process, parent, object, handle, rights};
             return i;
         }
     }
@@ -105,7 +108,10 @@ static int random_live(void)
 static struct cap *find(int node)
 {
     struct cap *cap = NULL;
-    return cap_lookup(&processes[model[node].process], model[node].handle, OBJECT_NONE, 0, &cap) == STATUS_OK ? cap : NULL;
+    return cap_lookup(&processes[model[node].process], model[node].handle, OBJECT_NONE, 0, &cap) ==
+                   STATUS_OK
+               ? cap
+               : NULL;
 }
 
 static bool revoke(int node)
@@ -128,7 +134,8 @@ static void create(int *objects)
     handle_t handle;
     int process = rand() % PROCESSES;
     object_init(object, &ops, &budget);
-    if (cap_create(&processes[process], object, 0xfff, &handle) == STATUS_OK && model_add(process, -1, *objects, handle, 0xfff) >= 0)
+    if (cap_create(&processes[process], object, 0xfff, &handle) == STATUS_OK &&
+        model_add(process, -1, *objects, handle, 0xfff) >= 0)
         (*objects)++;
 }
 
@@ -138,7 +145,8 @@ static bool give(int node, uint32_t mode)
     handle_t handle;
     uint32_t rights = (uint32_t)rand() & 0xfff;
     struct cap *cap = find(node);
-    status_t status = cap_transfer(&threads[model[node].process], cap, &processes[to], mode, rights, 0, &handle);
+    status_t status =
+        cap_transfer(&threads[model[node].process], cap, &processes[to], mode, rights, 0, &handle);
     bool allowed = mode == CAP_TRANSFER_MOVE ||
                    ((model[node].rights & RIGHT_COPY) != 0 && (rights & ~model[node].rights) == 0);
     if (!allowed)
@@ -193,7 +201,8 @@ static void test_cap_random_operations_match_model(unsigned seed)
         if (step % 500 == 0) {
             good = good && agrees();
             environment_grace_period();
-            for (int i = 0; i < NODES; i++) {    /* forget nodes that are dead and have no live descendants */
+            for (int i = 0; i < NODES;
+                 i++) { /* forget nodes that are dead and have no live descendants */
                 bool needed = false;
                 for (int j = 0; j < NODES && !needed; j++)
                     needed = model[j].used && model[j].live && (j == i || is_below(j, i));
@@ -204,7 +213,8 @@ static void test_cap_random_operations_match_model(unsigned seed)
     good = good && agrees();
     tear_down();
     char name[80];
-    snprintf(name, sizeof(name), "test_cap_random_operations_match_model (seed %u, %d objects)", seed, objects);
+    snprintf(name, sizeof(name), "test_cap_random_operations_match_model (seed %u, %d objects)",
+             seed, objects);
     ok(good && destroyed == objects && freed == objects && environment_allocated == 0, name);
 }
 
@@ -220,8 +230,10 @@ static void test_cap_deep_chain_revokes(void) NO_THREAD_SAFETY
     status_t status = STATUS_OK;
     int depth = 0;
     for (; depth < CAP_DEPTH_MAX + 5; depth++) {
-        status = cap_transfer(&threads[0], cap, &processes[depth % PROCESSES], CAP_TRANSFER_DERIVE, 0xfff, 0, &handle);
-        if (status != STATUS_OK || cap_lookup(&processes[depth % PROCESSES], handle, OBJECT_NONE, 0, &cap) != STATUS_OK)
+        status = cap_transfer(&threads[0], cap, &processes[depth % PROCESSES], CAP_TRANSFER_DERIVE,
+                              0xfff, 0, &handle);
+        if (status != STATUS_OK ||
+            cap_lookup(&processes[depth % PROCESSES], handle, OBJECT_NONE, 0, &cap) != STATUS_OK)
             break;
     }
     ok(depth == CAP_DEPTH_MAX && status == STATUS_RANGE, "test_cap_derivation_is_bounded_in_depth");
@@ -229,7 +241,8 @@ static void test_cap_deep_chain_revokes(void) NO_THREAD_SAFETY
     uint64_t left = 0;
     for (int i = 0; i < PROCESSES; i++)
         left += processes[i].caps;
-    ok(revoked && left == 1 && find(top) != NULL, "test_cap_revoke_takes_a_deep_chain_and_leaves_the_top");
+    ok(revoked && left == 1 && find(top) != NULL,
+       "test_cap_revoke_takes_a_deep_chain_and_leaves_the_top");
     tear_down();
     ok(environment_allocated == 0, "test_cap_deep_chain_leaks_nothing");
 }
@@ -243,17 +256,22 @@ static void test_cap_badge_closes_with_its_last_holder(void)
     int top = random_live();
     handle_t badged = 0, copy = 0, again = 0;
     struct cap *cap = NULL, *other = NULL;
-    bool good = cap_transfer(&threads[0], find(top), &processes[0], CAP_TRANSFER_DERIVE, 0xfff, 42, &badged) == STATUS_OK &&
+    bool good = cap_transfer(&threads[0], find(top), &processes[0], CAP_TRANSFER_DERIVE, 0xfff, 42,
+                             &badged) == STATUS_OK &&
                 cap_lookup(&processes[0], badged, OBJECT_ENDPOINT, 0, &cap) == STATUS_OK &&
-                cap_transfer(&threads[0], cap, &processes[1], CAP_TRANSFER_COPY, RIGHT_CALL, 0, &copy) == STATUS_OK;
-    ok(good && cap_transfer(&threads[0], cap, &processes[1], CAP_TRANSFER_DERIVE, RIGHT_CALL, 43, &again) == STATUS_INVALID,
+                cap_transfer(&threads[0], cap, &processes[1], CAP_TRANSFER_COPY, RIGHT_CALL, 0,
+                             &copy) == STATUS_OK;
+    ok(good && cap_transfer(&threads[0], cap, &processes[1], CAP_TRANSFER_DERIVE, RIGHT_CALL, 43,
+                            &again) == STATUS_INVALID,
        "test_cap_badge_is_set_once");
     environment_closed_badge = 0;
     cap_close(&processes[0], cap);
     bool early = environment_closed_badge != 0;
-    good = cap_lookup(&processes[1], copy, OBJECT_ENDPOINT, 0, &other) == STATUS_OK && other->badge == 42;
+    good = cap_lookup(&processes[1], copy, OBJECT_ENDPOINT, 0, &other) == STATUS_OK &&
+           other->badge == 42;
     cap_close(&processes[1], other);
-    ok(good && !early && environment_closed_badge == 42, "test_cap_badge_closes_with_its_last_holder");
+    ok(good && !early && environment_closed_badge == 42,
+       "test_cap_badge_closes_with_its_last_holder");
     tear_down();
     ok(environment_allocated == 0, "test_cap_badge_leaks_nothing");
 }
@@ -272,7 +290,8 @@ static void test_cap_no_memory_changes_nothing(void) NO_THREAD_SAFETY
         handle_t handle;
         struct cap *cap;
         environment_limit = before + room;
-        status_t status = cap_transfer(&threads[0], find(top), &processes[3], CAP_TRANSFER_DERIVE, 0xfff, 9, &handle);
+        status_t status = cap_transfer(&threads[0], find(top), &processes[3], CAP_TRANSFER_DERIVE,
+                                       0xfff, 9, &handle);
         environment_limit = SIZE_MAX;
         if (status == STATUS_OK) {
             good = cap_lookup(&processes[3], handle, OBJECT_NONE, 0, &cap) == STATUS_OK;
@@ -281,8 +300,8 @@ static void test_cap_no_memory_changes_nothing(void) NO_THREAD_SAFETY
             break;
         }
         environment_grace_period();
-        good = status == STATUS_NO_MEMORY && processes[3].caps == 0 && processes[0].caps + processes[1].caps == caps &&
-               environment_allocated == before;
+        good = status == STATUS_NO_MEMORY && processes[3].caps == 0 &&
+               processes[0].caps + processes[1].caps == caps && environment_allocated == before;
     }
     ok(good, "test_cap_no_memory_changes_nothing");
     tear_down();
@@ -298,9 +317,10 @@ static void test_cap_guessed_handles_are_refused(void)
     struct cap *cap;
     int hits = 0;
     for (int i = 0; i < 1000000; i++) {
-        handle_t guess = (uint64_t)(uint32_t)rand() << 33 ^ (uint64_t)(uint32_t)rand() << 2 ^ (uint64_t)(rand() & 3);
-        hits += guess != model[top].handle &&
-                cap_lookup(&processes[model[top].process], guess, OBJECT_NONE, 0, &cap) == STATUS_OK;
+        handle_t guess = (uint64_t)(uint32_t)rand() << 33 ^ (uint64_t)(uint32_t)rand() << 2 ^
+                         (uint64_t)(rand() & 3);
+        hits += guess != model[top].handle && cap_lookup(&processes[model[top].process], guess,
+                                                         OBJECT_NONE, 0, &cap) == STATUS_OK;
     }
     ok(hits == 0, "test_cap_guessed_handles_are_refused");
     tear_down();

@@ -268,7 +268,8 @@ struct cap cap_to(struct object *object, uint32_t rights)
     return (struct cap){.object = object, .rights = rights};
 }
 
-status_t cap_create(struct process *process, struct object *object, uint32_t rights, handle_t *handle)
+status_t cap_create(struct process *process, struct object *object, uint32_t rights,
+                    handle_t *handle)
 {
     (void)process;
     (void)rights;
@@ -277,7 +278,8 @@ status_t cap_create(struct process *process, struct object *object, uint32_t rig
     return STATUS_OK;
 }
 
-status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf, void (*sever)(struct cap *))
+status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
+                         void (*sever)(struct cap *))
 {
     (void)self;
     if (env.revoking)
@@ -339,7 +341,8 @@ bool thread_is_waiting(const struct thread *thread)
     return thread->wait_class != NULL;
 }
 
-bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object, uint64_t deadline_ns)
+bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
+                       uint64_t deadline_ns)
 {
     (void)deadline_ns;
     self->wait_sequence++;

@@ -9,31 +9,34 @@
 #include <thread.h>
 
 #define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
-#define CHECK_STATUS(expression, expected) check_status(__FILE__, __LINE__, #expression, (expression), (expected))
+#define CHECK_STATUS(expression, expected) \
+    check_status(__FILE__, __LINE__, #expression, (expression), (expected))
 
 struct test {
     const char *name;
     void (*run)(void);
 };
 
-extern const struct test phys_tests[], radix_tests[], pagetable_tests[], aspace_tests[], memory_tests[];
+extern const struct test phys_tests[], radix_tests[], pagetable_tests[], aspace_tests[],
+    memory_tests[];
 
 void check_failed(const char *file, int line, const char *condition);
-void check_status(const char *file, int line, const char *expression, status_t status, status_t expected);
+void check_status(const char *file, int line, const char *expression, status_t status,
+                  status_t expected);
 
 #define ENVIRONMENT_RAM_BYTES (96ull << 20)
 
 struct environment {
     struct budget *budget;
     struct process process;
-    unsigned yield_every;                           /* sched_should_yield() says yes each so many calls; 0: never */
+    unsigned yield_every; /* sched_should_yield() says yes each so many calls; 0: never */
     unsigned yield_calls;
     unsigned ipis;
-    unsigned events;                                /* posted to pagers */
-    bool revoking;                                  /* cap_leaf_insert blocks */
+    unsigned events; /* posted to pagers */
+    bool revoking;   /* cap_leaf_insert blocks */
     bool panic_expected;
     unsigned panics;
-    struct object *published;                       /* by cap_create */
+    struct object *published; /* by cap_create */
 };
 
 extern struct environment env;
@@ -60,7 +63,9 @@ status_t continuation_run(struct thread *self, status_t status);
 /** Revoke: sever the leaf of every mapping of @object. */
 void leaves_sever(struct object *object);
 /** Run @statement; true if it panicked. */
-#define PANICS(statement) (env.panic_expected = true, panic_mark() == 0 ? ((statement), env.panic_expected = false, false) : true)
+#define PANICS(statement)       \
+    (env.panic_expected = true, \
+     panic_mark() == 0 ? ((statement), env.panic_expected = false, false) : true)
 #include <setjmp.h>
 extern jmp_buf panic_jump;
 #define panic_mark() setjmp(panic_jump)

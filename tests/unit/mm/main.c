@@ -11,7 +11,8 @@ void check_failed(const char *file, int line, const char *condition)
         printf("# %s:%d: %s\n", file, line, condition);
 }
 
-void check_status(const char *file, int line, const char *expression, status_t status, status_t expected)
+void check_status(const char *file, int line, const char *expression, status_t status,
+                  status_t expected)
 {
     if (status == expected)
         return;
@@ -21,7 +22,8 @@ void check_status(const char *file, int line, const char *expression, status_t s
 
 int main(int count, char **arguments)
 {
-    const struct test *const groups[] = {phys_tests, radix_tests, pagetable_tests, memory_tests, aspace_tests};
+    const struct test *const groups[] = {phys_tests, radix_tests, pagetable_tests, memory_tests,
+                                         aspace_tests};
     int number = 0, failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     environment_init();

@@ -43,11 +43,13 @@ static struct memory *make(uint64_t pages)
     return memory;
 }
 
-static status_t map(struct aspace *aspace, struct memory *memory, uint32_t rights, uint64_t address, uint64_t offset, uint64_t length,
-                    uint32_t flags, uint64_t *mapped)
+static status_t map(struct aspace *aspace, struct memory *memory, uint32_t rights, uint64_t address,
+                    uint64_t offset, uint64_t length, uint32_t flags, uint64_t *mapped)
 {
-    struct cap aspace_cap = cap_to(&aspace->object, RIGHT_ALL), memory_cap = cap_to(&memory->object, rights);
-    return sys_aspace_map(self, &aspace_cap, &memory_cap, address, offset, length, flags, 42, mapped);
+    struct cap aspace_cap = cap_to(&aspace->object, RIGHT_ALL),
+               memory_cap = cap_to(&memory->object, rights);
+    return sys_aspace_map(self, &aspace_cap, &memory_cap, address, offset, length, flags, 42,
+                          mapped);
 }
 
 static status_t unmap(struct aspace *aspace, uint64_t address, uint64_t length)
@@ -93,9 +95,11 @@ static bool range_is_free(unsigned s, unsigned first, unsigned pages)
 
 static void random_map(unsigned s)
 {
-    unsigned m = random_u32() % MEMORIES, pages = 1 + random_u32() % 60, index = random_u32() % MEMORY_PAGES;
+    unsigned m = random_u32() % MEMORIES, pages = 1 + random_u32() % 60,
+             index = random_u32() % MEMORY_PAGES;
     unsigned first = random_u32() % (WINDOW - 60);
-    uint32_t rights = RIGHT_READ | (random_u32() % 4 ? (uint32_t)RIGHT_WRITE : 0u) | (random_u32() % 4 ? 0u : (uint32_t)RIGHT_EXECUTE);
+    uint32_t rights = RIGHT_READ | (random_u32() % 4 ? (uint32_t)RIGHT_WRITE : 0u) |
+                      (random_u32() % 4 ? 0u : (uint32_t)RIGHT_EXECUTE);
     uint32_t prot = random_u32() % 8;
     uint32_t max_prot = rights >> 4 & 7;
     status_t expected = STATUS_OK;
@@ -107,10 +111,12 @@ static void random_map(unsigned s)
     else if (!range_is_free(s, first, pages))
         expected = STATUS_EXISTS;
     uint32_t flags = prot | MAP_FIXED | (random_u32() % 2 ? (uint32_t)MAP_POPULATE : 0u);
-    CHECK_STATUS(map(spaces[s], memories[m], rights, WINDOW_START + first * PAGE_SIZE, index * PAGE_SIZE, pages * PAGE_SIZE, flags,
-                     &mapped), expected);
+    CHECK_STATUS(map(spaces[s], memories[m], rights, WINDOW_START + first * PAGE_SIZE,
+                     index * PAGE_SIZE, pages * PAGE_SIZE, flags, &mapped),
+                 expected);
     for (unsigned i = 0; expected == STATUS_OK && i < pages; i++)
-        model[s][first + i] = (struct page_model){true, (uint8_t)m, (uint8_t)prot, (uint8_t)max_prot, index + i};
+        model[s][first + i] =
+            (struct page_model){true, (uint8_t)m, (uint8_t)prot, (uint8_t)max_prot, index + i};
 }
 
 static void random_unmap(unsigned s)
@@ -129,10 +135,12 @@ static void random_protect(unsigned s)
     for (unsigned i = first; i < first + pages && expected == STATUS_OK; i++) {
         if (!model[s][i].mapped)
             expected = STATUS_NOT_FOUND;
-        else if ((prot & 6) == 6 || ((prot != 0 ? prot | 1 : 0) & ~(uint32_t)model[s][i].max_prot) != 0)
+        else if ((prot & 6) == 6 ||
+                 ((prot != 0 ? prot | 1 : 0) & ~(uint32_t)model[s][i].max_prot) != 0)
             expected = STATUS_DENIED;
     }
-    CHECK_STATUS(protect(spaces[s], WINDOW_START + first * PAGE_SIZE, pages * PAGE_SIZE, prot), expected);
+    CHECK_STATUS(protect(spaces[s], WINDOW_START + first * PAGE_SIZE, pages * PAGE_SIZE, prot),
+                 expected);
     for (unsigned i = first; i < first + pages && expected == STATUS_OK; i++)
         model[s][i].prot = (uint8_t)prot;
 }
@@ -158,7 +166,8 @@ static void random_access(unsigned s)
             contents[page->memory][page->index] = value;
     } else {
         status_t status = user_copy_in(&thread, &value, address, 4);
-        CHECK(good ? status == STATUS_OK : status == STATUS_FAULT || (readable && status == STATUS_OK));
+        CHECK(good ? status == STATUS_OK
+                   : status == STATUS_FAULT || (readable && status == STATUS_OK));
         if (status == STATUS_OK)
             CHECK(value == contents[page->memory][page->index]);
     }
@@ -179,7 +188,8 @@ static void random_resize(void)
         sizes[m] = first;
         return;
     }
-    while ((status = sys_memory_discard(self, &cap, first * PAGE_SIZE, pages * PAGE_SIZE)) == KERNEL_RESTART) {
+    while ((status = sys_memory_discard(self, &cap, first * PAGE_SIZE, pages * PAGE_SIZE)) ==
+           KERNEL_RESTART) {
     }
     CHECK_STATUS(status, first + pages > sizes[m] ? STATUS_RANGE : STATUS_OK);
     for (unsigned i = first; status == STATUS_OK && i < first + pages; i++)
@@ -201,12 +211,15 @@ static void random_clone(void)
     unsigned from = random_u32() % MEMORIES, to = random_u32() % MEMORIES;
     if (from == to || sizes[from] < 2)
         return;
-    struct cap cap = cap_to(&memories[from]->object, RIGHT_ALL), budget = cap_to(&env.budget->object, RIGHT_ALL);
-    uint64_t first = random_below(sizes[from] - 1), pages = 1 + random_below(sizes[from] - first - 1);
+    struct cap cap = cap_to(&memories[from]->object, RIGHT_ALL),
+               budget = cap_to(&env.budget->object, RIGHT_ALL);
+    uint64_t first = random_below(sizes[from] - 1),
+             pages = 1 + random_below(sizes[from] - first - 1);
     handle_t handle;
     memory_unlink(to);
     object_unref(&memories[to]->object);
-    CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &cap, &budget, first * PAGE_SIZE, pages * PAGE_SIZE, &handle)),
+    CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &cap, &budget, first * PAGE_SIZE,
+                                                         pages * PAGE_SIZE, &handle)),
                  STATUS_OK);
     memories[to] = memory_of(env.published);
     sizes[to] = pages;
@@ -229,7 +242,8 @@ static void compare(void)
             CHECK(page->mapped && page->index < sizes[page->memory]);
             CHECK((arch_pte_flags(pte) & ~(uint32_t)(page->prot | MAP_READ)) == 0);
             CHECK((arch_pte_flags(pte) & 6) != 6);
-            CHECK(*(uint32_t *)phys_to_virt(arch_pte_address(pte)) == contents[page->memory][page->index]);
+            CHECK(*(uint32_t *)phys_to_virt(arch_pte_address(pte)) ==
+                  contents[page->memory][page->index]);
             if ((arch_pte_flags(pte) & MAP_WRITE) != 0)
                 CHECK(frame_refs(arch_pte_address(pte)) == 1);
         }
@@ -247,7 +261,8 @@ static void compare_query(unsigned s)
         CHECK(info.start >= address && info.cookie == 42);
         for (uint64_t at = info.start; at < info.start + info.length; at += PAGE_SIZE, pages++) {
             const struct page_model *page = &model[s][(at - WINDOW_START) / PAGE_SIZE];
-            CHECK(page->mapped && page->prot == info.prot && page->index == (info.offset + at - info.start) / PAGE_SIZE);
+            CHECK(page->mapped && page->prot == info.prot &&
+                  page->index == (info.offset + at - info.start) / PAGE_SIZE);
             CHECK(memories[page->memory]->object.id == info.memory_id);
         }
         address = info.start + info.length;
@@ -324,16 +339,25 @@ static void test_aspace_map_checks_its_arguments(void)
     const uint32_t all = RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE;
     const uint64_t page = PAGE_SIZE;
     CHECK_STATUS(map(space, memory, all, 0, 0, 0, MAP_READ, &mapped), STATUS_INVALID);
-    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_ALL << 1, &mapped), STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_ALL << 1, &mapped),
+                 STATUS_INVALID);
     CHECK_STATUS(map(space, memory, all, 0, 1, page, MAP_READ, &mapped), STATUS_INVALID);
     CHECK_STATUS(map(space, memory, all, 0, 10 * page, page, MAP_READ, &mapped), STATUS_RANGE);
-    CHECK_STATUS(map(space, memory, all, 0, page, UINT64_MAX & ~(page - 1), MAP_READ, &mapped), STATUS_RANGE);
-    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_WRITE | MAP_EXECUTE, &mapped), STATUS_DENIED);
-    CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, page, MAP_READ | MAP_WRITE, &mapped), STATUS_DENIED);
+    CHECK_STATUS(map(space, memory, all, 0, page, UINT64_MAX & ~(page - 1), MAP_READ, &mapped),
+                 STATUS_RANGE);
+    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_WRITE | MAP_EXECUTE, &mapped),
+                 STATUS_DENIED);
+    CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, page, MAP_READ | MAP_WRITE, &mapped),
+                 STATUS_DENIED);
     CHECK_STATUS(map(space, memory, RIGHT_WRITE, 0, 0, page, MAP_WRITE, &mapped), STATUS_DENIED);
-    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_FIXED, &mapped), STATUS_INVALID);
-    CHECK_STATUS(map(space, memory, all, ARCH_USER_END - page, 0, 2 * page, MAP_READ | MAP_FIXED, &mapped), STATUS_INVALID);
-    CHECK_STATUS(map(space, memory, all, UINT64_MAX & ~(page - 1), 0, page, MAP_READ | MAP_FIXED, &mapped), STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ | MAP_FIXED, &mapped),
+                 STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, ARCH_USER_END - page, 0, 2 * page, MAP_READ | MAP_FIXED,
+                     &mapped),
+                 STATUS_INVALID);
+    CHECK_STATUS(map(space, memory, all, UINT64_MAX & ~(page - 1), 0, page, MAP_READ | MAP_FIXED,
+                     &mapped),
+                 STATUS_INVALID);
     env.revoking = true;
     CHECK_STATUS(map(space, memory, all, 0, 0, page, MAP_READ, &mapped), KERNEL_BLOCKED);
     env.revoking = false;
@@ -352,7 +376,9 @@ static void test_aspace_chosen_addresses_are_random_and_apart(void)
     struct memory *memory = make(1000);
     uint64_t mapped[200], again;
     for (unsigned i = 0; i < 200; i++) {
-        CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, (1 + random_below(50)) * PAGE_SIZE, MAP_READ, &mapped[i]), STATUS_OK);
+        CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, (1 + random_below(50)) * PAGE_SIZE,
+                         MAP_READ, &mapped[i]),
+                     STATUS_OK);
         CHECK(mapped[i] >= space->map_base);
     }
     struct cap cap = cap_to(&space->object, RIGHT_ALL);
@@ -380,7 +406,8 @@ static void test_aspace_failures_change_nothing(void)
     struct memory *memory = make(100);
     uint64_t mapped;
     const uint64_t at = WINDOW_START;
-    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, 100 * PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, 100 * PAGE_SIZE,
+                     MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
                  STATUS_OK);
     uint32_t value = 1;
     CHECK_STATUS(user_copy_out(self, at + 50 * PAGE_SIZE, &value, 4), STATUS_OK);
@@ -388,8 +415,10 @@ static void test_aspace_failures_change_nothing(void)
     for (unsigned i = 0; i < 2; i++) {
         budget_limits(UINT32_MAX, used + i * 400);
         CHECK_STATUS(unmap(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE), STATUS_NO_MEMORY);
-        CHECK_STATUS(protect(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE, MAP_READ), STATUS_NO_MEMORY);
-        CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, PAGE_SIZE, MAP_READ, &mapped), STATUS_NO_MEMORY);
+        CHECK_STATUS(protect(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE, MAP_READ),
+                     STATUS_NO_MEMORY);
+        CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, PAGE_SIZE, MAP_READ, &mapped),
+                     STATUS_NO_MEMORY);
         CHECK_STATUS(user_copy_in(self, &value, at + 50 * PAGE_SIZE, 4), STATUS_OK);
         CHECK(value == 1);
     }
@@ -407,7 +436,9 @@ static void test_aspace_revocation_takes_mappings_away(void)
     setup();
     struct memory *memory = make(50), *other = make(50);
     uint64_t mapped, kept;
-    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 50 * PAGE_SIZE, MAP_READ | MAP_WRITE, &mapped), STATUS_OK);
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 50 * PAGE_SIZE,
+                     MAP_READ | MAP_WRITE, &mapped),
+                 STATUS_OK);
     CHECK_STATUS(map(space, other, RIGHT_READ, 0, 0, 50 * PAGE_SIZE, MAP_READ, &kept), STATUS_OK);
     uint32_t value = 3;
     CHECK_STATUS(user_copy_out(self, mapped, &value, 4), STATUS_OK);
@@ -419,7 +450,8 @@ static void test_aspace_revocation_takes_mappings_away(void)
     unsigned ipis = env.ipis;
     uint64_t generation = space->generation;
     leaves_sever(&memory->object);
-    CHECK(env.ipis > ipis && space->generation > generation && aspace_is_stale(space, space->generation));
+    CHECK(env.ipis > ipis && space->generation > generation &&
+          aspace_is_stale(space, space->generation));
     for (unsigned i = 0; i < 50; i++)
         CHECK_STATUS(user_copy_in(self, &value, mapped + i * PAGE_SIZE, 4), STATUS_FAULT);
     CHECK_STATUS(user_copy_in(self, &value, kept, 4), STATUS_OK);
@@ -437,13 +469,18 @@ static void test_aspace_write_waits_for_stale_readers(void)
 {
     setup();
     struct memory *memory = make(4);
-    struct cap cap = cap_to(&memory->object, RIGHT_ALL), budget = cap_to(&env.budget->object, RIGHT_ALL);
+    struct cap cap = cap_to(&memory->object, RIGHT_ALL),
+               budget = cap_to(&env.budget->object, RIGHT_ALL);
     uint64_t mapped;
     handle_t handle;
     unsigned level;
-    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 4 * PAGE_SIZE, MAP_READ | MAP_WRITE, &mapped), STATUS_OK);
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 4 * PAGE_SIZE,
+                     MAP_READ | MAP_WRITE, &mapped),
+                 STATUS_OK);
     CHECK_STATUS(aspace_fault(space, self, mapped, MAP_WRITE), STATUS_OK);
-    CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &cap, &budget, 0, 4 * PAGE_SIZE, &handle)), STATUS_OK);
+    CHECK_STATUS(continuation_run(self,
+                                  sys_memory_clone(self, &cap, &budget, 0, 4 * PAGE_SIZE, &handle)),
+                 STATUS_OK);
     struct memory *copy = memory_of(env.published);
     CHECK((arch_pte_flags(pagetable_lookup(space->root, mapped, &level)) & MAP_WRITE) == 0);
     environment_cpu(1);
@@ -470,7 +507,8 @@ static void test_aspace_large_pages_for_linear_memory(void)
     uint64_t mapped;
     unsigned level;
     CHECK_STATUS(memory_create_physical(env.budget, 0xc0100000, 8u << 20, &memory), STATUS_OK);
-    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 8u << 20, MAP_READ | MAP_WRITE | MAP_POPULATE, &mapped),
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 8u << 20,
+                     MAP_READ | MAP_WRITE | MAP_POPULATE, &mapped),
                  STATUS_OK);
     CHECK(pagetable_lookup(space->root, mapped + (2u << 20), &level) != 0 && level == 1);
     CHECK(pagetable_lookup(space->root, mapped, &level) != 0 && level == 0);
@@ -494,24 +532,31 @@ static void test_aspace_copies_between_spaces(void)
     uint64_t done64;
     CHECK_STATUS(aspace_create(env.budget, &second), STATUS_OK);
     thread = thread_make(second);
-    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 10 * PAGE_SIZE, MAP_READ | MAP_WRITE, &here), STATUS_OK);
-    CHECK_STATUS(map(second, other, RIGHT_READ | RIGHT_WRITE, 0, 0, 20 * PAGE_SIZE, MAP_READ | MAP_WRITE, &there), STATUS_OK);
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, 10 * PAGE_SIZE,
+                     MAP_READ | MAP_WRITE, &here),
+                 STATUS_OK);
+    CHECK_STATUS(map(second, other, RIGHT_READ | RIGHT_WRITE, 0, 0, 20 * PAGE_SIZE,
+                     MAP_READ | MAP_WRITE, &there),
+                 STATUS_OK);
     static uint8_t data[12 * 4096], back[12 * 4096];
     for (unsigned i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)random_u32();
     CHECK_STATUS(user_copy_out(thread, there + 100, data, sizeof(data)), STATUS_OK);
-    CHECK_STATUS(aspace_copy(space, here + 33, second, there + 100, 9 * PAGE_SIZE, &done), STATUS_OK);
+    CHECK_STATUS(aspace_copy(space, here + 33, second, there + 100, 9 * PAGE_SIZE, &done),
+                 STATUS_OK);
     CHECK(done == 9 * PAGE_SIZE);
     CHECK_STATUS(user_copy_in(self, back, here + 33, 9 * PAGE_SIZE), STATUS_OK);
     CHECK(memcmp(data, back, 9 * PAGE_SIZE) == 0);
-    CHECK_STATUS(aspace_copy(space, here + 33, second, there + 100, 12 * PAGE_SIZE, &done), STATUS_FAULT);
+    CHECK_STATUS(aspace_copy(space, here + 33, second, there + 100, 12 * PAGE_SIZE, &done),
+                 STATUS_FAULT);
     CHECK(done == 10 * PAGE_SIZE - 33);
     CHECK_STATUS(aspace_copy(space, UINT64_MAX - 10, second, there, 100, &done), STATUS_FAULT);
     CHECK(done == 0);
     struct cap cap = cap_to(&second->object, RIGHT_ALL);
     env.yield_every = 1;
     status_t status;
-    while ((status = sys_aspace_read(self, &cap, there + 15 * PAGE_SIZE, (struct user_out){here, 8 * PAGE_SIZE}, &done64)) ==
+    while ((status = sys_aspace_read(self, &cap, there + 15 * PAGE_SIZE,
+                                     (struct user_out){here, 8 * PAGE_SIZE}, &done64)) ==
            KERNEL_RESTART) {
     }
     CHECK_STATUS(status, STATUS_OK);
@@ -575,7 +620,8 @@ static void test_mapping_tree_random_operations(void)
                     if (busy[at + i])
                         best = 0;
             }
-            CHECK(mapping_gap(root, base * PAGE_SIZE, 1000 * PAGE_SIZE, pages * PAGE_SIZE) == best * PAGE_SIZE);
+            CHECK(mapping_gap(root, base * PAGE_SIZE, 1000 * PAGE_SIZE, pages * PAGE_SIZE) ==
+                  best * PAGE_SIZE);
             if (best == 0)
                 continue;
             node->start = best * PAGE_SIZE;
@@ -590,7 +636,8 @@ static void test_mapping_tree_random_operations(void)
         while (first < 1000 && !busy[first])
             first++;
         CHECK((found == NULL) == (first == 1000));
-        CHECK(found == NULL || (found->start <= first * PAGE_SIZE && mapping_end(found) > first * PAGE_SIZE));
+        CHECK(found == NULL ||
+              (found->start <= first * PAGE_SIZE && mapping_end(found) > first * PAGE_SIZE));
         const struct mapping *before = mapping_before(root, probe * PAGE_SIZE);
         CHECK(before == NULL || before->start < probe * PAGE_SIZE);
         if (round % 200 == 0)
@@ -601,7 +648,8 @@ static void test_mapping_tree_random_operations(void)
 const struct test aspace_tests[] = {
     {"test_mapping_tree_random_operations", test_mapping_tree_random_operations},
     {"test_aspace_map_checks_its_arguments", test_aspace_map_checks_its_arguments},
-    {"test_aspace_chosen_addresses_are_random_and_apart", test_aspace_chosen_addresses_are_random_and_apart},
+    {"test_aspace_chosen_addresses_are_random_and_apart",
+     test_aspace_chosen_addresses_are_random_and_apart},
     {"test_aspace_failures_change_nothing", test_aspace_failures_change_nothing},
     {"test_aspace_revocation_takes_mappings_away", test_aspace_revocation_takes_mappings_away},
     {"test_aspace_write_waits_for_stale_readers", test_aspace_write_waits_for_stale_readers},

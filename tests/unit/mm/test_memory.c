@@ -33,16 +33,20 @@ static struct memory *make(uint64_t bytes, uint32_t flags)
     struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND);
     handle_t handle;
     env.published = NULL;
-    CHECK_STATUS(continuation_run(self, sys_memory_create(self, &budget, bytes, flags, &handle)), STATUS_OK);
+    CHECK_STATUS(continuation_run(self, sys_memory_create(self, &budget, bytes, flags, &handle)),
+                 STATUS_OK);
     return memory_of(env.published);
 }
 
 static struct memory *clone(struct memory *memory, uint64_t offset, uint64_t bytes)
 {
-    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND), source = cap_to(&memory->object, MEMORY_ALL);
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND),
+               source = cap_to(&memory->object, MEMORY_ALL);
     handle_t handle;
     env.published = NULL;
-    CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &source, &budget, offset, bytes, &handle)), STATUS_OK);
+    CHECK_STATUS(continuation_run(self,
+                                  sys_memory_clone(self, &source, &budget, offset, bytes, &handle)),
+                 STATUS_OK);
     return memory_of(env.published);
 }
 
@@ -61,7 +65,9 @@ static uint32_t get(struct memory *memory, uint64_t offset)
 static void map_user(struct memory *memory, uint32_t prot)
 {
     uint64_t mapped;
-    CHECK_STATUS(aspace_map_kernel(space, memory, USER, 0, memory->pages * PAGE_SIZE, MAP_FIXED | prot, &mapped), STATUS_OK);
+    CHECK_STATUS(aspace_map_kernel(space, memory, USER, 0, memory->pages * PAGE_SIZE,
+                                   MAP_FIXED | prot, &mapped),
+                 STATUS_OK);
 }
 
 static void drop(struct memory *memory)
@@ -86,7 +92,8 @@ static void test_memory_create_checks_its_arguments(void)
                {PAGE_SIZE, MEMORY_PAGED | MEMORY_COMMIT},
                {PAGE_SIZE, MEMORY_PAGED | MEMORY_CONTIGUOUS}};
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
-        CHECK_STATUS(sys_memory_create(self, &budget, bad[i].bytes, bad[i].flags, &handle), STATUS_INVALID);
+        CHECK_STATUS(sys_memory_create(self, &budget, bad[i].bytes, bad[i].flags, &handle),
+                     STATUS_INVALID);
     struct memory *memory = make(5000, 0);
     struct cap cap = cap_to(&memory->object, MEMORY_ALL);
     uint64_t bytes, present;
@@ -116,9 +123,11 @@ static void test_memory_commit_is_charged_and_cut(void)
     budget_limits(before + 10, UINT32_MAX);
     struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND);
     handle_t handle;
-    CHECK_STATUS(continuation_run(self, sys_memory_create(self, &budget, 20 * PAGE_SIZE, MEMORY_COMMIT, &handle)),
+    CHECK_STATUS(continuation_run(self, sys_memory_create(self, &budget, 20 * PAGE_SIZE,
+                                                          MEMORY_COMMIT, &handle)),
                  STATUS_NO_MEMORY);
-    CHECK_STATUS(sys_memory_create(self, &budget, 20 * PAGE_SIZE, MEMORY_CONTIGUOUS, &handle), STATUS_NO_MEMORY);
+    CHECK_STATUS(sys_memory_create(self, &budget, 20 * PAGE_SIZE, MEMORY_CONTIGUOUS, &handle),
+                 STATUS_NO_MEMORY);
     teardown();
 }
 
@@ -207,7 +216,8 @@ static void test_memory_size_and_discard(void)
     env.yield_every = 1;
     status_t status;
     unsigned restarts = 0;
-    while ((status = sys_memory_discard(self, &cap, 10 * PAGE_SIZE, 200 * PAGE_SIZE)) == KERNEL_RESTART)
+    while ((status = sys_memory_discard(self, &cap, 10 * PAGE_SIZE, 200 * PAGE_SIZE)) ==
+           KERNEL_RESTART)
         restarts++;
     CHECK_STATUS(status, STATUS_OK);
     CHECK(restarts >= 3);
@@ -232,7 +242,8 @@ static void test_memory_pins_hold_pages(void)
 {
     setup();
     struct memory *memory = make(10 * PAGE_SIZE, 0);
-    struct cap cap = cap_to(&memory->object, MEMORY_ALL), budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               budget = cap_to(&env.budget->object, RIGHT_SPEND);
     paddr_t frame, again;
     handle_t handle;
     CHECK_STATUS(memory_pin(memory, self, 3, false, &frame), STATUS_OK);
@@ -261,19 +272,27 @@ static void test_memory_physical_hides_ram(void)
     CHECK_STATUS(memory_create_physical(env.budget, 0x3000000, 0x4000, &archive), STATUS_OK);
     struct cap cap = cap_to(&all->object, MEMORY_ALL);
     paddr_t frame;
-    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 0x3000000, PAGE_SIZE, &handle), STATUS_INVALID);
+    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 0x3000000, PAGE_SIZE, &handle),
+                 STATUS_INVALID);
     CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 0xff000, 0x2000, &handle), STATUS_INVALID);
-    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 1ull << 46, PAGE_SIZE, &handle), STATUS_RANGE);
+    CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 1ull << 46, PAGE_SIZE, &handle),
+                 STATUS_RANGE);
     CHECK_STATUS(sys_memory_slice(self, &cap, &budget, 0xfee00000, PAGE_SIZE, &handle), STATUS_OK);
     struct memory *slice = memory_of(env.published);
     CHECK_STATUS(memory_page(slice, self, 0, false, &frame), STATUS_INVALID);
-    CHECK_STATUS(aspace_map_kernel(space, all, USER, 0x200000, PAGE_SIZE, MAP_FIXED | MAP_READ, &mapped), STATUS_DENIED);
-    CHECK_STATUS(aspace_map_kernel(space, slice, USER, 0, PAGE_SIZE, MAP_FIXED | MAP_READ | MAP_WRITE, &mapped), STATUS_OK);
+    CHECK_STATUS(aspace_map_kernel(space, all, USER, 0x200000, PAGE_SIZE, MAP_FIXED | MAP_READ,
+                                   &mapped),
+                 STATUS_DENIED);
+    CHECK_STATUS(aspace_map_kernel(space, slice, USER, 0, PAGE_SIZE,
+                                   MAP_FIXED | MAP_READ | MAP_WRITE, &mapped),
+                 STATUS_OK);
     CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
     uint32_t word = 0;
     CHECK_STATUS(user_copy_in(self, &word, USER, 4), STATUS_FAULT);
     *(uint32_t *)phys_to_virt(0x3001000) = 77;
-    CHECK_STATUS(aspace_map_kernel(space, archive, USER + PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, MAP_FIXED | MAP_READ, &mapped), STATUS_OK);
+    CHECK_STATUS(aspace_map_kernel(space, archive, USER + PAGE_SIZE, PAGE_SIZE, PAGE_SIZE,
+                                   MAP_FIXED | MAP_READ, &mapped),
+                 STATUS_OK);
     CHECK_STATUS(user_copy_in(self, &word, USER + PAGE_SIZE, 4), STATUS_OK);
     CHECK(word == 77 && get(archive, 0x1000) == 77);
     object_unref(&slice->object);
@@ -286,12 +305,14 @@ static void test_memory_physical_hides_ram(void)
 
 static struct queue queue;
 
-static void supply(struct memory *memory, uint64_t page, struct memory *source, uint64_t source_page, uint64_t pages)
+static void supply(struct memory *memory, uint64_t page, struct memory *source,
+                   uint64_t source_page, uint64_t pages)
 {
-    struct cap cap = cap_to(&memory->object, MEMORY_ALL), from = cap_to(&source->object, MEMORY_ALL);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               from = cap_to(&source->object, MEMORY_ALL);
     status_t status;
-    while ((status = sys_memory_supply(self, &cap, page * PAGE_SIZE, &from, source_page * PAGE_SIZE, pages * PAGE_SIZE)) ==
-           KERNEL_RESTART) {
+    while ((status = sys_memory_supply(self, &cap, page * PAGE_SIZE, &from, source_page * PAGE_SIZE,
+                                       pages * PAGE_SIZE)) == KERNEL_RESTART) {
     }
     CHECK_STATUS(status, STATUS_OK);
 }
@@ -300,7 +321,8 @@ static void test_pager_supplies_what_is_asked(void)
 {
     setup();
     struct memory *memory = make(100 * PAGE_SIZE, MEMORY_PAGED), *source = make(100 * PAGE_SIZE, 0);
-    struct cap cap = cap_to(&memory->object, MEMORY_ALL), queue_cap = cap_to(&queue.object, RIGHT_MANAGE);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               queue_cap = cap_to(&queue.object, RIGHT_MANAGE);
     map_user(memory, MAP_READ | MAP_WRITE);
     struct thread *one = thread_make(space), *two = thread_make(space), *three = thread_make(space);
     uint64_t offset, bytes;
@@ -333,7 +355,8 @@ static void test_pager_supplies_what_is_asked(void)
     put(source, 0, 5);
     supply(memory, 0, source, 0, 1);
     CHECK(get(source, 0) == 5 && get(memory, 8) == 123);
-    CHECK_STATUS(sys_memory_fail(self, &cap, 0, 100 * PAGE_SIZE, STATUS_CODE_DENIED), STATUS_INVALID);
+    CHECK_STATUS(sys_memory_fail(self, &cap, 0, 100 * PAGE_SIZE, STATUS_CODE_DENIED),
+                 STATUS_INVALID);
     CHECK_STATUS(sys_memory_fail(self, &cap, 0, 100 * PAGE_SIZE, STATUS_CODE_IO), STATUS_OK);
     CHECK(!thread_is_waiting(three));
     CHECK_STATUS(user_copy_in(three, &word, USER + 7 * PAGE_SIZE, 4), STATUS_IO);
@@ -357,14 +380,16 @@ static void test_pager_supply_failing_loses_nothing(void)
 {
     setup();
     struct memory *memory = make(100 * PAGE_SIZE, MEMORY_PAGED), *source = make(100 * PAGE_SIZE, 0);
-    struct cap cap = cap_to(&memory->object, MEMORY_ALL), from = cap_to(&source->object, MEMORY_ALL);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               from = cap_to(&source->object, MEMORY_ALL);
     for (unsigned i = 0; i < 100; i++)
         put(source, i * PAGE_SIZE, i + 1);
     for (uint64_t pages = 0; pages < 110; pages += 7) {
         budget_limits(budget_pages_used() + 7, UINT32_MAX);
         env.yield_every = 3;
         status_t status;
-        while ((status = sys_memory_supply(self, &cap, 0, &from, 0, 100 * PAGE_SIZE)) == KERNEL_RESTART) {
+        while ((status = sys_memory_supply(self, &cap, 0, &from, 0, 100 * PAGE_SIZE)) ==
+               KERNEL_RESTART) {
         }
         CHECK(status == STATUS_OK || status == STATUS_NO_MEMORY);
         environment_grace();

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define WINDOW 2048
-static const uint64_t windows[] = {0x200000, 0x7fffffe00000 - WINDOW * PAGE_SIZE, 0x3fffff00000};
+static const uint64_t windows[] = {0x200000, 0x7fffffe00000 - WINDOW *PAGE_SIZE, 0x3fffff00000};
 
 struct entry {
     paddr_t frame;
@@ -26,8 +26,10 @@ static void compare(paddr_t root)
             CHECK((pte != 0) == (model[w][i].frame != 0));
             if (pte == 0)
                 continue;
-            paddr_t inside = level == 0 ? 0 : (windows[w] + i * PAGE_SIZE) & (arch_pt_span(level) - 1);
-            CHECK(arch_pte_address(pte) + inside == model[w][i].frame && arch_pte_flags(pte) == model[w][i].flags);
+            paddr_t inside =
+                level == 0 ? 0 : (windows[w] + i * PAGE_SIZE) & (arch_pt_span(level) - 1);
+            CHECK(arch_pte_address(pte) + inside == model[w][i].frame &&
+                  arch_pte_flags(pte) == model[w][i].flags);
         }
     }
 }
@@ -61,20 +63,26 @@ static void set_large(paddr_t root, unsigned w, unsigned i) NO_THREAD_SAFETY
 }
 
 /* What a large leaf covers goes or changes as a whole. */
-static void model_restrict(paddr_t root, unsigned w, unsigned from, unsigned to, enum pagetable_change change) NO_THREAD_SAFETY
+static void model_restrict(paddr_t root, unsigned w, unsigned from, unsigned to,
+                           enum pagetable_change change) NO_THREAD_SAFETY
 {
     unsigned first = from, end = to, level;
     if (pagetable_lookup(root, windows[w] + from * PAGE_SIZE, &level) != 0 && level == 1)
-        first = (unsigned)((((windows[w] + from * PAGE_SIZE) & ~(arch_pt_span(1) - 1)) - windows[w]) / PAGE_SIZE);
+        first =
+            (unsigned)((((windows[w] + from * PAGE_SIZE) & ~(arch_pt_span(1) - 1)) - windows[w]) /
+                       PAGE_SIZE);
     if (pagetable_lookup(root, windows[w] + (to - 1) * PAGE_SIZE, &level) != 0 && level == 1)
-        end = (unsigned)((((windows[w] + (to - 1) * PAGE_SIZE) | (arch_pt_span(1) - 1)) + 1 - windows[w]) / PAGE_SIZE);
+        end = (unsigned)((((windows[w] + (to - 1) * PAGE_SIZE) | (arch_pt_span(1) - 1)) + 1 -
+                          windows[w]) /
+                         PAGE_SIZE);
     for (unsigned i = first; i < end; i++) {
         if (change == PAGETABLE_REMOVE)
             model[w][i] = (struct entry){0, 0};
         else
             model[w][i].flags &= ~MAP_WRITE;
     }
-    uint64_t address = windows[w] + from * PAGE_SIZE, stop = windows[w] + to * PAGE_SIZE, removed = 0;
+    uint64_t address = windows[w] + from * PAGE_SIZE, stop = windows[w] + to * PAGE_SIZE,
+             removed = 0;
     uint32_t effort = 1 + (uint32_t)random_below(600);
     while (address < stop)
         (void)pagetable_restrict(root, &address, stop, change, effort, &removed);
@@ -90,8 +98,8 @@ static void prune(paddr_t root, unsigned w, unsigned from, unsigned to) NO_THREA
         low--;
     while (high < WINDOW && model[w][high].frame == 0)
         high++;
-    pagetable_prune(root, windows[w] + from * PAGE_SIZE, windows[w] + to * PAGE_SIZE, windows[w] + low * PAGE_SIZE,
-                    windows[w] + high * PAGE_SIZE);
+    pagetable_prune(root, windows[w] + from * PAGE_SIZE, windows[w] + to * PAGE_SIZE,
+                    windows[w] + low * PAGE_SIZE, windows[w] + high * PAGE_SIZE);
 }
 
 static void test_pagetable_random_operations(void)
@@ -164,7 +172,8 @@ static void test_pagetable_fails_without_a_trace(void) NO_THREAD_SAFETY
 
 const struct test pagetable_tests[] = {
     {"test_pagetable_random_operations", test_pagetable_random_operations},
-    {"test_pagetable_tables_go_with_the_last_mapping", test_pagetable_tables_go_with_the_last_mapping},
+    {"test_pagetable_tables_go_with_the_last_mapping",
+     test_pagetable_tables_go_with_the_last_mapping},
     {"test_pagetable_fails_without_a_trace", test_pagetable_fails_without_a_trace},
     {NULL, NULL},
 };

@@ -101,7 +101,8 @@ static void test_phys_ranges_and_limits(void)
     CHECK(phys_free_pages() == before + 37);
     memset(used, 0, sizeof(used));
     CHECK(!phys_alloc_below(0, 0x1000, &base));
-    CHECK(phys_is_ram(0x3000000, 1) && !phys_is_all_ram(0x2fff000, 0x2000) && !phys_is_ram(0xa0000, 0x10000));
+    CHECK(phys_is_ram(0x3000000, 1) && !phys_is_all_ram(0x2fff000, 0x2000) &&
+          !phys_is_ram(0xa0000, 0x10000));
 }
 
 static void test_phys_deferred_frames_wait(void)

@@ -132,8 +132,10 @@ static void test_radix_failed_slot_changes_nothing(void)
         bool exclusive;
         for (unsigned b = 0; b < 3; b++)
             for (unsigned i = 0; i < SPAN; i++) {
-                CHECK(page_entry_frame(radix_lookup(&model->tree, bases[b] + i, &exclusive)) == model->pages[b][i]);
-                CHECK(page_entry_frame(radix_lookup(&clone->tree, bases[b] + i, &exclusive)) == clone->pages[b][i]);
+                CHECK(page_entry_frame(radix_lookup(&model->tree, bases[b] + i, &exclusive)) ==
+                      model->pages[b][i]);
+                CHECK(page_entry_frame(radix_lookup(&clone->tree, bases[b] + i, &exclusive)) ==
+                      clone->pages[b][i]);
             }
     }
     model_destroy(model);

@@ -17,9 +17,9 @@
 #define BLOCK_RETRIES 20u
 
 struct block_client {
-    handle_t connect;                            /* connect capability of the driver */
+    handle_t connect; /* connect capability of the driver */
     handle_t rings, data, notification, session, doorbell;
-    uint8_t *ring_memory, *data_memory;          /* mapped */
+    uint8_t *ring_memory, *data_memory; /* mapped */
     struct ring submissions, completions;
     struct block_info info;
     bool connected;
@@ -28,9 +28,11 @@ struct block_client {
 /** Memory, rings and a first session. @connect stays the caller's. NO_MEMORY, and what connecting answers. */
 MUST_CHECK status_t block_client_init(struct block_client *client, handle_t connect);
 /** Read @bytes at @offset into @buffer; both multiples of the block size. RANGE, IO, CORRUPT (the driver breaks the protocol). */
-MUST_CHECK status_t block_read(struct block_client *client, uint64_t offset, void *buffer, size_t bytes);
+MUST_CHECK status_t block_read(struct block_client *client, uint64_t offset, void *buffer,
+                               size_t bytes);
 /** Write; the data is stable only after a flush. DENIED: read-only. */
-MUST_CHECK status_t block_write(struct block_client *client, uint64_t offset, const void *buffer, size_t bytes);
+MUST_CHECK status_t block_write(struct block_client *client, uint64_t offset, const void *buffer,
+                                size_t bytes);
 MUST_CHECK status_t block_flush(struct block_client *client);
 /** Close the session and give everything back. */
 void block_client_close(struct block_client *client);

@@ -11,18 +11,19 @@
 
 struct driver_device {
     const struct device_info *info;
-    volatile uint8_t *windows[DEVICE_WINDOWS];   /* mapped; NULL where there is none or it is ports */
+    volatile uint8_t *windows[DEVICE_WINDOWS]; /* mapped; NULL where there is none or it is ports */
     handle_t ports[DEVICE_WINDOWS];
     handle_t irqs[DEVICE_IRQS];
     handle_t dma;
-    handle_t queue;                              /* interrupts are bound here, cookie = number */
+    handle_t queue; /* interrupts are bound here, cookie = number */
 };
 
 /** Read "device", map the windows, bind the interrupts. NOT_FOUND: not started by devmgr. NO_MEMORY, CORRUPT. */
 MUST_CHECK status_t driver_open(struct driver_device *device);
 
 /** The register at @offset of window @index if @bytes there are inside the window, else NULL. */
-volatile void *driver_registers(const struct driver_device *device, uint32_t index, uint64_t offset, uint64_t bytes);
+volatile void *driver_registers(const struct driver_device *device, uint32_t index, uint64_t offset,
+                                uint64_t bytes);
 
 /** Let interrupt @index through again. */
 void driver_irq_ack(const struct driver_device *device, uint32_t index);
@@ -33,7 +34,8 @@ struct dma_buffer {
     uint64_t bus;
     size_t bytes;
 };
-MUST_CHECK status_t driver_dma_allocate(const struct driver_device *device, size_t bytes, struct dma_buffer *buffer);
+MUST_CHECK status_t driver_dma_allocate(const struct driver_device *device, size_t bytes,
+                                        struct dma_buffer *buffer);
 
 /** A PCI capability (PCI Local Bus 3.0, 6.7) with id @id after offset @after (0: the first): its offset in info->config, or 0. */
 uint32_t driver_pci_capability(const struct device_info *info, uint8_t id, uint32_t after);

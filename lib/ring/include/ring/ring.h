@@ -14,10 +14,10 @@
 
 /** The shared header; descriptors follow it. */
 struct ring_header {
-    uint32_t head;                               /* produced; the producer writes */
+    uint32_t head; /* produced; the producer writes */
     uint32_t producer_sleeps;
     uint8_t pad0[56];
-    uint32_t tail;                               /* consumed; the consumer writes */
+    uint32_t tail; /* consumed; the consumer writes */
     uint32_t consumer_sleeps;
     uint8_t pad1[56];
 };
@@ -28,8 +28,8 @@ struct ring {
     struct ring_header *header;
     uint8_t *descriptors;
     uint32_t entries, entry_bytes;
-    uint32_t mine;                               /* own index, not read back from shared memory */
-    bool broken;                                 /* the peer's index made no sense */
+    uint32_t mine; /* own index, not read back from shared memory */
+    bool broken;   /* the peer's index made no sense */
 };
 
 /** Bytes of shared memory for @entries descriptors of @entry_bytes. */
@@ -39,7 +39,8 @@ static inline size_t ring_bytes(uint32_t entries, uint32_t entry_bytes)
 }
 
 /** The view of a fresh ring (zeroed memory). @entries is a power of two up to 65536; false otherwise. */
-bool ring_init(struct ring *ring, void *memory, size_t memory_bytes, uint32_t entries, uint32_t entry_bytes);
+bool ring_init(struct ring *ring, void *memory, size_t memory_bytes, uint32_t entries,
+               uint32_t entry_bytes);
 
 /** Producer: room for how many descriptors (0 when full or broken). */
 uint32_t ring_room(struct ring *ring);

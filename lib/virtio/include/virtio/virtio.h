@@ -10,7 +10,7 @@
 
 struct virtio {
     struct driver_device *device;
-    volatile uint8_t *common, *config;           /* 4.1.4.3, 4.1.4.6 */
+    volatile uint8_t *common, *config; /* 4.1.4.3, 4.1.4.6 */
     uint64_t config_bytes;
     uint32_t notify_window, notify_multiplier;
     uint64_t notify_offset, notify_bytes;
@@ -32,17 +32,19 @@ struct virtqueue {
     struct dma_buffer memory;
     uint16_t size, index;
     struct virtq_descriptor *descriptors;
-    volatile uint16_t *available, *used;         /* flags, index, ring … */
+    volatile uint16_t *available, *used; /* flags, index, ring … */
     volatile uint16_t *notify;
     uint16_t next_available, last_used;
-    bool in_use[VIRTQUEUE_SIZE_MAX];             /* given to the device */
+    bool in_use[VIRTQUEUE_SIZE_MAX]; /* given to the device */
     bool broken;
 };
 
 /** Find the structures, reset the device, agree on @wanted features (those it offers; VERSION_1 is required). UNSUPPORTED, CORRUPT. */
-MUST_CHECK status_t virtio_open(struct virtio *virtio, struct driver_device *device, uint64_t wanted);
+MUST_CHECK status_t virtio_open(struct virtio *virtio, struct driver_device *device,
+                                uint64_t wanted);
 /** Set up queue @index with interrupt @irq (an entry of the MSI-X table). NOT_FOUND: the device has no such queue. */
-MUST_CHECK status_t virtio_queue_open(struct virtio *virtio, struct virtqueue *queue, uint16_t index, uint16_t irq);
+MUST_CHECK status_t virtio_queue_open(struct virtio *virtio, struct virtqueue *queue,
+                                      uint16_t index, uint16_t irq);
 /** DRIVER_OK: the device runs. */
 void virtio_start(struct virtio *virtio);
 /** The device asked for a reset (2.1.1, DEVICE_NEEDS_RESET). */
