@@ -6,14 +6,14 @@ long os_clone(int (*run)(void *), void *stack, void *argument, int *tid, void *t
 
 int __clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
 {
-	va_list more;
-	int *tid, *clear_at_exit;
-	void *tls;
+    va_list more;
+    int *tid, *clear_at_exit;
+    void *tls;
 
-	va_start(more, argument);
-	tid = va_arg(more, int *);
-	tls = va_arg(more, void *);
-	clear_at_exit = va_arg(more, int *);
-	va_end(more);
-	return os_clone(run, stack, argument, tid, tls, clear_at_exit);
+    va_start(more, argument);
+    tid = va_arg(more, int *);
+    tls = va_arg(more, void *);
+    clear_at_exit = va_arg(more, int *);
+    va_end(more);
+    return os_clone(run, stack, argument, tid, tls, clear_at_exit);
 }
