@@ -65,8 +65,11 @@ void rcu_quiescent(void)
         return;
     rcu_lock_acquire(&lock);
     note(cpu);
-    if (completed == rcu_period && needed > completed)
+    /* This moment is quiescent for a period that begins here, too: an idle CPU would not come back. */
+    while (completed == rcu_period && needed > completed) {
         begin_period();
+        note(cpu);
+    }
     rcu_lock_release(&lock);
 }
 
