@@ -102,7 +102,7 @@ static bool has_faulted(const struct waiting_list *list)
 
 bool client_must_retry(void)
 {
-    return has_faulted(&readers) || has_faulted(&writers);
+    return has_faulted(&readers) || has_faulted(&writers) || flushers.count > 0;
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------- */
@@ -221,19 +221,24 @@ static status_t op_write(void *instance, struct ipc_call *call, struct ipc_grant
     return status;
 }
 
+static bool all_has_left(void)
+{
+    return output_is_empty() && writers.count == 0 && uart_is_idle();
+}
+
 static void answer_flushers(void)
 {
-    while (flushers.count > 0 && output_is_empty())
+    while (flushers.count > 0 && all_has_left())
         status_ignore(bytestream_flush_reply(flushers.entries[--flushers.count].token, STATUS_OK));
 }
 
 static status_t op_flush(void *instance, struct ipc_call *call)
 {
     (void)instance;
-    status_t status = output_is_empty() && writers.count == 0
-                          ? STATUS_OK
-                          : list_add(&flushers, call, (struct ipc_grant){0, 0}, false);
     (void)uart_service();
+    status_t status =
+        all_has_left() ? STATUS_OK : list_add(&flushers, call, (struct ipc_grant){0, 0}, false);
+    console_watch();
     return status;
 }
 

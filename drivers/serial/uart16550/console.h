@@ -19,6 +19,8 @@ void console_watch(void);
 MUST_CHECK status_t uart_start(void);
 /** Move bytes between the wire and the rest until the chip has nothing to say. False: it is not there any more. */
 bool uart_service(void);
+/** The last bit of what was sent is on the wire. */
+bool uart_is_idle(void);
 /** Acknowledge interrupt @number, and look again. */
 bool uart_interrupt(uint32_t number);
 
@@ -41,7 +43,7 @@ void client_start(void);
 void client_key(uint8_t key);
 /** Answer the calls that can be answered by now. */
 void client_pump(void);
-/** Some client's memory has to be tried again in a moment. */
+/** A client must be looked at again in a moment: its memory was absent, or it waits for the last bit. */
 bool client_must_retry(void);
 /** The caller of @token is gone. */
 void client_gone(void *instance, uint64_t token);

@@ -36,6 +36,7 @@ enum uart_register {
 #define LSR_DATA_READY 0x01u /* 8.4 */
 #define LSR_BAD_BYTE 0x1cu   /* parity error, framing error, break: of the byte that is read next */
 #define LSR_THR_EMPTY 0x20u
+#define LSR_IDLE 0x40u   /* TEMT: the shift register is empty too */
 #define FCR_ENABLE 0x01u /* 8.5 */
 #define FCR_TRIGGER_8 0x80u
 #define IIR_NONE 0x01u /* 8.6 */
@@ -158,6 +159,11 @@ bool uart_service(void)
     bool present = serve();
     console_watch();
     return present;
+}
+
+bool uart_is_idle(void)
+{
+    return (uart_in(LSR) & LSR_IDLE) != 0;
 }
 
 bool uart_interrupt(uint32_t number)
