@@ -8,8 +8,11 @@
 UNIT_AREAS := $(sort $(patsubst tests/unit/%/unit.mk,%,$(wildcard tests/unit/*/unit.mk)))
 UNIT_CFLAGS = -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
               $(WARNINGS) $(CLANG_WARNINGS) -DCONFIG_DEBUG=1 -DUNIT_TEST=1 \
-              -Ikernel -Ikernel/include -Ikernel/arch/host/include $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) \
+              $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) \
               -Itests/unit/include -I$(GEN)/include -I$(GEN)/kernel
+
+# Only for tests of kernel sources: the kernel has headers with names of the C library's (sched.h).
+UNIT_KERNEL := -Ikernel -Ikernel/include -Ikernel/arch/host/include
 
 # $(1) area, $(2) SOURCES, $(3) CFLAGS of its unit.mk
 define unit_rule
@@ -17,7 +20,7 @@ UNIT_$(1)_OBJECTS := $(patsubst %,$(BUILD_ROOT)/unit/$(1)/%.o,$(sort $(wildcard 
 $$(UNIT_$(1)_OBJECTS): $(BUILD_ROOT)/unit/$(1)/%.o: % $$(MAKEFILES_READ) tests/unit/$(1)/unit.mk
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$<)
-	$(Q)$$(CC) $$(UNIT_CFLAGS) $(3) $$(DEPENDENCIES) -c $$< -o $$@
+	$(Q)$$(CC) $(if $(filter kernel/%,$(2)),$(UNIT_KERNEL)) $$(UNIT_CFLAGS) $(3) $$(DEPENDENCIES) -c $$< -o $$@
 $(BUILD_ROOT)/unit/$(1)/unit: $$(UNIT_$(1)_OBJECTS)
 	$$(call say,LD,$$@)
 	$(Q)$$(CC) -fsanitize=address,undefined $$^ -o $$@
