@@ -284,7 +284,7 @@ static void test_cap_no_memory_changes_nothing(void) NO_THREAD_SAFETY
         create(&objects);
     int top = random_live();
     size_t before = environment_allocated;
-    uint64_t caps = processes[0].caps + processes[1].caps;
+    uint64_t caps = processes[0].caps + processes[1].caps, there = processes[3].caps;
     bool good = true;
     for (size_t room = 0; room < 6000 && good; room += 8) {
         handle_t handle;
@@ -300,7 +300,7 @@ static void test_cap_no_memory_changes_nothing(void) NO_THREAD_SAFETY
             break;
         }
         environment_grace_period();
-        good = status == STATUS_NO_MEMORY && processes[3].caps == 0 &&
+        good = status == STATUS_NO_MEMORY && processes[3].caps == there &&
                processes[0].caps + processes[1].caps == caps && environment_allocated == before;
     }
     ok(good, "test_cap_no_memory_changes_nothing");
