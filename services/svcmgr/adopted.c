@@ -14,11 +14,17 @@ static bool is_dead(const struct adopted *adopted)
            info.state == PROCESS_STATE_DEAD;
 }
 
+/* The name under which init keeps a child: that of no service. */
+static const char *key_of(const struct adopted *adopted)
+{
+    static char key[1 + SVC_NAME_BYTES];
+    snprintf(key, sizeof(key), "+%.*s", (int)(SVC_NAME_BYTES - 1), adopted->name);
+    return key;
+}
+
 static void drop(struct adopted *adopted)
 {
-    char key[KEEPER_NAME_BYTES];
-    snprintf(key, sizeof(key), "+%s", adopted->name);
-    status_ignore(keeper_drop_process(manager.keeper, key, 1));
+    status_ignore(keeper_drop_process(manager.keeper, key_of(adopted), 1));
     status_ignore(sys_cap_close(adopted->process));
     adopted->process = HANDLE_NONE;
 }
@@ -52,15 +58,13 @@ static struct adopted *find_room(void)
 
 static status_t keep(const struct adopted *adopted)
 {
-    char key[KEEPER_NAME_BYTES];
     handle_t copy;
     status_t status =
         sys_cap_copy(adopted->process, RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_COPY | RIGHT_TRANSFER,
                      &copy);
-    snprintf(key, sizeof(key), "+%s", adopted->name);
-    return status_is_ok(status)
-               ? keeper_keep_process(manager.keeper, key, copy, (uint32_t)adopted->parent, 0)
-               : status;
+    return status_is_ok(status) ? keeper_keep_process(manager.keeper, key_of(adopted), copy,
+                                                      (uint32_t)adopted->parent, 0)
+                                : status;
 }
 
 static void fill(struct adopted *adopted, const char *name, handle_t process, uint64_t parent)
