@@ -290,6 +290,7 @@ NORETURN void sched_leave(void)
         struct thread *thread = cpu->current;
         if (unlikely(thread->continuation != NULL)) {
             thread->continuation(thread);
+            arch_irq_window(); /* it may go on for long, with nobody else to run */
             continue;
         }
         if (unlikely(thread->attention != 0) && thread_attend(thread))

@@ -170,6 +170,12 @@ void arch_cpu_relax(void)
 }
 
 /* sti takes effect after the next instruction, so no interrupt can come between the caller's last look and hlt. */
+void arch_irq_window(void)
+{
+    __asm__ volatile("sti\n\tnop\n\tcli" ::
+                         : "memory"); /* sti lets the next instruction through first */
+}
+
 void arch_cpu_idle(void)
 {
     __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
