@@ -88,6 +88,7 @@ CLANG_WARNINGS := -Wthread-safety -Wthread-safety-beta -Wmissing-variable-declar
 
 # Nothing of the folder, the time or the locale may reach an object.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(BUILD_ROOT))=build \
+                -ffile-prefix-map=$(BUILD_ROOT)=build \
                 -fdebug-compilation-dir=. -Wdate-time -fno-ident
 HARDENING := -fstack-protector-strong -ftrivial-auto-var-init=zero -fstrict-flex-arrays=3 \
              -fsanitize=bounds,signed-integer-overflow -fsanitize-trap=all -fno-strict-aliasing \
