@@ -81,11 +81,11 @@ void arch_fpu_free(struct thread *thread);
  * arch_pte_address(), arch_pte_flags(), ARCH_USER_START, ARCH_USER_END. */
 /** Page tables with the kernel's part only: what an idle CPU has loaded. */
 extern paddr_t arch_kernel_root;
-/** Load the page tables of @root (a table frame). */
-void arch_aspace_activate(paddr_t root);
-/** Flush this CPU's translations of the active address space: one page, or all. */
+/** Load the page tables of @root (a table frame), or look at them again if they are loaded: translations that this CPU keeps from
+ *  another @generation of them are not used any more. No two address spaces ever share a generation; 0: the kernel's own. */
+void arch_aspace_activate(paddr_t root, uint64_t generation);
+/** Flush this CPU's translations of one page of the active address space. */
 void arch_tlb_flush_page(uint64_t address);
-void arch_tlb_flush_all(void);
 /** Copy the kernel's part into a new root table. */
 void arch_aspace_root_init(paddr_t root);
 /** Map @bytes of device memory into the kernel; for arch code and the log. */
@@ -98,7 +98,8 @@ void arch_putc(char c);
 /** Return addresses from the current frame (or @frame_pointer if not 0) outwards. */
 size_t arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count);
 void arch_print_registers(const struct thread *thread);
-/** Port access; UNSUPPORTED where there are none. */
+/** Port access. Where the machine has no ports, three exist all the same, UNSUPPORTED are the others: 0xe9 takes bytes of the debug log
+ *  as arch_putc does, 0xf4 ends the machine with a status as arch_poweroff does, and a 6 for 0xcf9 resets it. */
 __attribute__((warn_unused_result)) status_t arch_port_in(uint32_t port, uint32_t width,
                                                           uint32_t *value);
 __attribute__((warn_unused_result)) status_t arch_port_out(uint32_t port, uint32_t width,

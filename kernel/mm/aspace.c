@@ -26,8 +26,13 @@
 #define MAP_BASE 0x0000200000000000ull
 #define MAP_RANDOM_BITS 28u
 
+/** Generations of one address space before those of the next one begin. */
+#define GENERATION_BITS 40u
+
 /** Tables freed in one go before looking whether something waits. */
 #define TEARDOWN_TABLES 32u
+
+static uint64_t births; /* atomic: address spaces made so far */
 
 static void aspace_destroy(struct object *object)
 {
@@ -95,7 +100,7 @@ static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
     random_bytes(&random, sizeof(random));
     list_init(&aspace->order);
     aspace->root = root;
-    aspace->generation = 1;
+    aspace->generation = __atomic_add_fetch(&births, 1, __ATOMIC_RELAXED) << GENERATION_BITS;
     aspace->holds = 1;
     aspace->map_base = MAP_BASE + ((random & ((1ull << MAP_RANDOM_BITS) - 1)) << PAGE_SHIFT);
     return aspace;
@@ -127,13 +132,13 @@ void aspace_activate(struct aspace *aspace)
     if (unlikely(cpu->aspace != aspace)) {
         (void)__atomic_exchange_n(&cpu->aspace, aspace, __ATOMIC_SEQ_CST);
         uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
-        arch_aspace_activate(aspace->root);
+        arch_aspace_activate(aspace->root, generation);
         __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
         return;
     }
     uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
     if (unlikely(cpu->aspace_generation != generation)) {
-        arch_tlb_flush_all();
+        arch_aspace_activate(aspace->root, generation);
         __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
     }
 }

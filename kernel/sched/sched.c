@@ -255,7 +255,7 @@ static void idle(struct cpu *cpu)
 {
     if (cpu->aspace != NULL) {
         aspace_deactivate(cpu);
-        arch_aspace_activate(arch_kernel_root);
+        arch_aspace_activate(arch_kernel_root, 0);
     }
     do {
         rcu_quiescent();

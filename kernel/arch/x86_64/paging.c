@@ -256,19 +256,15 @@ void arch_aspace_root_init(paddr_t root)
         table[i] = kernel[i];
 }
 
-void arch_aspace_activate(paddr_t root)
+void arch_aspace_activate(paddr_t root, uint64_t generation)
 {
+    (void)generation; /* no PCIDs: loading the root flushes what is not global */
     cr3_write(root);
 }
 
 void arch_tlb_flush_page(uint64_t address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
-
-void arch_tlb_flush_all(void)
-{
-    cr3_write(cr3_read());
 }
 
 /* Fetch is coherent with stores on this architecture, and the return to user mode serialises. */

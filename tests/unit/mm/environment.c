@@ -185,18 +185,15 @@ void arch_ipi_send(uint32_t id)
     env.ipis++;
 }
 
-void arch_aspace_activate(paddr_t root)
+void arch_aspace_activate(paddr_t root, uint64_t generation)
 {
     (void)root;
+    (void)generation;
 }
 
 void arch_aspace_root_init(paddr_t root)
 {
     (void)root;
-}
-
-void arch_tlb_flush_all(void)
-{
 }
 
 void arch_tlb_flush_page(uint64_t address)
