@@ -284,3 +284,28 @@ status_t sys_budget_process_next(struct thread *self, struct cap *budget, uint64
     object_unref(&process->object);
     return STATUS_OK;
 }
+
+struct wanted_process {
+    uint64_t id;
+    const struct budget *budget;
+};
+
+static bool is_it(struct process *process, void *context)
+{
+    const struct wanted_process *wanted = context;
+    return process->object.id == wanted->id &&
+           budget_is_below(process->object.budget, wanted->budget);
+}
+
+status_t sys_budget_process_kill(struct thread *self, struct cap *budget, uint64_t process_id,
+                                 int64_t exit_status)
+{
+    (void)self;
+    struct wanted_process wanted = {process_id, budget_of(budget->object)};
+    struct process *process = process_next(0, is_it, &wanted);
+    if (process == NULL)
+        return STATUS_NOT_FOUND;
+    process_kill(process, exit_status);
+    object_unref(&process->object);
+    return STATUS_OK;
+}

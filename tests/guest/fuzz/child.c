@@ -1,6 +1,7 @@
 /* A fuzzing child: it keeps a pool of handles with their types, and makes calls whose arguments mostly pass the first checks: handles
- * of the right type, values that the interface lists, addresses of memory that is there. Some are hostile: other types, guessed handles, kernel
- * addresses, huge lengths. All choices come from one seed. */
+ * of the right type, values that the interface lists, values that an earlier call answered under the same name, and by the argument's
+ * name sizes and addresses that fit what is there. Some are hostile: other types, guessed handles, kernel addresses, huge lengths. A second
+ * thread serves calls, and makes its own in the middle of them. All choices come from one seed. */
 #include "fuzz.h"
 
 #include <fuzz/syscalls.h>
@@ -10,13 +11,31 @@
 #define SCRATCH_BYTES 16384u
 #define SYSCALLS (sizeof(fuzz_syscalls) / sizeof(fuzz_syscalls[0]))
 
+#define LEARNED 8u
+#define STACK_BYTES 4096u
+
 struct pool_entry {
     handle_t handle;
     uint32_t type;
+    uint32_t rights;
+};
+
+/** What calls answered, by the name of the result. */
+struct learned {
+    const char *name;
+    uint64_t values[LEARNED];
+    uint32_t count;
 };
 
 static struct pool_entry pool[POOL];
+/* "mapped" is where aspace.map put it; "token" and "mapping" name what is kept in the kernel. */
+static struct learned learned[] = {{.name = "mapped"},
+                                   {.name = "token"},
+                                   {.name = "mapping"},
+                                   {.name = "object_id"}};
 static uint8_t scratch[SCRATCH_BYTES] __attribute__((aligned(4096)));
+/* The first is the server's; the others go round. */
+static uint8_t stacks[8][STACK_BYTES] __attribute__((aligned(4096)));
 static uint64_t state;
 static struct fuzz_counts *counts;
 
@@ -40,38 +59,50 @@ static bool chance(uint32_t percent)
 
 /* ── Arguments ───────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static uint32_t type_of(handle_t handle)
+static struct pool_entry entry_of(handle_t handle)
 {
-    uint32_t type = OBJECT_NONE, rights;
+    struct pool_entry entry = {.handle = handle};
     uint64_t badge, id;
-    status_ignore(sys_cap_info(handle, &type, &rights, &badge, &id));
-    return type;
+    if (!status_is_ok(sys_cap_info(handle, &entry.type, &entry.rights, &badge, &id)))
+        entry = (struct pool_entry){0};
+    return entry;
 }
 
 static void pool_put(handle_t handle)
 {
-    struct pool_entry *entry = &pool[8 + below(POOL - 8)];
+    struct pool_entry *entry = &pool[HANDLES + below(POOL - HANDLES)];
     if (entry->handle != 0)
         status_ignore(sys_cap_close(entry->handle));
-    *entry = (struct pool_entry){handle, type_of(handle)};
+    *entry = entry_of(handle);
+}
+
+/* An entry of @type (OBJECT_NONE: any) that is still alive, or NULL. The others found on the way are forgotten. */
+static struct pool_entry *pool_get(uint32_t type)
+{
+    uint64_t start = below(POOL);
+    for (uint64_t i = 0; i < POOL; i++) {
+        struct pool_entry *entry = &pool[(start + i) % POOL];
+        if (entry->handle == 0 || (type != OBJECT_NONE && entry->type != type))
+            continue;
+        *entry = entry_of(entry->handle);
+        if (entry->handle != 0)
+            return entry;
+    }
+    return NULL;
 }
 
 static uint64_t any_handle(void)
 {
-    if (chance(80))
-        return pool[below(POOL)].handle;
-    return chance(50) ? random_next() : pool[below(POOL)].handle ^ (1ull << below(64));
+    const struct pool_entry *entry = pool_get(OBJECT_NONE);
+    if (entry != NULL && chance(85))
+        return entry->handle;
+    return chance(50) || entry == NULL ? random_next() : entry->handle ^ (1ull << below(64));
 }
 
 static uint64_t handle_of(uint32_t type)
 {
-    if (type == OBJECT_NONE || chance(6))
-        return any_handle();
-    uint64_t start = below(POOL);
-    for (uint64_t i = 0; i < POOL; i++)
-        if (pool[(start + i) % POOL].type == type)
-            return pool[(start + i) % POOL].handle;
-    return any_handle();
+    const struct pool_entry *entry = chance(6) ? NULL : pool_get(type);
+    return entry != NULL ? entry->handle : any_handle();
 }
 
 static const uint64_t edges[] = {0,
@@ -112,24 +143,106 @@ static uint64_t number(void)
     }
 }
 
-static bool text_has(const char *text, const char *word)
+static bool is_same(const char *left, const char *right)
 {
-    size_t length = strlen(word);
-    for (; strlen(text) >= length; text++)
-        if (memcmp(text, word, length) == 0)
-            return true;
-    return false;
+    size_t length = strlen(left);
+    return length == strlen(right) && memcmp(left, right, length) == 0;
 }
 
-static uint64_t integer(const struct fuzz_argument *a)
+static bool is_one_of(const char *name, const char *const *names)
 {
-    if (text_has(a->name, "deadline"))
-        return chance(50) ? 0 : now_ns() + below(200000);
-    if (a->is_flags && chance(90))
-        return random_next() & a->valid;
+    while (*names != NULL && !is_same(name, *names))
+        names++;
+    return *names != NULL;
+}
+
+static struct learned *learned_find(const char *name)
+{
+    for (unsigned i = 0; i < sizeof(learned) / sizeof(learned[0]); i++)
+        if (is_same(learned[i].name, name))
+            return &learned[i];
+    return NULL;
+}
+
+static void learn(const char *name, uint64_t value)
+{
+    struct learned *it = learned_find(name);
+    if (it != NULL)
+        it->values[it->count++ % LEARNED] = value;
+}
+
+/* One of the values that calls answered as @name; false if there is none yet. */
+static bool recall(const char *name, uint64_t *value)
+{
+    const struct learned *it = learned_find(name);
+    if (it == NULL || it->count == 0)
+        return false;
+    *value = it->values[below(it->count < LEARNED ? it->count : LEARNED)];
+    return true;
+}
+
+static void fuzz_thread(void);
+
+/* A value that fits the meaning of the argument's name; false where the name says nothing. */
+static bool fitting(const char *name, uint64_t *value)
+{
+    static const char *const page_offsets[] = {"offset", "source_offset", "memory_offset", NULL};
+    static const char *const sizes[] = {"bytes", "length", NULL};
+    static const char *const zeros[] = {"index", "badge", "expected", "cursor", "after", NULL};
+    static const char *const few[] = {"priority", "priority_ceiling",
+                                      "slots",    "pages",
+                                      "line",     "message_bytes",
+                                      "count",    "mask",
+                                      "width",    NULL};
+    if (is_same(name, "deadline_ns"))
+        *value = chance(30) ? 0 : now_ns() + below(100000);
+    else if (is_same(name, "period_ns"))
+        *value = chance(50) ? 0 : 100000 + below(100000);
+    else if (is_one_of(name, page_offsets))
+        *value = chance(40) ? 0 : chance(60) ? below(3) * PAGE_SIZE : below(64);
+    else if (is_same(name, "grant") || is_same(name, "caps"))
+        *value = below(chance(50) ? 1 : 3);
+    else if (is_same(name, "status"))
+        *value = (uint64_t)status_code(STATUS_IO);
+    else if (is_one_of(name, sizes))
+        *value = (1 + below(2)) * PAGE_SIZE;
+    else if (is_same(name, "kmem_bytes"))
+        *value = below(8) * PAGE_SIZE;
+    else if (is_one_of(name, zeros))
+        *value = 0;
+    else if (is_one_of(name, few))
+        *value = 1 + below(chance(50) ? 4 : 20);
+    else if (is_same(name, "port") || is_same(name, "base"))
+        *value = 0x80;
+    else if (is_same(name, "pc"))
+        *value = (uint64_t)fuzz_thread;
+    else if (is_same(name, "sp"))
+        *value = (uint64_t)stacks[1 + below(7)] + STACK_BYTES - 8;
+    else if (is_same(name, "address") && (chance(30) || !recall("mapped", value)))
+        *value = (uint64_t)scratch + below(SCRATCH_BYTES / 8) * 8;
+    else if (is_same(name, "process_id"))
+        return recall("object_id", value);
+    else if (is_same(name, "token") && (chance(50) || !recall("token", value)))
+        *value = 0;
+    else if (!is_same(name, "address") && !is_same(name, "token"))
+        return recall(name, value);
+    return true;
+}
+
+static uint64_t integer(const struct fuzz_argument *a, uint64_t first)
+{
+    uint64_t value;
+    if (is_same(a->name, "rights") && chance(90))
+        return chance(50) ? entry_of(first).rights : entry_of(first).rights & random_next();
+    if (a->is_flags && chance(90)) {
+        value = random_next() & a->valid;
+        return chance(50) ? value & ~(uint64_t)MAP_EXECUTE : chance(50) ? value & 3 : value;
+    }
     if (a->is_enum && chance(90))
         return below(a->valid + 1);
-    uint64_t value = number();
+    if (chance(85) && fitting(a->name, &value))
+        return value;
+    value = number();
     if (a->bytes < 8 && chance(95))
         value &= (1ull << 8 * a->bytes) - 1;
     return value;
@@ -139,11 +252,18 @@ static uint64_t address(uint64_t *length)
 {
     if (chance(85)) {
         uint64_t at = below(SCRATCH_BYTES);
-        *length = chance(90) ? below(SCRATCH_BYTES - at + 1) : number();
+        uint64_t most = SCRATCH_BYTES - at < 32 || chance(20) ? SCRATCH_BYTES - at : 32;
+        *length = chance(95) ? below(most + 1) : number();
         return (uint64_t)scratch + at;
     }
     *length = number();
     return number();
+}
+
+static bool is_of_pager(const struct fuzz_syscall *call)
+{
+    return call->number == SYS_MEMORY_SET_PAGER || call->number == SYS_MEMORY_PAGER_NEXT ||
+           call->number == SYS_MEMORY_SUPPLY || call->number == SYS_MEMORY_FAIL;
 }
 
 static void fill(const struct fuzz_syscall *call, uint64_t *registers)
@@ -155,13 +275,15 @@ static void fill(const struct fuzz_syscall *call, uint64_t *registers)
         const struct fuzz_argument *a = &call->arguments[i];
         switch (a->kind) {
         case FUZZ_INT:
-            registers[a->reg] = integer(a);
+            registers[a->reg] = integer(a, registers[0]);
             break;
         case FUZZ_HANDLE:
             registers[a->reg] = any_handle();
             break;
         case FUZZ_CAP:
-            registers[a->reg] = handle_of(a->object_type);
+            if (!is_of_pager(call) || a->reg != 0 || chance(30) ||
+                !recall("paged", &registers[a->reg]))
+                registers[a->reg] = handle_of(a->object_type);
             break;
         case FUZZ_IN_BYTES:
         case FUZZ_OUT_BYTES:
@@ -169,25 +291,34 @@ static void fill(const struct fuzz_syscall *call, uint64_t *registers)
             registers[a->reg + 1] = length;
             break;
         default:
-            registers[a->reg] =
-                chance(90) ? (uint64_t)scratch + below(SCRATCH_BYTES / 2) : number();
+            registers[a->reg] = chance(50)   ? (uint64_t)scratch
+                                : chance(80) ? (uint64_t)scratch + below(SCRATCH_BYTES / 16) * 8
+                                             : number();
         }
     }
 }
 
 /* ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void note(uint32_t number_, status_t status)
+/** A thread that makes calls. */
+struct actor {
+    struct ipc_buffer *buffer;
+    bool serves; /* it has a call to answer */
+};
+
+static struct actor actors[2];
+
+static void note(const struct fuzz_syscall *call, status_t status)
 {
     int32_t code = status_code(status);
-    __atomic_fetch_add(&counts->calls[number_], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&counts->calls[call->number], 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&counts->total, 1, __ATOMIC_RELAXED);
     if (code == 0)
-        __atomic_fetch_add(&counts->successes[number_], 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&counts->successes[call->number], 1, __ATOMIC_RELAXED);
     if (code > 0 || code < -20)
         __atomic_fetch_add(&counts->undocumented, 1, __ATOMIC_RELAXED);
     else
-        __atomic_fetch_or(&counts->statuses[number_], 1u << -code, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&counts->statuses[call->number], 1u << -code, __ATOMIC_RELAXED);
 }
 
 /* Ends of ourselves are rare, so that most of what a child does has a history behind it. */
@@ -195,16 +326,14 @@ static bool is_wanted(const struct fuzz_syscall *call)
 {
     if (call->number == SYS_PROCESS_EXIT || call->number == SYS_THREAD_EXIT)
         return below(4000) == 0;
-    if (call->number == SYS_PROCESS_KILL || call->number == SYS_THREAD_SUSPEND ||
-        call->number == SYS_ASPACE_UNMAP)
+    if (call->number == SYS_PROCESS_KILL || call->number == SYS_ASPACE_UNMAP)
         return below(20) == 0;
     return true;
 }
 
-static void message(const struct fuzz_syscall *call)
+static void message(struct actor *self, const struct fuzz_syscall *call)
 {
-    struct ipc_regs regs;
-    struct ipc_buffer *buffer = child_start.buffer;
+    struct ipc_buffer *buffer = self->buffer;
     for (uint32_t i = 0; i < IPC_CAPS_MAX; i++)
         buffer->caps[i] = (struct cap_out){.handle = any_handle(),
                                            .badge = chance(70) ? 0 : random_next(),
@@ -215,55 +344,127 @@ static void message(const struct fuzz_syscall *call)
         buffer->grants[i].access = RIGHT_READ | RIGHT_WRITE;
     }
     buffer->accept = (uint32_t)below(chance(95) ? 5 : 100);
-    regs = (struct ipc_regs){
-        .target = chance(20) ? 0 : handle_of(OBJECT_ENDPOINT),
-        .info = chance(80) ? message_info((uint32_t)below(8), (uint32_t)below(3200),
-                                          (uint32_t)below(5), (uint32_t)below(3))
-                           : number(),
-        .deadline = now_ns() + below(100000),
-        .queue = chance(50) ? 0 : handle_of(OBJECT_QUEUE),
+    uint64_t token = 0;
+    if (call->number == SYS_ENDPOINT_REPLY && chance(40))
+        recall("token", &token);
+    struct ipc_regs regs = {
+        .target = call->number == SYS_ENDPOINT_REPLY ? token : handle_of(OBJECT_ENDPOINT),
+        .info = chance(90)
+                    ? message_info((uint32_t)below(8), (uint32_t)below(chance(80) ? 64 : 3200),
+                                   (uint32_t)below(chance(60) ? 1 : 5), (uint32_t)below(3))
+                    : number(),
+        .deadline = now_ns() + below(500000),
+        .queue = chance(70) ? 0 : handle_of(OBJECT_QUEUE),
     };
-    if (chance(30))
+    if (chance(10))
         regs.info |= 1ull << IPC_INFO_NOWAIT_SHIFT;
     status_t status = ipc_raw(call->number, &regs);
-    note(call->number, status);
-    for (uint32_t i = 0; i < message_caps(regs.info) && i < IPC_CAPS_MAX && status == STATUS_OK;
-         i++)
-        if (buffer->received[i] != 0 && type_of(buffer->received[i]) != OBJECT_NONE)
+    note(call, status);
+    if (status != STATUS_OK)
+        return;
+    if (call->number != SYS_ENDPOINT_CALL)
+        self->serves =
+            call->number != SYS_ENDPOINT_REPLY && message_kind(regs.info) == IPC_KIND_CALL;
+    for (uint32_t i = 0; i < message_caps(regs.info) && i < IPC_CAPS_MAX; i++)
+        if (buffer->received[i] != 0 && entry_of(buffer->received[i]).type != OBJECT_NONE)
             pool_put(buffer->received[i]);
 }
 
-static void one_call(void)
+/* Who has a call to answer mostly works on it. */
+static const struct fuzz_syscall *next_call(const struct actor *self)
 {
-    const struct fuzz_syscall *call = &fuzz_syscalls[below(SYSCALLS)];
+    const struct fuzz_syscall *call;
+    bool of_reply = self->serves && chance(60);
+    do
+        call = &fuzz_syscalls[below(SYSCALLS)];
+    while (of_reply && memcmp(call->name, "endpoint.reply", 14) != 0);
+    return call;
+}
+
+static void one_call(struct actor *self)
+{
+    const struct fuzz_syscall *call = next_call(self);
     uint64_t registers[8], results[4];
     if (!is_wanted(call))
         return;
     __atomic_fetch_add(&counts->progress[child_start.values[VALUE_INDEX]], 1, __ATOMIC_RELAXED);
     if ((call->flags & FUZZ_RAW) != 0) {
-        message(call);
+        message(self, call);
         return;
     }
     fill(call, registers);
     status_t status =
         syscall_raw8(call->number, registers[0], registers[1], registers[2], registers[3],
                      registers[4], registers[5], registers[6], registers[7], results);
-    note(call->number, status);
-    for (uint32_t i = 0; i < call->result_count && status == STATUS_OK; i++)
+    note(call, status);
+    if (status != STATUS_OK)
+        return;
+    if (call->number == SYS_ENDPOINT_REPLY_SAVE)
+        self->serves = false;
+    for (uint32_t i = 0; i < call->result_count; i++) {
+        learn(call->results[i].name, results[i]);
         if (call->results[i].is_handle)
             pool_put(results[i]);
+    }
+}
+
+static bool is_enough(void)
+{
+    return __atomic_load_n(&counts->total, __ATOMIC_RELAXED) >= child_start.values[VALUE_TARGET];
+}
+
+/* What a thread started at random does. */
+static void fuzz_thread(void)
+{
+    for (int i = 0; i < 20 && !is_enough(); i++)
+        one_call(&actors[1]);
+    status_ignore(sys_thread_exit());
+}
+
+/* Serves the shared endpoint and whatever else it finds. */
+static void fuzz_server(void)
+{
+    const struct fuzz_syscall *receive = fuzz_syscalls;
+    while (receive->number != SYS_ENDPOINT_RECEIVE)
+        receive++;
+    while (!is_enough()) {
+        if (!actors[1].serves && chance(30))
+            message(&actors[1], receive);
+        one_call(&actors[1]);
+    }
+    for (;;)
+        status_ignore(sys_thread_sleep(UINT64_MAX));
+}
+
+/* The second thread, with a message buffer. */
+static void server_begin(handle_t budget)
+{
+    handle_t thread, memory;
+    uint64_t address_;
+    if (!status_is_ok(sys_thread_create(child_start.handles[HANDLE_PROCESS], budget, &thread)))
+        return;
+    if (status_is_ok(sys_memory_create(budget, PAGE_SIZE, MEMORY_COMMIT, &memory)) &&
+        status_is_ok(sys_thread_set_buffer(thread, memory, 0)) &&
+        status_is_ok(sys_aspace_map(child_start.handles[HANDLE_ASPACE], memory, 0, 0, PAGE_SIZE,
+                                    MAP_READ | MAP_WRITE, 0, &address_))) {
+        actors[1].buffer = (struct ipc_buffer *)address_;
+        status_ignore(sys_thread_start(thread, (uint64_t)fuzz_server,
+                                       (uint64_t)stacks[0] + STACK_BYTES - 8, 0, 0));
+    }
 }
 
 static void pool_begin(void)
 {
     handle_t handle, other;
     handle_t budget = child_start.handles[HANDLE_BUDGET];
-    for (uint32_t i = 0; i < 8; i++)
-        pool[i] = (struct pool_entry){child_start.handles[i], type_of(child_start.handles[i])};
+    for (uint32_t i = 0; i < HANDLES; i++)
+        pool[i] = entry_of(child_start.handles[i]);
     if (status_is_ok(sys_memory_create(budget, 4 * PAGE_SIZE, 0, &handle)))
         pool_put(handle);
-    if (status_is_ok(sys_memory_create(budget, 4 * PAGE_SIZE, MEMORY_PAGED, &handle)))
+    if (status_is_ok(sys_memory_create(budget, 4 * PAGE_SIZE, MEMORY_PAGED, &handle))) {
+        learn("paged", handle);
         pool_put(handle);
+    }
     if (status_is_ok(sys_endpoint_create(budget, &handle)))
         pool_put(handle);
     if (status_is_ok(sys_queue_create(budget, &handle)))
@@ -287,8 +488,10 @@ void fuzz_child(void)
 {
     counts = (struct fuzz_counts *)child_start.values[VALUE_COUNTS];
     state = child_start.values[VALUE_SEED];
+    actors[0].buffer = actors[1].buffer = child_start.buffer;
     pool_begin();
-    while (__atomic_load_n(&counts->total, __ATOMIC_RELAXED) < child_start.values[VALUE_TARGET])
-        one_call();
+    server_begin(child_start.handles[HANDLE_BUDGET]);
+    while (!is_enough())
+        one_call(&actors[0]);
     child_exit(0);
 }

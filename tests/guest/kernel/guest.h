@@ -94,7 +94,7 @@ struct child {
 
 /** Handles that a child finds in its own table; the others of its copied variables mean nothing there. */
 struct child_start {
-    handle_t handles[8];
+    handle_t handles[12];
     uint64_t values[4];
     struct ipc_buffer *buffer;
 };
