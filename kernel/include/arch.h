@@ -59,9 +59,10 @@ void arch_timer_arm(uint64_t deadline_ns);
 /** Route global line @line to a vector that ends in trap_irq(@cookie), masked. INVALID, BUSY, NO_MEMORY. */
 __attribute__((warn_unused_result)) status_t arch_irq_attach(uint32_t line, uint32_t flags,
                                                              void *cookie, uint32_t *vector);
-/** Allocate a message-signalled vector. */
-__attribute__((warn_unused_result)) status_t arch_msi_attach(void *cookie, uint32_t *vector,
-                                                             uint64_t *address, uint32_t *data);
+/** Allocate a message-signalled vector for the device that the interrupt controller knows as @device. UNSUPPORTED, NO_MEMORY. */
+__attribute__((warn_unused_result)) status_t arch_msi_attach(uint32_t device, void *cookie,
+                                                             uint32_t *vector, uint64_t *address,
+                                                             uint32_t *data);
 void arch_irq_mask(uint32_t vector);
 void arch_irq_unmask(uint32_t vector);
 void arch_irq_detach(uint32_t vector);

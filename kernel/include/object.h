@@ -39,9 +39,13 @@ struct object {
 
 /** Initialise the header; takes a reference on @budget. refs = 1 (the tree's). */
 void object_init(struct object *object, const struct object_ops *ops, struct budget *budget);
+/** A further reference, by who holds one (or a lock that the last one's end takes). */
 static inline void object_ref(struct object *object)
 {
-    __atomic_fetch_add(&object->refs, 1, __ATOMIC_RELAXED);
+    uint32_t before = __atomic_fetch_add(&object->refs, 1, __ATOMIC_RELAXED);
+
+    DEBUG_ASSERT(before != 0);
+    (void)before;
 }
 /** A reference on an object found without a lock or reference. False: its last one is gone, it is being freed. */
 __attribute__((warn_unused_result)) static inline bool object_try_ref(struct object *object)

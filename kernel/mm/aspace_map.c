@@ -224,13 +224,17 @@ static status_t map_check(const struct memory *memory, const struct map_request 
     return prot_check(request->flags & PROT_MASK, request->max_prot);
 }
 
+/* NULL: no memory, or the last capability of @memory is going at this moment. */
 static struct mapping *mapping_create(struct aspace *aspace, struct memory *memory)
 {
-    struct mapping *mapping = kmem_alloc(aspace->object.budget, sizeof(*mapping));
-    if (mapping == NULL)
+    if (!object_try_ref(&memory->object))
         return NULL;
+    struct mapping *mapping = kmem_alloc(aspace->object.budget, sizeof(*mapping));
+    if (mapping == NULL) {
+        object_unref(&memory->object);
+        return NULL;
+    }
     __atomic_fetch_add(&aspace->holds, 1, __ATOMIC_RELAXED);
-    object_ref(&memory->object);
     mapping->aspace = aspace;
     mapping->memory = memory;
     mapping->head = mapping;

@@ -14,7 +14,7 @@
 #include "obj_create.h"
 #include "sched.h"
 
-/* The object header's budget cap gave a reference while we work. */
+/* A capability that is closed meanwhile takes its object with it: nothing may be built on either without a reference. */
 static struct budget *budget_hold(const struct cap *cap)
 {
     struct budget *budget = budget_of(cap->object);
@@ -166,13 +166,11 @@ static status_t clone_take(struct memory *source, uint64_t offset, uint64_t byte
     return status;
 }
 
-status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,
-                          uint64_t offset, uint64_t bytes, handle_t *handle)
+/* @source is held by the caller. */
+static status_t clone_make(struct thread *self, struct memory *source, struct cap *budget_cap,
+                           uint64_t offset, uint64_t bytes, handle_t *handle)
 {
-    struct memory *source = memory_of(memory_cap->object);
     struct clone_base base;
-    if (memory_is_linear(source) || bytes == 0)
-        return STATUS_INVALID;
     struct budget *budget = budget_hold(budget_cap);
     if (budget == NULL)
         return STATUS_NO_MEMORY;
@@ -196,6 +194,19 @@ status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct ca
     object_ref(&source->object);
     clone->job_source = source;
     return job_begin(self, clone);
+}
+
+status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,
+                          uint64_t offset, uint64_t bytes, handle_t *handle)
+{
+    struct memory *source = memory_of(memory_cap->object);
+    if (memory_is_linear(source) || bytes == 0)
+        return STATUS_INVALID;
+    if (!object_try_ref(&source->object))
+        return STATUS_BAD_HANDLE;
+    status_t status = clone_make(self, source, budget_cap, offset, bytes, handle);
+    object_unref(&source->object);
+    return status;
 }
 
 status_t sys_memory_slice(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,

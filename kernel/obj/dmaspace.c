@@ -46,19 +46,26 @@ static inline struct dmaspace *dmaspace_of(struct object *object)
 
 /* ── Mappings ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* Holding @space and @memory, whose last capabilities may be going at this moment. @budget is the calling process's. */
 static struct dma_mapping *mapping_create(struct dmaspace *space, struct memory *memory,
                                           struct budget *budget)
 {
-    struct dma_mapping *mapping = kmem_alloc(budget, sizeof(*mapping));
+    bool has_space = object_try_ref(&space->object);
+    bool has_memory = object_try_ref(&memory->object);
+    struct dma_mapping *mapping =
+        has_space && has_memory ? kmem_alloc(budget, sizeof(*mapping)) : NULL;
 
-    if (mapping == NULL)
+    if (mapping == NULL) {
+        if (has_space)
+            object_unref(&space->object);
+        if (has_memory)
+            object_unref(&memory->object);
         return NULL;
+    }
     list_init(&mapping->link);
     mapping->space = space;
     mapping->memory = memory;
     mapping->budget = budget;
-    object_ref(&space->object);
-    object_ref(&memory->object);
     object_ref(&budget->object);
     return mapping;
 }

@@ -185,7 +185,8 @@ status_t sys_interrupt_create(struct thread *self, struct cap *root, struct cap 
 }
 
 status_t sys_interrupt_create_msi(struct thread *self, struct cap *root, struct cap *budget,
-                                  handle_t *handle, uint64_t *address, uint32_t *data)
+                                  uint32_t device, handle_t *handle, uint64_t *address,
+                                  uint32_t *data)
 {
     if (!interrupt_of(root->object)->root)
         return STATUS_INVALID;
@@ -193,7 +194,7 @@ status_t sys_interrupt_create_msi(struct thread *self, struct cap *root, struct 
 
     if (interrupt == NULL)
         return STATUS_NO_MEMORY;
-    status_t status = arch_msi_attach(interrupt, &interrupt->vector, address, data);
+    status_t status = arch_msi_attach(device, interrupt, &interrupt->vector, address, data);
 
     if (!status_is_ok(status)) {
         object_unref(&interrupt->object);

@@ -102,8 +102,8 @@ static status_t program_msix(struct device *d, uint32_t count)
     for (uint32_t i = 0; i < count && status_is_ok(status); i++) {
         uint64_t address;
         uint32_t data;
-        status = sys_interrupt_create_msi(devmgr.interrupts, os_self.budget, &d->irqs[i], &address,
-                                          &data);
+        status = sys_interrupt_create_msi(devmgr.interrupts, os_self.budget, d->function.address,
+                                          &d->irqs[i], &address, &data);
         if (!status_is_ok(status))
             break;
         d->irq_count = i + 1;

@@ -200,8 +200,10 @@ status_t arch_irq_attach(uint32_t line, uint32_t flags, void *cookie, uint32_t *
     return status;
 }
 
-status_t arch_msi_attach(void *cookie, uint32_t *vector, uint64_t *address, uint32_t *data)
+status_t arch_msi_attach(uint32_t device, void *cookie, uint32_t *vector, uint64_t *address,
+                         uint32_t *data)
 {
+    (void)device; /* the controller takes messages from anyone */
     struct irq wanted = {.cookie = cookie};
     struct irq *irq;
     status_t status = irq_create(&wanted, &irq);
