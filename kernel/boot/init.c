@@ -221,6 +221,7 @@ static uint64_t give_boot_facts(struct maker *m)
     facts.acpi_rsdp = boot_info.acpi_rsdp;
     facts.fdt = boot_info.fdt;
     facts.fdt_bytes = boot_info.fdt_bytes;
+    facts.framebuffer = boot_info.framebuffer;
     facts.cpus = cpu_count;
     facts.cmdline_bytes = (uint32_t)strnlen(boot_info.cmdline, sizeof(boot_info.cmdline) - 1);
     memcpy(facts.cmdline, boot_info.cmdline, facts.cmdline_bytes);

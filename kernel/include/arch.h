@@ -26,6 +26,7 @@ struct boot_info {
     paddr_t acpi_rsdp;
     paddr_t fdt;
     uint64_t fdt_bytes;
+    struct framebuffer framebuffer; /* bytes 0: none */
     char cmdline[2048];
     uint8_t seed[32];
     uint64_t kernel_bytes;
