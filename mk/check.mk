@@ -4,6 +4,7 @@
 # tests/stages/ holds what `make test` runs, in order; tests/rules/ proves that each gate fires.
 
 # --- host unit tests: tests/unit/<area>/*.c with the sources that its unit.mk lists, under ASan and UBSan -------------
+# Those that ask for PORTS := libfdt can write device trees too.
 
 UNIT_AREAS := $(sort $(patsubst tests/unit/%/unit.mk,%,$(wildcard tests/unit/*/unit.mk)))
 UNIT_CFLAGS = -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -14,20 +15,25 @@ UNIT_CFLAGS = -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undef
 # Only for tests of kernel sources: the kernel has headers with names of the C library's (sched.h).
 UNIT_KERNEL := -Ikernel -Ikernel/include -Ikernel/arch/host/include
 
-# $(1) area, $(2) SOURCES, $(3) CFLAGS of its unit.mk
+UNIT_LIBFDT_OBJECTS := $(patsubst %,$(BUILD_ROOT)/unit/libfdt/%.o,$(LIBFDT_SOURCES) fdt_sw.c fdt_rw.c fdt_wip.c fdt_strerror.c)
+$(UNIT_LIBFDT_OBJECTS): $(BUILD_ROOT)/unit/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(UNIT_CFLAGS) -Wno-everything -isystem$(LIBFDT) -c $(LIBFDT)/$* -o $@
+
+# $(1) area, $(2) SOURCES, $(3) CFLAGS, $(4) PORTS of its unit.mk
 define unit_rule
 UNIT_$(1)_OBJECTS := $(patsubst %,$(BUILD_ROOT)/unit/$(1)/%.o,$(sort $(wildcard tests/unit/$(1)/*.c) $(2)))
-$$(UNIT_$(1)_OBJECTS): $(BUILD_ROOT)/unit/$(1)/%.o: % $$(MAKEFILES_READ) tests/unit/$(1)/unit.mk
+$$(UNIT_$(1)_OBJECTS): $(BUILD_ROOT)/unit/$(1)/%.o: % $$(MAKEFILES_READ) tests/unit/$(1)/unit.mk $(4:libfdt=| $(LIBFDT)/.stamp)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$<)
-	$(Q)$$(CC) $(if $(filter kernel/%,$(2)),$(UNIT_KERNEL)) $$(UNIT_CFLAGS) $(3) $$(DEPENDENCIES) -c $$< -o $$@
-$(BUILD_ROOT)/unit/$(1)/unit: $$(UNIT_$(1)_OBJECTS)
+	$(Q)$$(CC) $(if $(filter kernel/%,$(2)),$(UNIT_KERNEL)) $$(UNIT_CFLAGS) $(3) $(4:libfdt=-isystem$(LIBFDT)) $$(DEPENDENCIES) -c $$< -o $$@
+$(BUILD_ROOT)/unit/$(1)/unit: $$(UNIT_$(1)_OBJECTS) $(4:libfdt=$(UNIT_LIBFDT_OBJECTS))
 	$$(call say,LD,$$@)
 	$(Q)$$(CC) -fsanitize=address,undefined $$^ -o $$@
 -include $$(UNIT_$(1)_OBJECTS:.o=.d)
 endef
-$(foreach a,$(UNIT_AREAS),$(eval SOURCES :=)$(eval CFLAGS :=)$(eval include tests/unit/$(a)/unit.mk)$(eval \
-  $(call unit_rule,$(a),$(SOURCES),$(CFLAGS))))
+$(foreach a,$(UNIT_AREAS),$(eval SOURCES :=)$(eval CFLAGS :=)$(eval PORTS :=)$(eval \
+  include tests/unit/$(a)/unit.mk)$(eval $(call unit_rule,$(a),$(SOURCES),$(CFLAGS),$(PORTS))))
 
 .PHONY: unit unit-build
 unit-build: $(UNIT_AREAS:%=$(BUILD_ROOT)/unit/%/unit)
@@ -73,7 +79,7 @@ as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(fil
            $(CLANG_RESOURCE)/include $(SYSROOT)/include $(KERNEL_SANITIZE_$(BUILD)),$(1))) $(GCC_FLAGS)
 GCC_INCLUDE = -nostdinc -isystem $(shell $(GCC) -print-file-name=include)
 
-$(O)/gcc/kobj/%.o: %
+$(O)/gcc/kobj/%.o: % | $(LIBFDT)/.stamp
 	@mkdir -p $(@D)
 	$(call say,GCC,$<)
 	$(Q)$(GCC) $(call as_gcc,$(KERNEL_CFLAGS)) $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@

@@ -80,6 +80,14 @@ space := $(empty) $(empty)
 one_word = x$(subst $(space),|,$(strip $(1)))
 remember = $(if $(filter-out $(call one_word,$(2)),$(call one_word,$(file <$(LISTS)/$(1)))),$(file >$(LISTS)/$(1),$(strip $(2))))
 
+# --- third-party sources that are compiled more than one way ---------------------------------------------------
+
+# The reader of device trees: kernel, user space, and host unit tests.
+LIBFDT := $(BUILD_ROOT)/ports/src/libfdt/libfdt
+$(LIBFDT)/.stamp: ports/libfdt/recipe ports/fetch $(BUILD_ROOT)/setup.mk
+	$(Q)ports/fetch libfdt --build-root $(BUILD_ROOT) >/dev/null
+	@touch $@
+
 # --- flags for every C file -----------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wcast-align \

@@ -11,7 +11,8 @@ KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(O)/kobj/%.o) $(GEN_KERNEL_SOURCES:%=$(O)/
 
 $(call remember,kernel,$(KERNEL_OBJECTS))
 
-KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include -I$(GEN)/kernel
+KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include -I$(GEN)/kernel \
+                   -isystemports/libfdt/include -isystem$(LIBFDT)
 KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
                 -fno-pic -fno-pie $(CFLAGS_COMMON) -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
                 $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_EXTRA_CFLAGS)
@@ -24,10 +25,19 @@ KERNEL_SANITIZE_kasan := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$
 KERNEL_SANITIZE_kcsan := -fsanitize=thread -mllvm -tsan-distinguish-volatile=1 \
                          -mllvm -tsan-instrument-func-entry-exit=0
 UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c \
-               kernel/arch/$(ARCH)/paging.c
+               kernel/arch/$(ARCH)/paging.c kernel/boot/ranges.c kernel/boot/fdt.c
 $(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread
 
-$(O)/kobj/%.o: % $(MAKEFILES_READ)
+# The reader of device trees (ports/libfdt) in this kernel's own build. It runs before shadow memory too.
+LIBFDT_SOURCES := fdt.c fdt_ro.c fdt_addresses.c fdt_check.c
+LIBFDT_OBJECTS := $(LIBFDT_SOURCES:%=$(O)/kobj/libfdt/%.o)
+$(LIBFDT_OBJECTS): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread -Wno-everything
+$(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
+	@mkdir -p $(@D)
+	$(call say,CC,libfdt/$*)
+	$(Q)$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $(LIBFDT)/$* -o $@
+
+$(O)/kobj/%.o: % $(MAKEFILES_READ) | $(LIBFDT)/.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
@@ -48,14 +58,14 @@ $(O)/ksyms-last.S: $(O)/kernel.first.elf
 $(O)/ksyms-%.o: $(O)/ksyms-%.S
 	$(Q)$(CC) --target=$(KERNEL_TARGET) -c $< -o $@
 
-$(O)/kernel.first.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
-	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-first.o -o $@
-$(KERNEL_DEBUG): $(LISTS)/kernel $(KERNEL_OBJECTS) $(O)/ksyms-last.o $(KERNEL_SCRIPT)
+$(O)/kernel.first.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
+	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-first.o -o $@
+$(KERNEL_DEBUG): $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-last.o $(KERNEL_SCRIPT)
 	$(call say,LD,$@)
-	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(O)/ksyms-last.o -o $@
+	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-last.o -o $@
 	@$(NM) --defined-only --no-sort $@ | tools/ksyms | cmp -s - $(O)/ksyms-last.S || \
 	  { echo "ksyms: the names moved between the links: .ksyms must come after the text" >&2; exit 1; }
 $(KERNEL): $(KERNEL_DEBUG)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
--include $(KERNEL_OBJECTS:.o=.d)
+-include $(KERNEL_OBJECTS:.o=.d) $(LIBFDT_OBJECTS:.o=.d)

@@ -7,6 +7,7 @@
  * The image is not relocated: it runs where it is linked. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <boot.h>
 
 #include "cpu_regs.h"
 #include "layout.h"
@@ -46,8 +47,6 @@ struct start_memory {
 };
 _Static_assert(sizeof(struct start_memory) == 24, "start info memory map");
 
-struct boot_info boot_info;
-
 /* Frames for tables are taken from the end of this range of boot_info.ram. */
 static struct boot_range *pool;
 static uint64_t pool_end;
@@ -63,57 +62,7 @@ static const void *boot_pointer(paddr_t base, uint64_t bytes)
     return arch_direct_map(base);
 }
 
-/* ── Ranges ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-/** Insert into the sorted RAM list; more than fit are not used. */
-static void ram_add(uint64_t base, uint64_t end)
-{
-    uint32_t i = boot_info.ram_count;
-
-    if (i == BOOT_RANGES_MAX || base >= end)
-        return;
-    for (; i > 0 && boot_info.ram[i - 1].base > base; i--)
-        boot_info.ram[i] = boot_info.ram[i - 1];
-    boot_info.ram[i] = (struct boot_range){base, end - base};
-    boot_info.ram_count++;
-}
-
-static void ram_remove_at(uint32_t i)
-{
-    boot_info.ram_count--;
-    for (; i < boot_info.ram_count; i++)
-        boot_info.ram[i] = boot_info.ram[i + 1];
-}
-
-/** Take [@base, @end) out of the RAM list. */
-static void ram_subtract(uint64_t base, uint64_t end)
-{
-    uint32_t i = 0;
-
-    while (i < boot_info.ram_count) {
-        struct boot_range range = boot_info.ram[i];
-        uint64_t range_end = range.base + range.bytes;
-
-        if (range_end <= base || end <= range.base) {
-            i++;
-            continue;
-        }
-        ram_remove_at(i);
-        ram_add(range.base, MIN(base, range_end));
-        ram_add(MAX(end, range.base), range_end);
-        i = 0;
-    }
-}
-
-/** [@base, @end), widened to pages, is in use for good. */
-static void reserve(uint64_t base, uint64_t end)
-{
-    base &= ~(PAGE_SIZE - 1);
-    end = (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-    ram_subtract(base, end);
-    ASSERT(boot_info.reserved_count < BOOT_RANGES_MAX);
-    boot_info.reserved[boot_info.reserved_count++] = (struct boot_range){base, end - base};
-}
+/* ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 paddr_t early_frame(void)
 {
@@ -154,24 +103,15 @@ static void read_memory_map(const struct start_info *info)
 
             if ((map[i].type == MEMORY_TYPE_RAM) != wanted_ram)
                 continue;
-            if (__builtin_add_overflow(map[i].base, map[i].bytes, &end) ||
-                end > DIRECT_MAP_BYTES_MAX)
-                end = DIRECT_MAP_BYTES_MAX;
+            if (__builtin_add_overflow(map[i].base, map[i].bytes, &end))
+                end = UINT64_MAX;
             if (wanted_ram)
-                ram_add((map[i].base + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), end & ~(PAGE_SIZE - 1));
-            else if (map[i].base < end) /* whatever else overlaps RAM wins */
-                ram_subtract(map[i].base & ~(PAGE_SIZE - 1),
-                             (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1));
+                boot_ram_add(map[i].base, end);
+            else /* whatever else overlaps RAM wins */
+                boot_ram_subtract(map[i].base, end);
         }
     }
-    /* Overlapping entries would be given out twice. */
-    for (uint32_t i = 1; i < boot_info.ram_count; i++) {
-        struct boot_range *before = &boot_info.ram[i - 1];
-
-        if (boot_info.ram[i].base < before->base + before->bytes)
-            panic("start info: RAM ranges overlap at %#llx",
-                  (unsigned long long)boot_info.ram[i].base);
-    }
+    boot_ram_subtract(DIRECT_MAP_BYTES_MAX, UINT64_MAX);
 }
 
 static void read_cmdline(paddr_t cmdline)
@@ -191,9 +131,9 @@ static void read_start_info(paddr_t start)
     if (info->magic != START_INFO_MAGIC || info->version < 1 || info->memory_map_count == 0)
         panic("no PVH start info with a memory map");
     read_memory_map(info);
-    ram_subtract(0, PAGE_SIZE);
-    reserve(TRAMPOLINE_PAGE, TRAMPOLINE_PAGE + PAGE_SIZE);
-    reserve(image_physical(image_start), image_physical(image_end));
+    boot_ram_subtract(0, PAGE_SIZE);
+    boot_reserve(TRAMPOLINE_PAGE, TRAMPOLINE_PAGE + PAGE_SIZE);
+    boot_reserve(image_physical(image_start), image_physical(image_end));
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
     if (info->module_count != 0) {
         const struct start_module *module = boot_pointer(info->modules, sizeof(*module));
@@ -202,7 +142,7 @@ static void read_start_info(paddr_t start)
             (void)boot_pointer(module->base, module->bytes);
             boot_info.archive = module->base;
             boot_info.archive_bytes = module->bytes;
-            reserve(module->base, module->base + module->bytes);
+            boot_reserve(module->base, module->base + module->bytes);
         }
     }
     boot_info.acpi_rsdp = info->rsdp;
@@ -220,7 +160,7 @@ void early_main(paddr_t start)
     if (arch_random(boot_info.seed, sizeof(boot_info.seed)) == 0)
         klog("no random instruction: seeds come from the clock");
     boot_cpu.kernel_stack = paging_map_stacks(0);
-    reserve(pool->base + pool->bytes, pool_end);
+    boot_reserve(pool->base + pool->bytes, pool_end);
     cpu_setup(&boot_cpu, &boot_arch_cpu);
     boot_switch_stack(boot_cpu.kernel_stack, kernel_main);
 }

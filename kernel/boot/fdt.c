@@ -1,0 +1,351 @@
+/* The flattened device tree (Devicetree Specification 0.4), for what the kernel must know before user space: RAM, CPUs, interrupt
+ * controllers, the boot archive. All else is devmgr's, which reads the same tree.
+ *
+ * The whole blob is checked first (libfdt's fdt_check_full: every offset, length and nesting), so reading it later cannot leave it. What it
+ * says is checked where it is used: a property may be missing, too short, or of addresses that do not fit.
+ * A node's addresses are translated through the `ranges` of the buses above it (2.3.8). Address cells other than 1 or 2 belong to buses
+ * with an addressing of their own, PCI for one, which the kernel does not read. */
+#include <arch_pt.h>
+#include <boot.h>
+#include <libfdt.h>
+
+#define FDT_ALIGNMENT 8u
+#define FDT_BYTES_MAX (2u << 20)
+#define SEED_PROPERTY "rng-seed"
+
+static void *tree(void)
+{
+    return arch_direct_map(boot_info.fdt);
+}
+
+/* ── Properties ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** The cells of a property that were not taken yet. */
+struct cells {
+    const fdt32_t *at;
+    int count;
+};
+
+static bool cells_of(int node, const char *property, struct cells *cells)
+{
+    int bytes;
+
+    cells->at = fdt_getprop(tree(), node, property, &bytes);
+    cells->count = bytes / (int)sizeof(fdt32_t);
+    return cells->at != NULL;
+}
+
+/** A number of @width cells: none (0), one or two. */
+static bool cells_take(struct cells *cells, int width, uint64_t *value)
+{
+    if (width < 0 || width > 2 || width > cells->count)
+        return false;
+    *value = 0;
+    for (int i = 0; i < width; i++)
+        *value = *value << 32 | fdt32_to_cpu(*cells->at++);
+    cells->count -= width;
+    return true;
+}
+
+static const char *string_of(int node, const char *property)
+{
+    int bytes;
+    const char *text = fdt_getprop(tree(), node, property, &bytes);
+
+    return text != NULL && memchr(text, '\0', (size_t)bytes) != NULL ? text : NULL;
+}
+
+static bool string_is(const char *text, const char *wanted)
+{
+    return text != NULL && memcmp(text, wanted, MIN(strlen(text), strlen(wanted)) + 1) == 0;
+}
+
+static bool node_is_enabled(int node)
+{
+    const char *status = string_of(node, "status");
+
+    return status == NULL || string_is(status, "okay") || string_is(status, "ok");
+}
+
+static bool found(int offset, struct boot_fdt_node *node)
+{
+    node->offset = offset;
+    return offset >= 0 && node_is_enabled(offset);
+}
+
+/* ── Register blocks ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** Addresses of the children of @bus become addresses of its parent's children. False: they cannot be seen from there. */
+static bool translate_once(int bus, int parent, uint64_t *address, uint64_t bytes)
+{
+    struct cells ranges;
+    int child_width = fdt_address_cells(tree(), bus);
+    int parent_width = fdt_address_cells(tree(), parent);
+    uint64_t from, to, span;
+
+    if (!cells_of(bus, "ranges", &ranges))
+        return false;
+    if (ranges.count == 0)
+        return true;
+    while (cells_take(&ranges, child_width, &from) && cells_take(&ranges, parent_width, &to) &&
+           cells_take(&ranges, fdt_size_cells(tree(), bus), &span)) {
+        if (*address < from || *address - from >= span || bytes > span - (*address - from))
+            continue;
+        return !__builtin_add_overflow(*address - from, to, address);
+    }
+    return false;
+}
+
+static bool translate(int bus, uint64_t *address, uint64_t bytes)
+{
+    for (int parent; bus > 0; bus = parent) {
+        parent = fdt_parent_offset(tree(), bus);
+        if (parent < 0 || !translate_once(bus, parent, address, bytes))
+            return false;
+    }
+    return true;
+}
+
+bool boot_fdt_reg(const struct boot_fdt_node *node, uint32_t index, paddr_t *base, uint64_t *bytes)
+{
+    int bus = fdt_parent_offset(tree(), node->offset);
+    struct cells reg;
+    uint64_t end;
+
+    if (bus < 0 || !cells_of(node->offset, "reg", &reg))
+        return false;
+    do {
+        if (!cells_take(&reg, fdt_address_cells(tree(), bus), base) ||
+            !cells_take(&reg, fdt_size_cells(tree(), bus), bytes))
+            return false;
+    } while (index-- != 0);
+    return translate(bus, base, *bytes) && !__builtin_add_overflow(*base, *bytes, &end);
+}
+
+/* ── Finding nodes ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+bool boot_fdt_path(const char *path, struct boot_fdt_node *node)
+{
+    return found(fdt_path_offset(tree(), path), node);
+}
+
+bool boot_fdt_find(const char *compatible, uint32_t index, struct boot_fdt_node *node)
+{
+    for (int at = -1;;) {
+        at = fdt_node_offset_by_compatible(tree(), at, compatible);
+        if (at < 0)
+            return false;
+        if (found(at, node) && index-- == 0)
+            return true;
+    }
+}
+
+bool boot_fdt_child(const struct boot_fdt_node *parent, const char *name,
+                    struct boot_fdt_node *node)
+{
+    return found(fdt_subnode_offset(tree(), parent->offset, name), node);
+}
+
+/** The CPU that was asked for last, for the next is likely to be the one after it. Node 0: not looked for yet. */
+static struct {
+    uint32_t index;
+    int node;
+} cpu_cursor;
+
+static void cpu_cursor_reset(void)
+{
+    cpu_cursor.index = 0;
+    cpu_cursor.node = 0;
+}
+
+/** The next CPU below @folder after @at, the first after 0; negative: none. */
+static int cpu_after(int folder, int at)
+{
+    do {
+        at = at == 0 ? fdt_first_subnode(tree(), folder) : fdt_next_subnode(tree(), at);
+    } while (at >= 0 && (!string_is(string_of(at, "device_type"), "cpu") || !node_is_enabled(at)));
+    return at;
+}
+
+bool boot_fdt_cpu(uint32_t index, struct boot_fdt_node *node, uint64_t *hardware_id)
+{
+    int folder = fdt_path_offset(tree(), "/cpus");
+    struct cells reg;
+
+    if (index < cpu_cursor.index)
+        cpu_cursor_reset();
+    if (folder < 0)
+        return false;
+    if (cpu_cursor.node == 0)
+        cpu_cursor.node = cpu_after(folder, 0);
+    for (; cpu_cursor.node >= 0 && cpu_cursor.index < index; cpu_cursor.index++)
+        cpu_cursor.node = cpu_after(folder, cpu_cursor.node);
+    node->offset = cpu_cursor.node;
+    return node->offset >= 0 && cells_of(node->offset, "reg", &reg) &&
+           cells_take(&reg, fdt_address_cells(tree(), folder), hardware_id);
+}
+
+/* ── Values ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+bool boot_fdt_cell(const struct boot_fdt_node *node, const char *property, uint32_t index,
+                   uint32_t *value)
+{
+    struct cells cells;
+
+    if (!cells_of(node->offset, property, &cells) || index >= (uint32_t)cells.count)
+        return false;
+    *value = fdt32_to_cpu(cells.at[index]);
+    return true;
+}
+
+uint32_t boot_fdt_u32(const struct boot_fdt_node *node, const char *property, uint32_t otherwise)
+{
+    uint32_t value;
+
+    return boot_fdt_cell(node, property, 0, &value) ? value : otherwise;
+}
+
+bool boot_fdt_string(const struct boot_fdt_node *node, const char *property, const char **text)
+{
+    *text = string_of(node->offset, property);
+    return *text != NULL;
+}
+
+bool boot_fdt_has(const struct boot_fdt_node *node, const char *property)
+{
+    return fdt_getprop(tree(), node->offset, property, NULL) != NULL;
+}
+
+/* ── Filling boot_info ───────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void check(void)
+{
+    if (boot_info.fdt % FDT_ALIGNMENT != 0)
+        panic("device tree: %#llx is not aligned", (unsigned long long)boot_info.fdt);
+    int wrong = fdt_check_header(tree());
+
+    if (wrong != 0 || fdt_totalsize(tree()) > FDT_BYTES_MAX)
+        panic("device tree: none at %#llx", (unsigned long long)boot_info.fdt);
+    boot_info.fdt_bytes = fdt_totalsize(tree());
+    /* 5.6; what libfdt reads without looking. */
+    if (fdt_off_mem_rsvmap(tree()) % 8 != 0 || fdt_off_dt_struct(tree()) % 4 != 0)
+        panic("device tree: its blocks are not aligned");
+    wrong = fdt_check_full(tree(), boot_info.fdt_bytes);
+    if (wrong != 0)
+        panic("device tree: it is malformed (error %d)", wrong);
+}
+
+static void read_memory(void)
+{
+    struct boot_fdt_node node = {-1};
+    uint64_t base, bytes;
+
+    for (;;) {
+        node.offset = fdt_node_offset_by_prop_value(tree(), node.offset, "device_type", "memory",
+                                                    sizeof("memory"));
+        if (node.offset < 0)
+            break;
+        for (uint32_t i = 0; node_is_enabled(node.offset) && boot_fdt_reg(&node, i, &base, &bytes);
+             i++)
+            boot_ram_add(base, base + bytes);
+    }
+    if (boot_info.ram_count == 0)
+        panic("device tree: no memory");
+}
+
+static void subtract(uint64_t base, uint64_t bytes)
+{
+    boot_ram_subtract(base, bytes > UINT64_MAX - base ? UINT64_MAX : base + bytes);
+}
+
+/** Both lists of what is not ours: the header's, and /reserved-memory (3.5), where what has no address yet is nobody's. */
+static void read_reserved(void)
+{
+    struct boot_fdt_node node;
+    uint64_t base, bytes;
+
+    for (int i = 0; i < fdt_num_mem_rsv(tree()); i++) {
+        if (fdt_get_mem_rsv(tree(), i, &base, &bytes) == 0)
+            subtract(base, bytes);
+    }
+    int parent = fdt_path_offset(tree(), "/reserved-memory");
+
+    for (node.offset = parent < 0 ? parent : fdt_first_subnode(tree(), parent); node.offset >= 0;
+         node.offset = fdt_next_subnode(tree(), node.offset)) {
+        for (uint32_t i = 0; node_is_enabled(node.offset) && boot_fdt_reg(&node, i, &base, &bytes);
+             i++)
+            subtract(base, bytes);
+    }
+}
+
+/** An address in /chosen: of one cell or two. */
+static bool chosen_address(int chosen, const char *property, uint64_t *value)
+{
+    struct cells cells;
+
+    return cells_of(chosen, property, &cells) && cells_take(&cells, cells.count, value);
+}
+
+static bool is_ram(uint64_t base, uint64_t end)
+{
+    for (uint32_t i = 0; i < boot_info.ram_count; i++) {
+        const struct boot_range *ram = &boot_info.ram[i];
+
+        if (base >= ram->base && end <= ram->base + ram->bytes)
+            return base < end;
+    }
+    return false;
+}
+
+static void read_archive(int chosen)
+{
+    uint64_t base, end;
+
+    if (!chosen_address(chosen, "linux,initrd-start", &base) ||
+        !chosen_address(chosen, "linux,initrd-end", &end))
+        return;
+    if (!is_ram(base, end))
+        panic("device tree: the boot archive, %#llx to %#llx, is not in RAM",
+              (unsigned long long)base, (unsigned long long)end);
+    boot_info.archive = base;
+    boot_info.archive_bytes = end - base;
+}
+
+static void read_cmdline(int chosen)
+{
+    const char *text = string_of(chosen, "bootargs");
+
+    for (size_t i = 0; text != NULL && i < sizeof(boot_info.cmdline) - 1 && text[i] != '\0'; i++)
+        boot_info.cmdline[i] = text[i];
+}
+
+/** Each byte is used once: who reads the tree later must not learn what our secrets came from. */
+static void take_seed(int chosen)
+{
+    int bytes;
+    uint8_t *seed = fdt_getprop_w(tree(), chosen, SEED_PROPERTY, &bytes);
+
+    for (int i = 0; seed != NULL && i < bytes; i++) {
+        boot_info.seed[(size_t)i % sizeof(boot_info.seed)] ^= seed[i];
+        seed[i] = 0;
+    }
+}
+
+void boot_fdt_read(paddr_t fdt)
+{
+    boot_info.fdt = fdt;
+    cpu_cursor_reset();
+    check();
+    read_memory();
+    int chosen = fdt_path_offset(tree(), "/chosen");
+
+    if (chosen >= 0) {
+        read_archive(chosen);
+        read_cmdline(chosen);
+        take_seed(chosen);
+    }
+    read_reserved();
+    boot_reserve(fdt, fdt + boot_info.fdt_bytes);
+    if (boot_info.archive_bytes != 0)
+        boot_reserve(boot_info.archive, boot_info.archive + boot_info.archive_bytes);
+}

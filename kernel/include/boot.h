@@ -1,0 +1,53 @@
+#pragma once
+/* What the architectures' boot paths share: the lists of RAM in boot_info, and the reader of the flattened device tree that fills it.
+ *
+ * All runs on the boot CPU before kernel_main, without heap, log or locks; it panics, saying what is wrong, on what cannot be booted.
+ * What is read through a node is the firmware's word: numbers are checked to be there, not to make sense. */
+#include "arch.h"
+
+/** [@base, @end) is RAM: its whole pages. Panics if it overlaps what is listed; more ranges than fit are not used. */
+void boot_ram_add(uint64_t base, uint64_t end);
+/** No page that [@base, @end) touches is RAM that may be used. */
+void boot_ram_subtract(uint64_t base, uint64_t end);
+/** The pages that [@base, @end) touches are RAM and in use for good. */
+void boot_reserve(uint64_t base, uint64_t end);
+
+/** A node of the device tree. */
+struct boot_fdt_node {
+    int offset;
+};
+
+/** Read the device tree at @fdt, which is in the direct map: all of boot_info but acpi_rsdp and kernel_bytes. What it reserves is taken
+ *  out of boot_info.ram; itself and the boot archive are reserved. */
+void boot_fdt_read(paddr_t fdt);
+
+/* After boot_fdt_read. False: there is none, or it is malformed. Nodes that are not enabled are not there. */
+
+/** The node at @path, "/cpus" for one. */
+__attribute__((warn_unused_result)) bool boot_fdt_path(const char *path,
+                                                       struct boot_fdt_node *node);
+/** The @index-th node, in the tree's order, that is @compatible. */
+__attribute__((warn_unused_result)) bool boot_fdt_find(const char *compatible, uint32_t index,
+                                                       struct boot_fdt_node *node);
+/** The node called @name, or @name@address, in @parent. */
+__attribute__((warn_unused_result)) bool boot_fdt_child(const struct boot_fdt_node *parent,
+                                                        const char *name,
+                                                        struct boot_fdt_node *node);
+/** The @index-th CPU, and what the hardware calls it. One step each when asked for in order. */
+__attribute__((warn_unused_result)) bool boot_fdt_cpu(uint32_t index, struct boot_fdt_node *node,
+                                                      uint64_t *hardware_id);
+/** The @index-th register block as the CPUs see it: through the ranges of the buses above. */
+__attribute__((warn_unused_result)) bool boot_fdt_reg(const struct boot_fdt_node *node,
+                                                      uint32_t index, paddr_t *base,
+                                                      uint64_t *bytes);
+/** The @index-th 32-bit cell of @property. */
+__attribute__((warn_unused_result)) bool boot_fdt_cell(const struct boot_fdt_node *node,
+                                                       const char *property, uint32_t index,
+                                                       uint32_t *value);
+/** The first cell of @property, or @otherwise. */
+uint32_t boot_fdt_u32(const struct boot_fdt_node *node, const char *property, uint32_t otherwise);
+/** The (first) string of @property. */
+__attribute__((warn_unused_result)) bool boot_fdt_string(const struct boot_fdt_node *node,
+                                                         const char *property, const char **text);
+/** Does the node have @property, whatever is in it? */
+bool boot_fdt_has(const struct boot_fdt_node *node, const char *property);

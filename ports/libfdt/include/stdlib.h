@@ -1,0 +1,2 @@
+#pragma once
+/* libfdt asks for it and uses nothing of it. */
