@@ -213,7 +213,7 @@ static status_t prepare(struct launch *l, struct device *d)
     }
     if (status_is_ok(status))
         status = add_irqs(l, d);
-    if (status_is_ok(status) && d->is_pci)
+    if (status_is_ok(status) && d->is_pci && d->manifest.dma)
         status = add_dma(l, d);
     if (status_is_ok(status))
         status = add_description(l, d);
@@ -247,7 +247,7 @@ static status_t spawn(struct launch *l, struct device *d)
         return status;
     }
     if (d->is_pci)
-        pci_enable(&d->function, true);
+        pci_enable(&d->function, d->manifest.dma);
     return process_spawn(&start, &d->process);
 }
 
@@ -264,10 +264,11 @@ static status_t adopt(const struct device *d)
     return status;
 }
 
-/* True: the device is as after power-on, and reaches no memory. */
+/* True: the device is as after power-on, and reaches no memory. One whose driver does no DMA never masters the bus, so there is nothing that
+ * a reset would have to stop; its registers are its driver's to set. */
 static bool reset_device(struct device *d)
 {
-    if (!d->is_pci)
+    if (!d->is_pci || !d->manifest.dma)
         return true;
     if (virtio_reset(d)) {
         pci_disable(&d->function);

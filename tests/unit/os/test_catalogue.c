@@ -49,7 +49,7 @@ static const struct manifest sound[] = {
      "kind='service'\nneeds=['middle']\nsvc=['list', 'kill']\nargs=['-v', 'two words']\nrestart='never'\n"},
     {"amiddle",
      "kind='service'\nprovides='middle'\nneeds=['base']\nwants=['base']\nidentifies=true\nroots=['archive', 'dma']\n"},
-    {"driver", "kind='driver'\nmatch=['pci:1af4:1042']\n"},
+    {"driver", "kind='driver'\nmatch=['pci:1af4:1042']\ndma=true\n"},
     {"tool", "kind='program'\n"},
     {NULL, NULL},
 };
@@ -73,9 +73,10 @@ static void test_catalogue_says_what_the_manifests_say(void)
     CHECK(entry.priority == 24 && entry.memory_kib == 100 && entry.kernel_kib == 20 &&
           entry.restart == RESTART_ALWAYS);
     CHECK(catalogue_find(&catalogue, "amiddle", &entry, &middle) == STATUS_OK);
-    CHECK(entry.identifies == 1 && entry.needs.count == 1 && entry.roots.count == 2);
+    CHECK(entry.identifies == 1 && entry.needs.count == 1 && entry.roots.count == 2 &&
+          entry.dma == 0);
     CHECK(catalogue_find(&catalogue, "driver", &entry, &index) == STATUS_OK &&
-          entry.kind == CATALOGUE_DRIVER);
+          entry.kind == CATALOGUE_DRIVER && entry.dma == 1);
     CHECK(strcmp(catalogue_text(entry.match, 0), "pci:1af4:1042") == 0);
     CHECK(catalogue_find(&catalogue, "none", &entry, &index) == STATUS_NOT_FOUND);
     CHECK(catalogue_provider(&catalogue, "middle", &index) == STATUS_OK && index == middle);
@@ -102,6 +103,8 @@ static void test_catalogue_refuses_wrong_manifests(void)
 {
     expect_refused("x", "provides='y'\n");
     expect_refused("x", "kind='servant'\n");
+    expect_refused("x", "kind='service'\ndma=true\n");
+    expect_refused("x", "kind='driver'\ndma='yes'\n");
     expect_refused("x", "kind='service'\nneed=['base']\n");
     expect_refused("x", "kind='service'\nneeds=['nobody']\n");
     expect_refused("x", "kind='service'\nneeds='base'\n");

@@ -45,6 +45,7 @@ struct catalogue_entry {
     uint32_t stack_kib;
     uint32_t
         identifies; /**< 1: its clients' connect capabilities carry their index in the catalogue + 1 as badge */
+    uint32_t dma; /**< 1: its device reaches memory */
     struct catalogue_list needs, wants, roots;
     struct catalogue_list ioports; /**< numbers: first port, number of ports, and so on */
     struct catalogue_list args, env, match;
