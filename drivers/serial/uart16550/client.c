@@ -12,6 +12,8 @@
 #define WAITING_MAX 64u
 #define READ_BYTES 2048u
 #define PIECE_BYTES 1024u
+/** The most that a display gets at once. */
+#define FOLLOW_BYTES 16384u
 /** Bytes that one write may move before others have their turn. */
 #define TURN_BYTES 16384u
 #define TRIES_MAX 1000u
@@ -19,7 +21,8 @@
 struct waiting {
     uint64_t token;
     struct ipc_grant buffer;
-    uint32_t tries; /* not 0: its buffer was not there */
+    uint32_t tries;    /* not 0: its buffer was not there */
+    uint64_t position; /* a follower's */
 };
 
 struct waiting_list {
@@ -31,7 +34,8 @@ struct tty client_tty;
 static struct waiting_list readers, writers;
 static struct waiting_list watchers; /* for Ctrl-C */
 static struct waiting_list flushers;
-static bool interrupted; /* Ctrl-C came when nobody read */
+static struct waiting_list followers; /* displays */
+static bool interrupted;              /* Ctrl-C came when nobody read */
 
 void client_start(void)
 {
@@ -79,6 +83,7 @@ void client_gone(void *instance, uint64_t token)
     list_drop(&writers, token);
     list_drop(&watchers, token);
     list_drop(&flushers, token);
+    list_drop(&followers, token);
 }
 
 static bool is_absent(status_t status)
@@ -242,10 +247,62 @@ static status_t op_flush(void *instance, struct ipc_call *call)
     return status;
 }
 
+/* --- displays --------------------------------------------------------------------------------------------- */
+
+/* Give what came after *@position to the call of @token. PENDING: nothing came. */
+static status_t follow_some(uint64_t token, struct ipc_grant buffer, uint64_t *position,
+                            uint64_t *done)
+{
+    static uint8_t data[FOLLOW_BYTES];
+    uint64_t start = *position;
+    size_t moved = 0, bytes = transcript_read(position, data,
+                                              buffer.length < FOLLOW_BYTES ? (size_t)buffer.length
+                                                                           : FOLLOW_BYTES);
+    if (bytes == 0)
+        return STATUS_PENDING;
+    status_t status = ipc_grant_write(token, buffer, 0, data, bytes, &moved);
+    *position = status_is_ok(status) ? *position : start;
+    *done = moved;
+    return status;
+}
+
+static status_t op_follow(void *instance, struct ipc_call *call, uint64_t position,
+                          struct ipc_grant buffer, uint64_t *next, uint64_t *done)
+{
+    (void)instance;
+    *next = position;
+    if (buffer.length == 0)
+        return STATUS_OK;
+    status_t status = follow_some(IPC_CURRENT, buffer, next, done);
+    if (status != STATUS_PENDING)
+        return status;
+    status = list_add(&followers, call, buffer, false);
+    if (status == STATUS_PENDING)
+        followers.entries[followers.count - 1].position = *next;
+    return status;
+}
+
+/* All of them: what is pending waits for the same thing. A buffer that is not there is the display's own affair. */
+static void answer_followers(void)
+{
+    for (size_t i = 0; i < followers.count;) {
+        struct waiting *follower = &followers.entries[i];
+        uint64_t token = follower->token, next = follower->position, done = 0;
+        status_t status = follow_some(token, follower->buffer, &next, &done);
+        if (status == STATUS_PENDING) {
+            i++;
+            continue;
+        }
+        list_remove(&followers, i);
+        status_ignore(bytestream_follow_reply(token, status, next, done));
+    }
+}
+
 void client_pump(void)
 {
     answer_readers();
     answer_writers();
+    answer_followers();
     answer_flushers();
 }
 
@@ -284,4 +341,5 @@ const struct bytestream_ops client_ops = {
     .set_mode = op_set_mode,
     .flush = op_flush,
     .interrupted = op_interrupted,
+    .follow = op_follow,
 };

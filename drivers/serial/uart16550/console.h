@@ -1,5 +1,6 @@
 #pragma once
-/* The console's parts: the chip (uart.c), the line discipline (tty.c), what is to be sent (output.c), clients (client.c), the loop (main.c).
+/* The console's parts: the chip (uart.c), the line discipline (tty.c), what is to be sent (output.c), what was shown
+ * (transcript.c), clients (client.c), the loop (main.c).
  * One thread runs it all. */
 #include "tty.h"
 
@@ -34,6 +35,13 @@ void output_echo(void *context, const char *text, size_t bytes);
 /** The next byte for the wire; false: none. */
 bool output_take(uint8_t *byte);
 bool output_is_empty(void);
+
+/* transcript.c: the last stretch of what was shown, for displays. */
+#define TRANSCRIPT_BYTES 65536u
+void transcript_put(uint8_t byte);
+/** Copy at most @bytes of what came after *@position, and put there how far that reached; where *@position is not kept, begin at the first whole line
+ *  that is. How many; 0: nothing came. */
+size_t transcript_read(uint64_t *position, uint8_t *buffer, size_t bytes);
 
 /* client.c */
 extern const struct bytestream_ops client_ops;

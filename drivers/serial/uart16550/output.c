@@ -13,11 +13,17 @@ static size_t space(void)
     return OUTPUT_BYTES - (head - tail);
 }
 
+static void put_byte(uint8_t byte)
+{
+    queue[head++ % OUTPUT_BYTES] = byte;
+    transcript_put(byte);
+}
+
 static void put(char byte)
 {
     if (byte == '\n')
-        queue[head++ % OUTPUT_BYTES] = '\r';
-    queue[head++ % OUTPUT_BYTES] = (uint8_t)byte;
+        put_byte('\r');
+    put_byte((uint8_t)byte);
 }
 
 /* Each byte may become two. */

@@ -266,6 +266,58 @@ static void test_output_keeps_a_reserve_for_the_echo(void)
     CHECK(output_is_empty() && output_room() > 0);
 }
 
+static void test_transcript_is_what_was_sent(void)
+{
+    uint8_t data[64], byte;
+    uint64_t position = 0;
+    while (transcript_read(&position, data, sizeof(data)) > 0)
+        ;
+    uint64_t start = position;
+    output_put("one\n", 4);
+    output_echo(NULL, "x", 1);
+    while (output_take(&byte))
+        ;
+    CHECK(transcript_read(&position, data, 3) == 3 && memcmp(data, "one", 3) == 0);
+    CHECK(transcript_read(&position, data, sizeof(data)) == 3 && memcmp(data, "\r\nx", 3) == 0);
+    CHECK(position == start + 6 && transcript_read(&position, data, sizeof(data)) == 0);
+}
+
+static void put_lines(uint32_t first, uint32_t count)
+{
+    char line[16];
+    uint8_t byte;
+    for (uint32_t i = first; i < first + count; i++) {
+        size_t bytes = (size_t)snprintf(line, sizeof(line), "%07u\n", (unsigned)i);
+        output_put(line, bytes);
+        while (output_take(&byte))
+            ;
+    }
+}
+
+/* Nine bytes a line: the ring is gone round more than once. */
+static void test_transcript_begins_with_a_whole_line(void)
+{
+    static uint8_t data[TRANSCRIPT_BYTES];
+    uint32_t lines = TRANSCRIPT_BYTES / 9, number;
+    uint64_t position = 0;
+    put_lines(0, 3 * lines);
+    size_t done = transcript_read(&position, data, sizeof(data));
+    CHECK(done % 9 == 0 && done > TRANSCRIPT_BYTES - 18 && done <= TRANSCRIPT_BYTES);
+    CHECK(sscanf((char *)data, "%7u", &number) == 1 && number == 3 * lines - done / 9);
+    CHECK(memcmp(data + done - 2, "\r\n", 2) == 0);
+}
+
+static void test_transcript_position_that_never_was(void)
+{
+    static uint8_t data[TRANSCRIPT_BYTES];
+    uint64_t position = UINT64_MAX, end = 0;
+    while (transcript_read(&end, data, sizeof(data)) > 0)
+        ;
+    CHECK(transcript_read(&position, data, sizeof(data)) > TRANSCRIPT_BYTES - 18);
+    CHECK(position == end);
+    CHECK(transcript_read(&end, data, sizeof(data)) == 0);
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -284,6 +336,9 @@ int main(void)
         TEST(test_tty_never_overruns),
         TEST(test_output_ends_lines_with_both),
         TEST(test_output_keeps_a_reserve_for_the_echo),
+        TEST(test_transcript_is_what_was_sent),
+        TEST(test_transcript_begins_with_a_whole_line),
+        TEST(test_transcript_position_that_never_was),
     };
     return run_tests(tests, sizeof(tests) / sizeof(tests[0]));
 }
