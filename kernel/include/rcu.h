@@ -13,8 +13,9 @@ struct rcu_head {
 void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *head));
 /** Somebody waits for the callbacks queued here: begin their grace period at the next rcu_poll. */
 void rcu_expedite(void);
-/** Called on every exit to user mode and in the idle loop. */
-void rcu_quiescent(void);
+/** On the way to user mode and in the idle loop: this CPU was quiescent in @period, read (rcu_period_now) before it flushed what was
+ *  stale. A later period that has begun since is not noted, unless no address space is loaded: look again. */
+void rcu_quiescent(uint64_t period);
 /** Called on the way out when this CPU has callbacks: advance grace periods, run callbacks that are due. True: there is more to do
  *  once this CPU has been quiescent, so an idle CPU may not sleep yet. */
 bool rcu_poll(void);

@@ -9,10 +9,10 @@
 
 /** The number of the running grace period, or of the last one; atomic (sched/rcu.c). */
 extern uint64_t rcu_period;
-/** Has @cpu, this one, noted the running grace period? */
-static inline bool rcu_is_quiescent(const struct cpu *cpu)
+/** The grace period that the way out notes: read before it looks whether translations are stale (sched_leave). */
+static inline uint64_t rcu_period_now(void)
 {
-    return cpu->quiescent == __atomic_load_n(&rcu_period, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&rcu_period, __ATOMIC_ACQUIRE);
 }
 
 /** Choose what to run and leave the kernel; runs continuations, handles attention, flushes the TLB, notes quiescence; idles when

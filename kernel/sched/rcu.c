@@ -3,6 +3,9 @@
  * Periods are numbered. A CPU notes the number of the running period when it leaves the kernel or idles; the period is over when all
  * CPUs have noted it. Idle CPUs are quiescent by definition: a CPU marks itself busy with a full barrier before it looks at shared
  * data, and who begins a period reads the marks after a full barrier, so one of the two sees the other.
+ * A frame freed by a callback must be in no TLB. So a CPU on its way out reads the number of the period, then looks whether its
+ * translations are stale, then notes that period and no later one: who unmaps raises the generation before its callback's period
+ * begins, so a CPU that read the period sees the generation.
  * Callbacks are kept per CPU: rcu_next collects; when it is big or a timer fires it becomes rcu_current, bound to a period that
  * begins after that moment; when that period is over they run, in batches. */
 #include "rcu.h"
@@ -58,17 +61,20 @@ static void note(struct cpu *cpu)
             arch_ipi_send(i);
 }
 
-void rcu_quiescent(void)
+void rcu_quiescent(uint64_t period)
 {
     struct cpu *cpu = arch_cpu_local();
-    if (likely(cpu->quiescent == __atomic_load_n(&rcu_period, __ATOMIC_ACQUIRE)))
+    if (likely(cpu->quiescent == period))
         return;
+    bool nothing_loaded = cpu->aspace == NULL;
     rcu_lock_acquire(&lock);
-    note(cpu);
-    /* This moment is quiescent for a period that begins here, too: an idle CPU would not come back. */
+    if (nothing_loaded || period == rcu_period)
+        note(cpu);
+    /* An idle CPU would not come back; the others look for stale translations first. */
     while (completed == rcu_period && needed > completed) {
         begin_period();
-        note(cpu);
+        if (nothing_loaded)
+            note(cpu);
     }
     rcu_lock_release(&lock);
 }

@@ -258,7 +258,7 @@ static void idle(struct cpu *cpu)
         arch_aspace_activate(arch_kernel_root, 0);
     }
     do {
-        rcu_quiescent();
+        rcu_quiescent(rcu_period_now());
     } while ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll());
     (void)__atomic_exchange_n(&cpu->idle, true, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&cpu->queue.count, __ATOMIC_SEQ_CST) == 0)
@@ -297,10 +297,13 @@ NORETURN void sched_leave(void)
             continue;
         if (unlikely(cpu->rcu_next != NULL || cpu->rcu_current != NULL))
             rcu_poll();
+        uint64_t period = rcu_period_now(); /* before the flush: see rcu.c */
         if (unlikely(!aspace_is_current(thread->aspace, cpu)))
             aspace_activate(thread->aspace);
-        if (unlikely(!rcu_is_quiescent(cpu)))
-            rcu_quiescent();
+        if (unlikely(cpu->quiescent != period)) {
+            rcu_quiescent(period);
+            continue; /* another period may have begun */
+        }
         if (unlikely(!arch_fpu_is_settled(thread, cpu)))
             arch_fpu_switch(thread);
         arch_thread_resume(thread);
