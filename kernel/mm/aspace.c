@@ -1,7 +1,7 @@
 /* Address spaces: making, loading, flushing, ending.
  *
- * A CPU announces the address space it is about to load (cpu->aspace), then, after a full barrier, reads its generation and loads
- * it. Who takes a translation away changes the page table, raises the generation with a full barrier, and then looks at what the CPUs
+ * A CPU announces the address space it is about to load (cpu->aspace, with no generation flushed), then, after a full barrier, reads
+ * its generation and loads it. Who takes a translation away changes the page table, raises the generation with a full barrier, and then looks at what the CPUs
  * have announced. So either the CPU loads the changed tables, or it is sent an IPI and flushes on its way out of the kernel.
  * The structure outlives the object for as long as a mapping may still look at it: `holds` counts them. The teardown runs after a
  * grace period, in pieces, when no CPU can have the tables loaded; it takes the mappings off their Memories and frees the tables. */
@@ -130,8 +130,10 @@ void aspace_activate(struct aspace *aspace)
 {
     struct cpu *cpu = arch_cpu_local();
     if (unlikely(cpu->aspace != aspace)) {
+        /* What was flushed of the former one says nothing of this one, and its generations may be higher. */
+        __atomic_store_n(&cpu->aspace_generation, 0, __ATOMIC_RELAXED);
         (void)__atomic_exchange_n(&cpu->aspace, aspace, __ATOMIC_SEQ_CST);
-        uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
+        uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_SEQ_CST);
         arch_aspace_activate(aspace->root, generation);
         __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
         return;
