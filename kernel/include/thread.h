@@ -59,7 +59,7 @@ struct thread {
     uint64_t wait_sequence;
     uint64_t wait_data; /* what the waker or canceller needs: mask, address … */
     struct ktimer deadline;
-    uint64_t deadline_sequence;
+    uint64_t deadline_sequence; /* atomic: the wait that the timer was armed for, stored after it was */
 
     /** Work to be done in the kernel before the thread returns to user mode; runs with no lock held, whenever the thread is
      *  scheduled, until it clears itself. */

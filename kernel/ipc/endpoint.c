@@ -168,7 +168,8 @@ static void caller_await_answer(struct thread *caller)
     if (unlikely(__atomic_load_n(&caller->attention, __ATOMIC_SEQ_CST) != 0)) {
         if (answer_cancel(caller, sequence))
             thread_wake_status(caller, STATUS_INTERRUPTED);
-    } else if (unlikely(caller->call_deadline_ns != DEADLINE_NEVER && !caller->deadline.armed)) {
+    } else if (unlikely(caller->call_deadline_ns != DEADLINE_NEVER &&
+                        !__atomic_load_n(&caller->deadline.armed, __ATOMIC_SEQ_CST))) {
         if (answer_cancel(caller, sequence))
             thread_wake_status(caller, STATUS_TIMED_OUT);
     }
@@ -309,10 +310,8 @@ status_t ipc_call(struct thread *self)
     accept_call(self, worker);
     self->wait_sequence++;
     self->state = THREAD_WAITING;
-    if (unlikely(self->call_deadline_ns != DEADLINE_NEVER)) {
-        self->deadline_sequence = self->wait_sequence;
+    if (unlikely(self->call_deadline_ns != DEADLINE_NEVER))
         thread_arm_deadline(self, self->call_deadline_ns);
-    }
     caller_await_answer(self); /* from here on it may be cancelled, and run elsewhere */
     sched_handoff(worker);
     return KERNEL_BLOCKED;

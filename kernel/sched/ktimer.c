@@ -85,7 +85,7 @@ void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns, void (*fire)(struct 
     struct cpu *cpu = arch_cpu_local();
     struct timer_heap *heap = &cpu->timers;
     timer_lock_acquire(&heap->lock);
-    timer->deadline_ns = deadline_ns;
+    __atomic_store_n(&timer->deadline_ns, deadline_ns, __ATOMIC_RELAXED);
     timer->fire = fire;
     __atomic_store_n(&timer->cpu, cpu->id, __ATOMIC_RELAXED);
     __atomic_store_n(&timer->armed, true, __ATOMIC_RELEASE);

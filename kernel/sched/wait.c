@@ -9,12 +9,17 @@
 #include "process.h"
 #include "sched.h"
 
+/* The timer is out of its heap, so meanwhile the thread may have been woken and have armed it anew for another wait: then the sequence
+ * is that wait's, and its deadline has not passed. The fence: caller_await_answer() publishes the wait and then looks whether the timer
+ * is still armed. */
 static void deadline_passed(struct ktimer *timer, uint64_t now_ns)
 {
-    (void)now_ns;
     struct thread *thread = container_of(timer, struct thread, deadline);
-    uint64_t sequence = thread->deadline_sequence;
+    uint64_t sequence = __atomic_load_n(&thread->deadline_sequence, __ATOMIC_ACQUIRE);
     const struct wait_class *wait_class;
+    if (__atomic_load_n(&timer->deadline_ns, __ATOMIC_RELAXED) > now_ns)
+        return;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     while ((wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST)) != NULL) {
         if (__atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE) != sequence)
             return;
@@ -30,8 +35,8 @@ static void deadline_passed(struct ktimer *timer, uint64_t now_ns)
 
 void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns)
 {
-    thread->deadline_sequence = thread->wait_sequence;
     ktimer_arm(&thread->deadline, deadline_ns, deadline_passed);
+    __atomic_store_n(&thread->deadline_sequence, thread->wait_sequence, __ATOMIC_RELEASE);
 }
 
 void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
