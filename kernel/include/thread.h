@@ -46,7 +46,7 @@ struct thread {
     uint8_t priority;        /* base */
     uint8_t effective;       /* with what callers lend */
     uint8_t queued_priority; /* the list of the run queue it is on */
-    uint32_t cpu;            /* where it runs, ran last, or is queued */
+    uint32_t cpu;            /* atomic: where it runs, ran last, or is queued */
     struct list run_link;
     uint64_t affinity[CPU_MAX / 64];
     uint64_t cpu_time_ns;

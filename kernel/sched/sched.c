@@ -3,6 +3,8 @@
  * A thread is on at most one run queue (state READY, under that queue's lock), or is some CPU's current (RUNNING), or waits, or belongs to a
  * waker that is about to call thread_wake(). Every entry from user mode ends in sched_leave(). A wake-up on another CPU sends that CPU an
  * interrupt, and it chooses again. IPC hands the CPU over directly (sched_handoff) and passes no queue.
+ * thread.cpu tells whom thread_set_attention() interrupts: it sets the bits and then reads thread.cpu; a CPU that takes a thread over
+ * from another stores thread.cpu and then reads the bits, with full barriers between (the run queue's lock, or thread_moved()).
  * FPU state: a thread that waits in the slow path or is preempted has its state saved, so it may be stolen or woken anywhere; a direct
  * handoff leaves it in the registers and the thread is then bound to this CPU until it is saved. */
 #include "sched.h"
@@ -51,7 +53,7 @@ static void queue_remove(struct runqueue *queue, struct thread *thread) REQUIRES
 static void enqueue_on(struct cpu *cpu, struct thread *thread, bool front)
 {
     runqueue_lock_acquire(&cpu->queue.lock);
-    thread->cpu = cpu->id;
+    __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED);
     queue_insert(&cpu->queue, thread, front);
     runqueue_lock_release(&cpu->queue.lock);
 }
@@ -66,7 +68,7 @@ static bool is_idle(const struct cpu *cpu)
 /* Where a woken thread goes: where it ran last unless that CPU is busy and another idles. */
 static struct cpu *choose_cpu(const struct thread *thread)
 {
-    struct cpu *last = cpus[thread->cpu];
+    struct cpu *last = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
     if (may_run_on(thread, last) && (is_idle(last) || thread->fpu_cpu == last->id))
         return last;
     struct cpu *choice = may_run_on(thread, last) ? last : NULL;
@@ -122,12 +124,17 @@ static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
         }
         bitmap &= ~(1ull << priority);
     }
-    if (found != NULL) {
+    if (found != NULL)
         queue_remove(&victim->queue, found);
-        found->cpu = cpu->id;
-    }
     runqueue_lock_release(&victim->queue.lock);
     return found;
+}
+
+/* @thread is this CPU's from now on: who sets attention bits sees that, or we see the bits on the way out. */
+static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
+{
+    __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 static struct thread *steal(struct cpu *cpu)
@@ -135,8 +142,10 @@ static struct thread *steal(struct cpu *cpu)
     for (uint32_t i = 1; i < cpu_count; i++) {
         struct cpu *victim = cpus[(cpu->id + i) % cpu_count];
         struct thread *thread = victim->online ? steal_from(victim, cpu) : NULL;
-        if (thread != NULL)
+        if (thread != NULL) {
+            thread_moved(thread, cpu);
             return thread;
+        }
     }
     return NULL;
 }
@@ -222,7 +231,8 @@ void sched_handoff(struct thread *next) NO_THREAD_SAFETY
         return;
     }
     next->state = THREAD_RUNNING;
-    next->cpu = cpu->id;
+    if (unlikely(next->cpu != cpu->id))
+        thread_moved(next, cpu);
     cpu->current = next;
     if (unlikely(cpu->queue.bitmap >> next->effective > 1))
         cpu->resched = true;
@@ -274,7 +284,6 @@ static void choose(struct cpu *cpu)
         idle(cpu);
     cpu->last_clock_ns = arch_time_now_ns();
     thread->state = THREAD_RUNNING;
-    thread->cpu = cpu->id;
     cpu->current = thread;
     cpu->resched = false;
 }
@@ -293,7 +302,8 @@ NORETURN void sched_leave(void)
             arch_irq_window(); /* it may go on for long, with nobody else to run */
             continue;
         }
-        if (unlikely(thread->attention != 0) && thread_attend(thread))
+        if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) &&
+            thread_attend(thread))
             continue;
         if (unlikely(cpu->rcu_next != NULL || cpu->rcu_current != NULL))
             rcu_poll();
