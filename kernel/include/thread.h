@@ -48,6 +48,8 @@ struct thread {
     uint8_t queued_priority; /* the list of the run queue it is on */
     uint32_t cpu;            /* atomic: where it runs, ran last, or is queued */
     struct list run_link;
+    struct runqueue
+        *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
     uint64_t affinity[CPU_MAX / 64];
     uint64_t cpu_time_ns;
     uint32_t attention; /* atomic */
@@ -59,7 +61,8 @@ struct thread {
     uint64_t wait_sequence;
     uint64_t wait_data; /* what the waker or canceller needs: mask, address … */
     struct ktimer deadline;
-    uint64_t deadline_sequence; /* atomic: the wait that the timer was armed for, stored after it was */
+    uint64_t
+        deadline_sequence; /* atomic: the wait that the timer was armed for, stored after it was */
 
     /** Work to be done in the kernel before the thread returns to user mode; runs with no lock held, whenever the thread is
      *  scheduled, until it clears itself. */

@@ -30,9 +30,10 @@ static bool may_run_on(const struct thread *thread, const struct cpu *cpu)
 static void queue_insert(struct runqueue *queue, struct thread *thread, bool front)
     REQUIRES(runqueue_lock)
 {
-    uint32_t priority = thread->effective;
+    uint32_t priority = __atomic_load_n(&thread->effective, __ATOMIC_RELAXED);
     thread->state = THREAD_READY;
-    thread->queued_priority = thread->effective;
+    thread->queued_priority = (uint8_t)priority;
+    __atomic_store_n(&thread->queued, queue, __ATOMIC_RELAXED);
     if (front)
         list_push_front(&queue->threads[priority], &thread->run_link);
     else
@@ -45,6 +46,7 @@ static void queue_remove(struct runqueue *queue, struct thread *thread) REQUIRES
 {
     uint32_t priority = thread->queued_priority;
     list_remove(&thread->run_link);
+    __atomic_store_n(&thread->queued, NULL, __ATOMIC_RELAXED);
     if (list_is_empty(&queue->threads[priority]))
         queue->bitmap &= ~(1ull << priority);
     queue->count--;
@@ -331,17 +333,26 @@ void sched_cpu_init(struct cpu *cpu) NO_THREAD_SAFETY
 
 /* ── Parameters ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* Take @thread off the queue that it is on, if any. Only that queue's lock makes thread->queued point to it and not any more, so what
+ * is read under the lock is true. */
+static bool unqueue(struct thread *thread)
+{
+    struct runqueue *queue = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED);
+    if (queue == NULL)
+        return false;
+    runqueue_lock_acquire(&queue->lock);
+    bool queued = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED) == queue;
+    if (queued)
+        queue_remove(queue, thread);
+    runqueue_lock_release(&queue->lock);
+    return queued;
+}
+
 /* Change the queue position of a thread that may be queued. */
 static void requeue_ready(struct thread *thread)
 {
     struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
-    runqueue_lock_acquire(&cpu->queue.lock);
-    bool queued = thread->state == THREAD_READY && thread->cpu == cpu->id &&
-                  !list_is_empty(&thread->run_link);
-    if (queued)
-        queue_remove(&cpu->queue, thread);
-    runqueue_lock_release(&cpu->queue.lock);
-    if (queued)
+    if (unqueue(thread))
         thread_wake(thread);
     else if (cpu == arch_cpu_local())
         cpu->resched = true;
