@@ -50,7 +50,8 @@ NORETURN void arch_poweroff(uint32_t status);
 size_t arch_random(void *seed, size_t bytes);
 
 /* ── Interrupts and time ───────────────────────────────────────────────────────────────────────────────────────────── */
-/** Make CPU @id enter the kernel soon (trap_ipi). */
+/** Make CPU @id enter the kernel soon (trap_ipi), where it sees all that this CPU has stored before: whatever barrier the interrupt
+ *  controller needs for that is in here. */
 void arch_ipi_send(uint32_t id);
 /** Is an interrupt waiting for this CPU? For preemption points. */
 bool arch_irq_pending(void);
@@ -84,7 +85,7 @@ void arch_fpu_free(struct thread *thread);
 /** Page tables with the kernel's part only: what an idle CPU has loaded. */
 extern paddr_t arch_kernel_root;
 /** Load the page tables of @root (a table frame), or look at them again if they are loaded: translations that this CPU keeps from
- *  another @generation of them are not used any more. No two address spaces ever share a generation; 0: the kernel's own. */
+ *  another @generation of them are not used any more, nor any read from the tables before @generation was. No two address spaces ever share a generation; 0: the kernel's own. */
 void arch_aspace_activate(paddr_t root, uint64_t generation);
 /** Flush this CPU's translations of one page of the active address space. */
 void arch_tlb_flush_page(uint64_t address);

@@ -36,10 +36,17 @@ void sched_cpu_init(struct cpu *cpu);
 /** Priority and affinity of any thread; requeues it where needed. */
 void sched_set_priority(struct thread *thread, uint8_t priority);
 void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask);
+/** Store whether @cpu, this one, idles, before every later access. The fence says it: an atomic exchange is one access to C, to LL/SC
+ *  machines, and to whoever reads plainly afterwards, and orders only what is atomic too. */
+static inline void sched_idle_set(struct cpu *cpu, bool idle)
+{
+    __atomic_store_n(&cpu->idle, idle, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 /** First thing in every interrupt handler: a CPU that idles is about to look at shared data, so grace periods must wait for it again. */
 static inline void sched_interrupt_begin(void)
 {
     struct cpu *cpu = arch_cpu_local();
     if (cpu->idle)
-        (void)__atomic_exchange_n(&cpu->idle, false, __ATOMIC_SEQ_CST);
+        sched_idle_set(cpu, false);
 }

@@ -272,10 +272,10 @@ static void idle(struct cpu *cpu)
     do {
         rcu_quiescent(rcu_period_now());
     } while ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll());
-    (void)__atomic_exchange_n(&cpu->idle, true, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&cpu->queue.count, __ATOMIC_SEQ_CST) == 0)
+    sched_idle_set(cpu, true);
+    if (__atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) == 0)
         arch_cpu_idle();
-    (void)__atomic_exchange_n(&cpu->idle, false, __ATOMIC_SEQ_CST);
+    sched_idle_set(cpu, false);
 }
 
 static void choose(struct cpu *cpu)
