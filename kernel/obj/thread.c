@@ -2,7 +2,8 @@
  *
  * A started thread keeps itself alive; it ends by exit, by a kill of its process, or by a fault. It ends in its own context, as a
  * continuation, so all of its work in the kernel is over by then; the last thread of a process takes the process down the same way.
- * The thread table gives every thread a small index, by which a server names the saved reply of a caller. */
+ * The thread table gives every thread a small index, by which a server names the saved reply of a caller. It is read without a lock, so
+ * a thread leaves it when it ends, a grace period before its memory goes. */
 #include "thread.h"
 
 #include "../cap/tree.h"
@@ -104,7 +105,6 @@ static void thread_free(struct object *object)
 {
     struct thread *thread = thread_of(object);
     struct budget *budget = object->budget;
-    table_remove(thread);
     arch_fpu_free(thread);
     object_unref(&thread->aspace->object);
     object_unref(&thread->process->object);
@@ -130,6 +130,7 @@ static void thread_end(struct thread *thread)
 {
     thread->state = THREAD_DEAD;
     thread->continuation = NULL;
+    table_remove(thread);
     sched_forget_current();
     object_unref(&thread->object); /* the running thread's own */
 }
@@ -168,6 +169,7 @@ static void thread_destroy(struct object *object)
                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return;
     buffer_release(thread);
+    table_remove(thread);
     struct process *process = thread->process;
     if (thread_unlink(thread))
         process_teardown_later(process);
@@ -213,6 +215,7 @@ status_t thread_create(struct process *process, struct budget *budget, struct th
     *out = thread;
     if (alive)
         return STATUS_OK;
+    table_remove(thread);
     object_unref(&thread->object);
     return STATUS_GONE;
 }
