@@ -4,7 +4,9 @@
  * each time the slot is used, so a guessed or stale handle does not match; the whole handle is kept in the node, and a lookup is
  * one load of the slot's node and one compare, without a lock. Slots are grouped in leaves allocated on demand; free slots form a
  * list under cspace_lock. Lock order: a table's lock comes before a tree's, so revocation unlinks nodes under the tree's lock first and
- * frees their slots afterwards (cap_slot_release looks whether the slot still holds the node). */
+ * frees their slots afterwards (cap_slot_release looks whether the slot still holds the node).
+ * A node enters the tree first and its slot last: what a lookup finds is complete, and its object lives. A node that was revoked between
+ * the two is dead by then, and cap_slot_take() refuses it; one that finds the table full or closed leaves the tree again. */
 #include "cap.h"
 
 #include "budget.h"
@@ -73,8 +75,10 @@ status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handl
 {
     status_t status = STATUS_OK;
     cspace_lock_acquire(&process->cspace);
-    if (__atomic_load_n(&process->table_closed, __ATOMIC_RELAXED))
+    if (process->table_closed)
         status = STATUS_GONE;
+    else if (cap_is_dead(cap))
+        status = STATUS_BAD_HANDLE;
     else if (process->free_slot == SLOT_NONE)
         status = table_grow(process);
     if (status == STATUS_OK) {
@@ -82,9 +86,8 @@ status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handl
         struct cspace_slot *slot = slot_at(process, index);
         process->free_slot = slot->next_free;
         process->caps++;
-        cap->handle = (uint64_t)slot->tag << 32 | index;
-        cap->holder = process;
-        *handle = cap->handle;
+        *handle = (uint64_t)slot->tag << 32 | index;
+        __atomic_store_n(&cap->handle, *handle, __ATOMIC_RELAXED);
         __atomic_store_n(&slot->cap, cap, __ATOMIC_RELEASE);
     }
     cspace_lock_release(&process->cspace);
@@ -93,8 +96,8 @@ status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handl
 
 bool cap_slot_release(struct process *process, struct cap *cap)
 {
-    uint32_t index = (uint32_t)cap->handle;
     cspace_lock_acquire(&process->cspace);
+    uint32_t index = (uint32_t)__atomic_load_n(&cap->handle, __ATOMIC_RELAXED);
     struct cspace_slot *slot = slot_at(process, index);
     bool holds = slot != NULL && slot->cap == cap;
     if (holds) {
@@ -108,10 +111,9 @@ bool cap_slot_release(struct process *process, struct cap *cap)
     return holds;
 }
 
-/* Put @cap, which cap_slot_take gave a slot, into the tree; on failure the slot is free again and the node retired. The node is
- * visible to lookups a little before it is in the tree, so it is dead until then. */
+/* Put @cap into the tree, for a slot of @holder or (NULL) for a message. */
 static status_t tree_attach(struct thread *self, struct object *object, struct cap *source,
-                            struct cap *cap, bool child)
+                            struct cap *cap, bool child, struct process *holder)
 {
     status_t status = STATUS_OK;
     tree_lock_acquire(&object->lock);
@@ -123,11 +125,35 @@ static status_t tree_attach(struct thread *self, struct object *object, struct c
         status = STATUS_RANGE;
     if (status == STATUS_OK) {
         tree_insert(object, child ? source : (source != NULL ? source->parent : NULL), cap);
-        cap->kind = cap->holder != NULL ? CAP_SLOT : CAP_MESSAGE;
-        __atomic_store_n(&cap->dead, false, __ATOMIC_RELEASE);
+        cap->holder = holder;
+        cap->kind = holder != NULL ? CAP_SLOT : CAP_MESSAGE;
     }
     tree_lock_release(&object->lock);
     return status;
+}
+
+/* The tree's part of closing: @cap has left its slot or message, or got no slot. True: it was the last live node. */
+static bool cap_leave(struct cap *cap)
+{
+    struct object *object = cap->object;
+    tree_lock_acquire(&object->lock);
+    /* A dead node was collected by a revocation, which frees it. */
+    bool ours = !cap_is_dead(cap) && (cap->kind == CAP_SLOT || cap->kind == CAP_MESSAGE);
+    bool last = ours && tree_remove(object, cap);
+    bool retire = ours && cap->kind == CAP_REMOVED;
+    tree_lock_release(&object->lock);
+    if (ours)
+        cap_badge_drop(cap);
+    if (retire)
+        cap_node_retire(cap);
+    return last;
+}
+
+static void cap_end(struct cap *cap)
+{
+    struct object *object = cap->object;
+    if (cap_leave(cap))
+        object_end(object);
 }
 
 status_t cap_create(struct process *process, struct object *object, uint32_t rights,
@@ -136,13 +162,12 @@ status_t cap_create(struct process *process, struct object *object, uint32_t rig
     struct cap *cap = cap_node_create(process->object.budget, object, rights);
     if (cap == NULL)
         return STATUS_NO_MEMORY;
-    cap->dead = true;
-    status_t status = cap_slot_take(process, cap, handle);
-    if (status != STATUS_OK) {
-        cap_node_retire(cap);
-        return status;
-    }
-    return tree_attach(NULL, object, NULL, cap, false);
+    status_t status = tree_attach(NULL, object, NULL, cap, false, process);
+    ASSERT(status == STATUS_OK);
+    status = cap_slot_take(process, cap, handle);
+    if (status != STATUS_OK)
+        (void)cap_leave(cap); /* even if it was the last: the object is the caller's */
+    return status;
 }
 
 static void badge_join(struct cap *cap, struct badge_record *record)
@@ -192,7 +217,6 @@ static struct cap *derive_node(struct cap *source, struct budget *budget, uint32
     struct cap *cap = cap_node_create(budget, source->object, rights);
     if (cap == NULL)
         return NULL;
-    cap->dead = true;
     cap->badge = source->badge;
     cap->epoch = source->epoch;
     if (badge != 0) {
@@ -218,22 +242,23 @@ static status_t derive_into(struct thread *self, struct cap *source, struct proc
     struct cap *cap = derive_node(source, to->object.budget, rights, badge);
     if (cap == NULL)
         return STATUS_NO_MEMORY;
-    status_t status = cap_slot_take(to, cap, handle);
-    if (status == STATUS_OK) {
-        status = tree_attach(self, object, source, cap, mode == CAP_TRANSFER_DERIVE);
-        if (status == STATUS_OK)
-            return STATUS_OK;
-        cap_slot_release(to, cap);
+    status_t status = tree_attach(self, object, source, cap, mode == CAP_TRANSFER_DERIVE, to);
+    if (status != STATUS_OK) {
+        cap_badge_drop(cap);
+        cap_node_retire(cap);
+        return status;
     }
-    cap_badge_drop(cap);
-    cap_node_retire(cap);
+    status = cap_slot_take(to, cap, handle);
+    if (status != STATUS_OK)
+        cap_end(cap);
     return status;
 }
 
-/* The node itself changes tables. Its slot is taken away first, so a lookup finds it under one name or none. */
-static status_t move_into(struct cap *source, struct process *to, handle_t *handle)
+/* The node itself changes tables. Its slot is taken away first, so a lookup finds it under one name or none, and of two that move it one
+ * succeeds. */
+static status_t move_into(struct process *from, struct cap *source, struct process *to,
+                          handle_t *handle)
 {
-    struct process *from = source->holder;
     if (!cap_slot_release(from, source))
         return STATUS_BAD_HANDLE;
     struct object *object = source->object;
@@ -251,28 +276,10 @@ status_t cap_transfer(struct thread *self, struct cap *source, struct process *t
                       uint32_t rights, uint64_t badge, handle_t *handle)
 {
     if (mode == CAP_TRANSFER_MOVE)
-        return move_into(source, to, handle);
+        return move_into(self->process, source, to, handle);
     status_t status = derive_check(source, mode, rights, badge);
     return status != STATUS_OK ? status
                                : derive_into(self, source, to, mode, rights, badge, handle);
-}
-
-/* The tree's part of closing: @cap has left its slot (or message). */
-static void cap_end(struct cap *cap)
-{
-    struct object *object = cap->object;
-    tree_lock_acquire(&object->lock);
-    /* A dead node was collected by a revocation, which frees it. */
-    bool ours = !cap_is_dead(cap) && (cap->kind == CAP_SLOT || cap->kind == CAP_MESSAGE);
-    bool last = ours && tree_remove(object, cap);
-    bool retire = ours && cap->kind == CAP_REMOVED;
-    tree_lock_release(&object->lock);
-    if (ours)
-        cap_badge_drop(cap);
-    if (retire)
-        cap_node_retire(cap);
-    if (last)
-        object_end(object);
 }
 
 void cap_close(struct process *process, struct cap *cap)
@@ -308,7 +315,7 @@ status_t cap_to_message(struct thread *self, const struct cap_out *out, struct c
     struct cap *cap = derive_node(source, self->process->object.budget, out->rights, out->badge);
     if (cap == NULL)
         return STATUS_NO_MEMORY;
-    status = tree_attach(self, source->object, source, cap, out->mode == CAP_TRANSFER_DERIVE);
+    status = tree_attach(self, source->object, source, cap, out->mode == CAP_TRANSFER_DERIVE, NULL);
     if (status != STATUS_OK) {
         cap_badge_drop(cap);
         cap_node_retire(cap);
@@ -337,25 +344,26 @@ static status_t node_recharge(struct cap *cap, struct budget *to)
 status_t cap_from_message(struct cap *message, struct process *to, handle_t *handle)
 {
     status_t status = node_recharge(message, to->object.budget);
-    if (status == STATUS_OK)
-        status = cap_slot_take(to, message, handle);
     if (status != STATUS_OK) {
-        message->holder = NULL;
         cap_message_drop(message);
         return status;
     }
     struct object *object = message->object;
     tree_lock_acquire(&object->lock);
-    bool revoked = message->kind != CAP_MESSAGE;
-    if (!revoked)
-        message->kind = CAP_SLOT;
+    bool live = message->kind == CAP_MESSAGE;
+    if (live) {
+        message->kind = CAP_SLOT; /* from here on a revocation frees it */
+        message->holder = to;
+    }
     tree_lock_release(&object->lock);
-    if (!revoked)
-        return STATUS_OK;
-    cap_slot_release(to, message);
-    *handle = 0;
-    cap_message_drop(message);
-    return STATUS_GONE;
+    if (!live) {
+        cap_message_drop(message);
+        return STATUS_GONE;
+    }
+    status = cap_slot_take(to, message, handle);
+    if (status != STATUS_OK)
+        cap_end(message);
+    return status == STATUS_BAD_HANDLE ? STATUS_GONE : status;
 }
 
 void cap_message_drop(struct cap *message)
@@ -364,10 +372,12 @@ void cap_message_drop(struct cap *message)
     tree_lock_acquire(&object->lock);
     bool revoked = message->kind == CAP_REMOVED;
     tree_lock_release(&object->lock);
-    if (revoked)
-        cap_node_retire(message);
-    else
+    if (!revoked) {
         cap_end(message);
+        return;
+    }
+    cap_badge_drop(message);
+    cap_node_retire(message);
 }
 
 /* Leaves. */
@@ -407,7 +417,10 @@ bool cap_leaf_remove(struct cap *leaf)
 
 bool cap_table_destroy_step(struct process *process, uint32_t *cursor, uint32_t count)
 {
-    __atomic_store_n(&process->table_closed, true, __ATOMIC_SEQ_CST);
+    /* Under the lock: who found the table open has filled its slot by now, and the walk meets it. */
+    cspace_lock_acquire(&process->cspace);
+    process->table_closed = true;
+    cspace_lock_release(&process->cspace);
     for (uint32_t i = 0; i < count; i++) {
         struct cspace_slot *slot = slot_at(process, *cursor);
         if (slot == NULL)
@@ -470,7 +483,7 @@ static bool process_is_wanted(struct process *process, void *id)
 static void cap_describe(struct cap *cap, struct cap_entry *entry)
 {
     struct object *object = cap->object;
-    entry->handle = cap->handle;
+    entry->handle = __atomic_load_n(&cap->handle, __ATOMIC_RELAXED);
     entry->object_id = object->id;
     entry->badge = cap->badge;
     entry->node_id = cap->id;

@@ -42,7 +42,7 @@ static bool collect(struct object *object, struct cap *top, struct list *removed
     return false;
 }
 
-static void undo_slot(struct cap *cap)
+static void undo_slot(struct cap *cap) NO_THREAD_SAFETY
 {
     cap_slot_release(cap->holder, cap);
     if (cap->type == OBJECT_ENDPOINT)

@@ -41,6 +41,7 @@ void badge_record_retire(struct badge_record *record);
 void cap_badge_drop(struct cap *cap);
 /** Free @cap's slot if it still holds it. True: this call did. */
 bool cap_slot_release(struct process *process, struct cap *cap);
-/** Reserve a slot and put @cap in it. NO_MEMORY: table full or budget exhausted. */
+/** Put @cap, which is in the tree as CAP_SLOT, in a free slot. NO_MEMORY: table full or budget exhausted. GONE: the table is closed.
+ *  BAD_HANDLE: @cap was revoked meanwhile. */
 __attribute__((warn_unused_result)) status_t cap_slot_take(struct process *process, struct cap *cap,
                                                            handle_t *handle);

@@ -22,16 +22,17 @@ struct badge_record;
 struct cap {
     struct object *object; /* reference while not a ghost */
     uint64_t badge;
-    uint64_t handle; /* its name in the holder's table: low half the slot, high half the tag */
-    uint32_t type;   /* enum object_type, copied here for the lookup */
+    uint64_t
+        handle; /* atomic: its name in the holder's table: low half the slot, high half the tag */
+    uint32_t type; /* enum object_type, copied here for the lookup */
     uint32_t rights;
     uint32_t epoch; /* endpoints: the epoch the badge was made in */
     uint16_t depth; /* in the tree, at most CAP_DEPTH_MAX */
     uint8_t kind GUARDED_BY(tree_lock);
     bool dead; /* atomic: closed or revoked; out of the tree unless it is a ghost */
     uint32_t held GUARDED_BY(tree_lock); /* a revocation works on this node: keep it as a ghost */
-    struct process *holder;              /* CAP_SLOT only */
-    struct budget *budget;               /* charged for the node */
+    struct process *holder GUARDED_BY(tree_lock); /* CAP_SLOT only */
+    struct budget *budget;                        /* charged for the node */
     struct badge_record *badge_record;
     struct cap *parent GUARDED_BY(tree_lock);
     struct list children GUARDED_BY(tree_lock);

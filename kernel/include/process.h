@@ -29,7 +29,7 @@ struct process {
     struct cspace_slot *leaves[CSPACE_LEAVES]; /* atomic pointers, filled on demand */
     uint32_t free_slot GUARDED_BY(cspace_lock);
     uint32_t slot_count GUARDED_BY(cspace_lock);
-    bool table_closed; /* atomic: teardown began, no more capabilities arrive */
+    bool table_closed GUARDED_BY(cspace_lock); /* teardown began, no more capabilities arrive */
     uint64_t secret;
     uint64_t caps GUARDED_BY(cspace_lock);
 
@@ -51,7 +51,8 @@ static inline struct cap *cap_find(struct process *process, handle_t handle, uin
     struct cap *cap = leaf == NULL
                           ? NULL
                           : __atomic_load_n(&leaf[index % CSPACE_LEAF_SLOTS].cap, __ATOMIC_ACQUIRE);
-    if (unlikely(cap == NULL || cap->handle != handle))
+    /* A node on its way from table to table may get its new name meanwhile: then it is not found under the old one. */
+    if (unlikely(cap == NULL || __atomic_load_n(&cap->handle, __ATOMIC_RELAXED) != handle))
         *status = STATUS_BAD_HANDLE;
     else if (unlikely(type != OBJECT_NONE && cap->type != type))
         *status = STATUS_WRONG_TYPE;

@@ -214,7 +214,12 @@ status_t sys_process_give(struct thread *self, struct cap *process_cap, handle_t
     status_t status = cap_lookup(self->process, source, OBJECT_NONE, RIGHT_TRANSFER, &cap);
     if (status != STATUS_OK)
         return status;
-    return cap_transfer(self, cap, process, mode, rights, badge, given);
+    /* The node names its holder while it looks for a slot. */
+    if (!object_try_ref(&process->object))
+        return STATUS_GONE;
+    status = cap_transfer(self, cap, process, mode, rights, badge, given);
+    object_unref(&process->object);
+    return status;
 }
 
 status_t sys_process_kill(struct thread *self, struct cap *process, int64_t status)

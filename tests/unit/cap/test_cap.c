@@ -326,12 +326,84 @@ static void test_cap_guessed_handles_are_refused(void)
     tear_down();
 }
 
+/* Two threads of a process looked the same capability up and both move it: the second one comes too late. */
+static void test_cap_is_moved_once(void)
+{
+    set_up();
+    int objects = 0;
+    while (objects == 0)
+        create(&objects);
+    int top = random_live(), from = model[top].process, to = (from + 1) % PROCESSES;
+    struct cap *cap = find(top), *moved = NULL;
+    handle_t first = 0, second = 0;
+    bool good = cap_transfer(&threads[from], cap, &processes[to], CAP_TRANSFER_MOVE, 0, 0,
+                             &first) == STATUS_OK &&
+                cap_transfer(&threads[from], cap, &processes[from], CAP_TRANSFER_MOVE, 0, 0,
+                             &second) == STATUS_BAD_HANDLE;
+    ok(good && cap_lookup(&processes[to], first, OBJECT_NONE, 0, &moved) == STATUS_OK &&
+           moved == cap,
+       "test_cap_is_moved_once");
+    tear_down();
+    ok(environment_allocated == 0, "test_cap_moved_leaks_nothing");
+}
+
+static void test_cap_closed_table_takes_none(void) NO_THREAD_SAFETY
+{
+    set_up();
+    int objects = 0;
+    while (objects == 0)
+        create(&objects);
+    int top = random_live(), from = model[top].process, to = (from + 1) % PROCESSES;
+    struct cap *cap = find(top);
+    uint32_t cursor = 0;
+    while (!cap_table_destroy_step(&processes[to], &cursor, 64))
+        ;
+    uint32_t live = cap->object->live;
+    handle_t handle = 0;
+    bool good = true;
+    for (uint32_t mode = CAP_TRANSFER_COPY; mode <= CAP_TRANSFER_DERIVE; mode += 2)
+        good = good && cap_transfer(&threads[from], cap, &processes[to], mode, 0, 0, &handle) ==
+                           STATUS_GONE;
+    ok(good && cap->object->live == live, "test_cap_closed_table_takes_none");
+    good = cap_transfer(&threads[from], cap, &processes[to], CAP_TRANSFER_MOVE, 0, 0, &handle) ==
+           STATUS_GONE;
+    ok(good && destroyed == 1, "test_cap_moved_to_a_closed_table_ends");
+    tear_down();
+    ok(environment_allocated == 0, "test_cap_closed_table_leaks_nothing");
+}
+
+/* A badged capability is revoked on its way: its receiver gets none, and the badge closes. */
+static void test_cap_revoked_message_closes_its_badge(void)
+{
+    set_up();
+    int objects = 0;
+    while (objects == 0)
+        create(&objects);
+    int top = random_live(), from = model[top].process;
+    struct cap_out out = {.handle = model[top].handle,
+                          .mode = CAP_TRANSFER_DERIVE,
+                          .rights = 0xfff,
+                          .badge = 7};
+    struct cap *message = NULL;
+    handle_t handle = 0;
+    bool good = (model[top].rights & RIGHT_TRANSFER) != 0 &&
+                cap_to_message(&threads[from], &out, &message) == STATUS_OK && revoke(top);
+    environment_closed_badge = 0;
+    good = good && cap_from_message(message, &processes[from], &handle) == STATUS_GONE;
+    ok(good && environment_closed_badge == 7, "test_cap_revoked_message_closes_its_badge");
+    tear_down();
+    ok(environment_allocated == 0, "test_cap_revoked_message_leaks_nothing");
+}
+
 int main(void)
 {
     for (unsigned seed = 1; seed <= 4; seed++)
         test_cap_random_operations_match_model(seed);
     test_cap_deep_chain_revokes();
     test_cap_badge_closes_with_its_last_holder();
+    test_cap_is_moved_once();
+    test_cap_closed_table_takes_none();
+    test_cap_revoked_message_closes_its_badge();
     test_cap_no_memory_changes_nothing();
     test_cap_guessed_handles_are_refused();
     printf("1..%d\n", tests);
