@@ -23,14 +23,16 @@ all: image-direct
 include mk/config.mk
 include mk/kernel.mk
 include mk/user.mk
+include mk/boot.mk
 include mk/check.mk
 
 # --- what is booted -------------------------------------------------------------------------------------------
 
-.PHONY: image-direct kernel user gen
+.PHONY: image-direct kernel user gen efi
 image-direct: kernel user
 kernel: $(KERNEL)
 user: $(BOOT_ARCHIVE)
+efi: $(EFI_IMAGE)
 gen: $(GEN)/gen.mk
 
 # The default root disk does not depend on ARCH or BUILD: real files of pinned Debian packages.

@@ -43,7 +43,7 @@ unit: unit-build
 
 # --- format and lint ----------------------------------------------------------------------------------------------
 
-C_FILES := $(sort $(shell find kernel lib services drivers fs apps tests -name '*.[ch]' 2>/dev/null))
+C_FILES := $(sort $(shell find boot kernel lib services drivers fs apps tests -name '*.[ch]' 2>/dev/null))
 
 .PHONY: format format-check lint boundary
 format:
@@ -60,13 +60,19 @@ $(O)/lint/kernel/%: kernel/% .clang-tidy $(O)/kobj/kernel/%.o
 	$(call say,TIDY,$<)
 	$(Q)clang-tidy-$(LLVM) --quiet $< -- $(KERNEL_CFLAGS) 2>/dev/null
 	@touch $@
+$(O)/lint/boot/%: boot/% .clang-tidy $(O)/lobj/boot/%.o
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy-$(LLVM) --quiet $< -- $(LOADER_FLAGS) 2>/dev/null
+	@touch $@
 $(O)/lint/%: % .clang-tidy $(O)/uobj/%.o
 	@mkdir -p $(@D)
 	$(call say,TIDY,$<)
 	$(Q)clang-tidy-$(LLVM) --quiet $< -- $(USER_CFLAGS) 2>/dev/null
 	@touch $@
 LINT_FILES = $(filter %.c,$(patsubst $(O)/kobj/%.o,%,$(filter-out $(O)/kobj/gen/%,$(KERNEL_OBJECTS))) \
-                          $(patsubst $(O)/uobj/%.o,%,$(filter-out $(O)/uobj/gen/%,$(USER_OBJECTS))))
+                          $(patsubst $(O)/uobj/%.o,%,$(filter-out $(O)/uobj/gen/%,$(USER_OBJECTS))) \
+                          $(LOADER_SOURCES))
 lint: $(LINT_FILES:%=$(O)/lint/%)
 
 # --- the second compiler, and statuses of a type that mixes with nothing --------------------------------------------

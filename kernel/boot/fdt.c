@@ -331,14 +331,29 @@ static void take_seed(int chosen)
     }
 }
 
-void boot_fdt_read(paddr_t fdt)
+/** Check the tree and make it ours; its node /chosen, negative if there is none. */
+static int open_tree(paddr_t fdt)
 {
     boot_info.fdt = fdt;
     cpu_cursor_reset();
     check();
-    read_memory();
-    int chosen = fdt_path_offset(tree(), "/chosen");
+    return fdt_path_offset(tree(), "/chosen");
+}
 
+void boot_fdt_attach(paddr_t fdt)
+{
+    int chosen = open_tree(fdt);
+
+    if (chosen >= 0)
+        take_seed(chosen);
+    boot_reserve(fdt, fdt + boot_info.fdt_bytes);
+}
+
+void boot_fdt_read(paddr_t fdt)
+{
+    int chosen = open_tree(fdt);
+
+    read_memory();
     if (chosen >= 0) {
         read_archive(chosen);
         read_cmdline(chosen);

@@ -16,6 +16,24 @@ static uint64_t page_up(uint64_t address)
                                             : page_down(address + PAGE_SIZE - 1);
 }
 
+static void ram_remove_at(uint32_t i)
+{
+    boot_info.ram_count--;
+    for (; i < boot_info.ram_count; i++)
+        boot_info.ram[i] = boot_info.ram[i + 1];
+}
+
+/** Range @i and the one after it are one, if they touch: a firmware's map has hundreds of pieces. */
+static void ram_join(uint32_t i)
+{
+    struct boot_range *range = &boot_info.ram[i];
+
+    if (i + 1 < boot_info.ram_count && range->base + range->bytes == range[1].base) {
+        range->bytes += range[1].bytes;
+        ram_remove_at(i + 1);
+    }
+}
+
 static void ram_insert(uint64_t base, uint64_t end)
 {
     uint32_t i = boot_info.ram_count;
@@ -26,13 +44,9 @@ static void ram_insert(uint64_t base, uint64_t end)
         boot_info.ram[i] = boot_info.ram[i - 1];
     boot_info.ram[i] = (struct boot_range){base, end - base};
     boot_info.ram_count++;
-}
-
-static void ram_remove_at(uint32_t i)
-{
-    boot_info.ram_count--;
-    for (; i < boot_info.ram_count; i++)
-        boot_info.ram[i] = boot_info.ram[i + 1];
+    ram_join(i);
+    if (i > 0)
+        ram_join(i - 1);
 }
 
 static bool ram_overlaps(uint32_t i, uint64_t base, uint64_t end)

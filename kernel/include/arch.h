@@ -127,7 +127,7 @@ void trap_ipi(void);
 NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
                                 uint64_t frame_pointer);
 /* Services of the kernel that an architecture may use. */
-/* boundary-up: boot_ram_add boot_ram_subtract boot_reserve cpus cpu_count klog panic kmem_alloc kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait */
+/* boundary-up: boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve cpus cpu_count klog panic kmem_alloc kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 
 /* arch_thread.h, inline:

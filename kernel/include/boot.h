@@ -1,11 +1,13 @@
 #pragma once
-/* What the architectures' boot paths share: the lists of RAM in boot_info, and the reader of the flattened device tree that fills it.
+/* What the architectures' boot paths share: the lists of RAM in boot_info, and the readers that fill it, of the flattened device tree and
+ * of what the UEFI loader hands over.
  *
  * All runs on the boot CPU before kernel_main, without heap, log or locks; it panics, saying what is wrong, on what cannot be booted.
  * What is read through a node is the firmware's word: numbers are checked to be there, not to make sense. */
 #include "arch.h"
 
-/** [@base, @end) is RAM: its whole pages. Panics if it overlaps what is listed; more ranges than fit are not used. */
+/** [@base, @end) is RAM: its whole pages. Panics if it overlaps what is listed; what touches is one range, more ranges than fit are not
+ *  used. */
 void boot_ram_add(uint64_t base, uint64_t end);
 /** No page that [@base, @end) touches is RAM that may be used. */
 void boot_ram_subtract(uint64_t base, uint64_t end);
@@ -20,8 +22,18 @@ struct boot_fdt_node {
 /** Read the device tree at @fdt, which is in the direct map: all of boot_info but acpi_rsdp and kernel_bytes. What it reserves is taken
  *  out of boot_info.ram; itself and the boot archive are reserved. */
 void boot_fdt_read(paddr_t fdt);
+/** The same for a boot path that has memory, command line and archive from elsewhere: only fdt, fdt_bytes and what the tree adds to seed. */
+void boot_fdt_attach(paddr_t fdt);
 
-/* After boot_fdt_read. False: there is none, or it is malformed. Nodes that are not enabled are not there. */
+/** Is what the loader gave the block of handoff.h? Its first page must be in the direct map. */
+__attribute__((warn_unused_result)) bool boot_handoff_is_at(paddr_t base);
+/** Its size as it says itself, for who has to map it. */
+uint32_t boot_handoff_bytes(paddr_t base);
+/** Read the block, which is in the direct map: all of boot_info but kernel_bytes. The image and what the architecture needs are not
+ *  reserved yet. */
+void boot_handoff_read(paddr_t base);
+
+/* After boot_fdt_read or boot_fdt_attach. False: there is none, or it is malformed. Nodes that are not enabled are not there. */
 
 /** The node at @path, "/cpus" for one. */
 __attribute__((warn_unused_result)) bool boot_fdt_path(const char *path,

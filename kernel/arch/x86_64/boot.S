@@ -1,6 +1,8 @@
-/* The first instructions: of the boot CPU by PVH (Xen's direct boot, note type 18), of the others by INIT-SIPI.
+/* The first instructions: of the boot CPU by PVH (Xen's direct boot, note type 18) or from the UEFI loader, of the others by INIT-SIPI.
  *
- * PVH enters boot_start in 32-bit protected mode without paging, interrupts off, ebx = physical address of the start info. Both
+ * PVH enters boot_start in 32-bit protected mode without paging, interrupts off, ebx = physical address of the start info. The UEFI
+ * loader enters boot_start_uefi, the ELF entry, in long mode, rdi = physical address of the handoff block (handoff.h): how many levels
+ * its tables have is the firmware's choice, so long mode is left and entered again as by PVH. All
  * paths switch on long mode with tables that map low memory at its own address and the image at KERNEL_OFFSET, set GS to the CPU's
  * struct cpu (compiled code looks for its stack guard there) and call C on a stack. early.c builds the final tables.
  *
@@ -18,7 +20,28 @@
     .quad PHYSICAL(boot_start)
 
     .section .text.boot, "ax", @progbits
+    .code64
+    .globl boot_start_uefi
+boot_start_uefi:
+    movl %edi, %ebx
+    lgdt PHYSICAL(boot_gdt_pointer)
+    ljmpl *PHYSICAL(boot_jump_32)
     .code32
+boot_start_32:
+    movl $0x18, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    movl %cr0, %eax
+    andl $0x7fffffff, %eax              /* PG */
+    movl %eax, %cr0
+    xorl %eax, %eax                     /* whatever the firmware had, LA57 and PCIDE too */
+    movl %eax, %cr4
+    movl $0xc0000080, %ecx              /* EFER: LME */
+    rdmsr
+    andl $0xfffffeff, %eax
+    wrmsr
+
     .globl boot_start
 boot_start:
     cld
@@ -182,10 +205,13 @@ ap_start:
     .section .rodata.boot, "a", @progbits
     .balign 8
 boot_gdt:
-    .quad 0, 0x00af9a000000ffff
+    .quad 0, 0x00af9a000000ffff, 0x00cf9a000000ffff, 0x00cf92000000ffff
 boot_gdt_pointer:
-    .word 2 * 8 - 1
-    .long PHYSICAL(boot_gdt)
+    .word 4 * 8 - 1
+    .quad PHYSICAL(boot_gdt)            /* 32-bit mode reads the lower half */
+boot_jump_32:
+    .long PHYSICAL(boot_start_32)
+    .word 0x10
 
     .bss
     .balign 4096

@@ -1,4 +1,5 @@
-/* From the PVH start info to kernel_main: what is where in physical memory, then the kernel's own page tables and stack.
+/* From the PVH start info, or the UEFI loader's handoff block, to kernel_main: what is where in physical memory, then the kernel's own page
+ * tables and stack.
  *
  * Runs on the boot tables, which map the first 4 GiB at their own address and at the direct map's. The start info and all that it
  * points to (Xen: public/arch-x86/hvm/start_info.h) come from the loader: every address is checked to be in that range before it is
@@ -111,7 +112,6 @@ static void read_memory_map(const struct start_info *info)
                 boot_ram_subtract(map[i].base, end);
         }
     }
-    boot_ram_subtract(DIRECT_MAP_BYTES_MAX, UINT64_MAX);
 }
 
 static void read_cmdline(paddr_t cmdline)
@@ -131,10 +131,6 @@ static void read_start_info(paddr_t start)
     if (info->magic != START_INFO_MAGIC || info->version < 1 || info->memory_map_count == 0)
         panic("no PVH start info with a memory map");
     read_memory_map(info);
-    boot_ram_subtract(0, PAGE_SIZE);
-    boot_reserve(TRAMPOLINE_PAGE, TRAMPOLINE_PAGE + PAGE_SIZE);
-    boot_reserve(image_physical(image_start), image_physical(image_end));
-    boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
     if (info->module_count != 0) {
         const struct start_module *module = boot_pointer(info->modules, sizeof(*module));
 
@@ -149,16 +145,47 @@ static void read_start_info(paddr_t start)
     read_cmdline(info->cmdline);
 }
 
+static void read_handoff(paddr_t base)
+{
+    (void)boot_pointer(base, boot_handoff_bytes(base));
+    boot_handoff_read(base);
+}
+
+static void read_boot(paddr_t start)
+{
+    (void)boot_pointer(start, sizeof(struct start_info));
+    if (boot_handoff_is_at(start))
+        read_handoff(start);
+    else
+        read_start_info(start);
+    boot_ram_subtract(DIRECT_MAP_BYTES_MAX, UINT64_MAX);
+    boot_ram_subtract(0, PAGE_SIZE);
+    boot_reserve(TRAMPOLINE_PAGE, TRAMPOLINE_PAGE + PAGE_SIZE);
+    boot_reserve(image_physical(image_start), image_physical(image_end));
+    boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
+}
+
+/** What the CPU's own generator gives, beside what the firmware's gave. */
+static void seed_add(void)
+{
+    uint8_t more[sizeof(boot_info.seed)];
+
+    if (arch_random(more, sizeof(more)) == 0)
+        klog("no random instruction: seeds come from the clock");
+    else
+        for (size_t i = 0; i < sizeof(more); i++)
+            boot_info.seed[i] ^= more[i];
+}
+
 void early_main(paddr_t start)
 {
     boot_cpu.self = &boot_cpu;
     cpus[0] = &boot_cpu;
     cpu_count = 1;
-    read_start_info(start);
+    read_boot(start);
     paging_build();
     cpu_check();
-    if (arch_random(boot_info.seed, sizeof(boot_info.seed)) == 0)
-        klog("no random instruction: seeds come from the clock");
+    seed_add();
     boot_cpu.kernel_stack = paging_map_stacks(0);
     boot_reserve(pool->base + pool->bytes, pool_end);
     cpu_setup(&boot_cpu, &boot_arch_cpu);
