@@ -1,4 +1,5 @@
 /* See virtio.h. Numbers in comments are sections of VIRTIO 1.2. */
+#include <os/arch/device.h>
 #include <os/clock.h>
 #include <string.h>
 #include <virtio/virtio.h>
@@ -176,8 +177,10 @@ void virtqueue_add(struct virtqueue *q, uint16_t head)
 void virtqueue_kick(struct virtqueue *q)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if ((q->used[0] & USED_NO_NOTIFY) == 0)
-        *q->notify = q->index;
+    if ((q->used[0] & USED_NO_NOTIFY) != 0)
+        return;
+    device_fence();
+    *q->notify = q->index;
 }
 
 bool virtqueue_take(struct virtqueue *q, uint16_t *head, uint32_t *bytes)

@@ -6,7 +6,7 @@
  * only within the ring's size, and a descriptor is copied out before it is looked at.
  *
  * Doorbells ring only when they must: the consumer, before it waits, announces that it sleeps (ring_consumer_sleep) and looks again; the producer,
- * having published, rings only if the consumer announced (ring_producer_must_ring). Sequentially consistent fences on both sides make
+ * having published, rings only if the consumer announced (ring_publish returns true). Sequentially consistent fences on both sides make
  * one of the two see the other (store buffering). The same holds the other way round for a producer that waits for room. */
 #include <stdbool.h>
 #include <stddef.h>
