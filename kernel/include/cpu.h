@@ -26,15 +26,15 @@ struct timer_heap {
 };
 
 struct cpu {
-    struct cpu *self;       /* offset 0 */
-    uint64_t kernel_stack;  /* offset 8: top */
-    uint64_t scratch;       /* offset 16: for entry code */
-    struct thread *current; /* offset 24: whose registers entry saves to */
-    uint64_t scratch2;      /* offset 32 */
-    uint64_t stack_guard;   /* offset 40: stack protector canary */
-    uint32_t id;            /* offset 48 */
-    uint32_t arch_id;       /* APIC id, MPIDR, hart */
-    bool online;
+    struct cpu *self;           /* offset 0 */
+    uint64_t kernel_stack;      /* offset 8: top */
+    uint64_t scratch;           /* offset 16: for entry code */
+    struct thread *current;     /* offset 24: whose registers entry saves to */
+    uint64_t scratch2;          /* offset 32 */
+    uint64_t stack_guard;       /* offset 40: stack protector canary */
+    uint32_t id;                /* offset 48 */
+    uint32_t arch_id;           /* APIC id, MPIDR, hart */
+    bool online;                /* atomic: cpu_is_online() */
     bool idle;                  /* atomic */
     bool slice_over;            /* the current thread has had its turn */
     bool resched;               /* set by IPI or wake-up: choose again on exit */
@@ -58,6 +58,12 @@ struct cpu {
     uint32_t held_count;
 #endif
 };
+
+/** Does @cpu take part? Then its queues and timers are ready to be looked at. */
+static inline bool cpu_is_online(const struct cpu *cpu)
+{
+    return __atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE);
+}
 
 /** All CPUs, by id; NULL beyond cpu_count. */
 extern struct cpu *cpus[CPU_MAX];

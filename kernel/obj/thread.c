@@ -380,7 +380,7 @@ status_t sys_thread_set_affinity(struct thread *self, struct cap *cap, uint32_t 
     bool any = false;
     for (uint32_t i = 0; i < cpu_count; i++) {
         uint64_t word = i / 64 == index ? mask : thread->affinity[i / 64];
-        any |= cpus[i]->online && (word >> (i % 64) & 1) != 0;
+        any |= cpu_is_online(cpus[i]) && (word >> (i % 64) & 1) != 0;
     }
     if (!any)
         return STATUS_INVALID;

@@ -76,7 +76,7 @@ static struct cpu *choose_cpu(const struct thread *thread)
     struct cpu *choice = may_run_on(thread, last) ? last : NULL;
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
-        if (!cpu->online || !may_run_on(thread, cpu))
+        if (!cpu_is_online(cpu) || !may_run_on(thread, cpu))
             continue;
         if (is_idle(cpu))
             return cpu;
@@ -143,7 +143,7 @@ static struct thread *steal(struct cpu *cpu)
 {
     for (uint32_t i = 1; i < cpu_count; i++) {
         struct cpu *victim = cpus[(cpu->id + i) % cpu_count];
-        struct thread *thread = victim->online ? steal_from(victim, cpu) : NULL;
+        struct thread *thread = cpu_is_online(victim) ? steal_from(victim, cpu) : NULL;
         if (thread != NULL) {
             thread_moved(thread, cpu);
             return thread;
