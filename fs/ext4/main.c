@@ -4,11 +4,15 @@
  * What cannot be mounted ends the process with the reason in the log; the service manager starts
  * it again after a while, and a device that was not ready then is. A driver that dies is no
  * concern of ours: the block client connects to the next one and asks again, and our callers
- * wait meanwhile. We are restarted without ceremony too: there is nothing to save. */
+ * wait meanwhile. We are restarted without ceremony too: there is nothing to save.
+ *
+ * The file system is the whole device, or on a device with a GUID partition table its first
+ * partition of Linux file system data. */
 #include "server.h"
 #include "windows.h"
 
 #include <block/block.h>
+#include <gpt/gpt.h>
 #include <os/log.h>
 #include <os/server.h>
 #include <os/start.h>
@@ -23,9 +27,24 @@ static status_t device_read(void *context, uint64_t offset, void *buffer, size_t
     return block_read(context, offset, buffer, bytes) == STATUS_OK ? STATUS_OK : STATUS_IO;
 }
 
-static status_t medium_from_windows(void *context, uint64_t offset, void *buffer, size_t bytes)
+static status_t device_from_windows(void *context, uint64_t offset, void *buffer, size_t bytes)
 {
     return windows_read(context, offset, buffer, bytes);
+}
+
+/** The part of the device that the file system has. */
+struct medium {
+    struct windows *windows;
+    struct gpt_partition partition;
+};
+
+static status_t medium_read(void *context, uint64_t offset, void *buffer, size_t bytes)
+{
+    const struct medium *medium = context;
+    const struct gpt_partition *part = &medium->partition;
+    if (offset > part->bytes || bytes > part->bytes - offset)
+        return STATUS_RANGE;
+    return windows_read(medium->windows, part->offset + offset, buffer, bytes);
 }
 
 static void *heap_allocate(void *context, size_t bytes)
@@ -50,7 +69,7 @@ static void log_message(void *context, const char *text)
 static status_t device_check(const struct block_info *info)
 {
     uint32_t block = info->block_bytes;
-    if (block == 0 || (block & (block - 1)) != 0 || block > WINDOW_BYTES ||
+    if (block < 512 || (block & (block - 1)) != 0 || block > WINDOW_BYTES ||
         info->bytes % block != 0)
         return STATUS_UNSUPPORTED;
     return STATUS_OK;
@@ -71,12 +90,31 @@ static status_t device_open(struct block_client *client, struct windows *windows
     return STATUS_OK;
 }
 
-static status_t server_open(struct ext4_server *server, struct windows *windows)
+static status_t medium_open(struct medium *medium, struct windows *windows)
+{
+    struct gpt_disk disk = {
+        .context = windows,
+        .read = device_from_windows,
+        .size_bytes = windows->size_bytes,
+        .block_bytes = windows->block_bytes,
+    };
+    medium->windows = windows;
+    status_t s = gpt_find(&disk, gpt_type_linux, &medium->partition);
+    if (s == STATUS_UNSUPPORTED) {
+        medium->partition = (struct gpt_partition){.bytes = windows->size_bytes};
+        return STATUS_OK;
+    }
+    if (s == STATUS_OK && medium->partition.from_backup)
+        os_log("the partition table's first copy is damaged: its backup is used");
+    return s;
+}
+
+static status_t server_open(struct ext4_server *server, struct medium *medium)
 {
     struct ext4_device device = {
-        .context = windows,
-        .read = medium_from_windows,
-        .size_bytes = windows->size_bytes,
+        .context = medium,
+        .read = medium_read,
+        .size_bytes = medium->partition.bytes,
     };
     struct ext4_options options = {
         .allocate = heap_allocate,
@@ -113,15 +151,21 @@ int main(void)
 {
     struct block_client *client = calloc(1, sizeof(*client));
     struct windows *windows = calloc(1, sizeof(*windows));
+    struct medium *medium = calloc(1, sizeof(*medium));
     struct ext4_server *server = calloc(1, sizeof(*server));
-    if (client == NULL || windows == NULL || server == NULL)
+    if (client == NULL || windows == NULL || medium == NULL || server == NULL)
         return EXIT_FAILURE;
     status_t s = device_open(client, windows);
     if (s != STATUS_OK) {
         os_log("the block device cannot be opened: %s", status_name(s));
         return EXIT_FAILURE;
     }
-    s = server_open(server, windows);
+    s = medium_open(medium, windows);
+    if (s != STATUS_OK) {
+        os_log("no partition can be mounted: %s", status_name(s));
+        return EXIT_FAILURE;
+    }
+    s = server_open(server, medium);
     if (s != STATUS_OK) {
         os_log("the file system cannot be mounted: %s", status_name(s));
         return EXIT_FAILURE;

@@ -1,1 +1,1 @@
-LIBS := block ring
+LIBS := block gpt ring

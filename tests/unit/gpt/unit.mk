@@ -1,0 +1,3 @@
+# Finding a partition: on good tables, damaged ones, and every table with one byte changed.
+SOURCES := lib/gpt/gpt.c
+CFLAGS :=
