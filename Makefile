@@ -56,8 +56,11 @@ run: image-direct $(DISK_GOAL)
 debug: image-direct $(DISK_GOAL)
 	@exec $(RUN) --debug
 
-bench: image-direct $(DISK_GOAL)
-	tests/bench/run --arch $(ARCH) --build-root $(BUILD_ROOT) --out $(BUILD_ROOT)/$(ARCH)/bench.json
+# PROFILE=figure tells where its instructions are spent.
+PROFILE ?=
+bench: image-direct $(DISK_GOAL) $(BENCH_COUNTER)
+	tests/bench/run --arch $(ARCH) --build-root $(BUILD_ROOT) \
+	  $(if $(PROFILE),--profile $(PROFILE),--out $(BUILD_ROOT)/$(ARCH)/bench.json)
 
 .PHONY: clean help
 clean:

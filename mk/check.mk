@@ -166,6 +166,17 @@ test:
 test-long:
 	+@$(TEST_RUNNER) tests/stages tests/stages-long
 
+# --- the benchmark's counter, a plugin of QEMU ------------------------------------------------------------------------
+
+BENCH_COUNTER := $(BUILD_ROOT)/bench/count.so
+$(BENCH_COUNTER): tests/bench/count.c ports/qemu/recipe ports/fetch $(BUILD_ROOT)/setup.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) $(CLANG_WARNINGS) -shared -fPIC \
+	  -isystem "$$(ports/fetch qemu --build-root $(BUILD_ROOT))/include/qemu" $< -o $@
+.PHONY: bench-counter
+bench-counter: $(BENCH_COUNTER)
+
 # --- guest tests that bring a boot archive of their own ---------------------------------------------------------------
 
 include $(sort $(wildcard tests/guest/*/guest.mk))

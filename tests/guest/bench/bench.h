@@ -1,15 +1,24 @@
 #pragma once
-/* What the benchmark and its server share. */
+/* What the parts of the benchmark and its architecture files share. */
 #include <os/syscall.h>
 #include <stdint.h>
 #include <veridian/abi.h>
 
-enum { OP_NOTHING = 1, OP_CAP = 2, OP_READ = 3 };
+/* What the server does with a call. */
+enum { OP_NOTHING = 1, OP_CAP = 2, OP_READ = 3, OP_FPU = 4 };
+
+/** A page that the benchmark shares with the process that it measures. */
+struct shared {
+    uint64_t woken_at; /**< cycles() of the thread that was waited for */
+    uint32_t running;
+};
 
 /** The cycle counter: under -icount it counts instructions. */
 uint64_t cycles(void);
-/** This thread's TLS pointer, to be shared by helper threads that use no thread-local data of their own. */
-uint64_t bench_tls(void);
+
+/** Begin and end of a region for tests/bench/count.c: instructions that do nothing. */
+void bench_mark_begin(void);
+void bench_mark_end(void);
 
 /** A call without words, as lean as the registers allow. */
 static inline uint64_t bench_call_0(handle_t target, uint64_t label)
@@ -18,5 +27,18 @@ static inline uint64_t bench_call_0(handle_t target, uint64_t label)
     return (uint64_t)(uint32_t)status_code(ipc_raw_call(&regs));
 }
 
-/** Serve until killed. */
-_Noreturn void server_main(void);
+/** Ends the program with a message unless @status is OK. */
+void must(status_t status, const char *what);
+void report(const char *name, uint64_t value);
+/** Uses the floating-point registers. */
+void use_fpu(void);
+
+/** Start this program again as @argument, in a process of its own. */
+struct process_cap;
+handle_t spawn(const char *const *args, const struct process_cap *caps, size_t count);
+
+/** The other ends, in processes of their own; which of them is the first argument. Returns if it is none of them. */
+void peer_main(int argc, char **argv);
+
+/** @cpus pairs of client and server, each pair on a CPU of its own, 1, 2, 4 … of them at work: @calls calls each. Ends with the program. */
+void measure_pairs(uint32_t cpus, uint32_t calls);

@@ -1,12 +1,17 @@
 /* The benchmark of section 9 of the architecture: what the kernel's operations cost, in instructions.
  *
+ *   bench [name …]        the figures of those names, or all
+ *   bench pairs CPUS CALLS   pairs of client and server, each pair on a CPU of its own (pairs.c)
+ *
  * Run under QEMU's -icount shift=0, where the cycle counter advances by one for each executed instruction, so the difference of two readings is a
- * count and not a time. Each figure is the least of several rounds, divided by the repetitions, with the loop's own cost taken off. The
- * server is a process of its own in its own address space: the same program with the argument "server". All threads stay on CPU 0.
- * Output: lines "BENCH name value", which tools/bench gathers. */
+ * count and not a time. Each figure is the least of several rounds, divided by the repetitions; the instructions of the loop in user space
+ * are part of it, as they are in the figures of others that it is compared with. Whoever is on the other side (peers.c) is a process of
+ * its own in its own address space. All threads stay on CPU 0. Output: lines "BENCH name value", which tests/bench/run gathers.
+ * Each round is a region of the counting plugin (tests/bench/count.c); "REPEAT name n" says how many repetitions are in one. */
 #include "bench.h"
 
 #include <os/archive.h>
+#include <os/clock.h>
 #include <os/file.h>
 #include <os/ipc.h>
 #include <os/memory.h>
@@ -23,25 +28,28 @@
 static handle_t endpoint; /* of the server */
 static uint8_t big[BIG_BYTES] __attribute__((aligned(4096)));
 
-/* The least cost of @repeat runs of @body, in instructions for each. */
-static uint64_t measure(void (*body)(uint32_t repeat), uint32_t repeat)
+/* Report the least cost of @repeat runs of @body, in instructions for each. */
+static void measure(const char *name, void (*body)(uint32_t repeat), uint32_t repeat)
 {
     uint64_t best = UINT64_MAX;
     for (uint32_t round = 0; round < ROUNDS; round++) {
+        bench_mark_begin();
         uint64_t start = cycles();
         body(repeat);
         uint64_t spent = cycles() - start;
+        bench_mark_end();
         best = spent < best ? spent : best;
     }
-    return best / repeat;
+    printf("REPEAT %s %u\n", name, repeat);
+    report(name, best / repeat);
 }
 
-static void report(const char *name, uint64_t value)
+void report(const char *name, uint64_t value)
 {
     printf("BENCH %s %llu\n", name, (unsigned long long)value);
 }
 
-static void must(status_t status, const char *what)
+void must(status_t status, const char *what)
 {
     if (status == STATUS_OK)
         return;
@@ -61,6 +69,22 @@ static void call_0(uint32_t repeat)
 {
     for (uint32_t i = 0; i < repeat; i++)
         (void)bench_call_0(endpoint, OP_NOTHING);
+}
+
+/* The caller's state stays in the registers, and the server does not touch them. */
+static void call_0_beside_fpu(uint32_t repeat)
+{
+    use_fpu();
+    call_0(repeat);
+}
+
+/* Both use the registers, each time. */
+static void call_0_fpu(uint32_t repeat)
+{
+    for (uint32_t i = 0; i < repeat; i++) {
+        use_fpu();
+        (void)bench_call_0(endpoint, OP_FPU);
+    }
 }
 
 static void call_with(uint64_t info, uint32_t repeat)
@@ -127,7 +151,7 @@ static void page_fault(uint32_t repeat)
         *(volatile uint8_t *)(fresh + (uint64_t)i * PAGE_SIZE) = 1;
 }
 
-static uint64_t measure_page_fault(void)
+static void measure_page_fault(const char *name)
 {
     uint64_t best = UINT64_MAX;
     const uint32_t pages = 256;
@@ -138,14 +162,17 @@ static uint64_t measure_page_fault(void)
         fresh = address;
         *(volatile uint8_t *)fresh = 1; /* the page tables */
         fresh += PAGE_SIZE;
+        bench_mark_begin();
         uint64_t start = cycles();
         page_fault(pages - 1);
         uint64_t spent = (cycles() - start) / (pages - 1);
+        bench_mark_end();
         best = spent < best ? spent : best;
         memory_unmap(address, pages * PAGE_SIZE);
         must(sys_cap_close(memory), "close");
     }
-    return best;
+    printf("REPEAT %s %u\n", name, pages - 1);
+    report(name, best);
 }
 
 static void derive_delete(uint32_t repeat)
@@ -157,79 +184,29 @@ static void derive_delete(uint32_t repeat)
     }
 }
 
-/* Per capability revoked: what n descendants cost more than one, so that the wait for the grace period is not counted. */
-static uint64_t measure_revoke(uint32_t count)
+static uint64_t revoke_cost(uint32_t count)
 {
     uint64_t best = UINT64_MAX;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         handle_t child;
         for (uint32_t i = 0; i < count; i++)
             must(sys_cap_derive(travelling, RIGHT_CALL, 0, &child), "derive");
+        bench_mark_begin();
         uint64_t start = cycles();
         must(sys_cap_revoke(travelling), "revoke");
         uint64_t spent = cycles() - start;
+        bench_mark_end();
         best = spent < best ? spent : best;
     }
     return best;
 }
 
-/* ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-static volatile uint64_t woken_at;
-static handle_t bell, done_bell;
-
-static void sleeper(void)
+/* Per capability revoked: what n descendants cost more than one, so that the wait for the grace period is not counted. */
+static void measure_revoke(const char *name)
 {
-    for (;;) {
-        uint64_t bits;
-        must(sys_notification_wait(bell, 1, DEADLINE_NEVER, &bits), "wait");
-        woken_at = cycles();
-        must(sys_notification_signal(done_bell, 1), "signal");
-    }
-}
-
-/* One way: from before the signal until the waiting thread of higher priority runs. */
-static uint64_t measure_signal(void)
-{
-    uint64_t best = UINT64_MAX, bits;
-    for (uint32_t i = 0; i < 50; i++) {
-        uint64_t start = cycles();
-        must(sys_notification_signal(bell, 1), "signal");
-        must(sys_notification_wait(done_bell, 1, DEADLINE_NEVER, &bits), "wait");
-        uint64_t spent = woken_at - start;
-        best = spent < best ? spent : best;
-    }
-    return best;
-}
-
-static volatile bool yielding;
-
-static void yielder(void)
-{
-    while (yielding)
-        must(sys_thread_yield(), "yield");
-    must(sys_thread_exit(), "exit");
-}
-
-/* Two threads that yield to each other: each yield is a switch. */
-static void yields(uint32_t repeat)
-{
-    for (uint32_t i = 0; i < repeat / 2; i++)
-        must(sys_thread_yield(), "yield");
-}
-
-static handle_t thread_begin(void (*body)(void), uint32_t priority)
-{
-    handle_t thread, memory;
-    void *stack;
-    must(memory_map_new(65536, 0, &memory, &stack), "stack");
-    must(sys_thread_create(os_self.process, os_self.budget, &thread), "thread");
-    must(sys_thread_set_affinity(thread, 0, 1), "affinity");
-    must(sys_thread_set_priority(thread, priority), "priority");
-    must(sys_thread_start(thread, (uint64_t)(uintptr_t)body, (uint64_t)(uintptr_t)stack + 65536 - 8,
-                          0, bench_tls()),
-         "start");
-    return thread;
+    uint64_t one = revoke_cost(1), many = revoke_cost(1001);
+    printf("REPEAT %s 1001\n", name);
+    report(name, (many - one) / 1000);
 }
 
 /* ── Processes ───────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -237,9 +214,8 @@ static handle_t thread_begin(void (*body)(void), uint32_t priority)
 static const void *archive;
 static uint64_t archive_bytes;
 
-static handle_t spawn(const char *argument, const struct process_cap *caps, size_t count)
+handle_t spawn(const char *const *args, const struct process_cap *caps, size_t count)
 {
-    const char *args[] = {"bench", argument, NULL};
     struct process_start start = {.name = "bench", .args = args, .caps = caps, .cap_count = count};
     handle_t process;
     must(archive_image(os_cap("archive"), archive, archive_bytes, "bench", &start.image), "image");
@@ -251,7 +227,8 @@ static void create_exit(uint32_t repeat)
 {
     for (uint32_t i = 0; i < repeat; i++) {
         int64_t status;
-        handle_t process = spawn("exit", NULL, 0);
+        const char *args[] = {"bench", "exit", NULL};
+        handle_t process = spawn(args, NULL, 0);
         must(process_wait(process, DEADLINE_NEVER, &status), "wait");
         must(sys_cap_close(process), "close");
     }
@@ -263,7 +240,74 @@ static handle_t start_server(void)
     must(sys_endpoint_create(os_self.budget, &master), "endpoint");
     must(sys_cap_derive(master, RIGHT_CALL | RIGHT_TRANSFER, 0, &endpoint), "derive");
     const struct process_cap caps[] = {{.name = "endpoint", .handle = master}};
-    return spawn("server", caps, 1);
+    const char *args[] = {"bench", "server", NULL};
+    return spawn(args, caps, 1);
+}
+
+/* ── Switching to another process ────────────────────────────────────────────────────────────────────────────────── */
+
+static volatile struct shared *shared;
+static handle_t bell, done_bell, shared_memory;
+
+/* Start the peer @what, and wait until it has begun. */
+static handle_t start_peer(const char *what)
+{
+    void *address;
+    uint64_t bits;
+    must(sys_notification_create(os_self.budget, &bell), "notification");
+    must(sys_notification_create(os_self.budget, &done_bell), "notification");
+    must(memory_map_new(PAGE_SIZE, 0, &shared_memory, &address), "shared page");
+    shared = address;
+    shared->running = 1;
+    const struct process_cap caps[] = {{.name = "bell", .handle = bell},
+                                       {.name = "done", .handle = done_bell},
+                                       {.name = "shared", .handle = shared_memory}};
+    const char *args[] = {"bench", what, NULL};
+    handle_t peer = spawn(args, caps, 3);
+    must(sys_notification_wait(done_bell, 1, DEADLINE_NEVER, &bits), "wait");
+    return peer;
+}
+
+static void end_peer(handle_t peer)
+{
+    int64_t status;
+    must(process_kill(peer, 0), "kill");
+    must(process_wait(peer, DEADLINE_NEVER, &status), "wait");
+    must(sys_cap_close(peer), "close");
+}
+
+/* One way: from before the signal until the waiting thread of higher priority runs. */
+static void measure_signal(const char *name)
+{
+    uint64_t best = UINT64_MAX, bits;
+    const uint32_t repeat = 50;
+    handle_t peer = start_peer("sleeper");
+    bench_mark_begin();
+    for (uint32_t i = 0; i < repeat; i++) {
+        uint64_t start = cycles();
+        must(sys_notification_signal(bell, 1), "signal");
+        uint64_t spent = shared->woken_at - start;
+        must(sys_notification_wait(done_bell, 1, DEADLINE_NEVER, &bits), "wait");
+        best = spent < best ? spent : best;
+    }
+    bench_mark_end();
+    printf("REPEAT %s %u\n", name, repeat);
+    report(name, best);
+    end_peer(peer);
+}
+
+/* Two threads that yield to each other: each yield is a switch. */
+static void yields(uint32_t repeat)
+{
+    for (uint32_t i = 0; i < repeat / 2; i++)
+        must(sys_thread_yield(), "yield");
+}
+
+static void measure_switch(const char *name)
+{
+    handle_t peer = start_peer("yielder");
+    measure(name, yields, 1000);
+    end_peer(peer);
 }
 
 /* ── Files ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -278,63 +322,80 @@ static void file_read_4k(uint32_t repeat)
     }
 }
 
-static void measure_file(void)
+static void measure_file(const char *name)
 {
-    status_t status =
-        file_open("/tmp/bench", FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_CREATE, 0644, &file);
     size_t done;
-    if (status == STATUS_OK)
-        status = file_write_at(file, 0, big, 4096, &done);
-    if (status != STATUS_OK) {
-        printf("bench: /tmp/bench: %s\n", status_name(status));
-        return;
-    }
-    report("file_read_4k", measure(file_read_4k, 100));
+    must(file_open("/tmp/bench", FILE_OPEN_READ | FILE_OPEN_WRITE | FILE_OPEN_CREATE, 0644, &file),
+         "/tmp/bench");
+    must(file_write_at(file, 0, big, 4096, &done), "/tmp/bench");
+    measure(name, file_read_4k, 100);
 }
 
 /* ── Main ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void run_all(void)
+/* Either a loop to be measured, or what measures and reports by itself. */
+static const struct figure {
+    const char *name;
+    void (*body)(uint32_t repeat);
+    uint32_t repeat;
+    void (*whole)(const char *name);
+} figures[] = {
+    {"null_syscall", null_syscall, 1000, NULL},
+    {"call_reply_0", call_0, 1000, NULL},
+    {"call_reply_0_beside_fpu", call_0_beside_fpu, 1000, NULL},
+    {"call_reply_0_fpu", call_0_fpu, 1000, NULL},
+    {"call_reply_6", call_6, 1000, NULL},
+    {"call_reply_cap", call_cap, 200, NULL},
+    {"call_reply_4k", call_4k, 200, NULL},
+    {"call_reply_64k", call_64k, 50, NULL},
+    {"signal_wake", NULL, 0, measure_signal},
+    {"context_switch", NULL, 0, measure_switch},
+    {"map_unmap", map_unmap, 200, NULL},
+    {"page_fault", NULL, 0, measure_page_fault},
+    {"cap_derive_delete", derive_delete, 200, NULL},
+    {"cap_revoke", NULL, 0, measure_revoke},
+    {"process_create_exit", create_exit, 5, NULL},
+    {"file_read_4k", NULL, 0, measure_file},
+};
+
+static bool is_wanted(const char *name, int argc, char **argv)
 {
-    report("null_syscall", measure(null_syscall, 1000));
-    report("call_reply_0", measure(call_0, 1000));
-    report("call_reply_6", measure(call_6, 1000));
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return argc == 1;
+}
+
+static void prepare(void)
+{
+    must(sys_thread_set_affinity(os_self.thread, 0, 1), "affinity");
+    must(archive_map(os_cap("archive"), &archive, &archive_bytes), "archive");
+    must(sys_thread_set_priority(os_self.thread, 16), "priority");
     must(sys_endpoint_create(os_self.budget, &travelling), "endpoint");
-    report("call_reply_cap", measure(call_cap, 200));
+    must(memory_create(PAGE_SIZE, MEMORY_COMMIT, &page_memory), "memory");
     memset(big, 1, sizeof(big));
-    report("call_reply_4k", measure(call_4k, 200));
-    report("call_reply_64k", measure(call_64k, 50));
-    handle_t memory;
-    must(memory_create(PAGE_SIZE, MEMORY_COMMIT, &memory), "memory");
-    page_memory = memory;
-    report("map_unmap", measure(map_unmap, 200));
-    report("page_fault", measure_page_fault());
-    report("cap_derive_delete", measure(derive_delete, 200));
-    uint64_t one = measure_revoke(1), many = measure_revoke(1001);
-    report("cap_revoke", (many - one) / 1000);
-    must(sys_notification_create(os_self.budget, &bell), "notification");
-    must(sys_notification_create(os_self.budget, &done_bell), "notification");
-    thread_begin(sleeper, 20);
-    report("signal_wake", measure_signal());
-    yielding = true;
-    thread_begin(yielder, 16);
-    report("context_switch", measure(yields, 1000));
-    yielding = false;
-    report("process_create_exit", measure(create_exit, 5));
-    measure_file();
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "exit") == 0)
+    peer_main(argc, argv);
+    prepare();
+    if (argc > 3 && strcmp(argv[1], "pairs") == 0) {
+        measure_pairs((uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));
         return 0;
-    must(sys_thread_set_affinity(os_self.thread, 0, 1), "affinity");
-    if (argc > 1 && strcmp(argv[1], "server") == 0)
-        server_main();
-    must(archive_map(os_cap("archive"), &archive, &archive_bytes), "archive");
-    must(sys_thread_set_priority(os_self.thread, 16), "priority");
+    }
     handle_t server = start_server();
-    run_all();
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        const struct figure *figure = &figures[i];
+        if (!is_wanted(figure->name, argc, argv))
+            continue;
+        clock_sleep(
+            NS_PER_MS); /* leaves no FPU state in the registers, and lets grace periods end */
+        if (figure->whole != NULL)
+            figure->whole(figure->name);
+        else
+            measure(figure->name, figure->body, figure->repeat);
+    }
     must(process_kill(server, 0), "kill");
     return 0;
 }

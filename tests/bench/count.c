@@ -1,0 +1,313 @@
+/* A plugin of QEMU's translator that counts what a guest executes: instructions, and among them those that cost more than one.
+ *
+ * Every instruction is looked at when it is translated, and counted when it is executed, on the CPU that executes it, so the counts are
+ * exact with any number of CPUs, run by one host thread or by many. Counted apart, by their encoding: atomic operations, writes of the
+ * page tables' root, writes of model-specific registers, and arrivals at the address given as wait= (the kernel's spinlock_wait).
+ *
+ * The guest may mark a region by two instructions that do nothing (struct target says which). At its end a line "region" with the
+ * counts goes to the file out=; at the end of the machine a line "total". With lines=on a region tells also how many different lines of 64
+ * bytes the CPUs read or wrote. With profile=region or profile=all each translated block is counted by itself: lines "block address
+ * count code", from which tests/bench/blocks.py makes names; that wants one host thread (-accel tcg,thread=single).
+ *
+ * QEMU 7.2, include/qemu/qemu-plugin.h, version 1 of the interface. */
+#include <qemu-plugin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
+enum { INSTRUCTIONS, ATOMICS, ROOTS, REGISTERS, WAITS, KINDS };
+#define CPUS_MAX 1024u
+#define MARK_BEGIN 1u
+#define MARK_END 2u
+
+/* Each CPU counts for itself, on lines of its own. */
+static struct counts {
+    uint64_t kind[KINDS];
+} __attribute__((aligned(128))) counts[CPUS_MAX];
+static struct counts at_begin;
+static bool in_region;
+static FILE *out;
+static uint64_t wait_address;
+static bool lines_wanted, profile_all, profile_region;
+
+static struct counts sum(void)
+{
+    struct counts total = {{0}};
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++)
+        for (uint32_t kind = 0; kind < KINDS; kind++)
+            total.kind[kind] += __atomic_load_n(&counts[cpu].kind[kind], __ATOMIC_RELAXED);
+    return total;
+}
+
+/* ── What an instruction is ──────────────────────────────────────────────────────────────────────────────────────── */
+
+struct target {
+    const char *name;
+    uint32_t (*kind)(const uint8_t *code, size_t bytes); /* INSTRUCTIONS: nothing special */
+    uint32_t (*mark)(const uint8_t *code, size_t bytes); /* 0: not a mark */
+};
+static const struct target *target;
+
+static uint32_t word(const uint8_t *code, size_t bytes)
+{
+    uint32_t value = 0;
+    memcpy(&value, code, bytes < 4 ? bytes : 4);
+    return value;
+}
+
+/* Intel SDM volume 2: lock is F0; xchg with memory (86, 87) locks by itself; mov to CR3 is 0F 22 /3, wrmsr 0F 30. */
+static uint32_t x86_64_kind(const uint8_t *code, size_t bytes)
+{
+    size_t i = 0;
+    bool rex_r = false;
+    for (; i < bytes && strchr("\xf0\xf2\xf3\x2e\x36\x3e\x26\x64\x65\x66\x67", code[i]) && code[i];
+         i++)
+        if (code[i] == 0xf0)
+            return ATOMICS;
+    if (i < bytes && (code[i] & 0xf0) == 0x40)
+        rex_r = (code[i++] & 4) != 0;
+    if (i + 1 >= bytes)
+        return INSTRUCTIONS;
+    if ((code[i] == 0x86 || code[i] == 0x87) && code[i + 1] >> 6 != 3)
+        return ATOMICS;
+    if (code[i] == 0x0f && code[i + 1] == 0x30)
+        return REGISTERS;
+    bool to_control = code[i] == 0x0f && code[i + 1] == 0x22 && i + 2 < bytes;
+    return to_control && (code[i + 2] >> 3 & 7) == 3 && !rex_r ? ROOTS : INSTRUCTIONS;
+}
+
+/* nopl 0x7eca5dNN(%rax): 0F 1F 80 and the displacement. */
+static uint32_t x86_64_mark(const uint8_t *code, size_t bytes)
+{
+    bool is_mark = bytes == 7 && memcmp(code, "\x0f\x1f\x80", 3) == 0 &&
+                   memcmp(code + 4, "\x5d\xca\x7e", 3) == 0;
+    return is_mark ? code[3] : 0;
+}
+
+/* Arm ARM (DDI 0487) C4.1: atomics are the loads and stores of LSE, compare-and-swap, and of a pair of exclusives the store. */
+static uint32_t aarch64_kind(const uint8_t *code, size_t bytes)
+{
+    uint32_t insn = word(code, bytes);
+    bool lse = (insn & 0x3b200c00) == 0x38200000, cas = (insn & 0x3fa07c00) == 0x08a07c00;
+    bool store_exclusive = (insn & 0x3fc00000) == 0x08000000;
+    if (lse || cas || store_exclusive)
+        return ATOMICS;
+    return (insn & 0xffffffe0) == 0xd5182000 ? ROOTS : INSTRUCTIONS; /* msr ttbr0_el1, xN */
+}
+
+/* movz xzr, #0xeca0 + N */
+static uint32_t aarch64_mark(const uint8_t *code, size_t bytes)
+{
+    uint32_t insn = word(code, bytes);
+    bool is_mark = (insn & 0xffe0001f) == 0xd280001f && (insn >> 9 & 0xfff) == 0xeca;
+    return is_mark ? insn >> 5 & 0xf : 0;
+}
+
+/* RISC-V unprivileged ISA, chapter A: opcode AMO, of lr and sc only sc; privileged: csrrw and its like on satp (0x180). */
+static uint32_t riscv64_kind(const uint8_t *code, size_t bytes)
+{
+    uint32_t insn = word(code, bytes);
+    if (bytes == 4 && (insn & 0x7f) == 0x2f && insn >> 27 != 2)
+        return ATOMICS;
+    bool to_satp =
+        bytes == 4 && (insn & 0x7f) == 0x73 && insn >> 20 == 0x180 && (insn >> 12 & 3) != 0;
+    bool reads_only = (insn >> 12 & 3) != 1 && (insn >> 15 & 31) == 0;
+    return to_satp && !reads_only ? ROOTS : INSTRUCTIONS;
+}
+
+/* lui x0, 0x7eca0 + N */
+static uint32_t riscv64_mark(const uint8_t *code, size_t bytes)
+{
+    uint32_t insn = word(code, bytes);
+    bool is_mark = bytes == 4 && (insn & 0xfff) == 0x037 && insn >> 16 == 0x7eca;
+    return is_mark ? insn >> 12 & 0xf : 0;
+}
+
+static const struct target targets[] = {{"x86_64", x86_64_kind, x86_64_mark},
+                                        {"aarch64", aarch64_kind, aarch64_mark},
+                                        {"riscv64", riscv64_kind, riscv64_mark}};
+
+/* ── Tables: open addressing, one thread ─────────────────────────────────────────────────────────────────────────── */
+
+#define BLOCKS (1u << 20)
+#define CODE_BYTES 32u
+static struct block {
+    uint64_t address, hash, count;
+    uint8_t code[CODE_BYTES];
+} *blocks;
+
+static struct block *block_of(uint64_t address, const uint8_t *code, size_t bytes)
+{
+    uint64_t hash = 1;
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ code[i]) * 0x100000001b3u;
+    uint32_t at = (uint32_t)((hash ^ address * 0x9e3779b97f4a7c15u) >> 40) & (BLOCKS - 1);
+    for (; blocks[at].hash != 0; at = (at + 1) & (BLOCKS - 1))
+        if (blocks[at].hash == hash && blocks[at].address == address)
+            return &blocks[at];
+    blocks[at] = (struct block){.address = address, .hash = hash};
+    memcpy(blocks[at].code, code, bytes < CODE_BYTES ? bytes : CODE_BYTES);
+    return &blocks[at];
+}
+
+#define LINES (1u << 16)
+static uint64_t lines[LINES];
+static uint32_t line_count;
+
+static void line_add(uint64_t line)
+{
+    uint32_t at = (uint32_t)(line * 0x9e3779b97f4a7c15u >> 40) & (LINES - 1);
+    while (lines[at] != 0 && lines[at] != line)
+        at = (at + 1) & (LINES - 1);
+    if (lines[at] == 0 && line_count < LINES / 2) {
+        lines[at] = line;
+        line_count++;
+    }
+}
+
+/* ── When it is executed ─────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void report(const char *what, const struct counts *from)
+{
+    struct counts now = sum();
+    fprintf(out, "%s", what);
+    for (uint32_t kind = 0; kind < KINDS; kind++)
+        fprintf(out, " %llu", (unsigned long long)(now.kind[kind] - from->kind[kind]));
+    fprintf(out, " %u\n", line_count);
+    fflush(out);
+}
+
+static void on_kind(unsigned int cpu, void *kind)
+{
+    counts[cpu].kind[(uintptr_t)kind]++;
+}
+
+static void on_block(unsigned int cpu, void *block)
+{
+    (void)cpu;
+    if (profile_all || in_region)
+        ((struct block *)block)->count++;
+}
+
+static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused)
+{
+    (void)cpu;
+    (void)info;
+    (void)unused;
+    if (in_region)
+        line_add(address >> 6);
+}
+
+static void on_mark(unsigned int cpu, void *mark)
+{
+    (void)cpu;
+    if ((uintptr_t)mark == MARK_BEGIN) {
+        memset(lines, 0, sizeof(lines));
+        line_count = 0;
+        at_begin = sum();
+        in_region = true;
+    } else if ((uintptr_t)mark == MARK_END && in_region) {
+        in_region = false;
+        report("region", &at_begin);
+    }
+}
+
+/* ── When it is translated ───────────────────────────────────────────────────────────────────────────────────────── */
+
+static void on_each(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_udata_cb_t function,
+                    uintptr_t value)
+{
+    qemu_plugin_register_vcpu_insn_exec_cb(insn, function, QEMU_PLUGIN_CB_NO_REGS, (void *)value);
+}
+
+static void translate_one(struct qemu_plugin_insn *insn, struct block *block)
+{
+    const uint8_t *code = qemu_plugin_insn_data(insn);
+    size_t bytes = qemu_plugin_insn_size(insn);
+    uint32_t kind = target->kind(code, bytes), mark = target->mark(code, bytes);
+    on_each(insn, on_kind, INSTRUCTIONS);
+    if (kind != INSTRUCTIONS)
+        on_each(insn, on_kind, kind);
+    if (wait_address != 0 && qemu_plugin_insn_vaddr(insn) == wait_address)
+        on_each(insn, on_kind, WAITS);
+    if (block != NULL)
+        on_each(insn, on_block, (uintptr_t)block);
+    if (lines_wanted)
+        qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS,
+                                         QEMU_PLUGIN_MEM_RW, NULL);
+    if (mark != 0)
+        on_each(insn, on_mark, mark);
+}
+
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    (void)id;
+    size_t count = qemu_plugin_tb_n_insns(tb);
+    struct block *block = NULL;
+    if (blocks != NULL) {
+        uint8_t code[4096];
+        size_t used = 0;
+        for (size_t i = 0; i < count; i++) {
+            struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+            size_t bytes = qemu_plugin_insn_size(insn);
+            if (used + bytes > sizeof(code))
+                break;
+            memcpy(code + used, qemu_plugin_insn_data(insn), bytes);
+            used += bytes;
+        }
+        block = block_of(qemu_plugin_tb_vaddr(tb), code, used);
+    }
+    for (size_t i = 0; i < count; i++)
+        translate_one(qemu_plugin_tb_get_insn(tb, i), block);
+}
+
+static void on_end(qemu_plugin_id_t id, void *unused)
+{
+    (void)id;
+    (void)unused;
+    static const struct counts none;
+    report("total", &none);
+    for (uint32_t i = 0; blocks != NULL && i < BLOCKS; i++) {
+        if (blocks[i].count == 0)
+            continue;
+        fprintf(out, "block %llx %llu ", (unsigned long long)blocks[i].address,
+                (unsigned long long)blocks[i].count);
+        for (uint32_t j = 0; j < CODE_BYTES; j++)
+            fprintf(out, "%02x", blocks[i].code[j]);
+        fprintf(out, "\n");
+    }
+    fclose(out);
+}
+
+static bool take_argument(const char *argument)
+{
+    if (strncmp(argument, "out=", 4) == 0)
+        return (out = fopen(argument + 4, "w")) != NULL;
+    if (strncmp(argument, "wait=", 5) == 0)
+        return (wait_address = strtoull(argument + 5, NULL, 16)) != 0;
+    if (strcmp(argument, "lines=on") == 0)
+        return lines_wanted = true;
+    profile_all |= strcmp(argument, "profile=all") == 0;
+    profile_region |= strcmp(argument, "profile=region") == 0;
+    return profile_all || profile_region;
+}
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
+                                           char **argv)
+{
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+        if (strcmp(targets[i].name, info->target_name) == 0)
+            target = &targets[i];
+    for (int i = 0; i < argc; i++)
+        if (!take_argument(argv[i]))
+            return -1;
+    if (target == NULL || out == NULL)
+        return -1;
+    if (profile_all || profile_region)
+        blocks = calloc(BLOCKS, sizeof(struct block));
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    qemu_plugin_register_atexit_cb(id, on_end, NULL);
+    return 0;
+}

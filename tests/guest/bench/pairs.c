@@ -1,0 +1,68 @@
+/* Pairs of client and server, each pair pinned to a CPU of its own: what a call costs must not rise with their number. */
+#include "bench.h"
+
+#include <os/clock.h>
+#include <os/process.h>
+#include <os/start.h>
+#include <stdio.h>
+#include <veridian/syscalls.h>
+
+#define PAIRS_MAX 64u
+#define ROUNDS 3u
+
+static handle_t go, done;
+
+static void start_pair(uint32_t cpu, uint32_t calls)
+{
+    char cpu_text[12], calls_text[12];
+    handle_t master, endpoint;
+    snprintf(cpu_text, sizeof(cpu_text), "%u", cpu);
+    snprintf(calls_text, sizeof(calls_text), "%u", calls);
+    must(sys_endpoint_create(os_self.budget, &master), "endpoint");
+    must(sys_cap_derive(master, RIGHT_CALL | RIGHT_TRANSFER, 0, &endpoint), "derive");
+    const struct process_cap server_caps[] = {{.name = "endpoint", .handle = master}};
+    const char *server_args[] = {"bench", "server", cpu_text, NULL};
+    spawn(server_args, server_caps, 1);
+    const struct process_cap client_caps[] = {{.name = "endpoint",
+                                               .handle = endpoint,
+                                               .mode = CAP_TRANSFER_MOVE},
+                                              {.name = "go", .handle = go},
+                                              {.name = "done", .handle = done}};
+    const char *client_args[] = {"bench", "client", cpu_text, calls_text, NULL};
+    spawn(client_args, client_caps, 3);
+}
+
+/* The first @count pairs make their calls: nanoseconds. */
+static uint64_t round_of(uint32_t count)
+{
+    uint64_t all = count == PAIRS_MAX ? ~0ull : (1ull << count) - 1, came = 0, bits;
+    uint64_t start = clock_now_ns();
+    must(sys_notification_signal(go, all), "signal");
+    while (came != all) {
+        must(sys_notification_wait(done, all, DEADLINE_NEVER, &bits), "wait");
+        came |= bits;
+    }
+    return clock_now_ns() - start;
+}
+
+void measure_pairs(uint32_t cpus, uint32_t calls)
+{
+    must(sys_notification_create(os_self.budget, &go), "notification");
+    must(sys_notification_create(os_self.budget, &done), "notification");
+    for (uint32_t cpu = 0; cpu < cpus && cpu < PAIRS_MAX; cpu++)
+        start_pair(cpu, calls);
+    round_of(cpus);
+    for (uint32_t count = 1; count <= cpus; count *= 2) {
+        char name[40];
+        uint64_t best = UINT64_MAX;
+        for (uint32_t i = 0; i < ROUNDS; i++) {
+            bench_mark_begin();
+            uint64_t spent = round_of(count);
+            bench_mark_end();
+            best = spent < best ? spent : best;
+        }
+        snprintf(name, sizeof(name), "ipc_pairs_%u", count);
+        printf("REPEAT %s %u\n", name, count * calls);
+        report(name, best / calls);
+    }
+}

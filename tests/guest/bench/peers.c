@@ -1,0 +1,124 @@
+/* The other ends of what is measured: bare loops, so that what is measured is the kernel. */
+#include "bench.h"
+
+#include <os/ipc.h>
+#include <os/memory.h>
+#include <os/start.h>
+#include <stdlib.h>
+#include <string.h>
+#include <veridian/syscalls.h>
+
+static uint8_t copy[65536] __attribute__((aligned(4096)));
+static volatile double number = 1.0;
+
+void use_fpu(void)
+{
+    number = number * 0.5 + 1.0;
+}
+
+static void handle(struct ipc_regs *regs)
+{
+    uint64_t label = ipc_info_label(regs->info);
+    if (label == OP_CAP) {
+        status_ignore(sys_cap_close(ipc_buffer()->received[0]));
+    } else if (label == OP_READ) {
+        struct ipc_grant grant = {.index = 0, .length = ipc_buffer()->grant_lengths[0]};
+        size_t done;
+        status_ignore(ipc_grant_read(IPC_CURRENT, grant, 0, copy, grant.length, &done));
+    } else if (label == OP_FPU) {
+        use_fpu();
+    }
+}
+
+/* Serves until it is killed. */
+static _Noreturn void server(void)
+{
+    handle_t endpoint = os_cap("endpoint");
+    struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
+    ipc_buffer()->accept = 1;
+    for (uint64_t i = 0; i < sizeof(copy); i += PAGE_SIZE)
+        copy[i] = 1;
+    status_t status = ipc_raw_receive(&regs);
+    while (status == STATUS_OK) {
+        if (ipc_info_label(regs.info) != OP_NOTHING)
+            handle(&regs);
+        regs.target = endpoint;
+        regs.info = 0;
+        regs.deadline = DEADLINE_NEVER;
+        regs.queue = 0;
+        status = ipc_raw_reply_receive(&regs);
+    }
+    exit(1);
+}
+
+/* Calls as often as the second argument says, each time that its bit of "go" is signalled. */
+static _Noreturn void client(uint32_t cpu, uint32_t calls)
+{
+    handle_t endpoint = os_cap("endpoint"), go = os_cap("go"), done = os_cap("done");
+    for (;;) {
+        uint64_t bits;
+        must(sys_notification_wait(go, 1ull << cpu, DEADLINE_NEVER, &bits), "wait");
+        for (uint32_t i = 0; i < calls; i++)
+            (void)bench_call_0(endpoint, OP_NOTHING);
+        must(sys_notification_signal(done, 1ull << cpu), "signal");
+    }
+}
+
+static struct shared *shared_page(void)
+{
+    void *address;
+    must(memory_map(os_cap("shared"), 0, PAGE_SIZE, MAP_READ | MAP_WRITE, &address), "shared page");
+    return address;
+}
+
+/* Notes when it was woken. */
+static _Noreturn void sleeper(void)
+{
+    handle_t bell = os_cap("bell"), done = os_cap("done");
+    volatile struct shared *shared = shared_page();
+    must(sys_thread_set_priority(os_self.thread, 20), "priority");
+    must(sys_notification_signal(done, 1), "signal");
+    for (;;) {
+        uint64_t bits;
+        must(sys_notification_wait(bell, 1, DEADLINE_NEVER, &bits), "wait");
+        shared->woken_at = cycles();
+        must(sys_notification_signal(done, 1), "signal");
+    }
+}
+
+static _Noreturn void yielder(void)
+{
+    volatile struct shared *shared = shared_page();
+    must(sys_thread_set_priority(os_self.thread, 16), "priority");
+    must(sys_notification_signal(os_cap("done"), 1), "signal");
+    while (shared->running)
+        must(sys_thread_yield(), "yield");
+    exit(0);
+}
+
+static const char *const peers[] = {"exit", "server", "client", "sleeper", "yielder"};
+
+static bool is_peer(const char *name)
+{
+    for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++)
+        if (strcmp(peers[i], name) == 0)
+            return true;
+    return false;
+}
+
+void peer_main(int argc, char **argv)
+{
+    if (argc < 2 || !is_peer(argv[1]))
+        return;
+    uint32_t cpu = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+    must(sys_thread_set_affinity(os_self.thread, 0, 1ull << cpu), "affinity");
+    if (strcmp(argv[1], "server") == 0)
+        server();
+    if (strcmp(argv[1], "client") == 0 && argc > 3)
+        client(cpu, (uint32_t)strtoul(argv[3], NULL, 10));
+    if (strcmp(argv[1], "sleeper") == 0)
+        sleeper();
+    if (strcmp(argv[1], "yielder") == 0)
+        yielder();
+    exit(0);
+}
