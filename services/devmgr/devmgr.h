@@ -19,7 +19,7 @@ struct device {
     struct pci_bar bars[DEVICE_WINDOWS];
     struct pci_msix msix;
     /* Platform devices: ports and an interrupt line. */
-    uint32_t port_base, port_count, line, line_flags;
+    uint32_t port_base, port_count, line, line_flags, clock_hz;
 
     /* The driver. */
     bool has_driver;

@@ -157,6 +157,8 @@ static status_t add_description(struct launch *l, struct device *d)
     handle_t memory, readable;
     memcpy(d->info.match, d->match, sizeof(d->info.match));
     d->info.irqs = d->irq_count;
+    d->info.irq_kind = d->is_pci ? IRQ_MESSAGE : IRQ_LINE;
+    d->info.clock_hz = d->clock_hz;
     d->info.address = d->function.address;
     if (d->is_pci) {
         d->info.vendor = pci_read16(&d->function, 0);

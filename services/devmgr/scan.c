@@ -15,6 +15,7 @@
 #define ECAM_BUS_BYTES (1u << 20)
 #define COM1_PORT 0x3f8u
 #define COM1_IRQ 4u
+#define COM1_CLOCK_HZ 1843200u
 #define COM1_SCRATCH (COM1_PORT + 7)
 
 void *physical_map(uint64_t base, uint64_t bytes, uint32_t prot)
@@ -52,13 +53,17 @@ static void find_driver(struct device *device)
     }
 }
 
-/* One driver program serves one device: its endpoint has one name. */
+/* What drivers provide has one name, and so does a driver in the service manager's list: the first device has them. */
 static bool driver_is_taken(const struct device *device)
 {
-    for (uint32_t i = 0; i < devmgr.device_count; i++)
+    const struct catalogue_entry *wanted = &device->manifest;
+    for (uint32_t i = 0; i < devmgr.device_count; i++) {
+        const struct catalogue_entry *taken = &devmgr.devices[i].manifest;
         if (devmgr.devices[i].has_driver &&
-            strcmp(devmgr.devices[i].manifest.name, device->manifest.name) == 0)
+            (strcmp(taken->name, wanted->name) == 0 ||
+             (wanted->provides[0] != '\0' && strcmp(taken->provides, wanted->provides) == 0)))
             return true;
+    }
     return false;
 }
 
@@ -66,7 +71,7 @@ static void add_device(struct device *device)
 {
     find_driver(device);
     if (device->has_driver && driver_is_taken(device)) {
-        os_log("devmgr: %s at %x: its driver %s serves another device", device->match,
+        os_log("devmgr: %s at %x: what its driver %s provides, another device has", device->match,
                device->function.address, device->manifest.name);
         device->has_driver = false;
     }
@@ -134,7 +139,10 @@ static bool com1_is_present(void)
 
 static void add_com1(const struct acpi_reader *reader, uint64_t rsdp)
 {
-    struct device device = {.match = "platform:uart16550", .port_base = COM1_PORT, .port_count = 8};
+    struct device device = {.match = "platform:uart16550",
+                            .port_base = COM1_PORT,
+                            .port_count = 8,
+                            .clock_hz = COM1_CLOCK_HZ};
     if (!com1_is_present())
         return;
     acpi_isa_irq(reader, rsdp, COM1_IRQ, &device.line, &device.line_flags);

@@ -242,6 +242,12 @@ static status_t find_endpoint(struct service *service)
     if (service->manifest.provides[0] == '\0') {
         return STATUS_OK;
     }
+    // Drivers of which the machine has one share what they provide.
+    struct service *other = service_providing(service->manifest.provides);
+    if (other) {
+        service->endpoint = other->endpoint;
+        return STATUS_OK;
+    }
     status_t status = keeper_endpoint(manager.keeper, service->manifest.name, &service->endpoint);
     if (status != STATUS_NOT_FOUND) {
         // Processes of an earlier service manager have used it: the next one needs a new epoch.

@@ -1,1 +1,1 @@
-LIBS := driver
+LIBS := console driver

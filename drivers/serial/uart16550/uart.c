@@ -1,17 +1,17 @@
-/* The chip: National Semiconductor PC16550D, by its data sheet (sections in comments); a 16450 works too, a byte at a time.
+/* The chip: National Semiconductor PC16550D, by its data sheet (sections in comments); a 16450 works too, a byte at a time. Its registers are
+ * ports, or in memory: then the device tree may say how far apart they are and how wide an access must be.
  *
  * The interrupt is an edge on a PC, so it is served until the chip says that none is pending (8.6), and once more after it was let
  * through again: an edge in between would be lost. The interrupt for an empty transmitter is enabled only while something waits to be sent; the
  * one for received bytes only while the line discipline has room. Without room RTS falls and the bytes stay in the FIFO, which is what
  * the other side's flow control sees. What was typed while no driver ran is still in the FIFO: starting does not clear it. */
-#include "console.h"
-
+#include <console/console.h>
 #include <veridian/syscalls.h>
 
-#define CLOCK_HZ 1843200u
 #define BAUD 115200u
-#define DIVISOR (CLOCK_HZ / (16 * BAUD)) /* 8.3 */
 #define FIFO_BYTES 16u
+#define REGISTERS 8u
+#define REG_SHIFT_MAX 4u
 /** Turns of one service: more is a chip that is never content. */
 #define TURNS_MAX 4096u
 
@@ -50,7 +50,10 @@ enum uart_register {
 #define MCR_OUT2 0x08u /* on a PC: the interrupt reaches the controller */
 
 static struct {
-    uint32_t base;
+    handle_t ports;           /* HANDLE_NONE: in memory */
+    uint32_t base;            /* first port */
+    volatile uint8_t *memory; /* first register */
+    uint32_t shift, width;    /* registers are 1 << shift apart and read @width bytes at a time */
     uint32_t fifo_bytes;
     uint8_t interrupts, modem; /* what IER and MCR hold */
 } uart;
@@ -58,13 +61,25 @@ static struct {
 static uint8_t uart_in(enum uart_register at)
 {
     uint32_t value = 0xff;
-    status_t status = sys_ioport_in(device.ports[0], uart.base + at, 1, &value);
-    return status_is_ok(status) ? (uint8_t)value : 0xff;
+    if (uart.ports != HANDLE_NONE) {
+        status_t status = sys_ioport_in(uart.ports, uart.base + at, 1, &value);
+        return status_is_ok(status) ? (uint8_t)value : 0xff;
+    }
+    volatile uint8_t *register_at = uart.memory + ((size_t)at << uart.shift);
+    return (uint8_t)(uart.width == 4 ? mmio_read32(register_at) : mmio_read8(register_at));
 }
 
 static void uart_out(enum uart_register at, uint32_t value)
 {
-    status_ignore(sys_ioport_out(device.ports[0], uart.base + at, 1, value & 0xff));
+    if (uart.ports != HANDLE_NONE) {
+        status_ignore(sys_ioport_out(uart.ports, uart.base + at, 1, value & 0xff));
+        return;
+    }
+    volatile uint8_t *register_at = uart.memory + ((size_t)at << uart.shift);
+    if (uart.width == 4)
+        mmio_write32(register_at, value & 0xff);
+    else
+        mmio_write8(register_at, (uint8_t)value);
 }
 
 /* 8.10: the scratchpad has no function, so what answers there is a chip. */
@@ -74,19 +89,45 @@ static bool is_present(void)
     return uart_in(SCR) == 0xa5;
 }
 
-status_t uart_start(void)
+static status_t find_registers(const struct driver_device *device)
 {
-    const struct device_window *window = &device.info->windows[0];
-    if (device.ports[0] == HANDLE_NONE || window->bytes < 8 || window->base > UINT16_MAX - 7 ||
-        device.irqs[0] == HANDLE_NONE)
-        return STATUS_NOT_FOUND;
+    const struct device_window *window = &device->info->windows[0];
+    uart.shift = device->info->reg_shift;
+    uart.width = device->info->reg_width == 0 ? 1 : device->info->reg_width;
+    uart.ports = device->ports[0];
     uart.base = (uint32_t)window->base;
+    if (device->irqs[0] == HANDLE_NONE)
+        return STATUS_NOT_FOUND;
+    if (uart.ports != HANDLE_NONE)
+        return window->bytes < REGISTERS || window->base > UINT16_MAX - 7 ? STATUS_NOT_FOUND
+                                                                          : STATUS_OK;
+    if (uart.shift > REG_SHIFT_MAX || (uart.width != 1 && uart.width != 4) ||
+        (uart.width == 4 && (uart.shift < 2 || window->page_offset % 4 != 0)))
+        return STATUS_UNSUPPORTED;
+    uart.memory = driver_registers(device, 0, 0, (uint64_t)REGISTERS << uart.shift);
+    return uart.memory == NULL ? STATUS_NOT_FOUND : STATUS_OK;
+}
+
+/* 8.3. Without knowing the clock the firmware's rate is as good as any. */
+static void set_rate(uint32_t clock_hz)
+{
+    uint32_t divisor = clock_hz / (16 * BAUD);
+    if (divisor != 0 && divisor <= UINT16_MAX) {
+        uart_out(LCR, LCR_DLAB);
+        uart_out(DLL, divisor & 0xff);
+        uart_out(DLM, divisor >> 8);
+    }
+    uart_out(LCR, LCR_8N1);
+}
+
+static status_t uart_start(struct driver_device *device)
+{
+    status_t status = find_registers(device);
+    if (!status_is_ok(status))
+        return status;
     if (!is_present())
         return STATUS_IO;
-    uart_out(LCR, LCR_DLAB);
-    uart_out(DLL, DIVISOR & 0xff);
-    uart_out(DLM, DIVISOR >> 8);
-    uart_out(LCR, LCR_8N1);
+    set_rate(device->info->clock_hz);
     uart_out(FCR, FCR_ENABLE | FCR_TRIGGER_8);
     uart.fifo_bytes = (uart_in(IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_BYTES : 1;
     uart.modem = MCR_DTR | MCR_RTS | MCR_OUT2;
@@ -99,11 +140,11 @@ status_t uart_start(void)
 /* Take what came, while there is room for it. The state of a byte is read before the byte (8.4). */
 static void receive(uint8_t state)
 {
-    for (uint32_t i = 0;
-         i < FIFO_BYTES && (state & LSR_DATA_READY) != 0 && tty_has_room(&client_tty); i++) {
+    for (uint32_t i = 0; i < FIFO_BYTES && (state & LSR_DATA_READY) != 0 && console_has_room();
+         i++) {
         uint8_t byte = uart_in(RBR);
         if ((state & LSR_BAD_BYTE) == 0)
-            client_key(byte);
+            console_key(byte);
         state = uart_in(LSR);
     }
 }
@@ -114,16 +155,16 @@ static void transmit(uint8_t state)
     uint8_t byte;
     if ((state & LSR_THR_EMPTY) == 0)
         return;
-    for (uint32_t i = 0; i < uart.fifo_bytes && output_take(&byte); i++)
+    for (uint32_t i = 0; i < uart.fifo_bytes && console_take(&byte); i++)
         uart_out(THR, byte);
 }
 
 /* Enable the interrupts that are of use now. */
 static void update(void)
 {
-    bool room = tty_has_room(&client_tty);
+    bool room = console_has_room();
     uint8_t interrupts =
-        (uint8_t)((room ? IER_RECEIVED : 0u) | (output_is_empty() ? 0u : IER_THR_EMPTY));
+        (uint8_t)((room ? IER_RECEIVED : 0u) | (console_is_silent() ? 0u : IER_THR_EMPTY));
     uint8_t modem = (uint8_t)(MCR_DTR | MCR_OUT2 | (room ? MCR_RTS : 0u));
     if (modem != uart.modem)
         uart_out(MCR, modem);
@@ -133,8 +174,7 @@ static void update(void)
     uart.interrupts = interrupts;
 }
 
-/* Until the chip has nothing to say. False: it is not there. */
-static bool serve(void)
+static bool uart_service(void)
 {
     for (uint32_t turn = 0; turn < TURNS_MAX; turn++) {
         uint8_t state = uart_in(LSR);
@@ -142,10 +182,10 @@ static bool serve(void)
             return false;
         receive(state);
         transmit(state);
-        client_pump();
+        console_pump();
         update();
         uint8_t cause = uart_in(IIR);
-        bool more = (state & LSR_THR_EMPTY) != 0 && !output_is_empty();
+        bool more = (state & LSR_THR_EMPTY) != 0 && !console_is_silent();
         if ((cause & IIR_NONE) != 0 && !more)
             break;
         if ((cause & (IIR_ID | IIR_NONE)) == IIR_MODEM)
@@ -154,21 +194,16 @@ static bool serve(void)
     return true;
 }
 
-bool uart_service(void)
-{
-    bool present = serve();
-    console_watch();
-    return present;
-}
-
-bool uart_is_idle(void)
+static bool uart_is_idle(void)
 {
     return (uart_in(LSR) & LSR_IDLE) != 0;
 }
 
-bool uart_interrupt(uint32_t number)
+int main(void)
 {
-    bool present = uart_service();
-    driver_irq_ack(&device, number);
-    return present && uart_service();
+    static const struct console_port port = {.name = "uart16550",
+                                             .start = uart_start,
+                                             .service = uart_service,
+                                             .is_idle = uart_is_idle};
+    return console_run(&port);
 }

@@ -109,6 +109,7 @@ static void test_catalogue_refuses_wrong_manifests(void)
     expect_refused("x", "kind='service'\nneeds=['nobody']\n");
     expect_refused("x", "kind='service'\nneeds='base'\n");
     expect_refused("x", "kind='service'\nprovides='base'\n");
+    expect_refused("x", "kind='driver'\nprovides='base'\nmatch=['pci:0:0']\n");
     expect_refused("x", "kind='service'\nprovides='x'\nneeds=['x']\n");
     expect_refused("x", "kind='service'\nroots=['everything']\n");
     expect_refused("x", "kind='service'\nioports=['0x70-0x60']\n");
@@ -120,6 +121,20 @@ static void test_catalogue_refuses_wrong_manifests(void)
     expect_refused("x", "kind='service'\nsvc=['format']\n");
     expect_refused("x", "kind='service");
     expect_refused("X", "kind='service'\n");
+}
+
+static void test_catalogue_drivers_stand_in_for_each_other(void)
+{
+    static const struct manifest set[] = {
+        {"one", "kind='driver'\nprovides='port'\nmatch=['pci:0:0']\n"},
+        {"two", "kind='driver'\nprovides='port'\nmatch=['pci:0:1']\n"},
+        {"user", "kind='service'\nneeds=['port']\n"},
+        {NULL, NULL},
+    };
+    size_t bytes;
+    uint8_t *data = compile(set, &bytes);
+    CHECK(data != NULL);
+    free(data);
 }
 
 static void test_catalogue_refuses_a_circle(void)
@@ -185,6 +200,7 @@ void catalogue_tests(void)
 {
     RUN(test_catalogue_says_what_the_manifests_say);
     RUN(test_catalogue_refuses_wrong_manifests);
+    RUN(test_catalogue_drivers_stand_in_for_each_other);
     RUN(test_catalogue_refuses_a_circle);
     RUN(test_catalogue_damaged_is_refused_or_harmless);
 }

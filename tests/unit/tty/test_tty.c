@@ -1,7 +1,7 @@
 /* The line discipline: what is typed, what is shown, what a reader gets. The screen is a model terminal of one line, so that what is
  * checked is what a person sees and not how it was drawn. */
 #include "check.h"
-#include "console.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -245,9 +245,9 @@ static void test_output_ends_lines_with_both(void)
 {
     char sent[16] = "";
     output_put("a\nb\r\n", 5);
-    for (size_t i = 0; i < sizeof(sent) - 1 && output_take((uint8_t *)&sent[i]); i++)
+    for (size_t i = 0; i < sizeof(sent) - 1 && console_take((uint8_t *)&sent[i]); i++)
         ;
-    CHECK(strcmp(sent, "a\r\nb\r\r\n") == 0 && output_is_empty());
+    CHECK(strcmp(sent, "a\r\nb\r\r\n") == 0 && console_is_silent());
 }
 
 static void test_output_keeps_a_reserve_for_the_echo(void)
@@ -260,10 +260,10 @@ static void test_output_keeps_a_reserve_for_the_echo(void)
     }
     for (int i = 0; i < 10000; i++)
         output_echo(NULL, "\n", 1);
-    while (output_take(&byte))
+    while (console_take(&byte))
         echoed++;
     CHECK(echoed > sent + 500 && echoed < sent + 4096);
-    CHECK(output_is_empty() && output_room() > 0);
+    CHECK(console_is_silent() && output_room() > 0);
 }
 
 static void test_transcript_is_what_was_sent(void)
@@ -275,7 +275,7 @@ static void test_transcript_is_what_was_sent(void)
     uint64_t start = position;
     output_put("one\n", 4);
     output_echo(NULL, "x", 1);
-    while (output_take(&byte))
+    while (console_take(&byte))
         ;
     CHECK(transcript_read(&position, data, 3) == 3 && memcmp(data, "one", 3) == 0);
     CHECK(transcript_read(&position, data, sizeof(data)) == 3 && memcmp(data, "\r\nx", 3) == 0);
@@ -289,7 +289,7 @@ static void put_lines(uint32_t first, uint32_t count)
     for (uint32_t i = first; i < first + count; i++) {
         size_t bytes = (size_t)snprintf(line, sizeof(line), "%07u\n", (unsigned)i);
         output_put(line, bytes);
-        while (output_take(&byte))
+        while (console_take(&byte))
             ;
     }
 }

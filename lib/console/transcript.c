@@ -1,6 +1,6 @@
 /* The transcript: the last TRANSCRIPT_BYTES that went to the terminal, programs' output and echo alike. A screen of any size is made of the end of it,
  * so whoever shows the console elsewhere needs nothing else: not to have been there from the start, nor to be fast. */
-#include "console.h"
+#include "internal.h"
 
 static uint8_t ring[TRANSCRIPT_BYTES];
 static uint64_t total; /* bytes ever put */

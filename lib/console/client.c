@@ -4,7 +4,7 @@
  * reader gets what is typed: a program that a shell has started asked after the shell did. Writers are served in the order in which they
  * came, a piece each. A client whose buffer is not in memory just now (FAULT) is tried again for a while; writers behind it go on. The tables
  * are bounded: who finds no place is told NO_MEMORY. */
-#include "console.h"
+#include "internal.h"
 
 #include <string.h>
 #include <veridian/syscalls.h>
@@ -30,7 +30,7 @@ struct waiting_list {
     size_t count;
 };
 
-struct tty client_tty;
+static struct tty client_tty;
 static struct waiting_list readers, writers;
 static struct waiting_list watchers; /* for Ctrl-C */
 static struct waiting_list flushers;
@@ -153,7 +153,12 @@ static void interrupt_readers(void)
             bytestream_read_reply(readers.entries[--readers.count].token, STATUS_INTERRUPTED, 0));
 }
 
-void client_key(uint8_t key)
+bool console_has_room(void)
+{
+    return tty_has_room(&client_tty);
+}
+
+void console_key(uint8_t key)
 {
     if (tty_input(&client_tty, key) == TTY_INTERRUPT)
         interrupt_readers();
@@ -173,7 +178,7 @@ static status_t op_read(void *instance, struct ipc_call *call, struct ipc_grant 
     if (status == STATUS_PENDING || is_absent(status))
         status = list_add(&readers, call, buffer, is_absent(status));
     // The discipline may have room again, and bytes wait in the chip.
-    (void)uart_service();
+    (void)console_service();
     return status;
 }
 
@@ -222,13 +227,13 @@ static status_t op_write(void *instance, struct ipc_call *call, struct ipc_grant
     status_t status = writers.count > 0 ? STATUS_PENDING : write_some(IPC_CURRENT, buffer, done);
     if (status == STATUS_PENDING || is_absent(status))
         status = list_add(&writers, call, buffer, is_absent(status));
-    (void)uart_service();
+    (void)console_service();
     return status;
 }
 
 static bool all_has_left(void)
 {
-    return output_is_empty() && writers.count == 0 && uart_is_idle();
+    return console_is_silent() && writers.count == 0 && console_port->is_idle();
 }
 
 static void answer_flushers(void)
@@ -240,7 +245,7 @@ static void answer_flushers(void)
 static status_t op_flush(void *instance, struct ipc_call *call)
 {
     (void)instance;
-    (void)uart_service();
+    (void)console_service();
     status_t status =
         all_has_left() ? STATUS_OK : list_add(&flushers, call, (struct ipc_grant){0, 0}, false);
     console_watch();
@@ -298,7 +303,7 @@ static void answer_followers(void)
     }
 }
 
-void client_pump(void)
+void console_pump(void)
 {
     answer_readers();
     answer_writers();

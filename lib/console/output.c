@@ -1,6 +1,6 @@
 /* What is to be sent. Programs get all of the queue but a reserve, which is for the echo: a program that prints without end does not
  * blind who types. */
-#include "console.h"
+#include "internal.h"
 
 #define OUTPUT_BYTES 16384u
 #define ECHO_BYTES 1024u
@@ -45,7 +45,7 @@ void output_echo(void *context, const char *text, size_t bytes)
         output_put(text, bytes);
 }
 
-bool output_take(uint8_t *byte)
+bool console_take(uint8_t *byte)
 {
     if (head == tail)
         return false;
@@ -53,7 +53,7 @@ bool output_take(uint8_t *byte)
     return true;
 }
 
-bool output_is_empty(void)
+bool console_is_silent(void)
 {
     return head == tail;
 }
