@@ -28,11 +28,10 @@ include mk/check.mk
 
 # --- what is booted -------------------------------------------------------------------------------------------
 
-.PHONY: image-direct kernel user gen efi
+.PHONY: image image-direct kernel user gen
 image-direct: kernel user
 kernel: $(KERNEL)
 user: $(BOOT_ARCHIVE)
-efi: $(EFI_IMAGE)
 gen: $(GEN)/gen.mk
 
 # The default root disk does not depend on ARCH or BUILD: real files of pinned Debian packages.
@@ -43,17 +42,30 @@ $(DEFAULT_DISK): tools/mkdisk $(wildcard ports/rootfs-data/*)
 DISK ?= $(DEFAULT_DISK)
 DISK_GOAL := $(filter $(DEFAULT_DISK),$(DISK))
 
-RUN := tools/run --arch $(ARCH) --kernel $(KERNEL) --archive $(BOOT_ARCHIVE) --symbols $(KERNEL_DEBUG) \
-       --log $(O)/boot.log --smp $(SMP) --mem $(MEM) $(if $(DISK),--disk '$(DISK)') $(if $(WRITE),--write) \
-       $(if $(BOOT),--append '$(BOOT)')
+# The disk that a firmware boots: the UEFI image in a system partition, the root disk behind it.
+IMAGE := $(O)/veridian-$(ARCH).img
+$(call remember,image,$(DISK))
+$(IMAGE): $(EFI_IMAGE) $(LISTS)/image tools/mkimage $(DISK)
+	$(call say,MK,$@)
+	$(Q)tools/mkimage disk --arch $(ARCH) --efi $(EFI_IMAGE) --root '$(DISK)' --out $@
+
+image: $(IMAGE)
+
+START_direct := --kernel $(KERNEL) --archive $(BOOT_ARCHIVE) $(if $(DISK),--disk '$(DISK)')
+START_uefi := --disk $(IMAGE)
+GOALS_direct := image-direct $(DISK_GOAL)
+GOALS_uefi := $(IMAGE)
+
+RUN := tools/run --arch $(ARCH) --boot $(BOOT) $(START_$(BOOT)) --symbols $(KERNEL_DEBUG) \
+       --log $(O)/boot.log --smp $(SMP) --mem $(MEM) $(if $(WRITE),--write) $(if $(APPEND),--append '$(APPEND)')
 
 .PHONY: run debug bench
 # CMD travels in the environment, so that no quote in it meets a shell.
 export CMD
-run: image-direct $(DISK_GOAL)
+run: $(GOALS_$(BOOT))
 	@exec $(RUN) $(if $(CMD),--command-from-environment CMD)
 
-debug: image-direct $(DISK_GOAL)
+debug: $(GOALS_$(BOOT))
 	@exec $(RUN) --debug
 
 # PROFILE=figure tells where its instructions are spent.

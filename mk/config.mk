@@ -2,6 +2,7 @@
 #
 # Goals
 #   all           kernel.elf and boot.img (the default)
+#   image         a disk that a UEFI firmware boots  (with DISK as its root file system)
 #   run           boot QEMU on the terminal          debug       the same, halted, with gdb attached
 #   test          what CI runs                       test-long   and what takes longer
 #   unit          host unit tests                    bench       figures beside their budgets
@@ -10,7 +11,8 @@
 # Variables
 #   ARCH=x86_64   BUILD=release|debug|kasan|kcsan    SMP=4  MEM=256M
 #   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes
-#   BOOT='…'      words for the kernel's command line
+#   APPEND='…'    words for the kernel's command line
+#   BOOT=direct|uefi   how run and debug start: kernel.elf and boot.img given by QEMU, or the disk by the firmware
 #   BUILD_ROOT=build   where everything built goes   V=1   show the commands
 
 ARCH ?= x86_64
@@ -18,7 +20,8 @@ ARCH ?= x86_64
 BUILD ?= release
 SMP ?= 4
 MEM ?= 256M
-BOOT ?=
+BOOT ?= direct
+APPEND ?=
 CMD ?=
 WRITE ?=
 BUILD_ROOT ?= build
@@ -28,6 +31,9 @@ $(error BUILD=$(BUILD): one of release, debug, kasan, kcsan)
 endif
 ifeq ($(filter $(ARCH),x86_64 aarch64 riscv64),)
 $(error ARCH=$(ARCH): one of x86_64, aarch64, riscv64)
+endif
+ifeq ($(filter $(BOOT),direct uefi),)
+$(error BOOT=$(BOOT): one of direct, uefi)
 endif
 ifeq ($(wildcard mk/arch-$(ARCH).mk),)
 $(error ARCH=$(ARCH) is not yet ported: issue 3)
