@@ -24,9 +24,9 @@ tap_end() {
     [ "$tap_failed" -eq 0 ]
 }
 
-: "${BUILD_ROOT:=build}" "${ARCH:=x86_64}" "${MAKE:=make}" "${JOBS:=$(nproc)}"
+: "${BUILD_ROOT:=build}" "${ARCH:=x86_64}" "${ARCHS:=$ARCH}" "${MAKE:=make}" "${JOBS:=$(nproc)}"
 
-# make with the settings of this run.
+# make with the settings of this run; BUILD= and ARCH= may follow.
 run_make() {
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CMD "$MAKE" --no-print-directory -j"$JOBS" BUILD_ROOT="$BUILD_ROOT" ARCH="$ARCH" "$@"
 }
