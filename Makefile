@@ -57,7 +57,8 @@ GOALS_direct := image-direct $(DISK_GOAL)
 GOALS_uefi := $(IMAGE)
 
 RUN := tools/run --arch $(ARCH) --boot $(BOOT) $(START_$(BOOT)) --symbols $(KERNEL_DEBUG) \
-       --log $(O)/boot.log --smp $(SMP) --mem $(MEM) $(if $(WRITE),--write) $(if $(APPEND),--append '$(APPEND)')
+       --log $(O)/boot.log --smp $(SMP) --mem $(MEM) $(if $(WRITE),--write) $(if $(APPEND),--append '$(APPEND)') \
+       $(if $(SCREEN),--display '$(SCREEN)')
 
 .PHONY: run debug bench
 # CMD travels in the environment, so that no quote in it meets a shell.

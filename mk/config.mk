@@ -13,6 +13,7 @@
 #   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes
 #   APPEND='…'    words for the kernel's command line
 #   BOOT=direct|uefi   how run and debug start: kernel.elf and boot.img given by QEMU, or the disk by the firmware
+#   SCREEN=gtk    a display beside the serial console, shown as QEMU's -display says (gtk, sdl, vnc=:1 …)
 #   BUILD_ROOT=build   where everything built goes   V=1   show the commands
 
 ARCH ?= x86_64
@@ -23,6 +24,7 @@ MEM ?= 256M
 BOOT ?= direct
 APPEND ?=
 CMD ?=
+SCREEN ?=
 WRITE ?=
 BUILD_ROOT ?= build
 

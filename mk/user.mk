@@ -1,7 +1,8 @@
 # User space: libraries (lib/<name>), programs (a folder with program.mk, or one file in apps/), the boot archive.
 # A program is a static position-independent executable: its folder's .c files, the libraries that program.mk
 # names in LIBS, and always the IDL stubs (idl), lib/os and musl. program.mk may list further NAMES of the program, which
-# become symbolic links in the boot archive: one program that does what the name says by which it was called.
+# become symbolic links in the boot archive: one program that does what the name says by which it was called; and GENERATED: sources below
+# $(GEN) that are its too.
 
 BOOT_ARCHIVE := $(O)/boot.img
 
@@ -60,11 +61,11 @@ USER_LINK = $(LD) -e _start -nostdlib -static -pie --no-dynamic-linker -z relro 
             -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
 USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
 
-# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its other NAMES
+# $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its other NAMES, $(5) its GENERATED sources
 define program_rule
 PROGRAMS += $(1)
 PROGRAM_LINKS += $(4:%=%@$(1))
-PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2))
+PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2)) $(patsubst %,$(O)/uobj/gen/%.o,$(5))
 $$(call remember,program-$(1),$$(PROGRAM_$(1)_OBJECTS) $(3))
 $(O)/bin/$(1): $(LISTS)/program-$(1) $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
 	@mkdir -p $$(@D)
@@ -76,12 +77,21 @@ USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
 endef
 
 PROGRAM_FOLDERS := $(sort $(patsubst %/program.mk,%,$(wildcard $(addsuffix /program.mk,services/* drivers/*/* fs/* apps/* tests/guest/*))))
-$(foreach p,$(PROGRAM_FOLDERS),$(eval LIBS :=)$(eval NAMES :=)$(eval include $(p)/program.mk)$(eval \
-  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS),$(NAMES))))
+$(foreach p,$(PROGRAM_FOLDERS),$(eval LIBS :=)$(eval NAMES :=)$(eval GENERATED :=)$(eval \
+  include $(p)/program.mk)$(eval \
+  $(call program_rule,$(notdir $(p)),$(call sources_in,$(p)),$(LIBS),$(NAMES),$(GENERATED))))
 
 LIBS :=
 -include apps/program.mk
 $(foreach s,$(sort $(wildcard apps/*.c)),$(eval $(call program_rule,$(notdir $(s:.c=)),$(s),$(LIBS),)))
+
+# --- generated sources ----------------------------------------------------------------------------------------
+
+# The console's font: glyphs of the pinned package as a table.
+$(GEN)/font/table.c: tools/mkfont ports/unifont/recipe ports/fetch $(BUILD_ROOT)/setup.mk
+	@mkdir -p $(@D)
+	$(call say,MK,$@)
+	$(Q)tools/mkfont --out $@ "$$(ports/fetch unifont --build-root $(BUILD_ROOT))/usr/share/unifont/unifont.hex"
 
 # --- the boot archive -----------------------------------------------------------------------------------------
 

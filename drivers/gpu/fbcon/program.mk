@@ -1,0 +1,2 @@
+LIBS := driver font term
+GENERATED := font/table.c
