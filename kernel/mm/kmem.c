@@ -14,6 +14,8 @@
 #include "mm/phys.h"
 #include "spinlock.h"
 
+#include <arch_string.h>
+
 #define SLAB_HEADER_BYTES 64u
 #define SLAB_WORDS 2u
 
@@ -28,9 +30,11 @@ _Static_assert(sizeof(struct slab) <= SLAB_HEADER_BYTES, "the header's room");
 
 struct kmem_class {
     uint32_t bytes;
-    uint32_t order; /* of a slab */
+    uint32_t order;    /* of a slab */
+    uint32_t capacity; /* objects in a slab */
     struct spinlock lock;
     struct list partial GUARDED_BY(kmem_lock);
+    uint64_t used GUARDED_BY(kmem_lock); /* objects; atomic to read */
 };
 
 /* Objects fit SLAB_WORDS * 64 to a slab; sizes are chosen so that little of a slab is left over. */
@@ -45,8 +49,8 @@ static struct kmem_class classes[] = {
 #define CLASS_COUNT ARRAY_SIZE(classes)
 #define CLASS_BYTES_MAX 2032u
 
-static uint64_t pages_held; /* atomic */
-static uint64_t bytes_used; /* atomic */
+static uint64_t pages_held;  /* atomic */
+static uint64_t large_bytes; /* atomic: of blocks of frames */
 
 /* By (bytes + 15) / 16: the class. Filled on first use. */
 static uint8_t class_of_size[CLASS_BYTES_MAX / 16 + 1];
@@ -60,26 +64,27 @@ static void kmem_init(void) NO_THREAD_SAFETY
             class ++;
         class_of_size[i] = (uint8_t)class;
     }
-    for (uint32_t i = 0; i < CLASS_COUNT; i++)
+    for (uint32_t i = 0; i < CLASS_COUNT; i++) {
+        uint32_t room = (uint32_t)(PAGE_SIZE << classes[i].order) - SLAB_HEADER_BYTES;
+        classes[i].capacity = MIN(room / classes[i].bytes, SLAB_WORDS * 64u);
         list_init(&classes[i].partial);
+    }
     ready = true;
 }
 
-static uint32_t slab_capacity(const struct kmem_class *class)
+static inline struct kmem_class *class_for(size_t bytes)
 {
-    return MIN((uint32_t)((PAGE_SIZE << class->order) - SLAB_HEADER_BYTES) / class->bytes,
-               SLAB_WORDS * 64u);
+    return &classes[class_of_size[(bytes + 15) / 16]];
 }
 
-static struct slab *slab_create(uint32_t index) REQUIRES(kmem_lock)
+static struct slab *slab_create(struct kmem_class *class) REQUIRES(kmem_lock)
 {
-    struct kmem_class *class = &classes[index];
     paddr_t frame;
     if (!phys_alloc(class->order, &frame))
         return NULL;
     struct slab *slab = phys_to_virt(frame);
     memset(slab, 0, sizeof(*slab));
-    slab->class_index = index;
+    slab->class_index = (uint32_t)(class - classes);
     kasan_poison((char *)slab + SLAB_HEADER_BYTES, (PAGE_SIZE << class->order) - SLAB_HEADER_BYTES,
                  KASAN_FREE_HEAP);
     list_push_front(&class->partial, &slab->link);
@@ -96,45 +101,45 @@ static void slab_destroy(struct slab *slab) REQUIRES(kmem_lock)
 }
 
 /* A free object of @slab, which has room. */
-static void *slab_take(struct slab *slab) REQUIRES(kmem_lock)
+static inline void *slab_take(struct kmem_class *class, struct slab *slab) REQUIRES(kmem_lock)
 {
-    struct kmem_class *class = &classes[slab->class_index];
     uint32_t word = ~slab->busy[0] != 0 ? 0 : 1;
     uint32_t bit = (uint32_t)__builtin_ctzll(~slab->busy[word]);
     slab->busy[word] |= 1ull << bit;
-    if (++slab->used == slab_capacity(class))
+    class->used++;
+    if (unlikely(++slab->used == class->capacity))
         list_remove(&slab->link);
     return (char *)slab + SLAB_HEADER_BYTES + (size_t)(word * 64 + bit) * class->bytes;
 }
 
-static void *small_alloc(uint32_t index)
+static inline void *small_alloc(struct kmem_class *class)
 {
-    struct kmem_class *class = &classes[index];
     void *pointer = NULL;
     kmem_lock_acquire(&class->lock);
     struct list *first = list_first(&class->partial);
-    struct slab *slab = first != NULL ? list_entry(first, struct slab, link) : slab_create(index);
-    if (slab != NULL)
-        pointer = slab_take(slab);
+    struct slab *slab =
+        likely(first != NULL) ? list_entry(first, struct slab, link) : slab_create(class);
+    if (likely(slab != NULL))
+        pointer = slab_take(class, slab);
     kmem_lock_release(&class->lock);
     return pointer;
 }
 
-static void small_free(uint32_t index, void *pointer)
+static inline void small_free(struct kmem_class *class, void *pointer)
 {
-    struct kmem_class *class = &classes[index];
     uintptr_t mask = ((uintptr_t)PAGE_SIZE << class->order) - 1;
     struct slab *slab = (void *)((uintptr_t)pointer & ~mask);
     uint32_t offset = (uint32_t)((uintptr_t)pointer & mask) - SLAB_HEADER_BYTES;
     uint32_t object = offset / class->bytes;
     kmem_lock_acquire(&class->lock);
-    ASSERT(slab->class_index == index && offset % class->bytes == 0 &&
-           object < slab_capacity(class));
+    ASSERT(&classes[slab->class_index] == class && offset % class->bytes == 0 &&
+           object < class->capacity);
     uint64_t bit = 1ull << (object % 64);
     kasan_poison(pointer, class->bytes, KASAN_FREE_HEAP);
     ASSERT((slab->busy[object / 64] & bit) != 0);
     slab->busy[object / 64] &= ~bit;
-    if (slab->used-- == slab_capacity(class))
+    class->used--;
+    if (unlikely(slab->used-- == class->capacity))
         list_push_front(&class->partial, &slab->link);
     else if (slab->used == 0 && class->partial.next != class->partial.prev)
         slab_destroy(slab);
@@ -149,19 +154,31 @@ static uint32_t large_order(size_t bytes)
     return order;
 }
 
-static void *large_alloc(uint32_t order)
+static __attribute__((noinline)) void *large_alloc(uint32_t order)
 {
     paddr_t frame;
     if (!phys_alloc(order, &frame))
         return NULL;
     __atomic_fetch_add(&pages_held, 1ull << order, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
     return phys_to_virt(frame);
+}
+
+static __attribute__((noinline)) void large_free(uint32_t order, void *pointer)
+{
+    phys_free(virt_to_phys(pointer), order);
+    __atomic_fetch_sub(&pages_held, 1ull << order, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
+}
+
+static inline bool is_small(size_t bytes)
+{
+    return likely(bytes <= CLASS_BYTES_MAX);
 }
 
 size_t kmem_charge(size_t bytes)
 {
-    return bytes <= CLASS_BYTES_MAX ? classes[class_of_size[(bytes + 15) / 16]].bytes
-                                    : PAGE_SIZE << large_order(bytes);
+    return is_small(bytes) ? class_for(bytes)->bytes : PAGE_SIZE << large_order(bytes);
 }
 
 void *kmem_alloc(struct budget *budget, size_t bytes)
@@ -173,33 +190,28 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
     size_t charge = kmem_charge(bytes);
     if (budget != NULL && !status_is_ok(budget_charge_kmem(budget, charge)))
         return NULL;
-    void *pointer = bytes <= CLASS_BYTES_MAX ? small_alloc(class_of_size[(bytes + 15) / 16])
-                                             : large_alloc(large_order(bytes));
-    if (pointer == NULL) {
+    void *pointer =
+        is_small(bytes) ? small_alloc(class_for(bytes)) : large_alloc(large_order(bytes));
+    if (unlikely(pointer == NULL)) {
         if (budget != NULL)
             budget_uncharge_kmem(budget, charge);
         return NULL;
     }
-    __atomic_fetch_add(&bytes_used, charge, __ATOMIC_RELAXED);
     kasan_poison(pointer, charge, KASAN_REDZONE);
     kasan_unpoison(pointer, bytes);
-    return memset(pointer, 0, bytes);
+    arch_fill_words(pointer, 0, (bytes + 7) / 8); /* sizes of classes are whole words */
+    return pointer;
 }
 
 void kmem_free(struct budget *budget, void *pointer, size_t bytes)
 {
     ASSERT(pointer != NULL && bytes != 0 && bytes <= KMEM_BYTES_MAX);
-    size_t charge = kmem_charge(bytes);
-    if (bytes <= CLASS_BYTES_MAX) {
-        small_free(class_of_size[(bytes + 15) / 16], pointer);
-    } else {
-        uint32_t order = large_order(bytes);
-        phys_free(virt_to_phys(pointer), order);
-        __atomic_fetch_sub(&pages_held, 1ull << order, __ATOMIC_RELAXED);
-    }
-    __atomic_fetch_sub(&bytes_used, charge, __ATOMIC_RELAXED);
+    if (is_small(bytes))
+        small_free(class_for(bytes), pointer);
+    else
+        large_free(large_order(bytes), pointer);
     if (budget != NULL)
-        budget_uncharge_kmem(budget, charge);
+        budget_uncharge_kmem(budget, kmem_charge(bytes));
 }
 
 uint64_t kmem_pages(void)
@@ -207,7 +219,10 @@ uint64_t kmem_pages(void)
     return __atomic_load_n(&pages_held, __ATOMIC_RELAXED);
 }
 
-uint64_t kmem_bytes(void)
+uint64_t kmem_bytes(void) NO_THREAD_SAFETY
 {
-    return __atomic_load_n(&bytes_used, __ATOMIC_RELAXED);
+    uint64_t bytes = __atomic_load_n(&large_bytes, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < CLASS_COUNT; i++)
+        bytes += __atomic_load_n(&classes[i].used, __ATOMIC_RELAXED) * classes[i].bytes;
+    return bytes;
 }
