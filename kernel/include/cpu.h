@@ -38,6 +38,7 @@ struct cpu {
     bool idle;                  /* atomic */
     bool slice_over;            /* the current thread has had its turn */
     bool resched;               /* set by IPI or wake-up: choose again on exit */
+    bool rcu_due;               /* rcu_poll() has something to do */
     bool fpu_on;                /* the FPU can be used without a trap: its owner runs */
     struct aspace *aspace;      /* whose page tables are loaded */
     uint64_t aspace_generation; /* its TLB generation when last flushed here */

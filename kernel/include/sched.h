@@ -1,7 +1,9 @@
 #pragma once
 /* Scheduling: per-CPU queues of 64 fixed priorities, preemption, stealing by idle CPUs (sched/sched.c). */
+#include "arch.h"
 #include "arch_cpu.h"
 #include "cpu.h"
+#include "mm/aspace.h"
 #include "thread.h"
 
 /** Nanoseconds a thread runs before others of its priority. */
@@ -18,15 +20,55 @@ static inline uint64_t rcu_period_now(void)
 /** Choose what to run and leave the kernel; runs continuations, handles attention, flushes the TLB, notes quiescence; idles when
  *  there is nothing. Every kernel entry that came from user mode ends here. */
 NORETURN void sched_leave(void);
+/** The same where nothing of all that has come up, which is what most entries find: returns if something has. */
+static inline void sched_leave_quickly(void)
+{
+    struct cpu *cpu = arch_cpu_local();
+    struct thread *thread = cpu->current;
+    if (unlikely(cpu->resched || cpu->rcu_due || thread == NULL || thread->continuation != NULL) ||
+        unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) ||
+        unlikely(cpu->quiescent != rcu_period_now()))
+        return;
+    if (!aspace_is_current(thread->aspace, cpu))
+        aspace_load(thread->aspace, cpu);
+    if (unlikely(!arch_fpu_is_settled(thread, cpu)))
+        arch_fpu_switch(thread);
+    arch_thread_resume(thread);
+}
 /** The current thread goes to the back (or stays in front) of its queue and is not current any more. */
 void sched_requeue_current(bool front);
 /** The current thread blocked (already published): forget it without touching it. */
 void sched_forget_current(void);
 /** The current thread gives way: it stays runnable and another is chosen on the way out. */
 void sched_yield_current(void);
+static inline bool sched_may_run_on(const struct thread *thread, const struct cpu *cpu)
+{
+    return (thread->affinity[cpu->id / 64] >> (cpu->id % 64) & 1) != 0 &&
+           (thread->fpu_cpu == UINT32_MAX || thread->fpu_cpu == cpu->id);
+}
+/* @thread is this CPU's from now on: who sets attention bits sees that, or we see the bits on the way out. */
+static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
+{
+    __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 /** Direct handoff on this CPU: @next (which belongs to the caller) becomes current without passing the queue. The former current
  *  must be published or requeued. */
-void sched_handoff(struct thread *next);
+static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
+{
+    struct cpu *cpu = arch_cpu_local();
+    if (unlikely(!sched_may_run_on(next, cpu))) {
+        cpu->current = NULL;
+        thread_wake(next);
+        return;
+    }
+    next->state = THREAD_RUNNING;
+    if (unlikely(next->cpu != cpu->id))
+        thread_moved(next, cpu);
+    cpu->current = next;
+    if (unlikely(cpu->queue.bitmap >> next->effective > 1))
+        cpu->resched = true;
+}
 /** Set attention bits and make @thread notice: cancel its wait, or interrupt its CPU. */
 void thread_set_attention(struct thread *thread, uint32_t bits);
 /** True if a preemption point should give way: an interrupt is pending or a higher priority is ready. */

@@ -126,25 +126,6 @@ status_t sys_aspace_create(struct thread *self, struct cap *budget_cap, handle_t
 
 /* ── Translations ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-void aspace_activate(struct aspace *aspace)
-{
-    struct cpu *cpu = arch_cpu_local();
-    if (unlikely(cpu->aspace != aspace)) {
-        /* What was flushed of the former one says nothing of this one, and its generations may be higher. */
-        __atomic_store_n(&cpu->aspace_generation, 0, __ATOMIC_RELAXED);
-        (void)__atomic_exchange_n(&cpu->aspace, aspace, __ATOMIC_SEQ_CST);
-        uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_SEQ_CST);
-        arch_aspace_activate(aspace->root, generation);
-        __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
-        return;
-    }
-    uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
-    if (unlikely(cpu->aspace_generation != generation)) {
-        arch_aspace_activate(aspace->root, generation);
-        __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
-    }
-}
-
 void aspace_deactivate(struct cpu *cpu)
 {
     __atomic_store_n(&cpu->aspace, NULL, __ATOMIC_RELEASE);

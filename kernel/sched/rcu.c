@@ -55,6 +55,7 @@ static void note(struct cpu *cpu)
     if (--remaining != 0)
         return;
     __atomic_store_n(&completed, rcu_period, __ATOMIC_RELEASE);
+    arch_cpu_local()->rcu_due = true;
     for (uint32_t i = 0; i < cpu_count; i++)
         if (cpus[i] != arch_cpu_local() &&
             __atomic_load_n(&cpus[i]->rcu_current, __ATOMIC_RELAXED) != NULL)
@@ -83,7 +84,7 @@ static void timer_fired(struct ktimer *timer, uint64_t now_ns)
 {
     (void)timer;
     (void)now_ns;
-    arch_cpu_local()->rcu_count |= RCU_START_AT;
+    rcu_expedite();
     rcu_poll();
 }
 
@@ -93,7 +94,8 @@ void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
     head->function = function;
     head->next = cpu->rcu_next;
     cpu->rcu_next = head;
-    cpu->rcu_count++;
+    if (cpu->rcu_count++ == 0 || cpu->rcu_count == RCU_START_AT)
+        cpu->rcu_due = true;
 }
 
 /* The collected callbacks wait for a period that begins from now on. */
@@ -120,15 +122,19 @@ static void run_current(struct cpu *cpu)
     }
 }
 
+/* What comes later makes it due again: the end of the period (note), the timer, the callback that is one too many. */
 bool rcu_poll(void)
 {
     struct cpu *cpu = arch_cpu_local();
+    cpu->rcu_due = false;
     bool over = cpu->rcu_current != NULL &&
                 __atomic_load_n(&completed, __ATOMIC_ACQUIRE) >= cpu->rcu_current_period;
     if (over)
         run_current(cpu);
-    if (cpu->rcu_current != NULL)
+    if (cpu->rcu_current != NULL) {
+        cpu->rcu_due = over;
         return over;
+    }
     if (cpu->rcu_next == NULL)
         return false;
     if (cpu->rcu_count >= RCU_START_AT) {
@@ -142,7 +148,9 @@ bool rcu_poll(void)
 
 void rcu_expedite(void)
 {
-    arch_cpu_local()->rcu_count |= RCU_START_AT;
+    struct cpu *cpu = arch_cpu_local();
+    cpu->rcu_count |= RCU_START_AT;
+    cpu->rcu_due = true;
 }
 
 void rcu_cpu_online(struct cpu *cpu)

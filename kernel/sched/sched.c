@@ -19,12 +19,6 @@
 struct cpu *cpus[CPU_MAX];
 uint32_t cpu_count;
 
-static bool may_run_on(const struct thread *thread, const struct cpu *cpu)
-{
-    return (thread->affinity[cpu->id / 64] >> (cpu->id % 64) & 1) != 0 &&
-           (thread->fpu_cpu == UINT32_MAX || thread->fpu_cpu == cpu->id);
-}
-
 /* ── Queues ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void queue_insert(struct runqueue *queue, struct thread *thread, bool front)
@@ -71,12 +65,12 @@ static bool is_idle(const struct cpu *cpu)
 static struct cpu *choose_cpu(const struct thread *thread)
 {
     struct cpu *last = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
-    if (may_run_on(thread, last) && (is_idle(last) || thread->fpu_cpu == last->id))
+    if (sched_may_run_on(thread, last) && (is_idle(last) || thread->fpu_cpu == last->id))
         return last;
-    struct cpu *choice = may_run_on(thread, last) ? last : NULL;
+    struct cpu *choice = sched_may_run_on(thread, last) ? last : NULL;
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
-        if (!cpu_is_online(cpu) || !may_run_on(thread, cpu))
+        if (!cpu_is_online(cpu) || !sched_may_run_on(thread, cpu))
             continue;
         if (is_idle(cpu))
             return cpu;
@@ -117,7 +111,7 @@ static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
         uint32_t looked = 0;
         list_for_each (node, &victim->queue.threads[priority]) {
             struct thread *thread = list_entry(node, struct thread, run_link);
-            if (may_run_on(thread, cpu)) {
+            if (sched_may_run_on(thread, cpu)) {
                 found = thread;
                 break;
             }
@@ -130,13 +124,6 @@ static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
         queue_remove(&victim->queue, found);
     runqueue_lock_release(&victim->queue.lock);
     return found;
-}
-
-/* @thread is this CPU's from now on: who sets attention bits sees that, or we see the bits on the way out. */
-static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
-{
-    __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 static struct thread *steal(struct cpu *cpu)
@@ -205,7 +192,7 @@ void sched_requeue_current(bool front)
     account(cpu, thread);
     save_fpu(cpu, thread);
     cpu->current = NULL;
-    bool here = may_run_on(thread, cpu);
+    bool here = sched_may_run_on(thread, cpu);
     struct cpu *to = here ? cpu : choose_cpu(thread);
     enqueue_on(to, thread, front && here);
     if (!here)
@@ -224,22 +211,6 @@ void sched_yield_current(void)
     cpu->resched = true;
 }
 
-void sched_handoff(struct thread *next) NO_THREAD_SAFETY
-{
-    struct cpu *cpu = arch_cpu_local();
-    if (unlikely(!may_run_on(next, cpu))) {
-        cpu->current = NULL;
-        thread_wake(next);
-        return;
-    }
-    next->state = THREAD_RUNNING;
-    if (unlikely(next->cpu != cpu->id))
-        thread_moved(next, cpu);
-    cpu->current = next;
-    if (unlikely(cpu->queue.bitmap >> next->effective > 1))
-        cpu->resched = true;
-}
-
 bool sched_should_yield(void)
 {
     struct cpu *cpu = arch_cpu_local();
@@ -256,7 +227,7 @@ static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
     if (thread == NULL)
         return;
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread->effective;
-    if (bitmap > 1 || (bitmap == 1 && slice_over) || !may_run_on(thread, cpu))
+    if (bitmap > 1 || (bitmap == 1 && slice_over) || !sched_may_run_on(thread, cpu))
         sched_requeue_current(!slice_over);
     else if (bitmap == 1 && !cpu->slice.armed)
         ktimer_arm(&cpu->slice, arch_time_now_ns() + SLICE_NS, slice_ended);
@@ -307,11 +278,11 @@ NORETURN void sched_leave(void)
         if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) &&
             thread_attend(thread))
             continue;
-        if (unlikely(cpu->rcu_next != NULL || cpu->rcu_current != NULL))
+        if (unlikely(cpu->rcu_due))
             rcu_poll();
         uint64_t period = rcu_period_now(); /* before the flush: see rcu.c */
         if (unlikely(!aspace_is_current(thread->aspace, cpu)))
-            aspace_activate(thread->aspace);
+            aspace_load(thread->aspace, cpu);
         if (unlikely(cpu->quiescent != period)) {
             rcu_quiescent(period);
             continue; /* another period may have begun */

@@ -31,12 +31,14 @@ static inline void finish_message(struct thread *self, status_t status)
         finish(self, status);
 }
 
-/* The dispatcher sets status and results itself unless the outcome is internal. */
-static void slow_call(struct thread *self, uint64_t number)
+/* The dispatcher sets the results itself. */
+static inline void slow_call(struct thread *self, uint64_t number)
 {
     status_t status = syscall_dispatch(self, number);
-    if (status_is_internal(status))
+    if (unlikely(status_is_internal(status)))
         finish(self, status);
+    else
+        arch_syscall_status_set(self, status);
 }
 
 NORETURN void trap_syscall(struct thread *self)
@@ -60,6 +62,7 @@ NORETURN void trap_syscall(struct thread *self)
     default:
         slow_call(self, number);
     }
+    sched_leave_quickly();
     sched_leave();
 }
 
@@ -72,6 +75,7 @@ NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t ac
         sched_forget_current();
     else if (status != STATUS_OK && !status_is_internal(status))
         process_fault(self, status_name(status), address);
+    sched_leave_quickly();
     sched_leave();
 }
 
@@ -90,5 +94,7 @@ void trap_timer(void)
 /* Someone changed what this CPU should run, or began a grace period: the way out looks at everything. */
 void trap_ipi(void)
 {
-    arch_cpu_local()->resched = true;
+    struct cpu *cpu = arch_cpu_local();
+    cpu->resched = true;
+    cpu->rcu_due = true;
 }

@@ -37,7 +37,7 @@ struct user_out {
     uint64_t length;
 };
 
-/** Do system call @number of @self: its status, which is also stored, or a code of the kernel's own. */
+/** Do system call @number of @self and store its results: its status, for the caller to store, or a code of the kernel's own. */
 MUST_CHECK status_t syscall_dispatch(struct thread *self, uint64_t number);
 
 /** "object.method" of system call @number, "?" if there is none. */
@@ -220,11 +220,7 @@ NAMES};
 __attribute__((no_sanitize("bounds"))) status_t syscall_dispatch(struct thread *self, uint64_t number)
 {
     uint64_t entry = number < sizeof(call_index) / sizeof(call_index[0]) ? call_index[number] : 0;
-    status_t status = dispatchers[entry](self);
-    if (!status_is_internal(status)) {
-        arch_syscall_status_set(self, status);
-    }
-    return status;
+    return dispatchers[entry](self);
 }
 
 const char *syscall_name(uint64_t number)

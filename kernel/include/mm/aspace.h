@@ -4,6 +4,7 @@
  * TLB: each aspace has a generation, raised by everything that takes a translation away. A CPU compares it on the way out of the kernel
  * (and when switching) and flushes. CPUs that run user code of this aspace are sent an IPI, and nobody waits: frames taken out of page
  * tables are freed through rcu_call(), whose grace period implies that every CPU left the kernel, hence flushed. */
+#include "../arch.h"
 #include "../cap.h"
 #include "../cpu.h"
 #include "memory.h"
@@ -91,8 +92,18 @@ __attribute__((warn_unused_result)) status_t aspace_copy(struct aspace *to, uint
 __attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace,
                                                           struct thread *self, uint64_t address,
                                                           uint32_t access, paddr_t *frame);
-/** On the way out: load @aspace if another is loaded, flush if its generation moved. */
-void aspace_activate(struct aspace *aspace);
+/** On the way out: load @aspace on @cpu, this one, or flush it there if it is loaded (see mm/aspace.c). */
+static inline void aspace_load(struct aspace *aspace, struct cpu *cpu)
+{
+    if (likely(cpu->aspace != aspace)) {
+        /* What was flushed of the former one says nothing of this one, and its generations may be higher. */
+        __atomic_store_n(&cpu->aspace_generation, 0, __ATOMIC_RELAXED);
+        (void)__atomic_exchange_n(&cpu->aspace, aspace, __ATOMIC_SEQ_CST);
+    }
+    uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_SEQ_CST);
+    arch_aspace_activate(aspace->root, generation);
+    __atomic_store_n(&cpu->aspace_generation, generation, __ATOMIC_RELEASE);
+}
 /** Is @aspace loaded on @cpu, this one, with nothing to be flushed? */
 static inline bool aspace_is_current(const struct aspace *aspace, const struct cpu *cpu)
 {

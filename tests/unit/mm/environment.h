@@ -1,6 +1,7 @@
 #pragma once
 /* What kernel/mm stands on, made small: RAM in an array, two CPUs that run when the test says, grace periods that end when the test
  * says, budgets that count, capability leaves in a list, threads that wait in name only. */
+#include <arch_cpu.h>
 #include <cap.h>
 #include <mm/aspace.h>
 #include <mm/memory.h>
@@ -52,6 +53,13 @@ uint32_t random_u32(void);
 uint64_t random_below(uint64_t limit);
 void budget_limits(uint64_t pages, uint64_t kmem);
 uint64_t budget_pages_used(void);
+
+/** What the way out does: load @aspace, or flush it if it is stale. */
+static inline void aspace_activate(struct aspace *aspace)
+{
+    if (!aspace_is_current(aspace, arch_cpu_local()))
+        aspace_load(aspace, arch_cpu_local());
+}
 
 struct thread *thread_make(struct aspace *aspace);
 void thread_free(struct thread *thread);

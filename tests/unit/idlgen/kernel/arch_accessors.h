@@ -11,9 +11,3 @@ static inline void arch_syscall_result_set(struct thread *thread, unsigned i, ui
     thread->results[i] = value;
     thread->stores++;
 }
-
-static inline void arch_syscall_status_set(struct thread *thread, status_t status)
-{
-    thread->status = status;
-    thread->stores++;
-}

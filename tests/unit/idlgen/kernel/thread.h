@@ -9,6 +9,5 @@ struct thread {
     struct process *process;
     uint64_t arguments[8];
     uint64_t results[4];
-    status_t status;
     int stores;
 };
