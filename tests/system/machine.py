@@ -43,7 +43,7 @@ class Machine:
         for words in extra:
             arguments += ["--qemu", words]
         self.process = subprocess.Popen([os.path.join(ROOT, "tools", "run")] + arguments, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+                                        stdout=subprocess.PIPE, stderr=open(log + ".errors", "wb"), bufsize=0)
         self.text = ""
         self.seen = 0
         self.serial = 0
@@ -91,7 +91,7 @@ class Machine:
                         clock.reset()
                 self.changed.wait(0.05)
             if self.process.poll() is not None:
-                raise Ended(f"the machine ended; expected {pattern.pattern!r}; last: {self.text[-400:]!r}")
+                raise Ended(f"the machine ended; expected {pattern.pattern!r}; last: {self.text[-400:]!r}; log:\n{self.last_words()}")
             if clock is None:
                 try:
                     clock = launcher.StallClock(self._emulator())
@@ -127,6 +127,12 @@ class Machine:
             if clock.seconds > STALL_SECONDS:
                 raise Ended("the machine does not end")
         return self.process.returncode
+
+    def last_words(self):
+        """The log from a panic on, or its last lines."""
+        log = self.log_text()
+        panic = log.find("PANIC")
+        return log[log.rfind("\n", 0, panic) + 1:][:3000] if panic >= 0 else log[-1000:]
 
     def log_text(self):
         with open(self.log, encoding="utf-8", errors="replace") as source:

@@ -34,3 +34,4 @@ unsigned read_disk(void (*between)(unsigned number));
 void run_basic_tests(void);
 void run_session_tests(void);
 void run_restart_tests(void);
+void run_kill_tests(void);
