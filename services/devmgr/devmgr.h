@@ -10,6 +10,8 @@
 
 #define DEVICES_MAX 64u
 #define IRQS_PER_DEVICE 4u
+/** Of the Memory "devices", which outlives us. */
+#define DEVICES_KEPT_BYTES PAGE_SIZE
 
 struct device {
     char match[DEVICE_MATCH_BYTES];       /* "pci:1af4:1042" */
@@ -50,6 +52,8 @@ void scan_devices(void);
 /** Map @bytes of physical address space at @base; @prot MAP_*. NULL: refused. */
 void *physical_map(uint64_t base, uint64_t bytes, uint32_t prot);
 
+/** Fill in the BARs and their sizes (sizes.c). */
+void device_size_bars(struct device *device);
 /** Reset the device and start its driver, or schedule another try. */
 void driver_start(struct device *device);
 /** Event of the queue: a driver ended (cookie: device index), or a start is due. */

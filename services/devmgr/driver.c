@@ -204,7 +204,6 @@ static status_t prepare(struct launch *l, struct device *d)
 {
     status_t status = STATUS_OK;
     if (d->is_pci) {
-        pci_size_bars(&d->function, d->bars);
         pci_find_msix(&d->function, &d->msix);
         pci_enable(&d->function, false);
         for (uint32_t i = 0; i < DEVICE_WINDOWS && status_is_ok(status); i++)
@@ -270,17 +269,15 @@ static status_t adopt(const struct device *d)
  * a reset would have to stop; its registers are its driver's to set. */
 static bool reset_device(struct device *d)
 {
-    if (!d->is_pci || !d->manifest.dma)
+    if (!d->is_pci || !d->manifest.dma || virtio_reset(d))
         return true;
-    if (virtio_reset(d)) {
-        pci_disable(&d->function);
-        return true;
-    }
-    pci_disable(&d->function);
     if (!pci_reset(&d->function))
         return false;
     clock_sleep(RESET_NS);
-    return pci_is_present(&d->function) && (pci_read16(&d->function, 4) & 4) == 0;
+    if (!pci_is_present(&d->function) || (pci_read16(&d->function, 4) & 4) != 0)
+        return false;
+    pci_write_bars(&d->function, d->bars);
+    return true;
 }
 
 static void schedule(struct device *d)
@@ -381,9 +378,8 @@ bool virtio_reset(const struct device *d)
     for (uint32_t steps = 0; at >= 0x40 && steps < 48; steps++, at = pci_read8(f, at + 1) & 0xfcu) {
         if (pci_read8(f, at) != 9 || pci_read8(f, at + 3) != 1)
             continue;
-        struct pci_bar bars[DEVICE_WINDOWS];
         uint32_t bar = pci_read8(f, at + 4), offset = pci_read32(f, at + 8);
-        pci_size_bars(f, bars);
+        const struct pci_bar *bars = d->bars;
         if (bar >= DEVICE_WINDOWS || bars[bar].ports || offset > bars[bar].bytes ||
             bars[bar].bytes - offset < 56)
             return false;

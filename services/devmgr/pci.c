@@ -72,29 +72,56 @@ static uint32_t probe(const struct pci_function *f, uint32_t offset)
     return mask;
 }
 
+static bool is_wide(uint32_t low, uint32_t number)
+{
+    return (low & 7) == 4 && number + 1 < DEVICE_WINDOWS;
+}
+
+void pci_read_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS])
+{
+    for (uint32_t i = 0; i < DEVICE_WINDOWS; i++) {
+        uint32_t offset = BAR0 + 4 * i, low = pci_read32(f, offset);
+        bool ports = (low & 1) != 0;
+        bars[i] = (struct pci_bar){.base = ports ? low & 0xfffcu : low & ~0xfu, .ports = ports};
+        if (is_wide(low, i)) {
+            bars[i].base |= (uint64_t)pci_read32(f, offset + 4) << 32;
+            bars[++i] = (struct pci_bar){0};
+        }
+    }
+}
+
 void pci_size_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS])
 {
+    uint16_t command = pci_read16(f, COMMAND);
+    pci_read_bars(f, bars);
     pci_disable(f);
     for (uint32_t i = 0; i < DEVICE_WINDOWS; i++) {
         uint32_t offset = BAR0 + 4 * i, low = pci_read32(f, offset), mask = probe(f, offset);
-        bars[i] = (struct pci_bar){0};
-        if (mask == 0)
-            continue;
-        if ((low & 1) != 0) {
-            bars[i] = (struct pci_bar){.base = low & 0xfffcu,
-                                       .bytes = (uint16_t)(~(mask & 0xfffcu) + 1u),
-                                       .ports = true};
-            continue;
+        if (mask == 0) {
+            bars[i] = (struct pci_bar){0};
+        } else if (bars[i].ports) {
+            bars[i].bytes = (uint16_t)(~(mask & 0xfffcu) + 1u);
+        } else {
+            bool wide = is_wide(low, i);
+            uint64_t high = wide ? probe(f, offset + 4) : 0xffffffffu;
+            bars[i].bytes = ~(high << 32 | (mask & ~0xfu)) + 1;
+            i += wide;
         }
-        uint64_t base = low & ~0xfull, mask64 = 0xffffffff00000000ull | (mask & ~0xfu);
-        bool wide = (low & 6) == 4 && i + 1 < DEVICE_WINDOWS;
-        if (wide) {
-            base |= (uint64_t)pci_read32(f, offset + 4) << 32;
-            mask64 = (uint64_t)probe(f, offset + 4) << 32 | (mask & ~0xfu);
-        }
-        bars[i] = (struct pci_bar){.base = base, .bytes = ~mask64 + 1};
-        if (wide)
-            bars[++i] = (struct pci_bar){0};
+    }
+    pci_write16(f, COMMAND, (uint16_t)(command & ~COMMAND_MASTER));
+}
+
+void pci_write_bars(const struct pci_function *f, const struct pci_bar bars[DEVICE_WINDOWS])
+{
+    for (uint32_t i = 0; i < DEVICE_WINDOWS; i++) {
+        uint32_t offset = BAR0 + 4 * i, low = pci_read32(f, offset);
+        uint32_t kind = bars[i].ports ? low & 3 : low & 0xf;
+        bool wide = is_wide(low, i);
+        if (bars[i].bytes != 0)
+            pci_write32(f, offset, (uint32_t)bars[i].base | kind);
+        if (bars[i].bytes != 0 && wide)
+            pci_write32(f, offset + 4, (uint32_t)(bars[i].base >> 32));
+        i += wide;
     }
 }
 

@@ -38,12 +38,16 @@ bool pci_is_bridge(const struct pci_function *f);
 bool pci_is_multifunction(const struct pci_function *f);
 uint8_t pci_secondary_bus(const struct pci_function *f);
 
-/** Size the six BARs with decoding off; decoding stays off. A 64-bit BAR takes two places. */
+/** Where the six BARs are; no sizes. A 64-bit BAR takes two places. */
+void pci_read_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS]);
+/** The same with sizes: decoding is off meanwhile, bus mastering also afterwards. */
 void pci_size_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS]);
 /** The first capability with @id (PCI 3.0, 6.7), or 0; the list is bounded. */
 uint32_t pci_find_capability(const struct pci_function *f, uint8_t id);
 /** Where the MSI-X table is; false, and @msix all 0: there is none, or it is described impossibly. */
 bool pci_find_msix(const struct pci_function *f, struct pci_msix *msix);
+/** Give the BARs the addresses in @bars again, after a reset. */
+void pci_write_bars(const struct pci_function *f, const struct pci_bar bars[DEVICE_WINDOWS]);
 /** Pages of @bar from its start that hold neither MSI-X table nor pending bits: what a driver may map. */
 uint64_t pci_driver_bytes(const struct pci_bar *bar, uint32_t number, const struct pci_msix *msix);
 /** Let the device decode its BARs and, if @master, reach memory. Interrupt lines stay off. */

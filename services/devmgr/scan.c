@@ -79,6 +79,8 @@ static void add_device(struct device *device)
         os_log("devmgr: too many devices, %s is left out", device->match);
         return;
     }
+    if (device->has_driver && device->is_pci)
+        device_size_bars(device);
     devmgr.devices[devmgr.device_count++] = *device;
 }
 

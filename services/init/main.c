@@ -29,7 +29,8 @@
 #define CONNECT_RIGHTS (RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER)
 
 struct init {
-    handle_t tmpfs; /**< Memory: what is in it outlives the service that keeps files there */
+    handle_t devices; /**< Memory: what devmgr notes of devices */
+    handle_t tmpfs;   /**< Memory: what is in it outlives the service that keeps files there */
     handle_t archive;
     const void *archive_data;
     uint64_t archive_bytes;
@@ -82,11 +83,12 @@ static void read_archive(struct init *init)
             "svcmgr in the catalogue");
 }
 
-/** Half of what is free now, taken page by page as files come. */
-static void make_tmpfs(struct init *init)
+/** A page of notes, and half of what is free now, taken page by page as files come. */
+static void make_memories(struct init *init)
 {
     struct memory_stats stats;
     require(sys_system_memory_stats(os_self.budget, &stats), "memory figures");
+    require(memory_create(PAGE_SIZE, 0, &init->devices), "memory for notes");
     require(memory_create(stats.free_pages / 2 * PAGE_SIZE, 0, &init->tmpfs), "memory for files");
 }
 
@@ -106,6 +108,7 @@ static status_t start_manager(struct init *init)
         {.name = "boot", .handle = os_cap("boot")},
         {.name = "kernel-log", .handle = os_cap("kernel-log")},
         {.name = "budget", .handle = os_self.budget},
+        {.name = "devices", .handle = init->devices},
         {.name = "tmpfs", .handle = init->tmpfs},
     };
     struct process_start start = {
@@ -166,7 +169,7 @@ int main(void)
     static struct init init = {.delay_ns = DELAY_FIRST_NS};
     static const struct server_ops ops = {.event = on_event};
     read_archive(&init);
-    make_tmpfs(&init);
+    make_memories(&init);
     require(sys_endpoint_create(os_self.budget, &init.keeper), "endpoint");
     require(sys_endpoint_create(os_self.budget, &init.manager), "endpoint");
     require(sys_queue_create(os_self.budget, &init.queue), "queue");

@@ -307,9 +307,21 @@ static void test_pci_sizing_restores_the_bars(void)
     memcpy(before, config + 0x10, sizeof(before));
     pci_size_bars(&function, bars);
     CHECK(memcmp(before, config + 0x10, sizeof(before)) == 0);
-    CHECK((config[0x04] & 7) == 0);
+    CHECK((config[0x04] & 7) == 3);
     CHECK(bars[0].ports && bars[0].base == 0xc000 && !bars[1].ports && bars[1].base == 0xfe000000);
     CHECK(bars[2].base == 0x800000000ull && bars[3].bytes == 0 && bars[5].base == 0xfe000000);
+    /* A reset leaves the kinds and no addresses. */
+    set(0x10, 0x1, 4);
+    set(0x14, 0, 4);
+    set(0x18, 0xc, 4);
+    set(0x1c, 0, 4);
+    set(0x24, 0xc, 4);
+    pci_write_bars(&function, bars);
+    struct pci_bar again[DEVICE_WINDOWS];
+    pci_read_bars(&function, again);
+    for (uint32_t i = 0; i < DEVICE_WINDOWS; i++)
+        CHECK(bars[i].bytes == 0 ||
+              (again[i].base == bars[i].base && again[i].ports == bars[i].ports));
 }
 
 static void test_pci_mastering_is_off_when_disabled(void)

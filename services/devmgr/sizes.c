@@ -1,0 +1,64 @@
+/* The sizes of the BARs, asked of each function once in a boot.
+ *
+ * To ask, decoding is off and all address bits are written: for that moment the machine's address map is another one. Where the emulator
+ * runs CPUs in parallel (QEMU before 8.2), what they write meanwhile to their interrupt controllers can go astray. So no driver's death and
+ * no death of ours may move a BAR: the answers are kept in a Memory of init's ("devices") and believed as long as the same function has its
+ * BARs at the same addresses. Decoding stays on; what ends with a driver is bus mastering. */
+#include "devmgr.h"
+
+#include <os/memory.h>
+#include <os/start.h>
+#include <string.h>
+#include <veridian/syscalls.h>
+
+struct kept {
+    uint32_t address, id; /* id 0: a free place */
+    struct pci_bar bars[DEVICE_WINDOWS];
+};
+
+#define KEPT_MAX (DEVICES_KEPT_BYTES / sizeof(struct kept))
+
+/* The Memory, or, if there is none, the answers of this life. */
+static struct kept *kept_table(void)
+{
+    static struct kept own[KEPT_MAX];
+    static struct kept *table;
+    void *mapped;
+    if (table != NULL)
+        return table;
+    table = own;
+    if (status_is_ok(
+            memory_map(os_cap("devices"), 0, DEVICES_KEPT_BYTES, MAP_READ | MAP_WRITE, &mapped)))
+        table = mapped;
+    return table;
+}
+
+static bool is_where_it_was(const struct pci_function *f, const struct kept *kept)
+{
+    struct pci_bar now[DEVICE_WINDOWS];
+    pci_read_bars(f, now);
+    for (uint32_t i = 0; i < DEVICE_WINDOWS; i++)
+        if (kept->bars[i].bytes != 0 &&
+            (now[i].base != kept->bars[i].base || now[i].ports != kept->bars[i].ports))
+            return false;
+    return true;
+}
+
+void device_size_bars(struct device *d)
+{
+    struct kept *table = kept_table(), *place = NULL;
+    uint32_t id = pci_read32(&d->function, 0);
+    for (uint32_t i = 0; i < KEPT_MAX && place == NULL; i++)
+        if (table[i].id == 0 || table[i].address == d->function.address)
+            place = &table[i];
+    if (place != NULL && place->id == id && is_where_it_was(&d->function, place)) {
+        memcpy(d->bars, place->bars, sizeof(d->bars));
+        return;
+    }
+    pci_size_bars(&d->function, d->bars);
+    if (place == NULL)
+        return;
+    place->address = d->function.address;
+    memcpy(place->bars, d->bars, sizeof(d->bars));
+    place->id = id;
+}
