@@ -103,7 +103,7 @@ static void code_sync(struct memory *memory, uint64_t bytes)
         paddr_t frame;
 
         require(memory_page(memory, NULL, i, false, &frame), "code");
-        arch_icache_sync(frame, PAGE_SIZE);
+        arch_icache_sync(NULL, frame, PAGE_SIZE);
     }
 }
 

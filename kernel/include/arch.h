@@ -93,8 +93,8 @@ void arch_tlb_flush_page(uint64_t address);
 void arch_aspace_root_init(paddr_t root);
 /** Map @bytes of device memory into the kernel; for arch code and the log. */
 void *arch_map_device(paddr_t base, uint64_t bytes);
-/** Make instructions written through the direct map visible to fetch. */
-void arch_icache_sync(paddr_t base, uint64_t bytes);
+/** Make instructions written through the direct map visible to fetch, for who runs @aspace now (NULL: nobody) or loads it from now on. */
+void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes);
 
 /* ── Debug and ports ───────────────────────────────────────────────────────────────────────────────────────────────── */
 void arch_putc(char c);
@@ -127,7 +127,9 @@ void trap_ipi(void);
 NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
                                 uint64_t frame_pointer);
 /* Services of the kernel that an architecture may use. */
-/* boundary-up: boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve cpus cpu_count klog panic kmem_alloc kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait */
+/* boundary-up: boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg boot_fdt_string boot_fdt_u32
+ * boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve cpus cpu_count klog panic kmem_alloc
+ * kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 
 /* arch_thread.h, inline:

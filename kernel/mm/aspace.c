@@ -22,17 +22,14 @@
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
      RIGHT_MANAGE)
 
-/** Where ranges that the kernel chooses lie: from here plus a random number of pages of this many bits. */
-#define MAP_BASE 0x0000200000000000ull
-#define MAP_RANDOM_BITS 28u
-
-/** Generations of one address space before those of the next one begin. */
-#define GENERATION_BITS 40u
+/** Where ranges that the kernel chooses lie: from here plus a random number below that. */
+#define MAP_BASE (ARCH_USER_END / 4)
+#define MAP_RANDOM (ARCH_USER_END / 128)
 
 /** Tables freed in one go before looking whether something waits. */
 #define TEARDOWN_TABLES 32u
 
-static uint64_t births; /* atomic: address spaces made so far */
+static uint64_t generations; /* atomic: given out so far, to all address spaces */
 
 static void aspace_destroy(struct object *object)
 {
@@ -100,9 +97,9 @@ static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
     random_bytes(&random, sizeof(random));
     list_init(&aspace->order);
     aspace->root = root;
-    aspace->generation = __atomic_add_fetch(&births, 1, __ATOMIC_RELAXED) << GENERATION_BITS;
+    aspace->generation = __atomic_add_fetch(&generations, 1, __ATOMIC_RELAXED);
     aspace->holds = 1;
-    aspace->map_base = MAP_BASE + ((random & ((1ull << MAP_RANDOM_BITS) - 1)) << PAGE_SHIFT);
+    aspace->map_base = (MAP_BASE + random % MAP_RANDOM) & ~(PAGE_SIZE - 1);
     return aspace;
 }
 
@@ -134,7 +131,13 @@ void aspace_deactivate(struct cpu *cpu)
 void aspace_invalidate(struct aspace *aspace)
 {
     const struct cpu *self = arch_cpu_local();
-    __atomic_fetch_add(&aspace->generation, 1, __ATOMIC_SEQ_CST);
+    uint64_t old = __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED);
+    uint64_t generation = __atomic_add_fetch(&generations, 1, __ATOMIC_SEQ_CST);
+    /* One that is higher already was taken after ours, so after what we changed. */
+    while (old < generation &&
+           !__atomic_compare_exchange_n(&aspace->generation, &old, generation, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+        continue;
     for (uint32_t i = 0; i < cpu_count; i++)
         if (cpus[i] != self && __atomic_load_n(&cpus[i]->aspace, __ATOMIC_SEQ_CST) == aspace)
             arch_ipi_send(i);

@@ -34,7 +34,7 @@ static void page_install(struct mapping *mapping, pte_t *slot, uint64_t address,
     if (!page->writable || !may_write)
         prot &= ~MAP_WRITE;
     if ((prot & MAP_EXECUTE) != 0 && !mapping->memory->device)
-        arch_icache_sync(page->frame, PAGE_SIZE);
+        arch_icache_sync(mapping->aspace, page->frame, PAGE_SIZE);
     entry_install(mapping->aspace, slot, address,
                   arch_pte_leaf(page->frame, prot, true, 0, mapping->memory->device), 0);
 }
@@ -68,6 +68,13 @@ static bool large_install(struct mapping *mapping, uint64_t address) REQUIRES(as
     return true;
 }
 
+/* The fault on a large entry is spurious: this CPU has kept that there was none. */
+static void large_installed_already(const struct aspace *aspace, uint64_t address)
+{
+    if (arch_cpu_local()->aspace == aspace)
+        arch_tlb_flush_page(address);
+}
+
 /* The present pages around @address, as far as the last-level table at hand and the mapping reach. */
 static void around_install(struct mapping *mapping, uint64_t address, pte_t *slot)
     REQUIRES(aspace_lock, memory_lock)
@@ -95,8 +102,12 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
     if (memory_is_linear(memory) && large_install(mapping, address))
         return STATUS_OK;
     status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, &slot);
-    if (!status_is_ok(status) || slot == NULL)
+    if (!status_is_ok(status))
         return status;
+    if (slot == NULL) {
+        large_installed_already(aspace, address);
+        return STATUS_OK;
+    }
     memory_lock_acquire(&memory->lock);
     uint64_t index = index_of(mapping, address);
     status = memory_resolve(memory, self, index, write, &page);

@@ -268,8 +268,9 @@ void arch_tlb_flush_page(uint64_t address)
 }
 
 /* Fetch is coherent with stores on this architecture, and the return to user mode serialises. */
-void arch_icache_sync(paddr_t base, uint64_t bytes)
+void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes)
 {
+    (void)aspace;
     (void)base;
     (void)bytes;
 }

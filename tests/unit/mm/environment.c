@@ -201,8 +201,9 @@ void arch_tlb_flush_page(uint64_t address)
     (void)address;
 }
 
-void arch_icache_sync(paddr_t base, uint64_t bytes)
+void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes)
 {
+    (void)aspace;
     (void)base;
     (void)bytes;
 }
