@@ -179,4 +179,7 @@ bench-counter: $(BENCH_COUNTER)
 
 # --- guest tests that bring a boot archive of their own ---------------------------------------------------------------
 
+# The frame of those that are an init without a C library (tests/guest/kernel/guest.h), and the architecture's part of it.
+GUEST_FRAME := tests/guest/kernel/guest.c $(sort $(wildcard tests/guest/kernel/arch/$(ARCH)/*)) kernel/lib/string.c kernel/lib/format.c
+
 include $(sort $(wildcard tests/guest/*/guest.mk))

@@ -1,13 +1,12 @@
 # A boot archive whose init is the system-call fuzzer, in the frame of the kernel's guest tests.
 
 GUEST_FUZZ := $(O)/guest/fuzz
-GUEST_FUZZ_OBJECTS := $(patsubst %,$(GUEST_FUZZ)/%.o,$(sort $(wildcard tests/guest/fuzz/*.c)) tests/guest/kernel/guest.c \
-                        kernel/lib/string.c kernel/lib/format.c)
+GUEST_FUZZ_OBJECTS := $(patsubst %,$(GUEST_FUZZ)/%.o,$(sort $(wildcard tests/guest/fuzz/*.c)) $(GUEST_FRAME))
 
 $(GUEST_FUZZ)/%.o: % $(MAKEFILES_READ) tests/guest/fuzz/guest.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(GUEST_KERNEL_CFLAGS) -Itests/guest/kernel $(DEPENDENCIES) -c $< -o $@
+	$(Q)$(CC) $(GUEST_KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 $(GUEST_FUZZ)/init: $(GUEST_FUZZ_OBJECTS)
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static --gc-sections -z separate-code -z max-page-size=4096 -z noexecstack --build-id=none $^ -o $@

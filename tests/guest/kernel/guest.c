@@ -364,8 +364,3 @@ void start_c(const struct init_info *given)
     for (;;)
         status_ignore(sys_ioport_out(info->ioports, PORT_EXIT, 4, failed != 0));
 }
-
-#if defined(__x86_64__)
-__asm__(
-    ".globl _start\n_start:\n    xorl %ebp, %ebp\n    andq $-16, %rsp\n    call start_c\n    ud2\n");
-#endif

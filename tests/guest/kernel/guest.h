@@ -131,3 +131,31 @@ static inline uint32_t message_caps(uint64_t message)
 
 /** The message buffer of the first thread. */
 struct ipc_buffer *my_buffer(void);
+
+/* ── What each architecture has of its own: arch/<its name>/, which has _start too ───────────────────────────────── */
+
+/** Instructions of a function that returns 42: [begin, end). */
+extern const unsigned char code_returns_42[], code_returns_42_end[];
+/** Execute the @index-th thing that user code must not get away with; does nothing beyond the last. */
+void forbidden_execute(uint64_t index);
+extern const uint64_t forbidden_count;
+
+/** Sets of registers that the kernel need not keep for who does not use them: floating point, vectors. A machine may lack the last ones:
+ *  then register_set_pass() ends the process. */
+extern const unsigned register_sets;
+#define REGISTER_SET_BYTES_MAX 8192u
+/** Bytes of a set. */
+size_t register_set_bytes(unsigned set);
+/** Load the whole set from @in, spend a while (by a system call that yields, or by looping @turns times), store the set to @out. */
+void register_set_pass(unsigned set, const void *in, void *out, bool yield, uint64_t turns);
+
+/** A device that interrupts when told, at @irq_line. */
+extern const uint32_t irq_line, irq_flags;
+/** Have messages to CPUs an address? */
+extern const bool has_messages;
+/** Registers of an interrupt controller, a page of RAM: neither is a driver's. */
+extern const uint64_t device_page, ram_page;
+/** It wants an interrupt; it wants another one, before the one it had is acknowledged; it wants none any more. */
+void irq_begin(void);
+void irq_again(void);
+void irq_end(void);

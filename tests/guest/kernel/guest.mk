@@ -1,11 +1,11 @@
 # A boot archive whose init is the kernel's guest test: freestanding, loaded at a fixed address (the system's own init is position-independent).
 
 GUEST_KERNEL := $(O)/guest/kernel
-GUEST_KERNEL_SOURCES := $(sort $(wildcard tests/guest/kernel/*.c)) kernel/lib/string.c kernel/lib/format.c
+GUEST_KERNEL_SOURCES := $(sort $(wildcard tests/guest/kernel/*.c) $(GUEST_FRAME))
 GUEST_KERNEL_OBJECTS := $(GUEST_KERNEL_SOURCES:%=$(GUEST_KERNEL)/%.o)
 GUEST_KERNEL_CFLAGS = --target=$(USER_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include -fno-pic -fno-pie \
                       $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) -fno-stack-protector -UCONFIG_KASAN -UCONFIG_KCSAN \
-                      -Ilib/os/include -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include
+                      -Itests/guest/kernel -Ilib/os/include -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include
 
 $(GUEST_KERNEL)/%.o: % $(MAKEFILES_READ) tests/guest/kernel/guest.mk
 	@mkdir -p $(@D)

@@ -312,14 +312,13 @@ static void test_timer_fires_once_and_periodically(void)
     CHECK(event.kind == EVENT_TIMER && event.cookie == 4 && event.data == 1 &&
           now_ns() >= begin + 3 * MS);
     CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(4), &event));
-    OK(sys_timer_set(timer, in_ms(1), MS));
-    uint64_t fired = 0;
-
-    for (begin = now_ns(); fired < 5;) {
+    begin = now_ns();
+    OK(sys_timer_set(timer, begin + MS, MS));
+    for (uint64_t fired = 0; fired < 5;) {
         OK(sys_queue_wait(queue, in_ms(1000), &event));
         fired += event.data;
     }
-    CHECK(now_ns() >= begin + 4 * MS);
+    CHECK(now_ns() >= begin + 5 * MS);
     OK(sys_timer_cancel(timer));
     status_ignore(sys_queue_wait(queue, 0, &event));
     CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(4), &event));
@@ -457,45 +456,42 @@ static void test_interrupt_objects(void)
     OK(sys_cap_revoke(line));
     OK(sys_interrupt_bind(line, queue, 3)); /* the revoked binding is undone */
     close_handle(line);
-    OK(sys_interrupt_create_msi(info->interrupts, info->budget, 0, &message, &address, &data));
-    CHECK(address != 0);
-    close_handle(message);
+    if (has_messages) {
+        OK(sys_interrupt_create_msi(info->interrupts, info->budget, 0, &message, &address, &data));
+        CHECK(address != 0);
+        close_handle(message);
+    } else {
+        CHECK_STATUS(STATUS_UNSUPPORTED, sys_interrupt_create_msi(info->interrupts, info->budget, 0,
+                                                                  &message, &address, &data));
+    }
     close_handle(queue);
 }
 
-/* Made by the interval timer of a PC, which is the one interrupt that we can cause with ports alone. */
 static void test_interrupt_is_delivered_and_masked(void)
 {
-#if defined(__x86_64__)
-    enum { PIT_CHANNEL_0 = 0x40, PIT_COMMAND = 0x43, PIT_LINE = 2 };
-    handle_t queue = queue_new(), line, pit;
+    handle_t queue = queue_new(), line;
     struct event event;
 
-    OK(sys_ioport_slice(info->ioports, info->budget, PIT_CHANNEL_0, 4, &pit));
-    CHECK_STATUS(STATUS_RANGE, sys_ioport_out(pit, 0x44, 1, 0));
-    CHECK_STATUS(STATUS_RANGE, sys_ioport_out(pit, 0x42, 4, 0));
-    CHECK_STATUS(STATUS_INVALID, sys_ioport_out(pit, 0x40, 3, 0));
-    CHECK_STATUS(STATUS_RANGE, sys_ioport_slice(pit, info->budget, 0x3f, 2, &line));
-    OK(sys_interrupt_create(info->interrupts, info->budget, PIT_LINE, 0, &line));
+    OK(sys_interrupt_create(info->interrupts, info->budget, irq_line, irq_flags, &line));
     OK(sys_interrupt_bind(line, queue, 6));
     OK(sys_interrupt_ack(line));
-    /* Channel 0, both bytes, mode 2, 1 kHz (Intel 8254). */
-    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x34));
-    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0xa9));
-    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0x04));
+    irq_begin();
     for (unsigned i = 0; i < 5; i++) {
         OK(sys_queue_wait(queue, in_ms(1000), &event));
         CHECK(event.kind == EVENT_INTERRUPT && event.cookie == 6 && event.data == 1);
         CHECK_STATUS(STATUS_TIMED_OUT,
                      sys_queue_wait(queue, in_ms(5), &event)); /* masked until acknowledged */
+        if (i == 4)
+            irq_end();
+        else
+            irq_again();
         OK(sys_interrupt_ack(line));
     }
-    /* Mode 0 counts once and is then quiet. */
-    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x30));
+    if (status_is_ok(sys_queue_wait(queue, in_ms(5), &event)))
+        OK(sys_interrupt_ack(line)); /* it was on its way already */
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
     close_handle(line);
-    close_handle(pit);
     close_handle(queue);
-#endif
 }
 
 extern const struct test object_tests[];

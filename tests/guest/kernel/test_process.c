@@ -297,38 +297,74 @@ static void test_thread_slices_are_fair(void)
         CHECK(worker_join(&workers[i]));
 }
 
-static void compute(struct worker *self)
+struct register_user {
+    unsigned set;
+    uint64_t seed;
+    uint64_t good; /* rounds in which all came back */
+    unsigned char in[REGISTER_SET_BYTES_MAX], out[REGISTER_SET_BYTES_MAX];
+};
+
+#define REGISTER_ROUNDS 200u
+#define REGISTER_THREADS 6u
+
+static void registers_use(struct worker *self)
 {
-#if defined(__x86_64__)
-    uint64_t sum = 0;
+    struct register_user *user = self->context;
+    size_t bytes = register_set_bytes(user->set);
 
-    for (uint64_t i = 0; i < 2000; i++) {
-        uint64_t low = i ^ (uint64_t)self->context, back;
-
-        __asm__ volatile("movq %1, %%xmm5\n\tmovq %1, %%xmm15"
-                         :
-                         : "r"(low), "r"(low)
-                         : "xmm5", "xmm15");
-        if (i % 50 == 0)
-            status_ignore(sys_thread_yield());
-        __asm__ volatile("movq %%xmm15, %0" : "=r"(back));
-        sum += back == low;
+    for (uint64_t round = 0; round < REGISTER_ROUNDS; round++) {
+        for (size_t i = 0; i < bytes; i++)
+            user->in[i] = (unsigned char)(user->seed + round * 7 + i * 13);
+        register_set_pass(user->set, user->in, user->out, round % 4 == 0, round * 20);
+        user->good += memcmp(user->in, user->out, bytes) == 0;
     }
-    self->value = sum;
-#else
-    self->value = 2000;
-#endif
 }
 
-/* Floating-point registers belong to their thread, across yields, preemption and migration. */
-static void test_thread_fpu_state_is_its_own(void)
+/* In a process of its own: it ends there if the machine has no such registers. */
+static void child_uses_registers(void)
 {
-    struct worker workers[6];
+    static unsigned char in[REGISTER_SET_BYTES_MAX], out[REGISTER_SET_BYTES_MAX];
+    unsigned set = (unsigned)child_start.values[0];
 
-    for (uint64_t i = 0; i < 6; i++)
-        worker_start(&workers[i], compute, (void *)(i * 0x1111111111111111));
-    for (unsigned i = 0; i < 6; i++)
-        CHECK(worker_join(&workers[i]) && workers[i].value == 2000);
+    register_set_pass(set, in, out, false, 1);
+    child_exit(memcmp(in, out, register_set_bytes(set)) == 0 ? 0 : 1);
+}
+
+static bool register_set_exists(unsigned set)
+{
+    struct child child;
+    struct child_start start = {.values = {set}};
+
+    child_create(&child, 0, NULL);
+    child_run(&child, &start, child_uses_registers);
+    int64_t status = child_end(&child);
+
+    CHECK(status <= 0);
+    return status == 0;
+}
+
+/* Each set belongs to its thread, across yields, preemption and migration, while others use other sets, or none. */
+static void test_thread_registers_are_its_own(void)
+{
+    static struct register_user users[REGISTER_THREADS];
+    struct worker workers[REGISTER_THREADS];
+
+    for (unsigned set = 0; set < register_sets; set++) {
+        if (!register_set_exists(set)) {
+            say("no registers of set %u", set);
+            CHECK(set != 0);
+            continue;
+        }
+        CHECK(register_set_bytes(set) <= REGISTER_SET_BYTES_MAX);
+        for (unsigned i = 0; i < REGISTER_THREADS; i++) {
+            users[i] = (struct register_user){.set = i % 3 == 2 ? 0 : set, .seed = i * 31};
+            worker_start(&workers[i], registers_use, &users[i]);
+        }
+        for (unsigned i = 0; i < REGISTER_THREADS; i++) {
+            CHECK(worker_join(&workers[i]));
+            CHECK(users[i].good == REGISTER_ROUNDS);
+        }
+    }
 }
 
 static void test_thread_creation_is_checked(void)
@@ -365,7 +401,7 @@ const struct test process_tests[] = {
     TEST(test_thread_sleeps),
     TEST(test_thread_priorities_hold),
     TEST(test_thread_slices_are_fair),
-    TEST(test_thread_fpu_state_is_its_own),
+    TEST(test_thread_registers_are_its_own),
     TEST(test_thread_creation_is_checked),
     {0},
 };

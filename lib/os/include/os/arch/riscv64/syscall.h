@@ -1,6 +1,6 @@
 #pragma once
 /* System calls of RV64. Number in a7, arguments in a0 to a6 and t0; status in
- * a0, results in a1 to a4. The kernel keeps s0 to s11, sp, gp and tp. Message
+ * a7, results in a1 to a4. The kernel keeps s0 to s11, sp, gp and tp. Message
  * calls: a7 number and status, a0 target, a1 info, a2 to a6 and t0 words, t1
  * deadline, t2 queue; they keep nothing but sp, gp and tp. Included by
  * <os/syscall.h> only. */
@@ -21,7 +21,7 @@ MUST_CHECK static inline status_t syscall_raw0(uint64_t number, uint64_t results
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw1(uint64_t number, uint64_t p0, uint64_t results[4])
@@ -40,7 +40,7 @@ MUST_CHECK static inline status_t syscall_raw1(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw2(uint64_t number, uint64_t p0, uint64_t p1,
@@ -60,7 +60,7 @@ MUST_CHECK static inline status_t syscall_raw2(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw3(uint64_t number, uint64_t p0, uint64_t p1,
@@ -80,7 +80,7 @@ MUST_CHECK static inline status_t syscall_raw3(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw4(uint64_t number, uint64_t p0, uint64_t p1,
@@ -100,7 +100,7 @@ MUST_CHECK static inline status_t syscall_raw4(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw5(uint64_t number, uint64_t p0, uint64_t p1,
@@ -121,7 +121,7 @@ MUST_CHECK static inline status_t syscall_raw5(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw6(uint64_t number, uint64_t p0, uint64_t p1,
@@ -143,7 +143,7 @@ MUST_CHECK static inline status_t syscall_raw6(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw7(uint64_t number, uint64_t p0, uint64_t p1,
@@ -167,7 +167,7 @@ MUST_CHECK static inline status_t syscall_raw7(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 MUST_CHECK static inline status_t syscall_raw8(uint64_t number, uint64_t p0, uint64_t p1,
@@ -192,7 +192,7 @@ MUST_CHECK static inline status_t syscall_raw8(uint64_t number, uint64_t p0, uin
     results[1] = a2;
     results[2] = a3;
     results[3] = a4;
-    return status_from_code(a0);
+    return status_from_code(a7);
 }
 
 /** s0 and s1 may be the compiler's frame and base pointers: they are kept on

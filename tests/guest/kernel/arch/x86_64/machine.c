@@ -1,0 +1,93 @@
+/* What user code of a PC must not do, and the one device that ports alone can make interrupt: the interval timer (Intel 8254). */
+#include "guest.h"
+
+#define PIT_CHANNEL_0 0x40u
+#define PIT_COMMAND 0x43u
+
+const uint64_t forbidden_count = 13;
+const unsigned register_sets = 1;
+const uint32_t irq_line = 2, irq_flags = 0;
+const bool has_messages = true;
+const uint64_t device_page = 0xfec00000, ram_page = 0x2000000;
+
+static handle_t pit;
+
+void forbidden_execute(uint64_t index)
+{
+    switch (index) {
+    case 0:
+        __asm__ volatile("cli");
+        break;
+    case 1:
+        __asm__ volatile("hlt");
+        break;
+    case 2:
+        __asm__ volatile("movq %%rax, %%cr3" : : "a"(0));
+        break;
+    case 3:
+        __asm__ volatile("wrmsr" : : "a"(0), "c"(0xc0000080), "d"(0));
+        break;
+    case 4:
+        __asm__ volatile("outb %%al, $0xf4" : : "a"(0));
+        break;
+    case 5:
+        __asm__ volatile("ud2");
+        break;
+    case 6:
+        __asm__ volatile("int3");
+        break;
+    case 7:
+        __asm__ volatile("int $0x80");
+        break;
+    case 8:
+        __asm__ volatile("divl %%ecx" : : "a"(1), "d"(0), "c"(0));
+        break;
+    case 9:
+        __asm__ volatile("int $14");
+        break;
+    case 10:
+        __asm__ volatile("sgdt (%%rsp)" : : : "memory");
+        break;
+    case 11:
+        __asm__ volatile("movq %0, %%rsp\n\tpush %%rax" : : "r"(KERNEL_ADDRESS));
+        break;
+    case 12:
+        __asm__ volatile("sysenter");
+        break;
+    default:
+        break;
+    }
+}
+
+size_t register_set_bytes(unsigned set)
+{
+    (void)set;
+    return 16 * 16;
+}
+
+/* Channel 0, both bytes, mode 2, 1 kHz. */
+void irq_begin(void)
+{
+    handle_t other;
+
+    OK(sys_ioport_slice(info->ioports, info->budget, PIT_CHANNEL_0, 4, &pit));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_out(pit, 0x44, 1, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_out(pit, 0x42, 4, 0));
+    CHECK_STATUS(STATUS_INVALID, sys_ioport_out(pit, 0x40, 3, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_slice(pit, info->budget, 0x3f, 2, &other));
+    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x34));
+    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0xa9));
+    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0x04));
+}
+
+/* It ticks by itself. */
+void irq_again(void)
+{
+}
+
+/* Mode 0 counts once and is then quiet. */
+void irq_end(void)
+{
+    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x30));
+    close_handle(pit);
+}
