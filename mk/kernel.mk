@@ -56,7 +56,7 @@ $(O)/ksyms-first.S: tools/ksyms $(MAKEFILES_READ)
 $(O)/ksyms-last.S: $(O)/kernel.first.elf
 	$(Q)$(NM) --defined-only --no-sort $< | tools/ksyms > $@
 $(O)/ksyms-%.o: $(O)/ksyms-%.S
-	$(Q)$(CC) --target=$(KERNEL_TARGET) -c $< -o $@
+	$(Q)$(CC) --target=$(KERNEL_TARGET) $(KERNEL_ARCH_CFLAGS) -Wno-unused-command-line-argument -c $< -o $@
 
 $(O)/kernel.first.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
 	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-first.o -o $@

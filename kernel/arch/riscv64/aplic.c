@@ -1,0 +1,140 @@
+/* The advanced platform-level interrupt controller in direct mode (RISC-V Advanced Interrupt Architecture 1.0, chapter 4).
+ *
+ * Ours is the domain that delivers supervisor external interrupts; the firmware has delegated the sources to it. A line that is
+ * level-triggered is pending for as long as the device wants it, so it is masked by disabling it and needs no completion. */
+#include <arch.h>
+#include <boot.h>
+
+#include "csr.h"
+#include "local.h"
+
+#define SOURCES_MAX 1023u
+#define HARTS_MAX 16384u
+/* Word offsets: 4.5, 4.8. */
+#define DOMAINCFG 0x0u
+#define SOURCECFG (0x0u / 4) /* of source n at + n */
+#define INPUT (0x1d00u / 4)  /* in_clrip: reads as the inputs, rectified */
+#define CLRIE (0x1f00u / 4)
+#define SETIENUM (0x1edcu / 4)
+#define CLRIENUM (0x1fdcu / 4)
+#define TARGET (0x3000u / 4) /* of source n at + n */
+#define IDC (0x4000u / 4)
+#define IDC_WORDS 8u
+#define IDC_DELIVERY 0
+#define IDC_FORCE 1
+#define IDC_THRESHOLD 2
+#define IDC_CLAIM 7
+
+#define DOMAINCFG_ENABLE (1u << 8)
+#define SOURCE_RISING 4u
+#define SOURCE_FALLING 5u
+#define SOURCE_HIGH 6u
+#define SOURCE_LOW 7u
+#define TARGET_HART_SHIFT 18u
+#define PRIORITY 1u
+
+#define FLAG_LEVEL 1u
+#define FLAG_ACTIVE_LOW 2u
+
+static volatile uint32_t *registers;
+
+static volatile uint32_t *idc_of(const struct cpu *cpu)
+{
+    return registers + IDC + arch_cpu_of(cpu)->irq_context * IDC_WORDS;
+}
+
+static void aplic_cpu_init(const struct cpu *cpu)
+{
+    idc_of(cpu)[IDC_FORCE] = 0;
+    idc_of(cpu)[IDC_THRESHOLD] = 0;
+    idc_of(cpu)[IDC_DELIVERY] = 1;
+}
+
+static void aplic_enable(uint32_t line, bool enabled)
+{
+    registers[enabled ? SETIENUM : CLRIENUM] = line;
+}
+
+static void aplic_route(uint32_t line, uint32_t flags, const struct cpu *cpu)
+{
+    bool low = (flags & FLAG_ACTIVE_LOW) != 0;
+
+    aplic_enable(line, false);
+    registers[SOURCECFG + line] = (flags & FLAG_LEVEL) ? (low ? SOURCE_LOW : SOURCE_HIGH)
+                                                       : (low ? SOURCE_FALLING : SOURCE_RISING);
+    registers[TARGET + line] = arch_cpu_of(cpu)->irq_context << TARGET_HART_SHIFT | PRIORITY;
+}
+
+/* Of a level-triggered line that is quiet by now nothing is left to be told, though QEMU keeps it pending. */
+static uint32_t aplic_claim(const struct cpu *cpu)
+{
+    uint32_t line = idc_of(cpu)[IDC_CLAIM] >> 16;
+    bool is_level = registers[SOURCECFG + line] >= SOURCE_HIGH;
+
+    return is_level && !(registers[INPUT + line / 32] >> line % 32 & 1) ? 0 : line;
+}
+
+static void aplic_complete(uint32_t line, const struct cpu *cpu)
+{
+    (void)line;
+    (void)cpu;
+}
+
+static struct irq_controller aplic = {
+    .cpu_init = aplic_cpu_init,
+    .route = aplic_route,
+    .enable = aplic_enable,
+    .claim = aplic_claim,
+    .complete = aplic_complete,
+};
+
+/** Pairs of a hart's interrupt controller and the interrupt there: the pair's index is the hart's. 0: this domain is not ours. */
+static uint32_t harts_find(const struct boot_fdt_node *node)
+{
+    uint32_t intc, interrupt, hint = 0, count = 0;
+
+    for (; count < HARTS_MAX && boot_fdt_cell(node, "interrupts-extended", 2 * count, &intc) &&
+           boot_fdt_cell(node, "interrupts-extended", 2 * count + 1, &interrupt);
+         count++) {
+        struct cpu *cpu = cpu_by_intc(intc, &hint);
+
+        if (interrupt != INTERRUPT_EXTERNAL)
+            return 0;
+        if (cpu == NULL)
+            continue;
+        arch_cpu_of(cpu)->irq_context = count;
+        arch_cpu_of(cpu)->has_irq_context = true;
+    }
+    return count;
+}
+
+static bool aplic_open(const struct boot_fdt_node *node)
+{
+    paddr_t base;
+    uint64_t bytes;
+    uint32_t count = harts_find(node);
+
+    aplic.lines = MIN(boot_fdt_u32(node, "riscv,num-sources", 0), SOURCES_MAX);
+    if (count == 0 || aplic.lines == 0 || !boot_fdt_reg(node, 0, &base, &bytes) ||
+        (IDC + (uint64_t)count * IDC_WORDS) * sizeof(uint32_t) > bytes)
+        return false;
+    registers = arch_map_device(base, (IDC + (uint64_t)count * IDC_WORDS) * sizeof(uint32_t));
+    if (registers == NULL)
+        return false;
+    for (uint32_t word = 0; word <= aplic.lines / 32; word++)
+        registers[CLRIE + word] = UINT32_MAX;
+    registers[DOMAINCFG] = DOMAINCFG_ENABLE;
+    klog("interrupts: APLIC, %u lines, %u harts", aplic.lines, count);
+    return true;
+}
+
+const struct irq_controller *aplic_find(void)
+{
+    struct boot_fdt_node node;
+
+    for (uint32_t i = 0; boot_fdt_find("riscv,aplic", i, &node); i++) {
+        if (aplic_open(&node))
+            return &aplic;
+    }
+    return NULL;
+}

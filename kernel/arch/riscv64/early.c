@@ -1,0 +1,109 @@
+/* From the device tree to kernel_main: what is where in physical memory, then the kernel's own page tables and stack.
+ *
+ * Runs on the boot tables, which map the first 128 GiB at the direct map of the mode that boot.S could switch on. The firmware's tree is
+ * read by kernel/boot/fdt.c. RAM is what the tree calls memory, less what it reserves (the firmware itself, above all), the image, the
+ * boot archive, and the frames taken here for page tables and stacks; RAM that the direct map does not reach is not used.
+ * The image is not relocated: it runs where it is linked. */
+#include <arch.h>
+#include <arch_cpu.h>
+#include <boot.h>
+
+#include "csr.h"
+#include "layout.h"
+#include "local.h"
+
+/* Frames for tables are taken from the end of this range of boot_info.ram. */
+static struct boot_range *pool;
+static uint64_t pool_end;
+
+/** What the compiler checks stack frames with; the target has no way to keep it elsewhere. */
+extern uintptr_t __stack_chk_guard;
+uintptr_t __stack_chk_guard;
+
+bool boot_word(const char *word)
+{
+    const char *at = boot_info.cmdline;
+
+    while (*at != '\0') {
+        size_t i = 0;
+
+        while (word[i] != '\0' && at[i] == word[i])
+            i++;
+        if (word[i] == '\0' && (at[i] == ' ' || at[i] == '\0'))
+            return true;
+        while (*at != ' ' && *at != '\0')
+            at++;
+        while (*at == ' ')
+            at++;
+    }
+    return false;
+}
+
+static void pool_choose(void)
+{
+    for (uint32_t i = 0; i < boot_info.ram_count; i++) {
+        struct boot_range *range = &boot_info.ram[i];
+
+        if (range->base + range->bytes <= BOOT_MAP_END &&
+            (pool == NULL || range->bytes > pool->bytes))
+            pool = range;
+    }
+    if (pool == NULL)
+        panic("no RAM below %llu GiB", BOOT_MAP_END >> 30);
+    pool_end = pool->base + pool->bytes;
+}
+
+paddr_t early_frame(void)
+{
+    if (pool == NULL)
+        pool_choose();
+    if (pool->bytes <= PAGE_SIZE)
+        panic("too little RAM for the page tables");
+    pool->bytes -= PAGE_SIZE;
+    paddr_t frame = pool->base + pool->bytes;
+
+    uint64_t *words = arch_direct_map(frame);
+    for (unsigned i = 0; i < ARCH_PT_ENTRIES; i++)
+        words[i] = 0;
+    return frame;
+}
+
+/** What is in use for good must be in reach; RAM beyond is not used. */
+static void reach_limit(uint64_t bytes)
+{
+    boot_ram_subtract(bytes, UINT64_MAX);
+    for (uint32_t i = 0; i < boot_info.reserved_count; i++) {
+        if (boot_info.reserved[i].base + boot_info.reserved[i].bytes > bytes)
+            panic("boot archive or device tree beyond %llu GiB", (unsigned long long)bytes >> 30);
+    }
+}
+
+static void stack_guard_init(void)
+{
+    for (unsigned i = 0; i < sizeof(__stack_chk_guard); i++)
+        __stack_chk_guard = __stack_chk_guard << 8 | boot_info.seed[i];
+    __stack_chk_guard ^= csr_read("time") * 0x9e3779b97f4a7c15ull;
+}
+
+void early_main(uint64_t hart, paddr_t fdt, unsigned levels)
+{
+    boot_cpu.self = &boot_cpu;
+    boot_cpu.arch_id = (uint32_t)hart;
+    cpus[0] = &boot_cpu;
+    cpu_count = 1;
+    paging_mode_set(levels);
+    if (fdt >= BOOT_MAP_END)
+        panic("device tree at %#llx: out of reach", (unsigned long long)fdt);
+    boot_fdt_read(fdt);
+    debug_init();
+    levels = boot_word("sv39") ? 3 : levels;
+    boot_reserve(image_physical(image_start), image_physical(image_end));
+    boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
+    reach_limit(paging_direct_map_bytes(levels));
+    paging_build(levels);
+    boot_cpu.kernel_stack = paging_map_stacks(0);
+    boot_reserve(pool->base + pool->bytes, pool_end);
+    stack_guard_init();
+    cpu_setup();
+    boot_switch_stack(boot_cpu.kernel_stack, kernel_main);
+}

@@ -1,0 +1,167 @@
+/* The ways into the kernel and out of it.
+ *
+ * From user mode every register goes straight into the context of cpu->current; then C runs on the CPU's kernel stack, from its top, and
+ * never returns: it ends in arch_thread_resume(). Kernel mode is interrupted only in arch_cpu_idle() and arch_irq_window(); such a trap
+ * saves a struct trap_frame on the stack it found and returns by it.
+ *
+ * sscratch holds the CPU's struct cpu while user code runs and zero in the kernel, where tp holds it: one exchange tells where a trap
+ * comes from. sstatus needs no care: a trap from user mode leaves SPP 0 and SPIE 1, sret after a trap from the kernel sets them so, and
+ * SUM and MXR are never set.
+ * A trap other than a system call drops the LR reservation, so that no thread's SC can succeed by what another one loaded.
+ * A fault in kernel mode first looks whether the stack has room for its frame, else it is reported on a stack of its own.
+ *
+ * Instructions for a null system call: 39 in, 36 out. */
+#include <veridian/syscall_numbers.h>
+
+#define CPU_KERNEL_STACK 8
+#define CPU_SCRATCH 16
+#define CPU_CURRENT 24
+#define CPU_SCRATCH2 32
+#define CAUSE_USER_CALL 8
+#define FRAME_BYTES 288                 /* struct trap_frame */
+#define OVERFLOW_STACK_OFFSET 12288
+#ifdef CONFIG_KASAN
+#define KERNEL_STACK_PAGES 8
+#else
+#define KERNEL_STACK_PAGES 4
+#endif
+
+    .macro put register, base
+    sd \register, %lo(CONTEXT_\register)(\base)
+    .endm
+    .macro get register, base
+    ld \register, %lo(CONTEXT_\register)(\base)
+    .endm
+    .macro for_each_saved what, base
+    .irp register, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
+    \what \register, \base
+    .endr
+    .endm
+    .macro for_each_argument what, base
+    .irp register, a1, a2, a3, a4, a5, a6, a7
+    \what \register, \base
+    .endr
+    .endm
+
+    .section .text.entry, "ax", @progbits
+    .balign 64
+    .globl trap_entry
+    .type trap_entry, @function
+trap_entry:
+    csrrw tp, sscratch, tp
+    beqz tp, trap_entry_kernel
+    sd sp, CPU_SCRATCH(tp)
+    ld sp, CPU_CURRENT(tp)
+    put t0, sp
+    put t1, sp
+    csrr t0, scause
+    li t1, CAUSE_USER_CALL
+    bne t0, t1, trap_entry_other
+
+/* ── System calls: t3 to t6 and ra are the kernel's to change (the context keeps older values of the same thread) ──── */
+    put a0, sp
+    for_each_argument put, sp
+    put t2, sp
+    put gp, sp
+    for_each_saved put, sp
+    ld t0, CPU_SCRATCH(tp)
+    csrrw t1, sscratch, zero
+    csrr t2, sepc
+    addi t2, t2, 4
+    sd t0, %lo(CONTEXT_sp)(sp)
+    sd t1, %lo(CONTEXT_tp)(sp)
+    sd t2, %lo(CONTEXT_pc)(sp)
+    mv a0, sp
+    ld sp, CPU_KERNEL_STACK(tp)
+    li s0, 0
+    call trap_syscall
+    unimp
+
+/* ── Exceptions and interrupts of user mode ───────────────────────────────────────────────────────────────────────── */
+trap_entry_other:
+    put a0, sp
+    for_each_argument put, sp
+    put t2, sp
+    put gp, sp
+    for_each_saved put, sp
+    .irp register, ra, t3, t4, t5, t6
+    put \register, sp
+    .endr
+    mv a1, t0
+    ld t0, CPU_SCRATCH(tp)
+    csrrw t1, sscratch, zero
+    csrr t2, sepc
+    sd t0, %lo(CONTEXT_sp)(sp)
+    sd t1, %lo(CONTEXT_tp)(sp)
+    sd t2, %lo(CONTEXT_pc)(sp)
+    addi t0, tp, CPU_SCRATCH
+    sc.d zero, zero, (t0)
+    mv a0, sp
+    ld sp, CPU_KERNEL_STACK(tp)
+    li s0, 0
+    call trap_from_user
+    unimp
+    .size trap_entry, . - trap_entry
+
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
+    .balign 64
+    .globl arch_thread_resume
+    .type arch_thread_resume, @function
+arch_thread_resume:
+    ld t0, %lo(CONTEXT_pc)(a0)
+    csrw sscratch, tp
+    csrw sepc, t0
+    .irp register, ra, sp, gp, tp, t0, t1, t2, t3, t4, t5, t6
+    get \register, a0
+    .endr
+    for_each_saved get, a0
+    for_each_argument get, a0
+    get a0, a0
+    sret
+    .size arch_thread_resume, . - arch_thread_resume
+
+/* ── Traps in kernel mode ─────────────────────────────────────────────────────────────────────────────────────────── */
+    .balign 64
+    .type trap_entry_kernel, @function
+trap_entry_kernel:
+    csrrw tp, sscratch, tp
+    sd t0, CPU_SCRATCH2(tp)
+    sd sp, CPU_SCRATCH(tp)
+    addi sp, sp, -FRAME_BYTES
+    ld t0, CPU_KERNEL_STACK(tp)
+    sub t0, t0, sp
+    srli t0, t0, 12
+    sltiu t0, t0, KERNEL_STACK_PAGES
+    bnez t0, 1f
+    ld sp, CPU_KERNEL_STACK(tp)
+    li t0, OVERFLOW_STACK_OFFSET - FRAME_BYTES
+    add sp, sp, t0
+1:  ld t0, CPU_SCRATCH2(tp)
+    .set offset, 8
+    .irp register, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6
+    sd \register, offset(sp)
+    .set offset, offset + 8
+    .endr
+    ld t0, CPU_SCRATCH(tp)
+    csrr t1, sepc
+    csrr t2, sstatus
+    csrr t3, scause
+    csrr t4, stval
+    sd t0, 16(sp)
+    sd t1, 0(sp)
+    sd t2, 256(sp)
+    sd t3, 264(sp)
+    sd t4, 272(sp)
+    mv a0, sp
+    call trap_from_kernel
+    .set offset, 40
+    .irp register, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6
+    ld \register, offset(sp)
+    .set offset, offset + 8
+    .endr
+    ld ra, 8(sp)
+    ld sp, 16(sp)
+    sret
+    .size trap_entry_kernel, . - trap_entry_kernel
+
+    .section .note.GNU-stack, "", @progbits

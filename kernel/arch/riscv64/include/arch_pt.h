@@ -1,0 +1,132 @@
+#pragma once
+/* Page-table entries of RV64 (privileged specification, 4.4 Sv39 and 4.5 Sv48): 3 or 4 levels of 512 entries of 8 bytes. Level 0
+ * holds 4 KiB leaves, level 1 2 MiB, level 2 1 GiB. Whether level 2 or 3 is the root the machine decides, or the boot word `sv39`:
+ * arch_pt_levels. The generic walker is mm/pagetable.c; nothing here touches memory.
+ * A and D are set from the start: a machine may fault instead of setting them itself, and nobody looks at them. */
+#include <kernel.h>
+
+typedef uint64_t pte_t;
+
+/** What depends on the translation mode: paging.c. */
+extern unsigned arch_pt_levels;
+extern uint64_t arch_direct_map_base;
+extern uint64_t arch_user_end;
+/** Bits of a leaf for device memory: ours, and Svpbmt's type IO where present. */
+extern uint64_t arch_pte_device_bits;
+
+#define ARCH_PT_LEVELS arch_pt_levels
+#define ARCH_PT_INDEX_BITS 9u
+#define ARCH_PT_ENTRIES (1u << ARCH_PT_INDEX_BITS)
+/** The highest level whose entries may be leaves for user mappings (2 MiB). */
+#define ARCH_PT_LEAF_LEVEL_MAX 1u
+
+/** User addresses: [START, END). The lower half without its last page. */
+#define ARCH_USER_START 0x0000000000010000ull
+#define ARCH_USER_END arch_user_end
+/** Entries of a root table that belong to the address space: [0, this); the rest is the kernel's, see arch_aspace_root_init. */
+#define ARCH_PT_USER_ROOT_ENTRIES 256u
+
+/** All RAM, mapped at this address. */
+#define ARCH_DIRECT_MAP_BASE arch_direct_map_base
+
+#define PTE_VALID (1ull << 0)
+#define PTE_READ (1ull << 1)
+#define PTE_WRITE (1ull << 2)
+#define PTE_EXECUTE (1ull << 3)
+#define PTE_USER (1ull << 4)
+#define PTE_GLOBAL (1ull << 5)
+#define PTE_ACCESSED (1ull << 6)
+#define PTE_DIRTY (1ull << 7)
+#define PTE_DEVICE (1ull << 8) /* free for software */
+#define PTE_IO (2ull << 61)    /* Svpbmt: non-cacheable, non-idempotent, strongly ordered */
+#define PTE_PPN_MASK 0x003ffffffffffc00ull
+#define PTE_PPN_SHIFT 10u
+
+/** The direct-map pointer to @frame. */
+static inline void *arch_direct_map(paddr_t frame)
+{
+    return (void *)(uintptr_t)(frame + ARCH_DIRECT_MAP_BASE);
+}
+
+/** The physical address behind a direct-map pointer. */
+static inline paddr_t arch_direct_unmap(const void *pointer)
+{
+    return (paddr_t)(uintptr_t)pointer - ARCH_DIRECT_MAP_BASE;
+}
+
+/** A leaf for @frame with MAP_READ, MAP_WRITE, MAP_EXECUTE of @flags (read is implied); its level is where it stands. */
+static inline pte_t arch_pte_leaf(paddr_t frame, uint32_t flags, bool user, unsigned level,
+                                  bool device)
+{
+    pte_t pte =
+        frame >> PAGE_SHIFT << PTE_PPN_SHIFT | PTE_VALID | PTE_READ | PTE_ACCESSED | PTE_DIRTY;
+
+    (void)level;
+    if (flags & MAP_WRITE)
+        pte |= PTE_WRITE;
+    if (flags & MAP_EXECUTE)
+        pte |= PTE_EXECUTE;
+    pte |= user ? PTE_USER : PTE_GLOBAL;
+    if (device)
+        pte |= arch_pte_device_bits;
+    return pte;
+}
+
+/** An entry that points to the next table. */
+static inline pte_t arch_pte_table(paddr_t table, bool user)
+{
+    (void)user;
+    return table >> PAGE_SHIFT << PTE_PPN_SHIFT | PTE_VALID;
+}
+
+static inline bool arch_pte_is_present(pte_t pte)
+{
+    return (pte & PTE_VALID) != 0;
+}
+
+/** Is the present entry @pte of @level a leaf? */
+static inline bool arch_pte_is_leaf(pte_t pte, unsigned level)
+{
+    (void)level;
+    return (pte & PTE_READ) != 0;
+}
+
+/** Frame or table that @pte names. */
+static inline paddr_t arch_pte_address(pte_t pte)
+{
+    return (pte & PTE_PPN_MASK) >> PTE_PPN_SHIFT << PAGE_SHIFT;
+}
+
+/** MAP_READ, MAP_WRITE, MAP_EXECUTE of a present leaf. */
+static inline uint32_t arch_pte_flags(pte_t pte)
+{
+    return MAP_READ | ((pte & PTE_WRITE) ? MAP_WRITE : 0u) |
+           ((pte & PTE_EXECUTE) ? MAP_EXECUTE : 0u);
+}
+
+static inline bool arch_pte_is_device(pte_t pte)
+{
+    return (pte & PTE_DEVICE) != 0;
+}
+
+static inline bool arch_pte_is_accessed(pte_t pte)
+{
+    return (pte & PTE_ACCESSED) != 0;
+}
+
+static inline bool arch_pte_is_dirty(pte_t pte)
+{
+    return (pte & PTE_DIRTY) != 0;
+}
+
+/** Index of @address in a table of @level. */
+static inline unsigned arch_pt_index(uint64_t address, unsigned level)
+{
+    return (unsigned)(address >> (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level)) & (ARCH_PT_ENTRIES - 1);
+}
+
+/** Bytes that an entry of @level covers. */
+static inline uint64_t arch_pt_span(unsigned level)
+{
+    return 1ull << (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level);
+}

@@ -1,0 +1,108 @@
+/* The machine's harts: found in the device tree, started one at a time by the firmware (SBI HSM, chapter 9), and poked through it (IPI).
+ *
+ * All that a hart needs (its data, its stacks) is made by the boot CPU beforehand, so that starting it allocates nothing. CPU 0 is
+ * whichever hart the firmware chose to boot. */
+#include <arch.h>
+#include <arch_cpu.h>
+#include <boot.h>
+#include <kmem.h>
+
+#include "csr.h"
+#include "layout.h"
+#include "local.h"
+
+/** The handle of the interrupt controller that the CPU of @node has in itself; 0: none. */
+static uint32_t intc_of(const struct boot_fdt_node *node)
+{
+    struct boot_fdt_node intc;
+
+    return boot_fdt_child(node, "interrupt-controller", &intc) ? boot_fdt_u32(&intc, "phandle", 0)
+                                                               : 0;
+}
+
+static bool cpu_add(uint32_t hart, uint32_t intc)
+{
+    struct cpu *cpu = kmem_alloc(NULL, sizeof(*cpu));
+    struct arch_cpu *arch = kmem_alloc(NULL, sizeof(*arch));
+    uint32_t id = cpu_count;
+
+    if (cpu == NULL || arch == NULL)
+        return false;
+    arch->intc = intc;
+    cpu->self = cpu;
+    cpu->id = id;
+    cpu->arch_id = hart;
+    cpu->arch = arch;
+    cpu->kernel_stack = paging_map_stacks(id);
+    if (cpu->kernel_stack == 0)
+        return false;
+    cpus[id] = cpu;
+    cpu_count = id + 1;
+    return true;
+}
+
+static void cpus_discover(void)
+{
+    struct boot_fdt_node node;
+    uint64_t hart;
+
+    boot_arch_cpu.started = true;
+    for (uint32_t i = 0; boot_fdt_cpu(i, &node, &hart) && cpu_count < CPU_MAX; i++) {
+        if (hart == boot_cpu.arch_id) {
+            boot_arch_cpu.intc = intc_of(&node);
+        } else if (hart <= UINT32_MAX && !cpu_add((uint32_t)hart, intc_of(&node))) {
+            klog("cpu: no memory for more than %u CPUs", cpu_count);
+            break;
+        }
+    }
+}
+
+/* Its start was accepted, so it is only a matter of time, which the firmware and the machine's host may take. */
+static bool comes_up(const struct cpu *cpu)
+{
+    while (!__atomic_load_n(&arch_cpu_of(cpu)->started, __ATOMIC_ACQUIRE)) {
+        struct sbi_result state = sbi_call(SBI_HSM, SBI_HSM_STATUS, cpu->arch_id, 0, 0);
+
+        if (state.error != 0 || state.value == SBI_HSM_STOPPED)
+            return false;
+        arch_cpu_relax();
+    }
+    return true;
+}
+
+bool arch_cpu_start(uint32_t id)
+{
+    struct cpu *cpu = cpus[id];
+    struct sbi_result started =
+        sbi_call(SBI_HSM, SBI_HSM_START, cpu->arch_id, image_physical((const void *)hart_start),
+                 (uint64_t)(uintptr_t)cpu);
+
+    return started.error == 0 && comes_up(cpu);
+}
+
+void hart_main(struct cpu *cpu)
+{
+    cpu_setup();
+    fpu_init();
+    irq_cpu_init();
+    __atomic_store_n(&arch_cpu_of(cpu)->started, true, __ATOMIC_RELEASE);
+    kernel_cpu_main();
+}
+
+void arch_ipi_send(uint32_t id)
+{
+    (void)sbi_call(SBI_IPI, 0, 1, cpus[id]->arch_id, 0);
+}
+
+void arch_init(void)
+{
+    paging_use_allocator();
+    isa_read();
+    poweroff_init();
+    time_init();
+    cpus_discover();
+    fpu_init();
+    irq_init();
+    irq_cpu_init();
+    klog("cpu: %u found, hart %u boots", cpu_count, boot_cpu.arch_id);
+}
