@@ -31,17 +31,19 @@ class Ended(Exception):
 
 
 class Machine:
-    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append=""):
+    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append="", arguments=None):
+        """@arguments: all of the launcher's, instead of what the others say."""
         root = os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build"))
         arch = os.environ.get("ARCH", "x86_64")
         self.log = log
         folder = os.path.join(root, arch, build)
-        arguments = ["--arch", arch, "--kernel", f"{folder}/kernel.elf", "--archive", f"{folder}/boot.img", "--log", log,
-                     "--smp", str(smp), "--mem", mem, "--append", append]
-        if disk:
-            arguments += ["--disk", disk]
-        for words in extra:
-            arguments += ["--qemu", words]
+        if arguments is None:
+            arguments = ["--arch", arch, "--kernel", f"{folder}/kernel.elf", "--archive", f"{folder}/boot.img", "--log", log,
+                         "--smp", str(smp), "--mem", mem, "--append", append]
+            if disk:
+                arguments += ["--disk", disk]
+            for words in extra:
+                arguments += ["--qemu", words]
         self.process = subprocess.Popen([os.path.join(ROOT, "tools", "run")] + arguments, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=open(log + ".errors", "wb"), bufsize=0)
         self.text = ""

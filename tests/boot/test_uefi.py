@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""The disk image under its firmware, then under Secure Boot.
+
+    tests/boot/test_uefi.py --efi IMAGE.efi --root root.img
+
+Secure Boot is on with keys that are made here. The image signed with the right key must boot, and must not listen to what is not signed; each
+of the others must be refused by the firmware, in its own words, before a single line of the loader.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import secure_boot
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
+sys.path.insert(0, os.path.join(HERE, "..", "system"))
+import machine  # noqa: E402
+
+# What EDK2 says (BdsDxe, DxeImageVerificationLib through UefiBootManagerLib).
+REFUSED = re.compile(r"BdsDxe: failed to load Boot\w+ .*?: (Access Denied|Security Violation)")
+LOADER = re.compile(r"veridian: .*")
+EITHER = re.compile(rf"(?P<refused>{REFUSED.pattern})|(?P<started>{LOADER.pattern})")
+
+# Code and variables with Secure Boot, and what the machine must have for it.
+SECURE_FIRMWARE = {
+    "x86_64": ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd",
+               ["-M q35,smm=on -global driver=cfi.pflash01,property=secure,value=on"]),
+}
+
+
+class Bench:
+    def __init__(self, options, folder):
+        self.arch, self.efi, self.root = os.environ.get("ARCH", "x86_64"), options.efi, options.root
+        self.folder = folder
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def tool(self, *arguments):
+        subprocess.run([os.path.join(ROOT, "tools", "mkimage"), *arguments], check=True)
+
+    def image(self, name, words=None):
+        """The image under test with @words for its own command line."""
+        path = self.path(name + ".efi")
+        self.tool("cmdline", "--efi", self.efi, "--out", path, "--words", words or "")
+        return path
+
+    def disk(self, efi):
+        path = efi + ".img"
+        self.tool("disk", "--arch", self.arch, "--efi", efi, "--root", self.root, "--out", path)
+        return path
+
+    def arguments(self, disk, secure):
+        arguments = ["--arch", self.arch, "--boot", "uefi", "--disk", disk, "--log", self.path("log"), "--smp", "2"]
+        if secure:
+            code, _, words = SECURE_FIRMWARE[self.arch]
+            arguments += ["--firmware", code, self.path("variables")]
+            arguments += [item for word in words for item in ("--qemu", word)]
+        return arguments
+
+    def command(self, disk, command, secure=False):
+        """(status, output, messages, log) of one command line."""
+        done = subprocess.run([os.path.join(ROOT, "tools", "run"), *self.arguments(disk, secure), "--command", command],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        with open(self.path("log"), encoding="utf-8", errors="replace") as source:
+            log = source.read()
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), log
+
+    def start(self, disk):
+        """A machine with Secure Boot, on pipes."""
+        return machine.Machine(self.path("log"), arguments=self.arguments(disk, True))
+
+
+def test_boots_from_its_own_disk(bench):
+    disk = bench.disk(bench.image("plain"))
+    status, output, messages, _ = bench.command(disk, "echo from the disk; ls /usr | head -n 1; exit 7")
+    return (status == 7 and output.startswith("from the disk\n") and output.count("\n") == 2) or (status, output, messages)
+
+
+def test_signed_image_boots(bench):
+    """And does what its own command line says, not what the file on the system partition says."""
+    image = bench.image("signed-source", "cmd=echo%20signed%3B%20exit%209")
+    secure_boot.sign(image, bench.path("db"), bench.path("signed.efi"))
+    status, output, messages, _ = bench.command(bench.disk(bench.path("signed.efi")), "echo not signed", secure=True)
+    return (status == 9 and output == "signed\n") or (status, output, messages)
+
+
+def refused(bench, efi):
+    with bench.start(bench.disk(efi)) as guest:
+        match = guest.expect(EITHER)
+        print(f"# the firmware: {match.group(0).strip()}")
+        return match.group("refused") is not None or match.group(0)
+
+
+def test_unsigned_image_is_refused(bench):
+    return refused(bench, bench.image("unsigned"))
+
+
+def test_image_signed_with_another_key_is_refused(bench):
+    secure_boot.sign(bench.image("other-source"), bench.path("other"), bench.path("other.efi"))
+    return refused(bench, bench.path("other.efi"))
+
+
+def test_changed_byte_is_refused(bench, section):
+    """One bit in the middle of @section, after signing."""
+    with open(bench.path("signed.efi"), "rb") as source:
+        image = bytearray(source.read())
+    offset, size = secure_boot.sections(image)[section]
+    image[offset + size // 2] ^= 1
+    path = bench.path(f"changed{section}.efi")
+    with open(path, "wb") as out:
+        out.write(image)
+    return refused(bench, path)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--efi", required=True)
+    parser.add_argument("--root", required=True)
+    options = parser.parse_args()
+    tap = machine.Tap()
+    with tempfile.TemporaryDirectory(prefix="veridian-uefi-") as folder:
+        bench = Bench(options, folder)
+        tap.run(f"{bench.arch}: the image boots from its own disk", test_boots_from_its_own_disk, bench)
+        if bench.arch in SECURE_FIRMWARE:
+            keys = {name: secure_boot.make_key(folder, name) for name in ("PK", "KEK", "db", "other")}
+            secure_boot.enrol(SECURE_FIRMWARE[bench.arch][1], keys, bench.path("variables"))
+            tap.run(f"{bench.arch}: Secure Boot: the signed image boots, and believes only what is signed", test_signed_image_boots, bench)
+            tap.run(f"{bench.arch}: Secure Boot: the unsigned image is refused", test_unsigned_image_is_refused, bench)
+            tap.run(f"{bench.arch}: Secure Boot: an image signed with another key is refused", test_image_signed_with_another_key_is_refused, bench)
+            for section, what in ((".text", "loader"), (".kernel", "kernel"), (".archive", "archive")):
+                tap.run(f"{bench.arch}: Secure Boot: a changed byte of the {what} is refused", test_changed_byte_is_refused, bench, section)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
