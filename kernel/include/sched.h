@@ -66,7 +66,7 @@ static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
     if (unlikely(next->cpu != cpu->id))
         thread_moved(next, cpu);
     cpu->current = next;
-    if (unlikely(cpu->queue.bitmap >> next->effective > 1))
+    if (unlikely(__atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> next->effective > 1))
         cpu->resched = true;
 }
 /** Set attention bits and make @thread notice: cancel its wait, or interrupt its CPU. */

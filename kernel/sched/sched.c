@@ -21,6 +21,12 @@ uint32_t cpu_count;
 
 /* ── Queues ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* This CPU looks at its own queue's bitmap without the lock: who makes somebody ready here interrupts it afterwards. */
+static void bitmap_store(struct runqueue *queue, uint64_t bitmap) REQUIRES(runqueue_lock)
+{
+    __atomic_store_n(&queue->bitmap, bitmap, __ATOMIC_RELAXED);
+}
+
 static void queue_insert(struct runqueue *queue, struct thread *thread, bool front)
     REQUIRES(runqueue_lock)
 {
@@ -32,7 +38,7 @@ static void queue_insert(struct runqueue *queue, struct thread *thread, bool fro
         list_push_front(&queue->threads[priority], &thread->run_link);
     else
         list_push_back(&queue->threads[priority], &thread->run_link);
-    queue->bitmap |= 1ull << priority;
+    bitmap_store(queue, queue->bitmap | 1ull << priority);
     queue->count++;
 }
 
@@ -42,7 +48,7 @@ static void queue_remove(struct runqueue *queue, struct thread *thread) REQUIRES
     list_remove(&thread->run_link);
     __atomic_store_n(&thread->queued, NULL, __ATOMIC_RELAXED);
     if (list_is_empty(&queue->threads[priority]))
-        queue->bitmap &= ~(1ull << priority);
+        bitmap_store(queue, queue->bitmap & ~(1ull << priority));
     queue->count--;
 }
 
