@@ -53,19 +53,28 @@ KERNEL_LINK = $(LD) -nostdlib -static --build-id=none --gc-sections \
 $(O)/ksyms-first.S: tools/ksyms $(MAKEFILES_READ)
 	@mkdir -p $(@D)
 	$(Q)tools/ksyms --empty > $@
-$(O)/ksyms-last.S: $(O)/kernel.first.elf
-	$(Q)$(NM) --defined-only --no-sort $< | tools/ksyms > $@
-$(O)/ksyms-%.o: $(O)/ksyms-%.S
-	$(Q)$(CC) --target=$(KERNEL_TARGET) $(KERNEL_ARCH_CFLAGS) -Wno-unused-command-line-argument -c $< -o $@
+$(O)/ksyms-first.o: $(O)/ksyms-first.S
+	$(Q)$(KSYMS_CC) -c $< -o $@
+KSYMS_CC = $(CC) --target=$(KERNEL_TARGET) $(KERNEL_ARCH_CFLAGS) -Wno-unused-command-line-argument
 
-$(O)/kernel.first.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
-	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-first.o -o $@
-$(KERNEL_DEBUG): $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-last.o $(KERNEL_SCRIPT)
-	$(call say,LD,$@)
-	$(Q)$(KERNEL_LINK) $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(O)/ksyms-last.o -o $@
-	@$(NM) --defined-only --no-sort $@ | tools/ksyms | cmp -s - $(O)/ksyms-last.S || \
+# The kernel in folder $(1): kernel.debug.elf and kernel.elf. Tests plant mistakes: further objects $(2), flags of the linker $(3).
+define kernel_rule
+$(1)/kernel.first.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(2) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
+	@mkdir -p $$(@D)
+	$(Q)$$(KERNEL_LINK) $(3) $$(filter %.o,$$^) -o $$@
+$(1)/ksyms-last.S: $(1)/kernel.first.elf
+	$(Q)$(NM) --defined-only --no-sort $$< | tools/ksyms > $$@
+$(1)/ksyms-last.o: $(1)/ksyms-last.S
+	$(Q)$$(KSYMS_CC) -c $$< -o $$@
+$(1)/kernel.debug.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(2) $(1)/ksyms-last.o $(KERNEL_SCRIPT)
+	$$(call say,LD,$$@)
+	$(Q)$$(KERNEL_LINK) $(3) $$(filter %.o,$$^) -o $$@
+	@$(NM) --defined-only --no-sort $$@ | tools/ksyms | cmp -s - $(1)/ksyms-last.S || \
 	  { echo "ksyms: the names moved between the links: .ksyms must come after the text" >&2; exit 1; }
-$(KERNEL): $(KERNEL_DEBUG)
-	$(Q)$(OBJCOPY) --strip-all $< $@
+$(1)/kernel.elf: $(1)/kernel.debug.elf
+	$(Q)$(OBJCOPY) --strip-all $$< $$@
+	$(Q)$$(KERNEL_FINISH)
+endef
+$(eval $(call kernel_rule,$(O)))
 
 -include $(KERNEL_OBJECTS:.o=.d) $(LIBFDT_OBJECTS:.o=.d)

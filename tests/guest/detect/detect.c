@@ -1,0 +1,24 @@
+/* Runs what a test has planted in the kernel in the place of system.nop, from four threads at once. */
+#include "guest.h"
+
+#define THREADS 4u
+#define CALLS 200u
+
+static void call_plant(struct worker *self)
+{
+    for (unsigned i = 0; i < CALLS; i++)
+        OK(sys_system_nop());
+    self->value = CALLS;
+}
+
+static void test_detect_plant_is_called(void)
+{
+    static struct worker workers[THREADS];
+    for (unsigned i = 0; i < THREADS; i++)
+        worker_start(&workers[i], call_plant, NULL);
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK(worker_join(&workers[i]) && workers[i].value == CALLS);
+}
+
+static const struct test detect_tests[] = {TEST(test_detect_plant_is_called), {NULL, NULL}};
+const struct test *const test_groups[] = {detect_tests, NULL};
