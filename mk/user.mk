@@ -59,7 +59,7 @@ $(O)/lib/libidl.a: $(LISTS)/libidl $(IDL_OBJECTS)
 # lib/os has the first instruction, _start.
 USER_LINK = $(LD) -e _start -nostdlib -static -pie --no-dynamic-linker -z relro -z now -z text -z separate-code \
             -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none --hash-style=gnu
-USER_BUILTINS = $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
+USER_BUILTINS ?= $(CLANG_RESOURCE)/lib/linux/libclang_rt.builtins-$(ARCH).a
 
 # $(1) the program's name in the boot archive, $(2) its sources, $(3) its LIBS, $(4) its other NAMES, $(5) its GENERATED sources
 define program_rule
