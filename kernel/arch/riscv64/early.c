@@ -95,12 +95,12 @@ void early_main(uint64_t hart, paddr_t fdt, unsigned levels)
     if (fdt >= BOOT_MAP_END)
         panic("device tree at %#llx: out of reach", (unsigned long long)fdt);
     boot_fdt_read(fdt);
-    debug_init();
     levels = boot_word("sv39") ? 3 : levels;
     boot_reserve(image_physical(image_start), image_physical(image_end));
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
     reach_limit(paging_direct_map_bytes(levels));
     paging_build(levels);
+    debug_init();
     boot_cpu.kernel_stack = paging_map_stacks(0);
     boot_reserve(pool->base + pool->bytes, pool_end);
     stack_guard_init();
