@@ -3,6 +3,7 @@
 Nothing here has a limit in wall time: waiting ends when the guest makes no progress (tools/run's StallClock, which does not count
 what a busy host takes away), or when the machine ends.
 """
+import codecs
 import importlib.machinery
 import importlib.util
 import os
@@ -31,8 +32,8 @@ class Ended(Exception):
 
 
 class Machine:
-    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append="", arguments=None):
-        """@arguments: all of the launcher's, instead of what the others say."""
+    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append="", options=(), arguments=None):
+        """@options: more words for the launcher; @arguments: all of them, instead of what the others say."""
         root = os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build"))
         arch = os.environ.get("ARCH", "x86_64")
         self.log = log
@@ -42,6 +43,7 @@ class Machine:
                          "--smp", str(smp), "--mem", mem, "--append", append]
             if disk:
                 arguments += ["--disk", disk]
+            arguments += options
             for words in extra:
                 arguments += ["--qemu", words]
         self.process = subprocess.Popen([os.path.join(ROOT, "tools", "run")] + arguments, stdin=subprocess.PIPE,
@@ -60,11 +62,11 @@ class Machine:
         self.process.wait()
 
     def _read(self):
-        endings = launcher.LineEndings()
+        endings, decoder = launcher.LineEndings(), codecs.getincrementaldecoder("utf-8")(errors="replace")
         while True:
             data = os.read(self.process.stdout.fileno(), 65536)
             with self.changed:
-                self.text += (endings.undo(data) if data else endings.rest()).decode(errors="replace")
+                self.text += decoder.decode(endings.undo(data) if data else endings.rest(), final=not data)
                 self.changed.notify_all()
             if not data:
                 return
