@@ -1,7 +1,7 @@
 /* The end of the machine.
  *
- * The first CPU that panics stops the others, prints why, the user registers of its current thread and a symbolised backtrace, and
- * ends the machine with a failing status. A second CPU that panics meanwhile waits to be stopped; a panic inside the panic ends the
+ * The first CPU that panics stops the others, prints why, the registers (of what faulted, and of its current thread in user mode) and
+ * a symbolised backtrace, and ends the machine with a failing status. A second CPU that panics meanwhile waits to be stopped; a panic inside the panic ends the
  * machine at once. No lock is taken from here on: whoever holds one may have been stopped. */
 #include <arch_cpu.h>
 #include <debug.h>
@@ -50,11 +50,13 @@ static void panic_enter(void)
         arch_cpu_relax();
 }
 
-static void panic_report(const char *text, uint64_t frame_pointer)
+static void panic_report(const char *text, uint64_t frame_pointer, const struct trap_frame *frame)
 {
     const struct thread *current = arch_cpu_local()->current;
 
     klog("PANIC on CPU %u: %s", arch_cpu_local()->id, text);
+    if (frame != NULL)
+        arch_print_frame(frame);
     if (current != NULL)
         arch_print_registers(current);
     backtrace_print(frame_pointer);
@@ -71,11 +73,12 @@ void panic(const char *format, ...)
     va_start(arguments, format);
     format_text_va(text, sizeof(text), format, arguments);
     va_end(arguments);
-    panic_report(text, 0);
+    panic_report(text, 0, NULL);
     arch_poweroff(PANIC_STATUS);
 }
 
-void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t frame_pointer)
+void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t frame_pointer,
+                       const struct trap_frame *frame)
 {
     char text[PANIC_TEXT_BYTES];
     uint64_t offset;
@@ -84,10 +87,10 @@ void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t
     panic_enter();
     arch_stop_others();
     log_enter_panic();
-    format_text(text, sizeof(text), "%s in the kernel at %#llx (%s+%#llx), address %#llx", what,
-                (unsigned long long)pc, name != NULL ? name : "?", (unsigned long long)offset,
-                (unsigned long long)address);
-    panic_report(text, frame_pointer);
+    format_text(text, sizeof(text), "%s %s at %#llx (%s+%#llx), address %#llx", what,
+                name != NULL ? "in the kernel" : "in user mode", (unsigned long long)pc,
+                name != NULL ? name : "?", (unsigned long long)offset, (unsigned long long)address);
+    panic_report(text, frame_pointer, frame);
     arch_poweroff(PANIC_STATUS);
 }
 

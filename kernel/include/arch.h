@@ -101,6 +101,9 @@ void arch_putc(char c);
 /** Return addresses from the current frame (or @frame_pointer if not 0) outwards. */
 size_t arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count);
 void arch_print_registers(const struct thread *thread);
+/** What the entry code of a fault in the kernel saved: the architecture's own. */
+struct trap_frame;
+void arch_print_frame(const struct trap_frame *frame);
 /** Port access. Where the machine has no ports, three exist all the same, UNSUPPORTED are the others: 0xe9 takes bytes of the debug log
  *  as arch_putc does, 0xf4 ends the machine with a status as arch_poweroff does, and a 6 for 0xcf9 resets it. */
 __attribute__((warn_unused_result)) status_t arch_port_in(uint32_t port, uint32_t width,
@@ -123,9 +126,10 @@ NORETURN void trap_exception(struct thread *self, const char *what, uint64_t cod
 void trap_irq(void *cookie);
 void trap_timer(void);
 void trap_ipi(void);
-/** A fault in kernel mode: panics with the registers the architecture has printed. */
+/** A fault in kernel mode, or what may come at any time and is the machine's end: panics. @frame goes to arch_print_frame(); nothing is
+ *  printed before, while other CPUs run and locks are held. */
 NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
-                                uint64_t frame_pointer);
+                                uint64_t frame_pointer, const struct trap_frame *frame);
 /* Services of the kernel that an architecture may use. */
 /* boundary-up: boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg boot_fdt_string boot_fdt_u32
  * boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve cpus cpu_count klog panic kmem_alloc

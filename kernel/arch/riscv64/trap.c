@@ -118,17 +118,21 @@ static bool is_overflow(const struct trap_frame *frame)
     return top - (uint64_t)(uintptr_t)frame <= OVERFLOW_STACK_PAGES * PAGE_SIZE;
 }
 
+void arch_print_frame(const struct trap_frame *frame)
+{
+    registers_print(&frame->registers);
+    klog("status %llx cause %llx value %016llx", (unsigned long long)frame->status,
+         (unsigned long long)frame->cause, (unsigned long long)frame->value);
+}
+
 void trap_from_kernel(const struct trap_frame *frame)
 {
     if (frame->cause & CAUSE_INTERRUPT) {
         interrupt(frame->cause & ~CAUSE_INTERRUPT);
         return;
     }
-    registers_print(&frame->registers);
-    klog("status %llx cause %llx value %016llx", (unsigned long long)frame->status,
-         (unsigned long long)frame->cause, (unsigned long long)frame->value);
     trap_kernel_fault(is_overflow(frame) ? "kernel stack overflow" : exception_name(frame->cause),
-                      frame->registers.pc, frame->value, frame->registers.s0);
+                      frame->registers.pc, frame->value, frame->registers.s0, frame);
 }
 
 bool trap_is_stopping(void)

@@ -92,7 +92,7 @@ void trap_from_user(struct thread *self, uint64_t vector, uint64_t error)
     trap_exception(self, exception_name(vector), error);
 }
 
-static void print_frame(const struct trap_frame *f)
+void arch_print_frame(const struct trap_frame *f)
 {
     klog("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)f->rax,
          (unsigned long long)f->rbx, (unsigned long long)f->rcx, (unsigned long long)f->rdx);
@@ -110,12 +110,11 @@ static void print_frame(const struct trap_frame *f)
 
 static NORETURN void kernel_fault(const struct trap_frame *frame)
 {
-    print_frame(frame);
     trap_kernel_fault(exception_name(frame->vector), frame->rip,
                       frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT
                           ? cr2_read()
                           : 0,
-                      frame->rbp);
+                      frame->rbp, frame);
 }
 
 void trap_from_kernel(const struct trap_frame *frame)
@@ -132,9 +131,8 @@ void trap_on_own_stack(const struct trap_frame *frame)
         for (;;)
             __asm__ volatile("cli\n\thlt");
     }
-    if (frame->vector != VECTOR_NMI)
-        kernel_fault(frame);
-    /* An NMI that nobody sent. Reporting it could wait for the log's lock, which this CPU may hold. */
+    /* Also for an NMI that no CPU sent: it is the machine's, which reports a fault, or somebody's who pressed the button for it. */
+    kernel_fault(frame);
 }
 
 /* The caller's CPU goes on to the end with interrupts off; it is the only one that reports. */
