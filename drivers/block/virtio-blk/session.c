@@ -118,6 +118,8 @@ static status_t op_open(void *instance, struct ipc_call *call, handle_t rings, h
     s->completion = ipc_cap_take(call, completion);
     *info = blk.info;
     blk.sessions[slot] = s;
+    /* Who does not sleep on the ring is not told of the first request. */
+    sessions_pump();
     return STATUS_OK;
 }
 

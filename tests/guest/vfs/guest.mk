@@ -5,7 +5,7 @@ GUEST_VFS := $(O)/guest/vfs
 GUEST_VFS_PROGRAMS := init svcmgr logd power devmgr virtio-blk ext4 vfs
 
 GUEST_VFS_SAVED := $(PROGRAMS)
-$(eval $(call program_rule,vfs-tests,$(call sources_in,tests/guest/vfs/tests),,tests/guest/vfs/tests))
+$(eval $(call program_rule,vfs-tests,$(call sources_in,tests/guest/vfs/tests),block ring,tests/guest/vfs/tests))
 PROGRAMS := $(GUEST_VFS_SAVED)
 
 GUEST_VFS_MANIFESTS := $(filter $(foreach p,$(GUEST_VFS_PROGRAMS),%/$(p)/manifest.toml),$(MANIFESTS)) \

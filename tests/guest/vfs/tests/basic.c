@@ -1,6 +1,7 @@
 /* Reading the disk and the boot archive, changing /tmp, filling it. */
 #include "tests.h"
 
+#include <block/block.h>
 #include <os/archive.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,8 +233,20 @@ static void test_files_mounts_are_listed(void)
     CHECK_STATUS(STATUS_NOT_FOUND, file_mount_next(mount.mount, &mount));
 }
 
+/* The driver sleeps on the ring of a new session, so the first request rings its bell and does not wait for the next event. */
+static void test_block_hears_the_first_request(void)
+{
+    struct block_client client;
+    uint8_t block[4096];
+    CHECK_OK(block_client_init(&client, os_cap("block")));
+    CHECK(__atomic_load_n(&client.submissions.header->consumer_sleeps, __ATOMIC_ACQUIRE) == 1);
+    CHECK_OK(block_read(&client, 0, block, sizeof block));
+    block_client_close(&client);
+}
+
 void run_basic_tests(void)
 {
+    RUN(test_block_hears_the_first_request);
     RUN(test_files_of_the_disk_are_right);
     RUN(test_files_cached_are_right);
     RUN(test_files_follow_links);
