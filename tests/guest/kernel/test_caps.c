@@ -246,6 +246,97 @@ static void test_cap_revoke_races_with_derivation(void)
     close_handle(race.source);
 }
 
+/* The ways from table to table: in a channel's message, in a call's, and given to a process. */
+struct transfers {
+    handle_t source, left, right;
+    handle_t arrived; /* the last one that came through; atomic */
+    bool stop;
+};
+
+static handle_t through_channel(struct transfers *t, struct worker *self)
+{
+    char data[8];
+    uint64_t bytes;
+    uint32_t caps = 0;
+    self->buffer->caps[0] =
+        (struct cap_out){t->source, 0, RIGHT_CALL | RIGHT_COPY, CAP_TRANSFER_DERIVE};
+    self->buffer->accept = 1;
+    status_ignore(sys_channel_send(t->left, "cap", 3, 1));
+    if (!status_is_ok(sys_channel_receive(t->right, data, sizeof(data), &bytes, &caps)) ||
+        caps == 0)
+        return 0;
+    return self->buffer->received[0];
+}
+
+static handle_t through_process(struct transfers *t, struct worker *self)
+{
+    handle_t given = 0;
+    (void)self;
+    return status_is_ok(sys_process_give(info->process, t->source, RIGHT_CALL | RIGHT_COPY, 0,
+                                         CAP_TRANSFER_DERIVE, &given))
+               ? given
+               : 0;
+}
+
+static void transfer_on(struct worker *self, handle_t (*way)(struct transfers *, struct worker *))
+{
+    struct transfers *t = self->context;
+    while (!__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE)) {
+        handle_t came = way(t, self);
+        if (came == 0)
+            continue;
+        if (status_is_ok(sys_notification_signal(came, 1)))
+            self->value++;
+        handle_t before = __atomic_exchange_n(&t->arrived, came, __ATOMIC_ACQ_REL);
+        if (before != 0)
+            status_ignore(sys_cap_close(before));
+    }
+}
+
+static void transfer_by_channel(struct worker *self)
+{
+    transfer_on(self, through_channel);
+}
+
+static void transfer_by_process(struct worker *self)
+{
+    transfer_on(self, through_process);
+}
+
+/* What arrived before a revocation is dead after it, whichever way it took and wherever it was meanwhile. */
+static void test_cap_revoke_races_with_transfer(void)
+{
+    struct transfers t = {.source = notification_new()};
+    struct worker workers[3];
+    unsigned seen = 0;
+    uint64_t used = 0;
+
+    OK(sys_channel_create(info->budget, 4, 64, &t.left, &t.right));
+    worker_start(&workers[0], transfer_by_channel, &t);
+    worker_start(&workers[1], transfer_by_process, &t);
+    worker_start(&workers[2], transfer_by_channel, &t);
+    for (unsigned i = 0; i < 200; i++) {
+        handle_t arrived = __atomic_exchange_n(&t.arrived, 0, __ATOMIC_ACQ_REL);
+        OK(sys_cap_revoke(t.source));
+        if (arrived != 0) {
+            seen++;
+            CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_signal(arrived, 1));
+        }
+        status_ignore(sys_thread_yield());
+    }
+    __atomic_store_n(&t.stop, true, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(worker_join(&workers[i]));
+        used += workers[i].value;
+    }
+    CHECK(used != 0 && seen != 0);
+    OK(sys_cap_revoke(t.source));
+    CHECK(t.arrived == 0 || sys_notification_signal(t.arrived, 1) == STATUS_BAD_HANDLE);
+    close_handle(t.left);
+    close_handle(t.right);
+    close_handle(t.source);
+}
+
 static void test_cap_list_shows_what_is_held(void)
 {
     handle_t handle = notification_new();
@@ -371,6 +462,7 @@ const struct test cap_tests[] = {
     TEST(test_cap_depth_is_bounded),
     TEST(test_cap_revoke_ends_waits),
     TEST(test_cap_revoke_races_with_derivation),
+    TEST(test_cap_revoke_races_with_transfer),
     TEST(test_cap_list_shows_what_is_held),
     TEST(test_budget_moves_quota),
     TEST(test_budget_bounds_pages),

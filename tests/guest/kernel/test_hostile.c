@@ -228,6 +228,108 @@ static void test_hostile_breeder_is_killed(void)
     close_handle(budget);
 }
 
+/* ── Without end, until the budget's ─────────────────────────────────────────────────────────────────────────────── */
+
+/* Each takes one more of its kind; @made is where handles may go. */
+static status_t take_process(handle_t *made)
+{
+    status_t status = sys_aspace_create(child_start.handles[0], made);
+    return status_is_ok(status) ? sys_process_create(child_start.handles[0], *made, "more", 4, made)
+                                : status;
+}
+
+static status_t take_thread(handle_t *made)
+{
+    return sys_thread_create(child_start.handles[1], child_start.handles[0], made);
+}
+
+static status_t take_pages(handle_t *made)
+{
+    return sys_memory_create(child_start.handles[0], 4 * PAGE_SIZE, MEMORY_COMMIT, made);
+}
+
+static status_t take_mapping(handle_t *made)
+{
+    return sys_aspace_map(child_start.handles[2], child_start.handles[3], 0, 0, PAGE_SIZE, MAP_READ,
+                          0, made);
+}
+
+/* A channel full of messages, each with capabilities. */
+static status_t take_messages(handle_t *made)
+{
+    struct ipc_buffer *buffer = child_start.buffer;
+    handle_t other;
+    status_t status = sys_channel_create(child_start.handles[0], 8, 64, made, &other);
+    for (unsigned i = 0; i < IPC_CAPS_MAX; i++)
+        buffer->caps[i] =
+            (struct cap_out){child_start.handles[3], 0, RIGHT_READ, CAP_TRANSFER_DERIVE};
+    while (status_is_ok(status))
+        status = sys_channel_send(*made, "message", 7, IPC_CAPS_MAX);
+    return status == STATUS_BUSY ? STATUS_OK : status;
+}
+
+static status_t take_timer(handle_t *made)
+{
+    status_t status = sys_timer_create(child_start.handles[0], made);
+    return status_is_ok(status) ? sys_timer_set(*made, now_ns() + MS, MS) : status;
+}
+
+static status_t take_derivation(handle_t *made)
+{
+    return sys_cap_derive(child_start.handles[3], RIGHT_READ | RIGHT_COPY, 0, made);
+}
+
+static status_t take_budget(handle_t *made)
+{
+    return sys_budget_create(child_start.handles[0], 0, 256, 1, made);
+}
+
+static status_t (*const takers[])(handle_t *) = {take_process,    take_thread,   take_pages,
+                                                 take_mapping,    take_messages, take_timer,
+                                                 take_derivation, take_budget};
+#define TAKERS (sizeof(takers) / sizeof(takers[0]))
+
+/* The count of what it got, or the unexpected status; it goes on trying for a while. */
+static void child_takes(void)
+{
+    handle_t made;
+    int64_t count = 0;
+    status_t status;
+    while (status_is_ok(status = takers[child_start.values[0]](&made)))
+        count++;
+    for (unsigned i = 0; i < 100 && status == STATUS_NO_MEMORY; i++)
+        status = takers[child_start.values[0]](&made);
+    child_exit(status == STATUS_NO_MEMORY || status_is_ok(status) ? count : status_code(status));
+}
+
+static void test_hostile_takers_hit_their_budget(void)
+{
+    for (unsigned kind = 0; kind < TAKERS; kind++) {
+        struct child child;
+        struct child_start start = {.values = {kind}};
+        handle_t budget, memory, own;
+
+        OK(sys_budget_create(info->budget, 600, 256 << 10, 20, &budget));
+        OK(sys_memory_create(info->budget, PAGE_SIZE, 0, &memory));
+        child_create(&child, budget, NULL);
+        start.handles[0] = child_give(&child, budget);
+        start.handles[1] = child_give(&child, child.process);
+        start.handles[2] = child_give(&child, child.aspace);
+        start.handles[3] = child_give(&child, memory);
+        child_run(&child, &start, child_takes);
+        int64_t count = child_end(&child);
+
+        if (count <= 10 || count > 100000)
+            say("kind %u: %lld", kind, (long long)count);
+        CHECK(count > 10 && count < 100000);
+        OK(sys_memory_create(info->budget, PAGE_SIZE, MEMORY_COMMIT,
+                             &own)); /* others have theirs */
+        close_handle(own);
+        close_handle(memory);
+        close_handle(budget);
+    }
+}
+
 extern const struct test hostile_tests[];
 const struct test hostile_tests[] = {
     TEST(test_hostile_pointers),
@@ -237,5 +339,6 @@ const struct test hostile_tests[] = {
     TEST(test_hostile_instructions_end_the_process),
     TEST(test_hostile_hoarder_hits_its_budget),
     TEST(test_hostile_breeder_is_killed),
+    TEST(test_hostile_takers_hit_their_budget),
     {0},
 };
