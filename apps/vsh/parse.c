@@ -123,6 +123,9 @@ static void skip_blanks(struct parser *p)
         } else if (p->at[0] == '\\' && p->at[1] == '\n') {
             p->at += 2;
             p->line++;
+            if (*p->at == '\0') {
+                fail(p, PARSE_INCOMPLETE, "a line goes on, and there is no next");
+            }
         } else {
             return;
         }
@@ -147,6 +150,11 @@ static void read_word(struct parser *p)
     const char *end = word_end(p->at);
     if (!end) {
         fail(p, PARSE_INCOMPLETE, "a quote or substitution has no end");
+        return;
+    }
+    // Only behind a backslash does a line's end belong to a word.
+    if (*end == '\0' && end[-1] == '\n') {
+        fail(p, PARSE_INCOMPLETE, "a line goes on, and there is no next");
         return;
     }
     for (const char *c = p->at; c < end; c++) {

@@ -84,9 +84,10 @@ static void test_parse_redirections(void)
 static void test_parse_wants_more(void)
 {
     static const char *const texts[] = {
-        "a |", "a &&", "a ||\n",       "'a",          "\"a",        "$(a",       "${a",
-        "`a",  "if a", "if a; then b", "while a; do", "for x in a", "case x in", "case x in a)",
-        "(a",  "{ a;", "f()",          "cat <<A\nb",  "a \\",
+        "a |",       "a &&",         "a ||\n",  "'a",           "\"a",         "$(a",
+        "${a",       "`a",           "if a",    "if a; then b", "while a; do", "for x in a",
+        "case x in", "case x in a)", "(a",      "{ a;",         "f()",         "cat <<A\nb",
+        "a \\",      "a \\\n",       "a b\\\n", "a | \\\n",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         CHECK(is(texts[i], PARSE_INCOMPLETE));
