@@ -132,6 +132,11 @@ class Machine:
                 raise Ended("the machine does not end")
         return self.process.returncode
 
+    def is_clean(self):
+        """The kernel complained of nothing: no panic, no data race."""
+        complaints = [line for line in self.log_text().splitlines() if "KCSAN:" in line or "PANIC" in line]
+        return not complaints or "\n".join(complaints)
+
     def last_words(self):
         """The log from a panic on, or its last lines."""
         log = self.log_text()

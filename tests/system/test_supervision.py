@@ -110,6 +110,7 @@ def main():
             for number, name in enumerate(plan):
                 point = chance.randrange(5, LAST_POINT)
                 tap.run(f"{name} is killed after file {point} of {FILES} and comes back", supervision.round, name, number * FILES, point)
+            tap.run("the kernel complained of nothing", guest.is_clean)
     return tap.end()
 
 

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""Damaged ext4 images in the running system.
+
+    test_corruption.py [--seed N] [--images N] [--build BUILD]
+
+One boot, and a disk whose content changes under it: an image is written to the file behind the disk, ext4 and vfs start anew, so that nothing
+is remembered, and everything below / is read. First sound images (what mke2fs makes, inline data, a journal that needs recovery): all sums
+are the host's. Then mutations of them, by the seed, in the blocks that describe; every other one has metadata checksums switched off, so that the damage
+reaches the code behind them. What the damage does to the files does not matter. What does: ext4 refuses or goes on answering, nobody
+else dies, /tmp and /boot are as ever; and in the end the sound image is right again.
+"""
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+import machine
+from machine import Machine, Tap
+from test_shell import digest, host_files
+
+IMAGE_BYTES = 8 << 20
+BLOCK = 1024
+DATA = b"data block\n"
+SUPER = 1024
+FEATURES = SUPER + 0x65          # the byte of s_feature_ro_compat with metadata_csum
+METADATA_CSUM = 0x04
+KINDS = {
+    "1k": ["-b", "1024", "-O", "^has_journal"],
+    "default": [],
+    "inline": ["-b", "1024", "-O", "inline_data,^has_journal"],
+}
+FIND = "find / \\( -path /boot -o -path /tmp \\) -prune -o"
+OTHERS = ("init", "svcmgr", "logd", "devmgr", "power", "vsh", "uart16550", "virtio-blk")
+
+
+def tool(*words, **more):
+    environment = dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin")
+    return subprocess.run(words, check=False, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+
+
+def make_tree(root):
+    """Much structure and little data: what is in a data block begins with DATA."""
+    for number in range(260):
+        folder = f"{root}/d{number % 7}/" + "/".join("abcdefgh"[:number % 9])
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/file-{number}", "wb") as file:
+            for block in range(number % 5):
+                file.write((DATA + b"%d %d\n" % (number, block)).ljust(BLOCK, b"."))
+            if number % 5 == 0:
+                file.write(b"x" * (number % 120))
+        os.symlink(f"../file-{number}" + "/long" * (number % 30), f"{folder}/link-{number}")
+    os.makedirs(f"{root}/large")
+    for number in range(250):
+        with open(f"{root}/large/an-entry-with-a-name-{number:05}", "wb"):
+            pass
+    with open(f"{root}/holes", "wb") as file:
+        for number in range(40):
+            file.seek(number * 3 * BLOCK * 4)
+            file.write(DATA.ljust(BLOCK, b"."))
+
+
+def make_image(path, tree, options):
+    with open(path, "wb") as file:
+        file.truncate(IMAGE_BYTES)
+    tool("mke2fs", "-q", "-F", "-t", "ext4", "-N", "2000", *options, "-d", tree, path)
+    tool("e2fsck", "-fyD", path)
+    with open(path, "rb") as file:
+        return bytearray(file.read())
+
+
+def describing_blocks(image):
+    """Blocks that hold something, and not the content of files; but for the super block, whose damage mostly ends everything."""
+    return [at for at in range(0, len(image), BLOCK)
+            if at != SUPER and any(image[at:at + BLOCK]) and not image.startswith(DATA, at) and not image.startswith(b"." * 64, at)]
+
+
+def mutate(image, places, chance, without_checksums):
+    image = bytearray(image)
+    for _ in range(chance.randrange(1, 12)):
+        at = chance.choice(places) + chance.randrange(BLOCK)
+        kind = chance.randrange(4)
+        if kind == 0:
+            image[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            image[at] = chance.choice((0, 1, 0x7f, 0x80, 0xfe, 0xff))
+        else:
+            end = min(at + (4 if kind == 2 else 16), len(image))
+            image[at:end] = chance.randbytes(end - at)
+    if without_checksums:
+        image[FEATURES] &= ~METADATA_CSUM
+    return image
+
+
+class Corruption:
+    def __init__(self, guest, disk, sums):
+        self.guest, self.disk, self.sums = guest, disk, sums
+        self.walked = self.refused = 0
+
+    def load(self, image):
+        with open(self.disk, "r+b") as file:
+            file.write(image)
+        self.guest.run("svc restart ext4; svc kill vfs")
+
+    def processes(self):
+        output, _ = self.guest.run("ps")
+        found = {}
+        for line in output.splitlines()[1:]:
+            words = line.split()
+            found[words[-1]] = words[0]
+        return found
+
+    def begin(self):
+        self.guest.run("echo precious > /tmp/precious; sha256sum /boot/vfs > /tmp/vfs.sum")
+        self.others = {name: self.processes()[name] for name in OTHERS}
+
+    def sound(self, image, message):
+        """Everything is read, and is what the host has."""
+        self.load(image)
+        output, status = self.guest.run(f"{FIND} -type f -print0 | xargs -0 sha256sum")
+        got = dict(line.split("  ", 1)[::-1] for line in output.splitlines() if "  " in line)
+        wrong = [name for name, total in self.sums.items() if got.get(name) != total]
+        log, _ = self.guest.run("log | tail -n 5")
+        told = message in log if message else True
+        return not wrong and status == 0 and told or f"wrong: {wrong[:5]}, status {status}, log: {log}; {output[-300:]}"
+
+    def walk(self):
+        """Read all there is, until ext4 has refused the image. True: it was mounted."""
+        output, _ = self.guest.run(
+            f"{{ {FIND} -print0 | xargs -0 stat; {FIND} -type f -print0 | xargs -0 cat; }} > /tmp/all 2> /tmp/errors & "
+            "while jobs | grep -q running; do if svc status ext4 | grep -q backoff; then kill $(jobs | tr -dc 0-9); echo refused; break; fi; sleep 0.1; done; "
+            "wait; rm /tmp/all")
+        return "refused" not in output
+
+    def damaged(self, image):
+        self.load(image)
+        mounted = self.walk()
+        self.walked += mounted
+        self.refused += not mounted
+        if mounted:
+            output, _ = self.guest.run("df /")
+            state, _ = self.guest.run("svc status ext4 | grep ext4")
+            if "input/output error" in output and "running" in state:
+                return f"ext4 hangs: {output!r} {state!r}"
+        output, status = self.guest.run("cat /tmp/precious && sha256sum -c /tmp/vfs.sum > /tmp/check && echo good")
+        if output != "precious\ngood\n" or status != 0:
+            return f"/tmp or /boot suffered: {output!r} {status}"
+        now = self.processes()
+        changed = [name for name, process in self.others.items() if now.get(name) != process]
+        return not changed or f"died: {changed}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=20251125)
+    parser.add_argument("--images", type=int, default=210)
+    parser.add_argument("--build", default="release")
+    options = parser.parse_args()
+    chance, tap = random.Random(options.seed), Tap()
+    print(f"# seed {options.seed}")
+    with tempfile.TemporaryDirectory(prefix="veridian-system-") as folder:
+        tree, disk = f"{folder}/tree", f"{folder}/disk"
+        make_tree(tree)
+        sums = {path: digest(host) for path, host in host_files(tree).items()}
+        images = {name: make_image(disk, tree, words) for name, words in KINDS.items()}
+        with open(disk, "wb") as file:
+            file.write(images["default"])
+        tool("debugfs", "-w", "-R", "feature needs_recovery", disk)
+        with open(disk, "rb") as file:
+            dirty = bytearray(file.read())
+        with Machine(f"{folder}/log", disk=disk, build=options.build) as guest:
+            tap.run("a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
+            corruption = Corruption(guest, disk, sums)
+            tap.run("others run", corruption.begin)
+            for name, image in images.items():
+                tap.run(f"a sound image is read: {name}", corruption.sound, image, None)
+            tap.run("a journal that needs recovery is told of, and not replayed", corruption.sound, dirty, "journal needs recovery")
+            blocks = {name: describing_blocks(image) for name, image in images.items()}
+            good = True
+            for number in range(options.images):
+                name = list(images)[number % len(images)]
+                places = [SUPER] if number % 10 == 9 else blocks[name]
+                image = mutate(images[name], places, chance, chance.randrange(2))
+                try:
+                    result = corruption.damaged(image)
+                except machine.Ended as error:
+                    result = str(error)
+                if result is not True:
+                    good = False
+                    tap.check(f"image {number}, of {name}, is survived", False, result)
+            tap.check(f"{options.images} damaged images are survived: {corruption.walked} mounted, {corruption.refused} refused",
+                      good and corruption.walked > options.images // 2 and corruption.refused > 0)
+            tap.run("the sound image is right again", corruption.sound, images["default"], None)
+            tap.run("the kernel complained of nothing", guest.is_clean)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
