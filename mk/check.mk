@@ -93,11 +93,11 @@ $(O)/gcc/kobj/gen/%.o: $(GEN)/%
 	@mkdir -p $(@D)
 	$(call say,GCC,$<)
 	$(Q)$(GCC) $(call as_gcc,$(KERNEL_CFLAGS)) $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@
-$(O)/gcc/uobj/%.o: % | $(SYSROOT)/.stamp
+$(O)/gcc/uobj/%.o: % | $(SYSROOT)/.stamp $(SYSROOT)/.libfdt
 	@mkdir -p $(@D)
 	$(call say,GCC,$<)
 	$(Q)$(GCC) $(call as_gcc,$(USER_CFLAGS)) -nostdinc -isystem $(SYSROOT)/include $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@
-$(O)/gcc/uobj/gen/%.o: $(GEN)/% | $(SYSROOT)/.stamp
+$(O)/gcc/uobj/gen/%.o: $(GEN)/% | $(SYSROOT)/.stamp $(SYSROOT)/.libfdt
 	@mkdir -p $(@D)
 	$(call say,GCC,$<)
 	$(Q)$(GCC) $(call as_gcc,$(USER_CFLAGS)) -nostdinc -isystem $(SYSROOT)/include $(GCC_INCLUDE) $(DEPENDENCIES) -c $< -o $@
@@ -148,7 +148,7 @@ $(O)/headers/kernel/%.h: %.h $(MAKEFILES_READ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KERNEL_CFLAGS) -MMD -MP -MF $@.d -MT $@ -c -include $< -x c /dev/null -o $@.o
 	@touch $@
-$(O)/headers/user/%.h: %.h $(MAKEFILES_READ) | $(SYSROOT)/.stamp
+$(O)/headers/user/%.h: %.h $(MAKEFILES_READ) | $(SYSROOT)/.stamp $(SYSROOT)/.libfdt
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(USER_CFLAGS) -MMD -MP -MF $@.d -MT $@ -c -include $< -x c /dev/null -o $@.o
 	@touch $@

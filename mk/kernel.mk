@@ -5,14 +5,16 @@ KERNEL := $(O)/kernel.elf
 KERNEL_DEBUG := $(O)/kernel.debug.elf
 KERNEL_SCRIPT := kernel/arch/$(ARCH)/kernel.ld
 
-KERNEL_SOURCES := $(sort $(shell find kernel -path kernel/arch -prune -o \( -name '*.c' -o -name '*.S' \) -print) \
+# lib/devicetree is the kernel's too: it reads the tree before devmgr does.
+KERNEL_SOURCES := $(sort lib/devicetree/devicetree.c \
+                         $(shell find kernel -path kernel/arch -prune -o \( -name '*.c' -o -name '*.S' \) -print) \
                          $(shell find kernel/arch/$(ARCH) -name '*.c' -o -name '*.S' 2>/dev/null))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(O)/kobj/%.o) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o)
 
 $(call remember,kernel,$(KERNEL_OBJECTS))
 
 KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include -I$(GEN)/kernel \
-                   -isystemports/libfdt/include -isystem$(LIBFDT)
+                   -Ilib/devicetree/include -isystemports/libfdt/include -isystem$(LIBFDT)
 KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
                 -fno-pic -fno-pie $(CFLAGS_COMMON) -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
                 $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_EXTRA_CFLAGS)
@@ -25,7 +27,7 @@ KERNEL_SANITIZE_kasan := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$
 KERNEL_SANITIZE_kcsan := -fsanitize=thread -mllvm -tsan-distinguish-volatile=1 \
                          -mllvm -tsan-instrument-func-entry-exit=0
 UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c \
-               kernel/arch/$(ARCH)/paging.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c
+               kernel/arch/$(ARCH)/paging.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c lib/devicetree/devicetree.c
 $(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread
 
 # The reader of device trees (ports/libfdt) in this kernel's own build. It runs before shadow memory too.

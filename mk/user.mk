@@ -13,12 +13,12 @@ USER_INCLUDES = $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) -I$(GEN)/inc
                 -isystem $(SYSROOT)/include -isystem $(CLANG_RESOURCE)/include
 USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) -I$(own_folder) $(USER_INCLUDES)
 
-$(O)/uobj/%.o: % $(MAKEFILES_READ) | $(SYSROOT)/.stamp
+$(O)/uobj/%.o: % $(MAKEFILES_READ) | $(SYSROOT)/.stamp $(SYSROOT)/.libfdt
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-$(O)/uobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ) | $(SYSROOT)/.stamp
+$(O)/uobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ) | $(SYSROOT)/.stamp $(SYSROOT)/.libfdt
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(USER_CFLAGS) $(DEPENDENCIES) -c $< -o $@
@@ -26,6 +26,9 @@ $(O)/uobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ) | $(SYSROOT)/.stamp
 # musl, unpacked from its pinned source package and built by its recipe.
 $(SYSROOT)/.stamp: $(wildcard ports/musl/* ports/musl/*/* ports/build ports/fetch) $(BUILD_ROOT)/setup.mk
 	ports/build musl --arch $(ARCH) --build-root $(BUILD_ROOT)
+	@touch $@
+$(SYSROOT)/.libfdt: $(SYSROOT)/.stamp $(LIBFDT)/.stamp ports/libfdt/build
+	$(Q)ports/build libfdt --arch $(ARCH) --build-root $(BUILD_ROOT)
 	@touch $@
 
 # --- libraries ------------------------------------------------------------------------------------------------
@@ -67,11 +70,11 @@ PROGRAMS += $(1)
 PROGRAM_LINKS += $(4:%=%@$(1))
 PROGRAM_$(1)_OBJECTS := $(patsubst %,$(O)/uobj/%.o,$(2)) $(patsubst %,$(O)/uobj/gen/%.o,$(5))
 $$(call remember,program-$(1),$$(PROGRAM_$(1)_OBJECTS) $(3))
-$(O)/bin/$(1): $(LISTS)/program-$(1) $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp
+$(O)/bin/$(1): $(LISTS)/program-$(1) $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp $(SYSROOT)/.libfdt
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$(Q)$$(USER_LINK) $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
-	  $$(filter %.a,$$^) $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
+	  $$(filter %.a,$$^) $(SYSROOT)/lib/libfdt.a $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
 	$(Q)$$(OBJCOPY) --strip-all $$@.debug $$@
 USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
 endef

@@ -1,16 +1,11 @@
 /* The flattened device tree (Devicetree Specification 0.4), for what the kernel must know before user space: RAM, CPUs, interrupt
- * controllers, the boot archive. All else is devmgr's, which reads the same tree.
- *
- * The whole blob is checked first (libfdt's fdt_check_full: every offset, length and nesting), so reading it later cannot leave it. What it
- * says is checked where it is used: a property may be missing, too short, or of addresses that do not fit.
- * A node's addresses are translated through the `ranges` of the buses above it (2.3.8). Address cells other than 1 or 2 belong to buses
- * with an addressing of their own, PCI for one, which the kernel does not read. */
+ * controllers, the boot archive. All else is devmgr's, which reads the same tree with the same lib/devicetree. The whole blob is checked
+ * first, so reading it later cannot leave it. */
 #include <arch_pt.h>
 #include <boot.h>
-#include <libfdt.h>
+#include <devicetree/devicetree.h>
 
 #define FDT_ALIGNMENT 8u
-#define FDT_BYTES_MAX (2u << 20)
 #define SEED_PROPERTY "rng-seed"
 
 static void *tree(void)
@@ -18,108 +13,15 @@ static void *tree(void)
     return arch_direct_map(boot_info.fdt);
 }
 
-/* ── Properties ──────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-/** The cells of a property that were not taken yet. */
-struct cells {
-    const fdt32_t *at;
-    int count;
-};
-
-static bool cells_of(int node, const char *property, struct cells *cells)
-{
-    int bytes;
-
-    cells->at = fdt_getprop(tree(), node, property, &bytes);
-    cells->count = bytes / (int)sizeof(fdt32_t);
-    return cells->at != NULL;
-}
-
-/** A number of @width cells: none (0), one or two. */
-static bool cells_take(struct cells *cells, int width, uint64_t *value)
-{
-    if (width < 0 || width > 2 || width > cells->count)
-        return false;
-    *value = 0;
-    for (int i = 0; i < width; i++)
-        *value = *value << 32 | fdt32_to_cpu(*cells->at++);
-    cells->count -= width;
-    return true;
-}
-
-static const char *string_of(int node, const char *property)
-{
-    int bytes;
-    const char *text = fdt_getprop(tree(), node, property, &bytes);
-
-    return text != NULL && memchr(text, '\0', (size_t)bytes) != NULL ? text : NULL;
-}
-
-static bool string_is(const char *text, const char *wanted)
-{
-    return text != NULL && memcmp(text, wanted, MIN(strlen(text), strlen(wanted)) + 1) == 0;
-}
-
-static bool node_is_enabled(int node)
-{
-    const char *status = string_of(node, "status");
-
-    return status == NULL || string_is(status, "okay") || string_is(status, "ok");
-}
-
 static bool found(int offset, struct boot_fdt_node *node)
 {
     node->offset = offset;
-    return offset >= 0 && node_is_enabled(offset);
-}
-
-/* ── Register blocks ─────────────────────────────────────────────────────────────────────────────────────────────── */
-
-/** Addresses of the children of @bus become addresses of its parent's children. False: they cannot be seen from there. */
-static bool translate_once(int bus, int parent, uint64_t *address, uint64_t bytes)
-{
-    struct cells ranges;
-    int child_width = fdt_address_cells(tree(), bus);
-    int parent_width = fdt_address_cells(tree(), parent);
-    uint64_t from, to, span;
-
-    if (!cells_of(bus, "ranges", &ranges))
-        return false;
-    if (ranges.count == 0)
-        return true;
-    while (cells_take(&ranges, child_width, &from) && cells_take(&ranges, parent_width, &to) &&
-           cells_take(&ranges, fdt_size_cells(tree(), bus), &span)) {
-        if (*address < from || *address - from >= span || bytes > span - (*address - from))
-            continue;
-        return !__builtin_add_overflow(*address - from, to, address);
-    }
-    return false;
-}
-
-static bool translate(int bus, uint64_t *address, uint64_t bytes)
-{
-    for (int parent; bus > 0; bus = parent) {
-        parent = fdt_parent_offset(tree(), bus);
-        if (parent < 0 || !translate_once(bus, parent, address, bytes))
-            return false;
-    }
-    return true;
+    return offset >= 0 && dt_is_enabled(tree(), offset);
 }
 
 bool boot_fdt_reg(const struct boot_fdt_node *node, uint32_t index, paddr_t *base, uint64_t *bytes)
 {
-    int bus = fdt_parent_offset(tree(), node->offset);
-    struct cells reg;
-    uint64_t end;
-
-    if (bus < 0 || !cells_of(node->offset, "reg", &reg))
-        return false;
-    do {
-        if (!cells_take(&reg, fdt_address_cells(tree(), bus), base) ||
-            !cells_take(&reg, fdt_size_cells(tree(), bus), bytes))
-            return false;
-    } while (index-- != 0);
-    return translate(bus, base, *bytes) && !__builtin_add_overflow(*base, *bytes, &end);
+    return dt_registers(tree(), node->offset, index, base, bytes);
 }
 
 /* ── Finding nodes ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -163,14 +65,15 @@ static int cpu_after(int folder, int at)
 {
     do {
         at = at == 0 ? fdt_first_subnode(tree(), folder) : fdt_next_subnode(tree(), at);
-    } while (at >= 0 && (!string_is(string_of(at, "device_type"), "cpu") || !node_is_enabled(at)));
+    } while (at >= 0 &&
+             (!dt_string_is(tree(), at, "device_type", "cpu") || !dt_is_enabled(tree(), at)));
     return at;
 }
 
 bool boot_fdt_cpu(uint32_t index, struct boot_fdt_node *node, uint64_t *hardware_id)
 {
     int folder = fdt_path_offset(tree(), "/cpus");
-    struct cells reg;
+    struct dt_cells reg;
 
     if (index < cpu_cursor.index)
         cpu_cursor_reset();
@@ -181,8 +84,8 @@ bool boot_fdt_cpu(uint32_t index, struct boot_fdt_node *node, uint64_t *hardware
     for (; cpu_cursor.node >= 0 && cpu_cursor.index < index; cpu_cursor.index++)
         cpu_cursor.node = cpu_after(folder, cpu_cursor.node);
     node->offset = cpu_cursor.node;
-    return node->offset >= 0 && cells_of(node->offset, "reg", &reg) &&
-           cells_take(&reg, fdt_address_cells(tree(), folder), hardware_id);
+    return node->offset >= 0 && dt_cells(tree(), node->offset, "reg", &reg) &&
+           dt_take(&reg, fdt_address_cells(tree(), folder), hardware_id);
 }
 
 /* ── Values ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -190,9 +93,9 @@ bool boot_fdt_cpu(uint32_t index, struct boot_fdt_node *node, uint64_t *hardware
 bool boot_fdt_cell(const struct boot_fdt_node *node, const char *property, uint32_t index,
                    uint32_t *value)
 {
-    struct cells cells;
+    struct dt_cells cells;
 
-    if (!cells_of(node->offset, property, &cells) || index >= (uint32_t)cells.count)
+    if (!dt_cells(tree(), node->offset, property, &cells) || index >= (uint32_t)cells.count)
         return false;
     *value = fdt32_to_cpu(cells.at[index]);
     return true;
@@ -200,14 +103,12 @@ bool boot_fdt_cell(const struct boot_fdt_node *node, const char *property, uint3
 
 uint32_t boot_fdt_u32(const struct boot_fdt_node *node, const char *property, uint32_t otherwise)
 {
-    uint32_t value;
-
-    return boot_fdt_cell(node, property, 0, &value) ? value : otherwise;
+    return dt_u32(tree(), node->offset, property, otherwise);
 }
 
 bool boot_fdt_string(const struct boot_fdt_node *node, const char *property, const char **text)
 {
-    *text = string_of(node->offset, property);
+    *text = dt_string(tree(), node->offset, property);
     return *text != NULL;
 }
 
@@ -222,17 +123,11 @@ static void check(void)
 {
     if (boot_info.fdt % FDT_ALIGNMENT != 0)
         panic("device tree: %#llx is not aligned", (unsigned long long)boot_info.fdt);
-    int wrong = fdt_check_header(tree());
+    const char *wrong = dt_check(tree());
 
-    if (wrong != 0 || fdt_totalsize(tree()) > FDT_BYTES_MAX)
-        panic("device tree: none at %#llx", (unsigned long long)boot_info.fdt);
+    if (wrong != NULL)
+        panic("device tree: at %#llx: %s", (unsigned long long)boot_info.fdt, wrong);
     boot_info.fdt_bytes = fdt_totalsize(tree());
-    /* 5.6; what libfdt reads without looking. */
-    if (fdt_off_mem_rsvmap(tree()) % 8 != 0 || fdt_off_dt_struct(tree()) % 4 != 0)
-        panic("device tree: its blocks are not aligned");
-    wrong = fdt_check_full(tree(), boot_info.fdt_bytes);
-    if (wrong != 0)
-        panic("device tree: it is malformed (error %d)", wrong);
 }
 
 static void read_memory(void)
@@ -245,8 +140,8 @@ static void read_memory(void)
                                                     sizeof("memory"));
         if (node.offset < 0)
             break;
-        for (uint32_t i = 0; node_is_enabled(node.offset) && boot_fdt_reg(&node, i, &base, &bytes);
-             i++)
+        for (uint32_t i = 0;
+             dt_is_enabled(tree(), node.offset) && boot_fdt_reg(&node, i, &base, &bytes); i++)
             boot_ram_add(base, base + bytes);
     }
     if (boot_info.ram_count == 0)
@@ -272,8 +167,8 @@ static void read_reserved(void)
 
     for (node.offset = parent < 0 ? parent : fdt_first_subnode(tree(), parent); node.offset >= 0;
          node.offset = fdt_next_subnode(tree(), node.offset)) {
-        for (uint32_t i = 0; node_is_enabled(node.offset) && boot_fdt_reg(&node, i, &base, &bytes);
-             i++)
+        for (uint32_t i = 0;
+             dt_is_enabled(tree(), node.offset) && boot_fdt_reg(&node, i, &base, &bytes); i++)
             subtract(base, bytes);
     }
 }
@@ -281,9 +176,9 @@ static void read_reserved(void)
 /** An address in /chosen: of one cell or two. */
 static bool chosen_address(int chosen, const char *property, uint64_t *value)
 {
-    struct cells cells;
+    struct dt_cells cells;
 
-    return cells_of(chosen, property, &cells) && cells_take(&cells, cells.count, value);
+    return dt_cells(tree(), chosen, property, &cells) && dt_take(&cells, cells.count, value);
 }
 
 static bool is_ram(uint64_t base, uint64_t end)
@@ -313,7 +208,7 @@ static void read_archive(int chosen)
 
 static void read_cmdline(int chosen)
 {
-    const char *text = string_of(chosen, "bootargs");
+    const char *text = dt_string(tree(), chosen, "bootargs");
 
     for (size_t i = 0; text != NULL && i < sizeof(boot_info.cmdline) - 1 && text[i] != '\0'; i++)
         boot_info.cmdline[i] = text[i];

@@ -213,6 +213,14 @@ static uint64_t give_physical(struct maker *m, paddr_t base, uint64_t bytes, uin
     return give(m, &memory->object, rights);
 }
 
+static uint64_t give_device_tree(struct maker *m)
+{
+    uint64_t first = boot_info.fdt & ~(PAGE_SIZE - 1);
+    uint64_t end = (boot_info.fdt + boot_info.fdt_bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+
+    return give_physical(m, first, end - first, RIGHT_READ);
+}
+
 static uint64_t give_boot_facts(struct maker *m)
 {
     struct memory *memory = memory_make(m, sizeof(struct boot_facts));
@@ -247,6 +255,8 @@ static void capabilities_make(struct maker *m)
     info->thread = give(m, &m->thread->object, RIGHT_MANAGE);
     info->budget = give(m, &m->budget->object, RIGHT_MANAGE | RIGHT_SPEND);
     info->physical = give_physical(m, 0, PHYSICAL_BYTES, RIGHT_READ | RIGHT_WRITE | RIGHT_MANAGE);
+    if (boot_info.fdt_bytes != 0)
+        info->device_tree = give_device_tree(m);
     info->archive =
         give_physical(m, boot_info.archive, archive_pages_bytes(), RIGHT_READ | RIGHT_EXECUTE);
     info->log = give_physical(m, log_base, log_bytes, RIGHT_READ);

@@ -103,6 +103,7 @@ static void note_init(const struct init_info *info)
     init_cap("archive", info->archive);
     init_cap("boot", info->boot);
     init_cap("kernel-log", info->log);
+    init_cap("device-tree", info->device_tree);
     caps = init_caps;
     first_ipc_buffer = info->ipc_buffer;
 }

@@ -110,11 +110,14 @@ static status_t start_manager(struct init *init)
         {.name = "budget", .handle = os_self.budget},
         {.name = "devices", .handle = init->devices},
         {.name = "tmpfs", .handle = init->tmpfs},
+        {.name = "device-tree",
+         .handle = os_cap("device-tree")}, /* the last: not every machine has one */
     };
+    const size_t cap_count = sizeof(caps) / sizeof(caps[0]);
     struct process_start start = {
         .name = "svcmgr",
         .caps = caps,
-        .cap_count = sizeof(caps) / sizeof(caps[0]),
+        .cap_count = caps[cap_count - 1].handle != HANDLE_NONE ? cap_count : cap_count - 1,
         .stack_bytes = (uint64_t)init->manifest.stack_kib * KIB,
         .priority = init->manifest.priority,
     };
