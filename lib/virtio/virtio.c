@@ -31,7 +31,7 @@ enum {
     FAILED = 128
 };
 /* 4.1.4: types of structures. */
-enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_DEVICE = 4 };
+enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_ISR = 3, CFG_DEVICE = 4 };
 #define CAP_VENDOR 9u
 #define USED_NO_NOTIFY 1u
 
@@ -54,6 +54,9 @@ static void take_structure(struct virtio *v, uint32_t at)
         v->notify_bytes = length;
         v->notify_multiplier = driver_config32(info, at + 16);
         break;
+    case CFG_ISR:
+        v->isr = length >= 1 ? mapped : v->isr;
+        break;
     case CFG_DEVICE:
         v->config = mapped;
         v->config_bytes = length;
@@ -70,7 +73,8 @@ static status_t find_structures(struct virtio *v)
          steps < 16 && (at = driver_pci_capability(v->device->info, CAP_VENDOR, at)) != 0; steps++)
         if (at <= DEVICE_CONFIG_BYTES - 20)
             take_structure(v, at);
-    return v->common != NULL && v->notify_bytes != 0 ? STATUS_OK : STATUS_UNSUPPORTED;
+    bool has_isr = v->device->info->irq_kind == IRQ_MESSAGE || v->isr != NULL;
+    return v->common != NULL && v->notify_bytes != 0 && has_isr ? STATUS_OK : STATUS_UNSUPPORTED;
 }
 
 static void status_add(struct virtio *v, uint8_t bits)
@@ -121,6 +125,15 @@ static void write_address(struct virtio *v, uint32_t offset, uint64_t address)
     mmio_write32(v->common + offset + 4, (uint32_t)(address >> 32));
 }
 
+/* 4.1.5.1.2.2: false if the device could not map the vector. Its line needs none. */
+static bool map_vector(struct virtio *v, uint16_t irq)
+{
+    if (v->device->info->irq_kind != IRQ_MESSAGE)
+        return true;
+    mmio_write16(v->common + QUEUE_MSIX_VECTOR, irq);
+    return mmio_read16(v->common + QUEUE_MSIX_VECTOR) == irq;
+}
+
 /* The three parts in one contiguous buffer: descriptors (16 bytes each), available ring, used ring at the next multiple of 4 (2.7). */
 status_t virtio_queue_open(struct virtio *v, struct virtqueue *q, uint16_t index, uint16_t irq)
 {
@@ -145,9 +158,8 @@ status_t virtio_queue_open(struct virtio *v, struct virtqueue *q, uint16_t index
     q->available = (volatile uint16_t *)(void *)((uint8_t *)q->memory.address + available_at);
     q->used = (volatile uint16_t *)(void *)((uint8_t *)q->memory.address + used_at);
     mmio_write16(v->common + QUEUE_SIZE, q->size);
-    mmio_write16(v->common + QUEUE_MSIX_VECTOR, irq);
-    if (mmio_read16(v->common + QUEUE_MSIX_VECTOR) != irq)
-        return STATUS_NO_MEMORY; /* 4.1.5.1.2.2: the device could not map the vector */
+    if (!map_vector(v, irq))
+        return STATUS_NO_MEMORY;
     write_address(v, QUEUE_DESC, q->memory.bus);
     write_address(v, QUEUE_DRIVER, q->memory.bus + available_at);
     write_address(v, QUEUE_DEVICE, q->memory.bus + used_at);
@@ -158,6 +170,12 @@ status_t virtio_queue_open(struct virtio *v, struct virtqueue *q, uint16_t index
 void virtio_start(struct virtio *v)
 {
     status_add(v, DRIVER_OK);
+}
+
+void virtio_quiet_line(const struct virtio *v)
+{
+    if (v->device->info->irq_kind == IRQ_LINE)
+        (void)mmio_read8(v->isr);
 }
 
 bool virtio_needs_reset(const struct virtio *v)

@@ -1,7 +1,9 @@
 #pragma once
-/* devmgr's parts: finding devices (scan.c on top of acpi.c and pci.c), starting and supervising their drivers (driver.c). */
+/* devmgr's parts: finding devices (scan.c for the platform, pci_scan.c behind host bridges; on top of acpi.c, tree.c, pci.c, pci_host.c),
+ * their interrupts (irq.c), starting and supervising their drivers (driver.c). */
 #include "acpi.h"
-#include "pci.h"
+#include "pci_host.h"
+#include "tree.h"
 
 #include <idl/device.h>
 #include <os/catalogue.h>
@@ -17,11 +19,14 @@ struct device {
     char match[DEVICE_MATCH_BYTES];       /* "pci:1af4:1042" */
     char class_match[DEVICE_MATCH_BYTES]; /* "pci-class:0100", or empty */
     bool is_pci;
+    const struct pci_host *host;
     struct pci_function function;
-    struct pci_bar bars[DEVICE_WINDOWS];
+    struct pci_bar bars[DEVICE_WINDOWS]; /* of platform devices too: where their registers are */
     struct pci_msix msix;
-    /* Platform devices: ports and an interrupt line. */
-    uint32_t port_base, port_count, line, line_flags, clock_hz;
+    bool has_line,
+        has_msi; /* it can interrupt by its line; by messages, which come from @msi_source */
+    struct irq_line line;
+    uint32_t msi_source;
 
     /* The driver. */
     bool has_driver;
@@ -49,11 +54,29 @@ extern struct devmgr devmgr;
 
 /** Find the machine's devices and the driver of each. */
 void scan_devices(void);
+/** Give @device the first driver of the catalogue that matches, if any and if it is free. */
+void device_find_driver(struct device *device);
+/** Put it into the list. */
+void device_keep(const struct device *device);
+/** The functions behind a host bridge: give addresses to those that have none, and keep them. */
+void scan_host(struct pci_host *host);
+/** Where pin @pin of @function goes, for @host of the ACPI tables (@root, @root_pin: seen from the root bus). */
+bool scan_line(const struct pci_host *host, const struct pci_function *function, uint32_t root,
+               uint32_t root_pin, struct irq_line *line);
+/** As whom the interrupt controller knows @function. */
+bool scan_msi_source(const struct pci_host *host, const struct pci_function *function,
+                     uint32_t *source);
 /** Map @bytes of physical address space at @base; @prot MAP_*. NULL: refused. */
 void *physical_map(uint64_t base, uint64_t bytes, uint32_t prot);
 
-/** Fill in the BARs and their sizes (sizes.c). */
-void device_size_bars(struct device *device);
+/** The BARs of @function with their sizes, which are asked for once in a boot (sizes.c). */
+void sizes_get(const struct pci_function *function, struct pci_bar bars[DEVICE_WINDOWS]);
+/** They have other addresses now. */
+void sizes_keep(const struct pci_function *function, const struct pci_bar bars[DEVICE_WINDOWS]);
+/** The physical address (or port) of register window @number. False: there is none that can be reached. */
+bool device_window(const struct device *device, uint32_t number, uint64_t *base);
+/** Make the interrupts of @device, whose configuration is that after a reset: info.irq_kind, irqs[0 … irq_count]. */
+MUST_CHECK status_t device_make_irqs(struct device *device);
 /** Reset the device and start its driver, or schedule another try. */
 void driver_start(struct device *device);
 /** Event of the queue: a driver ended (cookie: device index), or a start is due. */

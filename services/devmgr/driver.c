@@ -57,84 +57,48 @@ static void launch_drop(struct launch *l)
 
 /* ── What the driver gets ────────────────────────────────────────────────────────────────────────────────────────── */
 
+bool device_window(const struct device *d, uint32_t number, uint64_t *base)
+{
+    const struct pci_bar *bar = &d->bars[number];
+    *base = bar->base;
+    return bar->bytes != 0 && bar->base != 0 &&
+           (bar->ports || !d->is_pci || pci_host_to_cpu(d->host, bar->base, bar->bytes, base));
+}
+
 static status_t add_window(struct launch *l, struct device *d, uint32_t i)
 {
     struct pci_bar *bar = &d->bars[i];
     struct device_window *window = &d->info.windows[i];
+    uint64_t base;
     handle_t handle;
     status_t status;
     *window = (struct device_window){.kind = WINDOW_NONE};
-    if (bar->bytes == 0 || bar->base == 0)
+    if (!device_window(d, i, &base))
         return STATUS_OK;
     if (bar->ports) {
-        *window =
-            (struct device_window){.kind = WINDOW_PORTS, .base = bar->base, .bytes = bar->bytes};
-        status = sys_ioport_slice(devmgr.ioports, os_self.budget, (uint32_t)bar->base,
+        *window = (struct device_window){.kind = WINDOW_PORTS, .base = base, .bytes = bar->bytes};
+        status = sys_ioport_slice(devmgr.ioports, os_self.budget, (uint32_t)base,
                                   (uint32_t)bar->bytes, &handle);
+        /* A PCI device on a machine without ports has another way in, or is of no use. */
+        if (d->is_pci && status == STATUS_UNSUPPORTED)
+            return STATUS_OK;
     } else {
-        uint64_t first = page_round_down(bar->base), bytes = pci_driver_bytes(bar, i, &d->msix);
+        uint64_t first = page_round_down(base), bytes = pci_driver_bytes(bar, i, &d->msix);
         if (bytes == 0)
             return STATUS_OK;
         *window = (struct device_window){.kind = WINDOW_MEMORY,
-                                         .base = bar->base,
+                                         .base = base,
                                          .bytes = bytes,
-                                         .page_offset = (uint32_t)(bar->base - first)};
+                                         .page_offset = (uint32_t)(base - first)};
         status = sys_memory_slice(devmgr.physical, os_self.budget, first,
-                                  page_round_up(bar->base + bytes) - first, &handle);
+                                  page_round_up(base + bytes) - first, &handle);
     }
     return status_is_ok(status) ? add(l, handle, "window", i) : status;
 }
 
-/* An MSI-X entry (PCI 3.0, 6.8.2.6): address, data, vector control. The table is mapped only here. */
-static status_t program_msix(struct device *d, uint32_t count)
-{
-    const struct pci_bar *bar = &d->bars[d->msix.bar];
-    if (bar->bytes == 0 || bar->ports || d->msix.table_offset + 16ull * count > bar->bytes)
-        return STATUS_CORRUPT;
-    volatile uint32_t *table =
-        physical_map(bar->base + d->msix.table_offset, 16ull * count, MAP_READ | MAP_WRITE);
-    if (table == NULL)
-        return STATUS_NO_MEMORY;
-    uint32_t control = d->msix.capability + 2;
-    pci_write16(&d->function, control,
-                (uint16_t)(pci_read16(&d->function, control) | 0xc000u)); /* enabled, all masked */
-    status_t status = STATUS_OK;
-    for (uint32_t i = 0; i < count && status_is_ok(status); i++) {
-        uint64_t address;
-        uint32_t data;
-        status = sys_interrupt_create_msi(devmgr.interrupts, os_self.budget, d->function.address,
-                                          &d->irqs[i], &address, &data);
-        if (!status_is_ok(status))
-            break;
-        d->irq_count = i + 1;
-        table[4 * i] = (uint32_t)address;
-        table[4 * i + 1] = (uint32_t)(address >> 32);
-        table[4 * i + 2] = data;
-        table[4 * i + 3] = 0;
-    }
-    pci_write16(&d->function, control,
-                (uint16_t)((pci_read16(&d->function, control) & ~0x4000u) | 0x8000u));
-    memory_unmap((void *)((uintptr_t)table & ~(uintptr_t)(PAGE_SIZE - 1)), PAGE_SIZE);
-    return status;
-}
-
-static status_t make_irqs(struct device *d)
-{
-    d->irq_count = 0;
-    if (!d->is_pci) {
-        status_t status = sys_interrupt_create(devmgr.interrupts, os_self.budget, d->line,
-                                               d->line_flags, &d->irqs[0]);
-        d->irq_count = status_is_ok(status);
-        return status;
-    }
-    if (d->msix.capability == 0)
-        return STATUS_OK;
-    return program_msix(d, d->msix.vectors < IRQS_PER_DEVICE ? d->msix.vectors : IRQS_PER_DEVICE);
-}
-
 static status_t add_irqs(struct launch *l, struct device *d)
 {
-    status_t status = make_irqs(d);
+    status_t status = device_make_irqs(d);
     for (uint32_t i = 0; i < d->irq_count; i++) {
         status_t added = add(l, d->irqs[i], "irq", i);
         status = status_is_ok(status) ? added : status;
@@ -157,8 +121,6 @@ static status_t add_description(struct launch *l, struct device *d)
     handle_t memory, readable;
     memcpy(d->info.match, d->match, sizeof(d->info.match));
     d->info.irqs = d->irq_count;
-    d->info.irq_kind = d->is_pci ? IRQ_MESSAGE : IRQ_LINE;
-    d->info.clock_hz = d->clock_hz;
     d->info.address = d->function.address;
     if (d->is_pci) {
         d->info.vendor = pci_read16(&d->function, 0);
@@ -205,13 +167,10 @@ static status_t prepare(struct launch *l, struct device *d)
     status_t status = STATUS_OK;
     if (d->is_pci) {
         pci_find_msix(&d->function, &d->msix);
-        pci_enable(&d->function, false);
-        for (uint32_t i = 0; i < DEVICE_WINDOWS && status_is_ok(status); i++)
-            status = add_window(l, d, i);
-    } else {
-        d->bars[0] = (struct pci_bar){.base = d->port_base, .bytes = d->port_count, .ports = true};
-        status = add_window(l, d, 0);
+        pci_enable(&d->function, false, false);
     }
+    for (uint32_t i = 0; i < DEVICE_WINDOWS && status_is_ok(status); i++)
+        status = add_window(l, d, i);
     if (status_is_ok(status))
         status = add_irqs(l, d);
     if (status_is_ok(status) && d->is_pci && d->manifest.dma)
@@ -248,7 +207,8 @@ static status_t spawn(struct launch *l, struct device *d)
         return status;
     }
     if (d->is_pci)
-        pci_enable(&d->function, d->manifest.dma);
+        pci_enable(&d->function, d->manifest.dma,
+                   d->irq_count != 0 && d->info.irq_kind == IRQ_LINE);
     return process_spawn(&start, &d->process);
 }
 
@@ -297,7 +257,7 @@ static void quiet(struct device *d)
         status_ignore(sys_cap_close(d->process));
     d->process = HANDLE_NONE;
     if (d->is_pci)
-        pci_enable(&d->function, false);
+        pci_enable(&d->function, false, false);
     if (!reset_device(d)) {
         d->quarantined = true;
         os_log("devmgr: %s at %x does not reset: quarantined, its pages stay pinned", d->match,
@@ -379,12 +339,12 @@ bool virtio_reset(const struct device *d)
         if (pci_read8(f, at) != 9 || pci_read8(f, at + 3) != 1)
             continue;
         uint32_t bar = pci_read8(f, at + 4), offset = pci_read32(f, at + 8);
-        const struct pci_bar *bars = d->bars;
-        if (bar >= DEVICE_WINDOWS || bars[bar].ports || offset > bars[bar].bytes ||
-            bars[bar].bytes - offset < 56)
+        uint64_t base;
+        if (bar >= DEVICE_WINDOWS || d->bars[bar].ports || offset > d->bars[bar].bytes ||
+            d->bars[bar].bytes - offset < 56 || !device_window(d, bar, &base))
             return false;
-        pci_enable(f, false);
-        volatile uint8_t *common = physical_map(bars[bar].base + offset, 56, MAP_READ | MAP_WRITE);
+        pci_enable(f, false, false);
+        volatile uint8_t *common = physical_map(base + offset, 56, MAP_READ | MAP_WRITE);
         if (common == NULL)
             return false;
         common[20] = 0; /* device_status */

@@ -10,8 +10,8 @@
 #define STATUS_CAPABILITIES 0x0010u
 #define HEADER_TYPE 0x0eu
 #define BAR0 0x10u
-#define SECONDARY_BUS 0x19u
 #define CAPABILITIES 0x34u
+#define INTERRUPT_PIN 0x3du
 #define CAP_POWER 0x01u
 #define CAP_EXPRESS 0x10u
 #define CAPS_MAX 48u
@@ -57,9 +57,10 @@ bool pci_is_multifunction(const struct pci_function *f)
     return (pci_read8(f, HEADER_TYPE) & 0x80) != 0;
 }
 
-uint8_t pci_secondary_bus(const struct pci_function *f)
+uint32_t pci_pin(const struct pci_function *f)
 {
-    return pci_read8(f, SECONDARY_BUS);
+    uint8_t pin = pci_read8(f, INTERRUPT_PIN);
+    return pin <= 4 ? pin : 0;
 }
 
 /* What reads back after all ones were written; the register is restored. */
@@ -85,6 +86,7 @@ void pci_read_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WIND
         bars[i] = (struct pci_bar){.base = ports ? low & 0xfffcu : low & ~0xfu, .ports = ports};
         if (is_wide(low, i)) {
             bars[i].base |= (uint64_t)pci_read32(f, offset + 4) << 32;
+            bars[i].wide = true;
             bars[++i] = (struct pci_bar){0};
         }
     }
@@ -168,11 +170,12 @@ uint64_t pci_driver_bytes(const struct pci_bar *bar, uint32_t number, const stru
     return bytes;
 }
 
-void pci_enable(const struct pci_function *f, bool master)
+void pci_enable(const struct pci_function *f, bool master, bool line)
 {
     uint16_t command = pci_read16(f, COMMAND);
-    command |= COMMAND_IO | COMMAND_MEMORY | COMMAND_NO_INTX;
+    command |= COMMAND_IO | COMMAND_MEMORY;
     command = (uint16_t)(master ? command | COMMAND_MASTER : command & ~COMMAND_MASTER);
+    command = (uint16_t)(line ? command & ~COMMAND_NO_INTX : command | COMMAND_NO_INTX);
     pci_write16(f, COMMAND, command);
 }
 

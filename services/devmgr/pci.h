@@ -7,6 +7,7 @@
 
 #define PCI_FUNCTION_BYTES 4096u
 #define PCI_CAP_MSIX 0x11u
+#define PCI_INTERRUPT_LINE 0x3cu
 
 struct pci_function {
     volatile uint8_t *config;
@@ -16,7 +17,7 @@ struct pci_function {
 /** A base address register, sized. */
 struct pci_bar {
     uint64_t base, bytes; /* 0: none */
-    bool ports;
+    bool ports, wide;     /* wide: 64 bits, in two registers */
 };
 
 struct pci_msix {
@@ -36,7 +37,6 @@ bool pci_is_present(const struct pci_function *f);
 bool pci_is_bridge(const struct pci_function *f);
 /** Functions 1 to 7 of this device may exist. */
 bool pci_is_multifunction(const struct pci_function *f);
-uint8_t pci_secondary_bus(const struct pci_function *f);
 
 /** Where the six BARs are; no sizes. A 64-bit BAR takes two places. */
 void pci_read_bars(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS]);
@@ -50,8 +50,10 @@ bool pci_find_msix(const struct pci_function *f, struct pci_msix *msix);
 void pci_write_bars(const struct pci_function *f, const struct pci_bar bars[DEVICE_WINDOWS]);
 /** Pages of @bar from its start that hold neither MSI-X table nor pending bits: what a driver may map. */
 uint64_t pci_driver_bytes(const struct pci_bar *bar, uint32_t number, const struct pci_msix *msix);
-/** Let the device decode its BARs and, if @master, reach memory. Interrupt lines stay off. */
-void pci_enable(const struct pci_function *f, bool master);
+/** Let the device decode its BARs and, if @master, reach memory and, if @line, use its interrupt line. */
+void pci_enable(const struct pci_function *f, bool master, bool line);
+/** The device's interrupt pin (PCI 3.0, 6.2.4): 1 to 4, or 0: it has none. */
+uint32_t pci_pin(const struct pci_function *f);
 /** Stop all of it. */
 void pci_disable(const struct pci_function *f);
 /** Function-level reset (PCI Express 5.0, 6.6.2) or a power cycle D3hot-D0 that resets (PCI PM 1.2, 5.4): true if one was started; the

@@ -1,1 +1,1 @@
-LIBS :=
+LIBS := devicetree

@@ -44,21 +44,33 @@ static bool is_where_it_was(const struct pci_function *f, const struct kept *kep
     return true;
 }
 
-void device_size_bars(struct device *d)
+/* The entry of @f, or a free one; NULL: there is no room. */
+static struct kept *find(const struct pci_function *f)
 {
-    struct kept *table = kept_table(), *place = NULL;
-    uint32_t id = pci_read32(&d->function, 0);
-    for (uint32_t i = 0; i < KEPT_MAX && place == NULL; i++)
-        if (table[i].id == 0 || table[i].address == d->function.address)
-            place = &table[i];
-    if (place != NULL && place->id == id && is_where_it_was(&d->function, place)) {
-        memcpy(d->bars, place->bars, sizeof(d->bars));
+    struct kept *table = kept_table();
+    for (uint32_t i = 0; i < KEPT_MAX; i++)
+        if (table[i].id == 0 || table[i].address == f->address)
+            return &table[i];
+    return NULL;
+}
+
+void sizes_get(const struct pci_function *f, struct pci_bar bars[DEVICE_WINDOWS])
+{
+    const struct kept *kept = find(f);
+    if (kept != NULL && kept->id == pci_read32(f, 0) && is_where_it_was(f, kept)) {
+        memcpy(bars, kept->bars, sizeof(kept->bars));
         return;
     }
-    pci_size_bars(&d->function, d->bars);
-    if (place == NULL)
+    pci_size_bars(f, bars);
+    sizes_keep(f, bars);
+}
+
+void sizes_keep(const struct pci_function *f, const struct pci_bar bars[DEVICE_WINDOWS])
+{
+    struct kept *kept = find(f);
+    if (kept == NULL)
         return;
-    place->address = d->function.address;
-    memcpy(place->bars, d->bars, sizeof(d->bars));
-    place->id = id;
+    kept->address = f->address;
+    memcpy(kept->bars, bars, sizeof(kept->bars));
+    kept->id = pci_read32(f, 0);
 }

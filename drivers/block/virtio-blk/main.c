@@ -22,6 +22,8 @@ static void on_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t da
         os_log("virtio-blk: the device does not answer, or breaks its protocol; beginning anew");
         exit(EXIT_FAILURE);
     }
+    if (kind == EVENT_INTERRUPT)
+        virtio_quiet_line(&blk.virtio);
     device_poll();
     if (kind == EVENT_INTERRUPT) {
         driver_irq_ack(&blk.device, (uint32_t)cookie);

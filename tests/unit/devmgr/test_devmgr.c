@@ -327,11 +327,11 @@ static void test_pci_sizing_restores_the_bars(void)
 static void test_pci_mastering_is_off_when_disabled(void)
 {
     device();
-    pci_enable(&function, true);
+    pci_enable(&function, true, false);
     CHECK((config[4] & 7) == 7 && (config[5] & 4) == 4);
-    pci_enable(&function, false);
+    pci_enable(&function, false, false);
     CHECK((config[4] & 7) == 3);
-    pci_enable(&function, true);
+    pci_enable(&function, true, false);
     pci_disable(&function);
     CHECK((config[4] & 7) == 0);
 }

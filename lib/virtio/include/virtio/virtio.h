@@ -11,6 +11,7 @@
 struct virtio {
     struct driver_device *device;
     volatile uint8_t *common, *config; /* 4.1.4.3, 4.1.4.6 */
+    volatile uint8_t *isr;             /* 4.1.4.5; there if the device interrupts by its line */
     uint64_t config_bytes;
     uint32_t notify_window, notify_multiplier;
     uint64_t notify_offset, notify_bytes;
@@ -42,11 +43,14 @@ struct virtqueue {
 /** Find the structures, reset the device, agree on @wanted features (those it offers; VERSION_1 is required). UNSUPPORTED, CORRUPT. */
 MUST_CHECK status_t virtio_open(struct virtio *virtio, struct driver_device *device,
                                 uint64_t wanted);
-/** Set up queue @index with interrupt @irq (an entry of the MSI-X table). NOT_FOUND: the device has no such queue. */
+/** Set up queue @index with interrupt @irq (an entry of the MSI-X table; where the device has its line all share it). NOT_FOUND: the device has no such queue. */
 MUST_CHECK status_t virtio_queue_open(struct virtio *virtio, struct virtqueue *queue,
                                       uint16_t index, uint16_t irq);
 /** DRIVER_OK: the device runs. */
 void virtio_start(struct virtio *virtio);
+/** An interrupt came: if by the device's line, have it let go of it (4.1.4.5: reading the status does). Before its queues are looked at and
+ *  the interrupt is acknowledged. The line may be another device's just as well. */
+void virtio_quiet_line(const struct virtio *virtio);
 /** The device asked for a reset (2.1.1, DEVICE_NEEDS_RESET). */
 bool virtio_needs_reset(const struct virtio *virtio);
 
