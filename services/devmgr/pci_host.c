@@ -37,13 +37,14 @@ static bool give(struct pci_window *w, uint64_t bytes, uint64_t *base)
 {
     if (w->next > UINT64_MAX - bytes)
         return false;
-    *base = (w->next + bytes - 1) & ~(bytes - 1);
+    uint64_t first = (w->next + bytes - 1) & ~(bytes - 1);
     /* 0 would be no address. */
-    if (*base == 0)
-        *base = bytes;
-    if (!window_maps(w, *base, bytes))
+    if (first == 0)
+        first = bytes;
+    if (!window_maps(w, first, bytes))
         return false;
-    w->next = *base + bytes;
+    w->next = first + bytes;
+    *base = first;
     return true;
 }
 

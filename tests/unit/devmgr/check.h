@@ -2,7 +2,7 @@
 /* TAP from unit tests: each test is a function, CHECK records a failure and goes on. */
 #include <stdio.h>
 
-static int check_failures;
+extern int check_failures;
 
 #define CHECK(condition)                                             \
     do {                                                             \

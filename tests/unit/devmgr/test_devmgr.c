@@ -3,6 +3,7 @@
 #include "acpi.h"
 #include "check.h"
 #include "pci.h"
+#include "tests.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define MADT (BASE + 0x300u)
 #define COPIES_MAX 2048u
 
+int check_failures;
 static uint8_t firmware[0x400];
 static void *copies[COPIES_MAX];
 static size_t copy_count;
@@ -380,6 +382,13 @@ int main(void)
         TEST(test_pci_sizing_restores_the_bars),
         TEST(test_pci_mastering_is_off_when_disabled),
         TEST(test_pci_survives_random_configurations),
+        TEST(test_tree_of_aarch64),
+        TEST(test_tree_of_riscv64),
+        TEST(test_tree_survives_mutations),
+        TEST(test_host_gives_what_nobody_has),
+        TEST(test_host_gives_high_addresses_to_wide_bars_only),
+        TEST(test_host_translates),
+        TEST(test_bridge_windows_are_whole_megabytes),
     };
     return run_tests(tests, sizeof(tests) / sizeof(tests[0]));
 }
