@@ -17,7 +17,7 @@ KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(G
                    -Ilib/devicetree/include -isystemports/libfdt/include -isystem$(LIBFDT)
 KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
                 -fno-pic -fno-pie $(CFLAGS_COMMON) -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
-                $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_EXTRA_CFLAGS)
+                $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_OPTIMISE) $(KERNEL_EXTRA_CFLAGS)
 
 # Shadow memory is set up after the first C code has run, so the run time of a sanitiser is not instrumented itself;
 # nor is what runs before it: those files say so by their name.
@@ -38,6 +38,14 @@ $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 	@mkdir -p $(@D)
 	$(call say,CC,libfdt/$*)
 	$(Q)$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $(LIBFDT)/$* -o $@
+
+# What runs at every call and fault is compiled for speed, all else for size: a sixth less of text, for some hundredths more
+# instructions of a mapping and a page fault, a tenth of long copies, and none of a call.
+KERNEL_FAST := $(addprefix kernel/,ipc/endpoint.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c lib/string.c lib/chacha.c \
+                 mm/aspace_fault.c mm/kmem.c mm/memory_radix.c mm/pagetable.c obj/budget.c obj/notification.c)
+ifeq ($(BUILD),release)
+$(patsubst %,$(O)/kobj/%.o,$(filter-out $(KERNEL_FAST),$(KERNEL_SOURCES))) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := -Os
+endif
 
 $(O)/kobj/%.o: % $(MAKEFILES_READ) | $(LIBFDT)/.stamp
 	@mkdir -p $(@D)
