@@ -21,7 +21,7 @@ static inline uint64_t rcu_period_now(void)
  *  there is nothing. Every kernel entry that came from user mode ends here. */
 NORETURN void sched_leave(void);
 /** The same where nothing of all that has come up, which is what most entries find: returns if something has. */
-static inline void sched_leave_quickly(void)
+static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 {
     struct cpu *cpu = arch_cpu_local();
     struct thread *thread = cpu->current;

@@ -66,7 +66,7 @@ static struct phys_cpu *phys_cpus[CPU_MAX];
 
 /* ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static struct zone *zone_find(uint64_t number)
+static inline __attribute__((always_inline)) struct zone *zone_find(uint64_t number)
 {
     for (uint32_t i = zone_count; i-- > 0;)
         if (number - zones[i].first < zones[i].pages)
