@@ -53,6 +53,8 @@ int main(void)
     }
     os_log("virtio-blk: %llu MiB, blocks of %u bytes", (unsigned long long)(blk.info.bytes >> 20),
            blk.info.block_bytes);
+    os_log("virtio-blk: interrupts by %s",
+           blk.device.info->irq_kind == IRQ_LINE ? "line" : "message");
     const struct server_service service = {.protocol = &block_protocol, .ops = &session_ops};
     const struct server_ops ops = {.event = on_event, .closed = session_closed};
     struct server server = {.endpoint = blk.endpoint,
