@@ -1,7 +1,7 @@
 /* Hand-over: one thread, two CPUs that run it, steal it, let it wait and wake it; somebody kills it (sched.c, wait.c). A store to thread.cpu
  * may be seen late (a store buffer) until a fence or a lock is taken.
  *
- * code: kernel/sched/sched.c thread_moved | __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED); __atomic_thread_fence(__ATOMIC_SEQ_CST);
+ * code: kernel/include/sched.h thread_moved | __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED); __atomic_thread_fence(__ATOMIC_SEQ_CST);
  * code: kernel/sched/sched.c steal | thread_moved(thread, cpu);
  * code: kernel/sched/sched.c sched_leave | if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) && thread_attend(thread)) continue; &&& kernel/sched/sched.c sched_leave | arch_thread_resume(thread);
  * code: kernel/sched/wait.c thread_wait_begin | arch_fpu_save(self); return thread_wait_begin_here(self, wait_class, object, deadline_ns);
