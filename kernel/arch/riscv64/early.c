@@ -1,4 +1,5 @@
-/* From the device tree to kernel_main: what is where in physical memory, then the kernel's own page tables and stack.
+/* From the device tree, or the UEFI loader's handoff block, to kernel_main: what is where in physical memory, then the kernel's own page
+ * tables and stack.
  *
  * Runs on the boot tables, which map the first 128 GiB at the direct map of the mode that boot.S could switch on. The firmware's tree is
  * read by kernel/boot/fdt.c. RAM is what the tree calls memory, less what it reserves (the firmware itself, above all), the image, the
@@ -85,16 +86,19 @@ static void stack_guard_init(void)
     __stack_chk_guard ^= csr_read("time") * 0x9e3779b97f4a7c15ull;
 }
 
-void early_main(uint64_t hart, paddr_t fdt, unsigned levels)
+void early_main(uint64_t hart, paddr_t given, unsigned levels)
 {
     boot_cpu.self = &boot_cpu;
     boot_cpu.arch_id = (uint32_t)hart;
     cpus[0] = &boot_cpu;
     cpu_count = 1;
     paging_mode_set(levels);
-    if (fdt >= BOOT_MAP_END)
-        panic("device tree at %#llx: out of reach", (unsigned long long)fdt);
-    boot_fdt_read(fdt);
+    if (given >= BOOT_MAP_END)
+        panic("device tree at %#llx: out of reach", (unsigned long long)given);
+    if (boot_handoff_is_at(given))
+        boot_handoff_read(given);
+    else
+        boot_fdt_read(given);
     levels = boot_word("sv39") ? 3 : levels;
     boot_reserve(image_physical(image_start), image_physical(image_end));
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
