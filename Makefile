@@ -71,7 +71,7 @@ debug: $(GOALS_$(BOOT))
 
 # PROFILE=figure tells where its instructions are spent.
 PROFILE ?=
-bench: image-direct $(DISK_GOAL) $(BENCH_COUNTER)
+bench: image-direct $(IMAGE) $(DISK_GOAL) $(BENCH_COUNTER)
 	tests/bench/run --arch $(ARCH) --build-root $(BUILD_ROOT) \
 	  $(if $(PROFILE),--profile $(PROFILE),--out $(BUILD_ROOT)/$(ARCH)/bench.json)
 
