@@ -22,7 +22,7 @@ $(O)/lobj/%.o: % $(MAKEFILES_READ) $(wildcard boot/arch/*/loader.mk)
 
 $(O)/lobj/payload.o: boot/payload.S $(KERNEL) $(BOOT_ARCHIVE) $(MAKEFILES_READ)
 	@mkdir -p $(@D)
-	$(Q)$(CC) --target=$(LOADER_TARGET) -DKERNEL='"$(KERNEL)"' -DARCHIVE='"$(BOOT_ARCHIVE)"' -c $< -o $@
+	$(Q)$(CC) --target=$(LOADER_TARGET) $(filter -march=% -mabi=%,$(LOADER_CFLAGS)) -DKERNEL='"$(KERNEL)"' -DARCHIVE='"$(BOOT_ARCHIVE)"' -c $< -o $@
 
 $(EFI_IMAGE): $(LISTS)/loader $(LOADER_OBJECTS) $(O)/lobj/payload.o
 	$(call say,LD,$@)
