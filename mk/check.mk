@@ -41,6 +41,12 @@ unit: unit-build
 	@for a in $(UNIT_AREAS); do echo "# $$a"; $(BUILD_ROOT)/unit/$$a/unit; done
 	@for t in $(wildcard tests/unit/*/test_*.py); do echo "# $$t"; python3 $$t; done
 
+# --- which files a gate looks at: all, or with SCOPE=arch those that one architecture alone has. The others differ between
+# architectures by nothing but types and flags, which the compiler of record sees on each.
+
+SCOPE ?= all
+in_scope = $(if $(filter arch,$(SCOPE)),$(foreach f,$(1),$(if $(findstring arch/$(ARCH)/,$(f)),$(f))),$(1))
+
 # --- format and lint ----------------------------------------------------------------------------------------------
 
 C_FILES := $(sort $(shell find boot kernel lib services drivers fs apps tests -name '*.[ch]' 2>/dev/null))
@@ -73,11 +79,11 @@ $(O)/lint/%: % .clang-tidy $(O)/uobj/%.o
 LINT_FILES = $(filter %.c,$(patsubst $(O)/kobj/%.o,%,$(filter-out $(O)/kobj/gen/%,$(KERNEL_OBJECTS))) \
                           $(patsubst $(O)/uobj/%.o,%,$(filter-out $(O)/uobj/gen/%,$(USER_OBJECTS))) \
                           $(LOADER_SOURCES))
-lint: $(LINT_FILES:%=$(O)/lint/%)
+lint: $(patsubst %,$(O)/lint/%,$(call in_scope,$(LINT_FILES)))
 
 # --- the second compiler, and statuses of a type that mixes with nothing --------------------------------------------
 
-GCC := gcc
+GCC := $(if $(filter-out x86_64,$(ARCH)),$(ARCH)-linux-gnu-)gcc
 GCC_FLAGS := -Wlogical-op -Wduplicated-cond -Wno-unknown-pragmas
 # Flags that only clang has, and their counterparts.
 as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(filter-out $(CLANG_WARNINGS) --target=% \
@@ -126,8 +132,8 @@ $(O)/opaque/uobj/gen/%: $(GEN)/% $(O)/uobj/gen/%.o
 # Assembly has no statuses, and one assembler is enough.
 ALL_C_OBJECTS = $(filter %.c.o,$(KERNEL_OBJECTS) $(USER_OBJECTS))
 .PHONY: gcc opaque
-gcc: $(ALL_C_OBJECTS:$(O)/%=$(O)/gcc/%)
-opaque: $(ALL_C_OBJECTS:$(O)/%.o=$(O)/opaque/%)
+gcc: $(patsubst $(O)/%,$(O)/gcc/%,$(call in_scope,$(ALL_C_OBJECTS)))
+opaque: $(patsubst $(O)/%.o,$(O)/opaque/%,$(call in_scope,$(ALL_C_OBJECTS)))
 
 # --- for tests of the rules: the flags as response files -------------------------------------------------------------
 
@@ -156,15 +162,19 @@ $(O)/headers/user/%.h: %.h $(MAKEFILES_READ) | $(SYSROOT)/.stamp $(SYSROOT)/.lib
 
 # --- all of it ----------------------------------------------------------------------------------------------------
 
-.PHONY: test test-long
-# STAGES='10-format …' runs only those.
+.PHONY: test test-long parity
+# STAGES='10-format …' runs only those; ARCH=… only what that architecture has, else it is the one for what is done once.
 STAGES ?=
-TEST_RUNNER = BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
+ARCHS := $(if $(filter file,$(origin ARCH)),$(filter $(patsubst mk/arch-%.mk,%,$(wildcard mk/arch-*.mk)),x86_64 aarch64 riscv64),$(ARCH))
+TEST_RUNNER = BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) ARCHS='$(ARCHS)' MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
               $(if $(STAGES),--only $(STAGES) --)
 test:
 	+@$(TEST_RUNNER) tests/stages
 test-long:
 	+@$(TEST_RUNNER) tests/stages tests/stages-long
+# The README's table of features and architectures, from what the last test run left.
+parity:
+	@tools/parity --build-root $(BUILD_ROOT) --write README.md
 
 # --- the benchmark's counter, a plugin of QEMU ------------------------------------------------------------------------
 

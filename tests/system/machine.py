@@ -14,6 +14,8 @@ import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 STALL_SECONDS = 180.0
+# The driver of the console.
+CONSOLE = {"aarch64": "pl011"}.get(os.environ.get("ARCH", "x86_64"), "uart16550")
 PROMPT = re.compile(r"vsh:[^\n$]*\$ (\x1b\[K)?$")
 
 

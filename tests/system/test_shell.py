@@ -142,7 +142,8 @@ def command_mode(disk, log, tap):
     root = os.environ.get("BUILD_ROOT", os.path.join(machine.ROOT, "build"))
     base = os.path.join(root, os.environ.get("ARCH", "x86_64"), "release")
     for command, wanted, status in (("echo one two; exit 7", b"one two\n", 7), ("true", b"", 0), ("echo a | cat", b"a\n", 0)):
-        done = subprocess.run([os.path.join(machine.ROOT, "tools", "run"), "--kernel", f"{base}/kernel.elf", "--archive", f"{base}/boot.img",
+        done = subprocess.run([os.path.join(machine.ROOT, "tools", "run"), "--arch",
+                               os.environ.get("ARCH", "x86_64"), "--kernel", f"{base}/kernel.elf", "--archive", f"{base}/boot.img",
                                "--log", log, "--disk", disk, "--command", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, check=False)
         tap.check(f"command mode: {command}", done.stdout == wanted and done.returncode == status,

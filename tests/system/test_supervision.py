@@ -17,7 +17,7 @@ import machine
 from machine import Machine, Tap
 from test_shell import digest, host_files
 
-VICTIMS = ("virtio-blk", "ext4", "vfs", "devmgr", "logd", "uart16550", "svcmgr", "power")
+VICTIMS = ("virtio-blk", "ext4", "vfs", "devmgr", "logd", machine.CONSOLE, "svcmgr", "power")
 FILES = 200          # in a round
 LAST_POINT = 110     # the rest is left for the time that it takes to type a kill
 POLLS = 200
