@@ -214,6 +214,21 @@ bool scan_msi_source(const struct pci_host *host, const struct pci_function *fun
     return host->node < 0 || tree_msi_source(tree, host->node, function->address, source);
 }
 
+/* The firmware's screen comes last: if a device behind it has a driver that shows the console too, that one has it. */
+static void add_framebuffer(const struct framebuffer *framebuffer)
+{
+    struct device device = {.match = "platform:framebuffer",
+                            .bars[0] = {.base = framebuffer->base, .bytes = framebuffer->bytes},
+                            .info.screen = {.width = framebuffer->width,
+                                            .height = framebuffer->height,
+                                            .stride_bytes = framebuffer->stride_bytes,
+                                            .format = framebuffer->format}};
+    if (framebuffer->bytes == 0)
+        return;
+    device_find_driver(&device);
+    device_keep(&device);
+}
+
 /* The device tree, or NULL: the machine has none, or a wrong one, which the kernel would not have booted with. */
 static const void *open_tree(const struct boot_facts *facts)
 {
@@ -242,4 +257,5 @@ void scan_devices(void)
         scan_tree();
     else
         scan_acpi();
+    add_framebuffer(&facts->framebuffer);
 }

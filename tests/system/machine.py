@@ -34,8 +34,8 @@ class Ended(Exception):
 
 
 class Machine:
-    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append="", options=(), arguments=None):
-        """@options: more words for the launcher; @arguments: all of them, instead of what the others say."""
+    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append="", arguments=None):
+        """@arguments: all of the launcher's, instead of what the others say."""
         root = os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build"))
         arch = os.environ.get("ARCH", "x86_64")
         self.log = log
@@ -45,7 +45,6 @@ class Machine:
                          "--smp", str(smp), "--mem", mem, "--append", append]
             if disk:
                 arguments += ["--disk", disk]
-            arguments += options
             for words in extra:
                 arguments += ["--qemu", words]
         self.process = subprocess.Popen([os.path.join(ROOT, "tools", "run")] + arguments, stdin=subprocess.PIPE,

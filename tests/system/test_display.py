@@ -2,7 +2,7 @@
 """The framebuffer console, by its pixels: what is printed at the serial console appears on the display, and nothing that happens to the display
 disturbs the shell.
 
-    tests/system/test_display.py --font unifont.hex --pictures FOLDER
+    tests/system/test_display.py --font unifont.hex --pictures FOLDER [--disk veridian-x86_64.img]
 
 A display is behind the serial line by as much as it likes, so every look is repeated until it is as wanted; what ends a wait is a guest that
 had time to run and did not get there (machine.launcher.StallClock).
@@ -164,24 +164,37 @@ class Session:
         return wrong or (self.display.wait(lambda seen: seen.shows(1, 0, "first") and "second" in seen.lines()) if done is True else done)
 
 
+def run(tap, options, name, tests, arguments):
+    """Boots a machine with the launcher's @arguments and runs @tests; the screen after each is left as a picture."""
+    with tempfile.TemporaryDirectory(prefix="veridian-display-") as folder:
+        log = f"{folder}/log"
+        with machine.Machine(log, arguments=arguments + ["--log", log, "--qmp", f"{folder}/qmp"]) as guest:
+            tap.run(f"{name}: a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
+            display = Display(guest, folder, screen.Font(options.font))
+            session = Session(guest, display)
+            for test in tests:
+                tap.run(f"{name}: {test.__name__.replace('_', ' ')}", test, session)
+                display.look().picture.write_png(f"{options.pictures}/{name}-{test.__name__}.png")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--font", required=True)
     parser.add_argument("--pictures", required=True, help="a folder for the screen after each test, for people to look at")
+    parser.add_argument("--disk", help="a disk of tools/mkimage: the firmware's screen is tested too")
     options = parser.parse_args()
     os.makedirs(options.pictures, exist_ok=True)
+    arch = os.environ.get("ARCH", "x86_64")
+    folder = os.path.join(os.environ.get("BUILD_ROOT", os.path.join(machine.ROOT, "build")), arch, "release")
     tap = Tap()
-    with tempfile.TemporaryDirectory(prefix="veridian-display-") as folder:
-        with machine.Machine(f"{folder}/log", options=["--display", "none", "--qmp", f"{folder}/qmp"]) as guest:
-            tap.run("a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
-            display = Display(guest, folder, screen.Font(options.font))
-            session = Session(guest, display)
-            for test in (session.shows_the_prompt_and_a_cursor, session.shows_output, session.scrolls, session.long_lines_wrap,
-                         session.colours, session.unicode_text, session.control_sequences, session.alternate_screen,
-                         session.display_driver_is_killed, session.display_driver_is_killed_while_much_is_printed,
-                         session.console_is_killed):
-                tap.run(test.__name__.replace("_", " "), test)
-                display.look().picture.write_png(f"{options.pictures}/{test.__name__}.png")
+    run(tap, options, "bochs",
+        (Session.shows_the_prompt_and_a_cursor, Session.shows_output, Session.scrolls, Session.long_lines_wrap, Session.colours,
+         Session.unicode_text, Session.control_sequences, Session.alternate_screen, Session.display_driver_is_killed,
+         Session.display_driver_is_killed_while_much_is_printed, Session.console_is_killed),
+        ["--arch", arch, "--kernel", f"{folder}/kernel.elf", "--archive", f"{folder}/boot.img", "--display", "none"])
+    if options.disk:
+        run(tap, options, "firmware", (Session.shows_output, Session.scrolls, Session.colours, Session.display_driver_is_killed),
+            ["--arch", arch, "--boot", "uefi", "--disk", options.disk, "--qemu", "-device ramfb"])
     return tap.end()
 
 

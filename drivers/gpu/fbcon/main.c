@@ -16,6 +16,7 @@
 #include <os/log.h>
 #include <os/start.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RETRY_NS (10 * NS_PER_MS)
 #define PIECE_BYTES 16384u
@@ -46,7 +47,9 @@ static status_t start(void)
     struct surface surface = {0};
     status_t status = driver_open(&device);
     if (status_is_ok(status))
-        status = bochs_start(&device, &surface);
+        status = strcmp(device.info->match, "platform:framebuffer") == 0
+                     ? firmware_start(&device, &surface)
+                     : bochs_start(&device, &surface);
     if (!status_is_ok(status))
         return status;
     if (!painter_init(&painter, &surface, &term))
