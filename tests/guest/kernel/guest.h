@@ -143,7 +143,7 @@ extern const uint64_t forbidden_count;
 /** Sets of registers that the kernel need not keep for who does not use them: floating point, vectors. A machine may lack the last ones:
  *  then register_set_pass() ends the process. */
 extern const unsigned register_sets;
-#define REGISTER_SET_BYTES_MAX 8192u
+#define REGISTER_SET_BYTES_MAX 12288u
 /** Bytes of a set. */
 size_t register_set_bytes(unsigned set);
 /** Load the whole set from @in, spend a while (by a system call that yields, or by looping @turns times), store the set to @out. */

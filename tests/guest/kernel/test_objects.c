@@ -437,19 +437,21 @@ static void test_interrupt_objects(void)
     CHECK_STATUS(STATUS_INVALID,
                  sys_interrupt_create(info->interrupts, info->budget, 100000, 0, &line));
     CHECK_STATUS(STATUS_INVALID,
-                 sys_interrupt_create(info->interrupts, info->budget, 4, 0xff, &line));
+                 sys_interrupt_create(info->interrupts, info->budget, irq_line, 0xff, &line));
     CHECK_STATUS(STATUS_WRONG_TYPE, sys_interrupt_ack(info->interrupts));
     CHECK_STATUS(STATUS_WRONG_TYPE, sys_interrupt_bind(info->interrupts, queue, 1));
-    OK(sys_interrupt_create(info->interrupts, info->budget, 9, 1, &line));
-    CHECK_STATUS(STATUS_BUSY, sys_interrupt_create(info->interrupts, info->budget, 9, 0, &again));
-    OK(sys_interrupt_create(info->interrupts, info->budget, 9, 1, &again)); /* a level is shared */
+    OK(sys_interrupt_create(info->interrupts, info->budget, irq_line, 1, &line));
+    CHECK_STATUS(STATUS_BUSY,
+                 sys_interrupt_create(info->interrupts, info->budget, irq_line, 0, &again));
+    OK(sys_interrupt_create(info->interrupts, info->budget, irq_line, 1,
+                            &again)); /* a level is shared */
     close_handle(again);
-    CHECK_STATUS(STATUS_INVALID, sys_interrupt_create(line, info->budget, 10, 0, &again));
+    CHECK_STATUS(STATUS_INVALID, sys_interrupt_create(line, info->budget, irq_line, 0, &again));
     OK(sys_interrupt_bind(line, queue, 1));
     CHECK_STATUS(STATUS_BUSY, sys_interrupt_bind(line, queue, 1));
     OK(sys_interrupt_ack(line));
     close_handle(line);
-    OK(sys_interrupt_create(info->interrupts, info->budget, 9, 1, &line));
+    OK(sys_interrupt_create(info->interrupts, info->budget, irq_line, 1, &line));
     handle_t weak = with_rights(line, RIGHT_RECEIVE);
 
     OK(sys_interrupt_bind(weak, queue, 2));

@@ -367,6 +367,51 @@ static void test_thread_registers_are_its_own(void)
     }
 }
 
+/* Says its number to whoever asks. */
+static void child_answers(void)
+{
+    struct ipc_regs regs = {.target = child_start.handles[0], .deadline = DEADLINE_NEVER};
+    status_t status = ipc_raw_receive(&regs);
+
+    while (status_is_ok(status)) {
+        regs = (struct ipc_regs){.target = child_start.handles[0],
+                                 .words = {child_start.values[0]},
+                                 .deadline = DEADLINE_NEVER};
+        status = ipc_raw_reply_receive(&regs);
+    }
+    child_exit(1);
+}
+
+static void child_says(void)
+{
+    child_exit((int64_t)child_start.values[0]);
+}
+
+/* More address spaces than a CPU has identifiers for, all different at one address, beside one that lives on. */
+static void test_aspace_identifiers_are_reused(void)
+{
+    struct child old, young;
+    struct child_start start = {.values = {4711}};
+    handle_t endpoint;
+
+    OK(sys_endpoint_create(info->budget, &endpoint));
+    child_create(&old, 0, NULL);
+    start.handles[0] = child_give(&old, endpoint);
+    child_run(&old, &start, child_answers);
+    for (uint64_t i = 0; i < 150; i++) {
+        struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(5000)};
+
+        child_create(&young, 0, NULL);
+        child_run(&young, &(struct child_start){.values = {i}}, child_says);
+        OK(ipc_raw_call(&regs));
+        CHECK(regs.words[0] == 4711);
+        CHECK(child_end(&young) == (int64_t)i);
+    }
+    OK(sys_process_kill(old.process, 1));
+    CHECK(child_end(&old) == 1);
+    close_handle(endpoint);
+}
+
 static void test_thread_creation_is_checked(void)
 {
     handle_t thread, memory;
@@ -402,6 +447,7 @@ const struct test process_tests[] = {
     TEST(test_thread_priorities_hold),
     TEST(test_thread_slices_are_fair),
     TEST(test_thread_registers_are_its_own),
+    TEST(test_aspace_identifiers_are_reused),
     TEST(test_thread_creation_is_checked),
     {0},
 };

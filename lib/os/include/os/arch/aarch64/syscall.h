@@ -1,5 +1,5 @@
 #pragma once
-/* System calls of AArch64. Number in x8, arguments in x0 to x7; status in x0,
+/* System calls of AArch64. Number in x8, arguments in x0 to x7; status in x8,
  * results in x1 to x4. The kernel keeps x19 to x29 and sp. Message calls: x8
  * number and status, x0 target, x1 info, x2 to x7 words, x9 deadline, x10
  * queue; they keep nothing but sp. Included by <os/syscall.h> only. */
@@ -21,7 +21,7 @@ MUST_CHECK static inline status_t syscall_raw0(uint64_t number, uint64_t results
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw1(uint64_t number, uint64_t p0, uint64_t results[4])
@@ -41,7 +41,7 @@ MUST_CHECK static inline status_t syscall_raw1(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw2(uint64_t number, uint64_t p0, uint64_t p1,
@@ -62,7 +62,7 @@ MUST_CHECK static inline status_t syscall_raw2(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw3(uint64_t number, uint64_t p0, uint64_t p1,
@@ -83,7 +83,7 @@ MUST_CHECK static inline status_t syscall_raw3(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw4(uint64_t number, uint64_t p0, uint64_t p1,
@@ -104,7 +104,7 @@ MUST_CHECK static inline status_t syscall_raw4(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw5(uint64_t number, uint64_t p0, uint64_t p1,
@@ -126,7 +126,7 @@ MUST_CHECK static inline status_t syscall_raw5(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw6(uint64_t number, uint64_t p0, uint64_t p1,
@@ -149,7 +149,7 @@ MUST_CHECK static inline status_t syscall_raw6(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw7(uint64_t number, uint64_t p0, uint64_t p1,
@@ -174,7 +174,7 @@ MUST_CHECK static inline status_t syscall_raw7(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 MUST_CHECK static inline status_t syscall_raw8(uint64_t number, uint64_t p0, uint64_t p1,
@@ -200,7 +200,7 @@ MUST_CHECK static inline status_t syscall_raw8(uint64_t number, uint64_t p0, uin
     results[1] = x2;
     results[2] = x3;
     results[3] = x4;
-    return status_from_code(x0);
+    return status_from_code(x8);
 }
 
 /** x19 and x29 may be the compiler's base and frame pointers: they are kept on

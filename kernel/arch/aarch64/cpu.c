@@ -1,0 +1,85 @@
+/* Each CPU's system registers, beyond those that boot.S must set first.
+ *
+ * The kernel needs ARMv8.1 with the GICv3's system registers: atomic instructions and PAN. Pointer authentication, branch target
+ * identification and random numbers are used where present. */
+#include <arch.h>
+#include <arch_cpu.h>
+
+#include "cpu_regs.h"
+#include "layout.h"
+#include "local.h"
+
+struct cpu boot_cpu = {.self = &boot_cpu};
+struct arch_cpu boot_arch_cpu;
+
+void cpu_check(void)
+{
+    uint64_t memory = SYSREG_READ(id_aa64mmfr0_el1);
+
+    if (id_field(SYSREG_READ(id_aa64isar0_el1), 20) < 2)
+        panic("this CPU has no atomic instructions (LSE)");
+    if (id_field(SYSREG_READ(id_aa64mmfr1_el1), 20) == 0)
+        panic("this CPU has no PAN");
+    if (id_field(memory, 28) != 0 && id_field(memory, 28) != 1)
+        panic("this CPU has no 4 KiB pages");
+    if (id_field(SYSREG_READ(id_aa64pfr0_el1), 24) == 0)
+        panic("this CPU has no registers for a GICv3");
+}
+
+void cpu_setup(struct cpu *cpu, struct arch_cpu *arch)
+{
+    cpu->arch = arch;
+    cpu->scratch = fault_stack_top(cpu->id);                      /* entry.S */
+    SYSREG_WRITE(sctlr_el1, SYSREG_READ(sctlr_el1) | 1ull << 19); /* WXN */
+    SYSREG_WRITE(ttbr0_el1, image_physical(empty_root));
+    SYSREG_WRITE(tpidrro_el0, 0);
+    SYSREG_WRITE(cpacr_el1, 0);
+    SYSREG_WRITE(
+        cntkctl_el1,
+        1u << 1); /* EL0VCTEN: user code reads the virtual counter, nothing else of the timers */
+    SYSREG_WRITE(mdscr_el1, 0);
+    __asm__ volatile("isb\n\ttlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
+    __asm__ volatile(".arch_extension pan\n\tmsr pan, #1");
+}
+
+void arch_cpu_relax(void)
+{
+    __asm__ volatile("yield" : : : "memory");
+}
+
+/* An interrupt that waits is taken when it is unmasked, at the latest where the context synchronises. */
+void arch_irq_window(void)
+{
+    __asm__ volatile("msr daifclr, #2\n\tisb\n\tmsr daifset, #2" : : : "memory");
+}
+
+/* wfi goes on when an interrupt waits, masked or not: none is lost between the caller's last look and it. */
+void arch_cpu_idle(void)
+{
+    __asm__ volatile("dsb sy\n\twfi\n\tmsr daifclr, #2\n\tisb\n\tmsr daifset, #2" : : : "memory");
+}
+
+bool arch_irq_pending(void)
+{
+    return SYSREG_READ(isr_el1) != 0;
+}
+
+size_t arch_random(void *seed, size_t bytes)
+{
+    uint8_t *to = seed;
+    size_t done = 0;
+
+    if (id_field(SYSREG_READ(id_aa64isar0_el1), 60) == 0)
+        return 0;
+    while (done < bytes) {
+        uint64_t value, good;
+
+        /* RNDR; Z: it had none in time (Arm ARM D19.2.112). */
+        __asm__ volatile("mrs %0, S3_3_C2_C4_0\n\tcset %1, ne" : "=r"(value), "=r"(good) : : "cc");
+        if (!good)
+            return 0;
+        for (unsigned i = 0; i < 8 && done < bytes; i++, done++)
+            to[done] = (uint8_t)(value >> (8 * i));
+    }
+    return done;
+}

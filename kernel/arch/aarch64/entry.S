@@ -1,0 +1,271 @@
+/* The ways into the kernel and out of it.
+ *
+ * While user code runs, SP_EL1 points at the context of cpu->current: an entry stores every register straight there, then C runs on the
+ * CPU's kernel stack, from its top, and never returns: it ends in arch_thread_resume(). Kernel mode is interrupted only in
+ * arch_cpu_idle() and arch_irq_window(); such an interrupt keeps what C may change on the stack it found and returns by it. A fault of
+ * the kernel is the end: it is reported on a stack of its own, since the other one may be what is wrong.
+ *
+ * SP_EL0 is the user's stack pointer, and in the kernel struct cpu (TPIDR_EL1 too): compiled code finds its stack guard by it. The key
+ * for pointer authentication is the process's in user mode and the kernel's in the kernel; CPUs without it have these instructions
+ * patched away (PAC_SITE, early.c).
+ *
+ * Instructions for a null system call: 41 in (8 of them for the key), 33 out (3 for the key). */
+#include "cpu_regs.h"
+
+#define CPU_KERNEL_STACK 8
+#define CPU_SCRATCH 16 /* top of the stack for faults */
+#define CPU_CURRENT 24
+
+/* struct arch_context: x0 to x30, then these. Checked by offsets.c. */
+#define CONTEXT_X(n) (8 * (n))
+#define CONTEXT_SP 248
+#define CONTEXT_PC 256
+#define CONTEXT_TLS 272
+#define CONTEXT_KEY 288
+
+/* struct trap_frame */
+#define FRAME_BYTES 288
+#define FRAME_SP 248
+#define FRAME_PC 256
+#define FRAME_ESR 272
+
+#define APIAKEYLO_EL1 S3_0_C2_C1_0
+#define APIAKEYHI_EL1 S3_0_C2_C1_1
+#define CLASS_SVC 0x15
+
+/* What follows, 4 bytes, becomes a nop on CPUs without pointer authentication. */
+    .macro PAC_SITE
+    .pushsection .pac_sites, "a", @progbits
+    .quad 9999f
+    .popsection
+9999:
+    .endm
+
+/* Everything of the user's into the context; x1: struct cpu, sp: kernel stack. */
+    .macro save_user
+    stp x0, x1, [sp, #CONTEXT_X(0)]
+    stp x2, x3, [sp, #CONTEXT_X(2)]
+    stp x4, x5, [sp, #CONTEXT_X(4)]
+    stp x6, x7, [sp, #CONTEXT_X(6)]
+    stp x8, x9, [sp, #CONTEXT_X(8)]
+    stp x10, x11, [sp, #CONTEXT_X(10)]
+    stp x12, x13, [sp, #CONTEXT_X(12)]
+    stp x14, x15, [sp, #CONTEXT_X(14)]
+    stp x16, x17, [sp, #CONTEXT_X(16)]
+    stp x18, x19, [sp, #CONTEXT_X(18)]
+    stp x20, x21, [sp, #CONTEXT_X(20)]
+    stp x22, x23, [sp, #CONTEXT_X(22)]
+    stp x24, x25, [sp, #CONTEXT_X(24)]
+    stp x26, x27, [sp, #CONTEXT_X(26)]
+    stp x28, x29, [sp, #CONTEXT_X(28)]
+    mrs x2, sp_el0
+    mrs x3, elr_el1
+    mrs x4, spsr_el1
+    mrs x5, tpidr_el0
+    stp x30, x2, [sp, #CONTEXT_X(30)]
+    stp x3, x4, [sp, #CONTEXT_PC]
+    str x5, [sp, #CONTEXT_TLS]
+    .endm
+
+    .macro enter_kernel
+    adrp x6, kernel_key
+    add x6, x6, :lo12:kernel_key
+    ldp x6, x7, [x6]
+    PAC_SITE
+    msr APIAKEYLO_EL1, x6
+    PAC_SITE
+    msr APIAKEYHI_EL1, x7
+    PAC_SITE
+    isb
+    mrs x1, tpidr_el1
+    msr sp_el0, x1
+    ldr x2, [x1, #CPU_KERNEL_STACK]
+    ldr x0, [x1, #CPU_CURRENT]
+    mov sp, x2
+    mov x29, xzr
+    .endm
+
+    .section .text.entry, "ax", @progbits
+    .balign 2048
+    .globl vectors
+    .type vectors, @function
+vectors:
+/* From EL1 with SP_EL0: the kernel never runs so. */
+    .rept 4
+    .balign 128
+    b fault_entry
+    .endr
+/* From EL1 */
+    .balign 128
+    b fault_entry
+    .balign 128
+    b interrupt_entry_kernel
+    .balign 128
+    b fault_entry
+    .balign 128
+    b fault_entry
+/* From EL0, 64-bit */
+    .balign 128
+    save_user
+    mrs x6, esr_el1
+    lsr x7, x6, #ESR_CLASS_SHIFT
+    cmp x7, #CLASS_SVC
+    b.ne exception_entry
+    b syscall_entry
+    .balign 128
+    save_user
+    b interrupt_entry
+    .balign 128
+    save_user
+    b interrupt_entry
+    .balign 128
+    save_user
+    b error_entry
+/* From EL0, 32-bit: there is none. */
+    .rept 4
+    .balign 128
+    b fault_entry
+    .endr
+
+syscall_entry:
+    enter_kernel
+    bl trap_syscall
+
+exception_entry:
+    mov x20, x6
+    mrs x21, far_el1
+    enter_kernel
+    mov x1, x20
+    mov x2, x21
+    bl trap_from_user
+
+interrupt_entry:
+    enter_kernel
+    bl trap_interrupt_from_user
+
+error_entry:
+    mrs x20, esr_el1
+    enter_kernel
+    mov x1, x20
+    bl trap_error_from_user
+    .size vectors, . - vectors
+
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
+    .balign 64
+    .globl arch_thread_resume
+    .type arch_thread_resume, @function
+arch_thread_resume:
+    bti c
+    add x0, x0, :lo12:THREAD_CONTEXT
+    mov sp, x0
+    ldp x30, x2, [sp, #CONTEXT_X(30)]
+    ldp x3, x4, [sp, #CONTEXT_PC]
+    ldr x5, [sp, #CONTEXT_TLS]
+    ldp x6, x7, [sp, #CONTEXT_KEY]
+    PAC_SITE
+    msr APIAKEYLO_EL1, x6
+    PAC_SITE
+    msr APIAKEYHI_EL1, x7
+    msr sp_el0, x2
+    msr elr_el1, x3
+    msr spsr_el1, x4
+    msr tpidr_el0, x5
+    ldp x0, x1, [sp, #CONTEXT_X(0)]
+    ldp x2, x3, [sp, #CONTEXT_X(2)]
+    ldp x4, x5, [sp, #CONTEXT_X(4)]
+    ldp x6, x7, [sp, #CONTEXT_X(6)]
+    ldp x8, x9, [sp, #CONTEXT_X(8)]
+    ldp x10, x11, [sp, #CONTEXT_X(10)]
+    ldp x12, x13, [sp, #CONTEXT_X(12)]
+    ldp x14, x15, [sp, #CONTEXT_X(14)]
+    ldp x16, x17, [sp, #CONTEXT_X(16)]
+    ldp x18, x19, [sp, #CONTEXT_X(18)]
+    ldp x20, x21, [sp, #CONTEXT_X(20)]
+    ldp x22, x23, [sp, #CONTEXT_X(22)]
+    ldp x24, x25, [sp, #CONTEXT_X(24)]
+    ldp x26, x27, [sp, #CONTEXT_X(26)]
+    ldp x28, x29, [sp, #CONTEXT_X(28)]
+    eret
+    dsb nsh                             /* nothing is executed beyond, not even by speculation */
+    isb
+    .size arch_thread_resume, . - arch_thread_resume
+
+/* ── Interrupts of the kernel: while it idles, or between two steps ──────────────────────────────────────────────── */
+#define INTERRUPT_FRAME_BYTES 192
+interrupt_entry_kernel:
+    sub sp, sp, #INTERRUPT_FRAME_BYTES
+    stp x0, x1, [sp, #0]
+    stp x2, x3, [sp, #16]
+    stp x4, x5, [sp, #32]
+    stp x6, x7, [sp, #48]
+    stp x8, x9, [sp, #64]
+    stp x10, x11, [sp, #80]
+    stp x12, x13, [sp, #96]
+    stp x14, x15, [sp, #112]
+    stp x16, x17, [sp, #128]
+    stp x18, x29, [sp, #144]
+    mrs x0, elr_el1
+    mrs x1, spsr_el1
+    stp x30, x0, [sp, #160]
+    str x1, [sp, #176]
+    bl trap_interrupt
+    ldr x1, [sp, #176]
+    ldp x30, x0, [sp, #160]
+    msr elr_el1, x0
+    msr spsr_el1, x1
+    ldp x0, x1, [sp, #0]
+    ldp x2, x3, [sp, #16]
+    ldp x4, x5, [sp, #32]
+    ldp x6, x7, [sp, #48]
+    ldp x8, x9, [sp, #64]
+    ldp x10, x11, [sp, #80]
+    ldp x12, x13, [sp, #96]
+    ldp x14, x15, [sp, #112]
+    ldp x16, x17, [sp, #128]
+    ldp x18, x29, [sp, #144]
+    add sp, sp, #INTERRUPT_FRAME_BYTES
+    eret
+    dsb nsh                             /* nothing is executed beyond, not even by speculation */
+    isb
+
+/* ── Faults of the kernel ────────────────────────────────────────────────────────────────────────────────────────── */
+/* The user's thread pointer and the read-only one serve as scratch: there is no way back to a user. */
+fault_entry:
+    msr tpidr_el0, x0
+    msr tpidrro_el0, x1
+    mov x1, sp
+    mrs x0, tpidr_el1
+    ldr x0, [x0, #CPU_SCRATCH]
+    sub x0, x0, #FRAME_BYTES
+    mov sp, x0
+    str x1, [sp, #FRAME_SP]
+    mrs x0, tpidr_el0
+    mrs x1, tpidrro_el0
+    stp x0, x1, [sp, #0]
+    stp x2, x3, [sp, #16]
+    stp x4, x5, [sp, #32]
+    stp x6, x7, [sp, #48]
+    stp x8, x9, [sp, #64]
+    stp x10, x11, [sp, #80]
+    stp x12, x13, [sp, #96]
+    stp x14, x15, [sp, #112]
+    stp x16, x17, [sp, #128]
+    stp x18, x19, [sp, #144]
+    stp x20, x21, [sp, #160]
+    stp x22, x23, [sp, #176]
+    stp x24, x25, [sp, #192]
+    stp x26, x27, [sp, #208]
+    stp x28, x29, [sp, #224]
+    str x30, [sp, #240]
+    mrs x0, elr_el1
+    mrs x1, spsr_el1
+    stp x0, x1, [sp, #FRAME_PC]
+    mrs x0, esr_el1
+    mrs x1, far_el1
+    stp x0, x1, [sp, #FRAME_ESR]
+    mrs x1, tpidr_el1
+    msr sp_el0, x1
+    mov x0, sp
+    bl trap_kernel
+
+    .section .note.GNU-stack, "", @progbits

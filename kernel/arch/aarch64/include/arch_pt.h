@@ -1,0 +1,132 @@
+#pragma once
+/* Page-table entries of AArch64: the 4 KiB granule, 48-bit addresses, 4 levels of 512 entries of 8 bytes (Arm ARM D8.3). Level 0 here is
+ * the last one (the manual's level 3): it holds 4 KiB leaves, level 1 2 MiB, level 2 1 GiB, level 3 is the root. User addresses are
+ * translated by one root (TTBR0), the kernel's by another (TTBR1). The generic walker is mm/pagetable.c; nothing here touches memory. */
+#include <kernel.h>
+
+typedef uint64_t pte_t;
+
+#define ARCH_PT_LEVELS 4u
+#define ARCH_PT_INDEX_BITS 9u
+#define ARCH_PT_ENTRIES (1u << ARCH_PT_INDEX_BITS)
+/** The highest level whose entries may be leaves for user mappings (2 MiB). */
+#define ARCH_PT_LEAF_LEVEL_MAX 1u
+
+/** User addresses: [START, END). As on x86_64, half of what the hardware would allow. */
+#define ARCH_USER_START 0x0000000000010000ull
+#define ARCH_USER_END 0x00007ffffffff000ull
+/** Entries of a root table that belong to the address space: [0, this). */
+#define ARCH_PT_USER_ROOT_ENTRIES 256u
+
+/** All RAM, mapped at this address. */
+#define ARCH_DIRECT_MAP_BASE 0xffff800000000000ull
+
+#define PTE_VALID (1ull << 0)
+#define PTE_TABLE (1ull << 1) /* a table, or at level 0 a page; a block where clear */
+#define PTE_ATTRIBUTE_NORMAL (0ull << 2)
+#define PTE_ATTRIBUTE_DEVICE (1ull << 2) /* indices into MAIR_EL1: cpu_regs.h */
+#define PTE_USER (1ull << 6)             /* AP[1] */
+#define PTE_READ_ONLY (1ull << 7)        /* AP[2] */
+#define PTE_INNER_SHAREABLE (3ull << 8)
+#define PTE_ACCESSED (1ull << 10) /* set from the start: the hardware need not fault to have it */
+#define PTE_NOT_GLOBAL (1ull << 11)
+#define PTE_GUARDED (1ull << 50) /* branch targets need landing pads (BTI) */
+#define PTE_KERNEL_NO_EXECUTE (1ull << 53)
+#define PTE_USER_NO_EXECUTE (1ull << 54)
+#define PTE_ADDRESS_MASK 0x0000fffffffff000ull
+
+/** The direct-map pointer to @frame. */
+static inline void *arch_direct_map(paddr_t frame)
+{
+    return (void *)(uintptr_t)(frame + ARCH_DIRECT_MAP_BASE);
+}
+
+/** The physical address behind a direct-map pointer. */
+static inline paddr_t arch_direct_unmap(const void *pointer)
+{
+    return (paddr_t)(uintptr_t)pointer - ARCH_DIRECT_MAP_BASE;
+}
+
+/** A leaf at @level for @frame with MAP_READ, MAP_WRITE, MAP_EXECUTE of @flags (read is implied). @device: not cached. */
+static inline pte_t arch_pte_leaf(paddr_t frame, uint32_t flags, bool user, unsigned level,
+                                  bool device)
+{
+    pte_t pte = frame | PTE_VALID | PTE_ACCESSED | PTE_INNER_SHAREABLE;
+
+    if (level == 0)
+        pte |= PTE_TABLE;
+    if (!(flags & MAP_WRITE))
+        pte |= PTE_READ_ONLY;
+    if (user)
+        pte |= PTE_USER | PTE_NOT_GLOBAL | PTE_KERNEL_NO_EXECUTE;
+    else
+        pte |= PTE_USER_NO_EXECUTE;
+    if (flags & MAP_EXECUTE)
+        pte |= PTE_GUARDED;
+    else
+        pte |= user ? PTE_USER_NO_EXECUTE : PTE_KERNEL_NO_EXECUTE;
+    if (device)
+        pte |= PTE_ATTRIBUTE_DEVICE;
+    return pte;
+}
+
+/** An entry that points to the next table; leaves alone restrict access. */
+static inline pte_t arch_pte_table(paddr_t table, bool user)
+{
+    (void)user;
+    return table | PTE_VALID | PTE_TABLE;
+}
+
+static inline bool arch_pte_is_present(pte_t pte)
+{
+    return (pte & PTE_VALID) != 0;
+}
+
+/** Is the present entry @pte of @level a leaf? */
+static inline bool arch_pte_is_leaf(pte_t pte, unsigned level)
+{
+    return level == 0 || (pte & PTE_TABLE) == 0;
+}
+
+/** Frame or table that @pte names. */
+static inline paddr_t arch_pte_address(pte_t pte)
+{
+    return pte & PTE_ADDRESS_MASK;
+}
+
+/** MAP_READ, MAP_WRITE, MAP_EXECUTE of a present leaf. */
+static inline uint32_t arch_pte_flags(pte_t pte)
+{
+    pte_t no_execute = (pte & PTE_USER) ? PTE_USER_NO_EXECUTE : PTE_KERNEL_NO_EXECUTE;
+
+    return MAP_READ | ((pte & PTE_READ_ONLY) ? 0u : MAP_WRITE) |
+           ((pte & no_execute) ? 0u : MAP_EXECUTE);
+}
+
+static inline bool arch_pte_is_device(pte_t pte)
+{
+    return (pte & PTE_ATTRIBUTE_DEVICE) != 0;
+}
+
+static inline bool arch_pte_is_accessed(pte_t pte)
+{
+    return (pte & PTE_ACCESSED) != 0;
+}
+
+/** What may be written counts as written: the hardware keeps no such bit here. */
+static inline bool arch_pte_is_dirty(pte_t pte)
+{
+    return (pte & PTE_READ_ONLY) == 0;
+}
+
+/** Index of @address in a table of @level. */
+static inline unsigned arch_pt_index(uint64_t address, unsigned level)
+{
+    return (unsigned)(address >> (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level)) & (ARCH_PT_ENTRIES - 1);
+}
+
+/** Bytes that an entry of @level covers. */
+static inline uint64_t arch_pt_span(unsigned level)
+{
+    return 1ull << (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level);
+}

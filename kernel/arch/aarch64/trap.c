@@ -1,0 +1,197 @@
+/* Exceptions and interrupts, after entry.S has saved the registers.
+ *
+ * From user mode the thread's registers are in its context, and what is decided here ends in sched_leave(). In kernel mode, interrupts
+ * come while idling or in an interrupt window only; every exception there is a bug, since the kernel never touches a user's address.
+ * Classes and fault status codes: Arm ARM D19.2.37, ESR_EL1. */
+#include <arch.h>
+#include <arch_cpu.h>
+#include <sched.h>
+#include <thread.h>
+
+#include "cpu_regs.h"
+#include "layout.h"
+#include "local.h"
+
+#define CLASSES 64u
+#define CLASS_FP 0x07u
+#define CLASS_SVE 0x19u
+#define CLASS_FETCH_USER 0x20u
+#define CLASS_FETCH_KERNEL 0x21u
+#define CLASS_DATA_USER 0x24u
+#define CLASS_DATA_KERNEL 0x25u
+
+/* Fault status: of a translation, an access flag, or permissions; the low two bits are the level. */
+#define STATUS_KIND(esr) ((esr) >> 2 & 0xf)
+#define KIND_TRANSLATION 1u
+#define KIND_ACCESS 2u
+#define KIND_PERMISSION 3u
+#define STATUS_MASK 0x3fu
+#define STATUS_EXTERNAL 0x10u
+#define STATUS_ALIGNMENT 0x21u
+#define STATUS_TLB_CONFLICT 0x30u
+
+static const char *const class_names[CLASSES] = {
+    [0x00] = "undefined instruction",
+    [0x01] = "wait for an interrupt",
+    [0x07] = "no FPU",
+    [0x0d] = "branch target without a landing pad",
+    [0x0e] = "illegal execution state",
+    [0x11] = "32-bit system call",
+    [0x15] = "system call in the kernel",
+    [0x18] = "system register",
+    [0x19] = "no vectors",
+    [0x1c] = "pointer authentication failure",
+    [0x1d] = "no matrix extension",
+    [0x20] = "instruction abort",
+    [0x21] = "instruction abort",
+    [0x22] = "misaligned pc",
+    [0x24] = "data abort",
+    [0x25] = "data abort",
+    [0x26] = "misaligned stack pointer",
+    [0x2c] = "floating-point error",
+    [0x2f] = "system error",
+    [0x30] = "breakpoint",
+    [0x31] = "breakpoint",
+    [0x32] = "single step",
+    [0x33] = "single step",
+    [0x34] = "watchpoint",
+    [0x35] = "watchpoint",
+    [0x3c] = "breakpoint instruction",
+};
+
+static uint32_t class_of(uint64_t esr)
+{
+    return (uint32_t)(esr >> ESR_CLASS_SHIFT) & ESR_CLASS_MASK;
+}
+
+static const char *exception_name(uint64_t esr)
+{
+    const char *name = class_names[class_of(esr)];
+
+    return name != NULL ? name : "unknown exception";
+}
+
+static NORETURN void cpu_park(void)
+{
+    for (;;)
+        __asm__ volatile("wfi");
+}
+
+static void interrupt(void)
+{
+    uint32_t intid = gic_acknowledge();
+
+    sched_interrupt_begin();
+    if (intid == platform.timer_intid) {
+        time_silence();
+        gic_end(intid);
+        trap_timer();
+    } else if (intid == SGI_IPI) {
+        gic_end(intid);
+        trap_ipi();
+    } else if (intid == SGI_STOP) {
+        cpu_park();
+    } else if (intid < INTID_SPECIAL || intid >= LPI_FIRST) {
+        irq_handle(intid);
+    }
+}
+
+void trap_interrupt(void)
+{
+    interrupt();
+}
+
+void trap_interrupt_from_user(void)
+{
+    interrupt();
+    sched_leave();
+}
+
+/** A memory access of user code that did not work. Those of the page tables are the kernel's business, others the thread's. */
+static NORETURN void abort_from_user(struct thread *self, uint64_t esr, uint64_t far)
+{
+    uint64_t kind = STATUS_KIND(esr);
+
+    if (kind == KIND_TRANSLATION || kind == KIND_ACCESS || kind == KIND_PERMISSION) {
+        /* Cleaning a cache counts as a write in the syndrome, but needs the right to read. */
+        bool write = (esr & ESR_WRITE) != 0 && (esr & ESR_CACHE_MAINTENANCE) == 0;
+
+        trap_page_fault(self, far,
+                        class_of(esr) == CLASS_FETCH_USER ? MAP_EXECUTE
+                        : write                           ? MAP_WRITE
+                                                          : MAP_READ);
+    }
+    switch (esr & STATUS_MASK) {
+    case STATUS_ALIGNMENT:
+        trap_exception(self, "misaligned access", far);
+    case STATUS_EXTERNAL:
+        trap_exception(self, "bus error", far);
+    case STATUS_TLB_CONFLICT:
+        __asm__ volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
+        sched_leave();
+    default:
+        trap_exception(self, exception_name(esr), esr);
+    }
+}
+
+void trap_from_user(struct thread *self, uint64_t esr, uint64_t far)
+{
+    switch (class_of(esr)) {
+    case CLASS_FETCH_USER:
+    case CLASS_DATA_USER:
+        abort_from_user(self, esr, far);
+    case CLASS_FP:
+        fpu_first_use(self, false);
+    case CLASS_SVE:
+        fpu_first_use(self, true);
+    default:
+        trap_exception(self, exception_name(esr), esr);
+    }
+}
+
+/* A write to a device that came to nothing, most likely: the driver ends, and its supervisor hears of it. */
+void trap_error_from_user(struct thread *self, uint64_t esr)
+{
+    trap_exception(self, exception_name(esr), esr);
+}
+
+/* ── The kernel's own faults ─────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool is_guard_page(uint64_t address)
+{
+    uint64_t bottom = arch_cpu_local()->kernel_stack - KERNEL_STACK_PAGES * PAGE_SIZE;
+
+    return address < bottom && address >= bottom - PAGE_SIZE;
+}
+
+void arch_print_frame(const struct trap_frame *f)
+{
+    for (unsigned i = 0; i < 30; i += 3)
+        klog("x%-2u %016llx x%-2u %016llx x%-2u %016llx", i, (unsigned long long)f->x[i], i + 1,
+             (unsigned long long)f->x[i + 1], i + 2, (unsigned long long)f->x[i + 2]);
+    klog("x30 %016llx sp  %016llx pc  %016llx", (unsigned long long)f->x[30],
+         (unsigned long long)f->sp, (unsigned long long)f->pc);
+    klog("pstate %llx esr %llx far %016llx ttbr0 %llx", (unsigned long long)f->pstate,
+         (unsigned long long)f->esr, (unsigned long long)f->far,
+         (unsigned long long)SYSREG_READ(ttbr0_el1));
+}
+
+void trap_kernel(const struct trap_frame *frame)
+{
+    uint32_t class = class_of(frame->esr);
+    bool is_abort = class == CLASS_FETCH_KERNEL || class == CLASS_DATA_KERNEL;
+    bool is_overflow = is_guard_page(frame->sp) || (is_abort && is_guard_page(frame->far));
+
+    trap_kernel_fault(is_overflow ? "kernel stack overflow" : exception_name(frame->esr), frame->pc,
+                      is_abort ? frame->far : 0, frame->x[29], frame);
+}
+
+/* The caller's CPU goes on to the end with interrupts off; it is the only one that reports. */
+void arch_stop_others(void)
+{
+    static bool stopping;
+
+    debug_machine_stops();
+    if (!__atomic_exchange_n(&stopping, true, __ATOMIC_ACQ_REL))
+        gic_send_to_others(SGI_STOP);
+}
