@@ -65,7 +65,7 @@ static bool driver_is_taken(const struct device *device)
         const struct catalogue_entry *taken = &devmgr.devices[i].manifest;
         if (devmgr.devices[i].has_driver &&
             (strcmp(taken->name, wanted->name) == 0 ||
-             (wanted->provides[0] != '\0' && strcmp(taken->provides, wanted->provides) == 0)))
+             (taken->provides[0] != '\0' && strcmp(taken->provides, wanted->provides) == 0)))
             return true;
     }
     return false;
