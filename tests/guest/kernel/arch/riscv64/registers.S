@@ -21,6 +21,7 @@ register_set_pass:
     addi sp, sp, -32
     sd s1, 0(sp)
     sd s2, 8(sp)
+    sd ra, 16(sp)                       /* a system call does not keep it */
     mv s1, a4
     mv s2, a2
     bnez a0, vectors_pass
@@ -66,6 +67,7 @@ vectors_pass:
 pass_ends:
     ld s1, 0(sp)
     ld s2, 8(sp)
+    ld ra, 16(sp)
     addi sp, sp, 32
     ret
     .size register_set_pass, . - register_set_pass
