@@ -87,7 +87,7 @@ GCC := $(if $(filter-out x86_64,$(ARCH)),$(ARCH)-linux-gnu-)gcc
 GCC_FLAGS := -Wlogical-op -Wduplicated-cond -Wno-unknown-pragmas
 # Flags that only clang has, and their counterparts.
 as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(filter-out $(CLANG_WARNINGS) --target=% \
-           -fstrict-flex-arrays=3 -fdebug-compilation-dir=% -nostdinc -isystem \
+           -fstrict-flex-arrays=3 -fdebug-compilation-dir=% -momit-leaf-frame-pointer -nostdinc -isystem \
            $(CLANG_RESOURCE)/include $(SYSROOT)/include $(KERNEL_SANITIZE_$(BUILD)),$(1))) $(GCC_FLAGS)
 GCC_INCLUDE = -nostdinc -isystem $(shell $(GCC) -print-file-name=include)
 

@@ -35,7 +35,7 @@ static void start_pair(uint32_t cpu, uint32_t calls)
 /* The first @count pairs make their calls: nanoseconds. */
 static uint64_t round_of(uint32_t count)
 {
-    uint64_t all = count == PAIRS_MAX ? ~0ull : (1ull << count) - 1, came = 0, bits;
+    uint64_t all = count == PAIRS_MAX ? ~0ull : (1ull << count) - 1, came = 0, bits = 0;
     uint64_t start = clock_now_ns();
     must(sys_notification_signal(go, all), "signal");
     while (came != all) {
