@@ -197,9 +197,10 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
             budget_uncharge_kmem(budget, charge);
         return NULL;
     }
+    kasan_unpoison(pointer, charge);
+    arch_fill_words(pointer, 0, (bytes + 7) / 8); /* what is charged is whole words */
     kasan_poison(pointer, charge, KASAN_REDZONE);
     kasan_unpoison(pointer, bytes);
-    arch_fill_words(pointer, 0, (bytes + 7) / 8); /* sizes of classes are whole words */
     return pointer;
 }
 
