@@ -1,8 +1,8 @@
-/* From the device tree to kernel_main: what is where in physical memory, what the machine is made of, then the kernel's own page tables
- * and stack.
+/* From the device tree, or the UEFI loader's handoff block, to kernel_main: what is where in physical memory, what the machine is made of,
+ * then the kernel's own page tables and stack.
  *
- * Runs on the boot tables, which map the GiBs around the image and around the device tree at the direct map (boot.S). RAM is what the
- * device tree calls RAM, less the image, the boot archive, the device tree itself, and the frames taken here for page tables and
+ * Runs on the boot tables, which map the GiBs around the image and around what we are given at the direct map (boot.S). RAM is what the
+ * tree or the block calls RAM, less the image, the boot archive, the device tree itself, and the frames taken here for page tables and
  * stacks; all these are listed in boot_info.reserved.
  * What goes wrong before the command line is read cannot be told. */
 #include <arch.h>
@@ -19,7 +19,7 @@
 static struct boot_range pool;
 static uint64_t pool_end;
 
-NORETURN void early_main(paddr_t fdt);
+NORETURN void early_main(paddr_t given);
 
 /** Where the pool may lie: the GiB that the image begins in, and the next one. */
 static struct boot_range window(void)
@@ -88,11 +88,14 @@ static bool command_line_has(const char *word)
     return false;
 }
 
-void early_main(paddr_t fdt)
+void early_main(paddr_t given)
 {
     cpus[0] = &boot_cpu;
     cpu_count = 1;
-    boot_fdt_read(fdt);
+    if (boot_handoff_is_at(given))
+        boot_handoff_read(given);
+    else
+        boot_fdt_read(given);
     debug_by_semihosting = command_line_has("log=semihosting");
     boot_ram_subtract(DIRECT_MAP_BYTES_MAX, UINT64_MAX);
     boot_reserve(image_physical(image_start), image_physical(image_end));
