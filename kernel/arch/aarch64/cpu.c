@@ -29,6 +29,7 @@ void cpu_check(void)
 void cpu_setup(struct cpu *cpu, struct arch_cpu *arch)
 {
     cpu->arch = arch;
+    asids_init(arch);
     cpu->scratch = fault_stack_top(cpu->id);                      /* entry.S */
     SYSREG_WRITE(sctlr_el1, SYSREG_READ(sctlr_el1) | 1ull << 19); /* WXN */
     SYSREG_WRITE(ttbr0_el1, image_physical(empty_root));

@@ -64,7 +64,7 @@ static void pac_sites_patch(void)
         return;
     for (uint32_t *const *site = pac_sites_start; site < pac_sites_end; site++) {
         **site = NOP;
-        cache_make_executable(*site, sizeof(NOP));
+        cache_make_executable(*site, sizeof(**site));
     }
 }
 

@@ -19,14 +19,16 @@
 /** Where TTBR0 and TLB operations have the identifier. */
 #define ASID_FIELD(asid) ((uint64_t)(asid) << 48)
 
+/** What a CPU holds by one identifier: translations of @generation of the root in @ttbr; generation 0: none. */
 struct asid {
-    paddr_t root;
     uint64_t generation;
+    uint64_t ttbr; /* root and identifier, as TTBR0 has them */
 };
 
 /** Of each CPU; cpu->arch points at it. */
 struct arch_cpu {
     struct asid asids[ASID_COUNT]; /* of ASIDs from 1; own CPU only */
+    struct asid none;              /* no address space */
     struct asid *loaded;           /* the one loaded last */
     paddr_t redistributor;         /* registers of GICR, and mapped */
     volatile uint8_t *gicr;
@@ -65,6 +67,10 @@ void platform_read(void);
 void cpu_check(void);
 /** On the CPU itself: what boot.S has not set. */
 void cpu_setup(struct cpu *cpu, struct arch_cpu *arch);
+
+/* paging.c */
+/** No identifier is in use. */
+void asids_init(struct arch_cpu *arch);
 
 /* entry.S */
 /** What entry code stores of a fault in kernel mode. */

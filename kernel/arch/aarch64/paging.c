@@ -245,36 +245,49 @@ static void asid_flush(uint64_t asid)
     __asm__ volatile("tlbi aside1, %0\n\tdsb nsh" : : "r"(asid) : "memory");
 }
 
-/** The place of @root in this CPU's table: its own, or the one of its set that is not loaded now. */
-static struct asid *asid_find(struct arch_cpu *arch, paddr_t root)
+void asids_init(struct arch_cpu *arch)
 {
-    struct asid *set = &arch->asids[(root >> PAGE_SHIFT) * ASID_WAYS & (ASID_COUNT - 1)];
-
-    for (unsigned way = 0; way < ASID_WAYS; way++)
-        if (set[way].root == root)
-            return &set[way];
-    return &set[arch->loaded == &set[0]];
+    for (unsigned i = 0; i < ASID_COUNT; i++)
+        arch->asids[i].ttbr = image_physical(empty_root);
+    arch->none.ttbr = image_physical(empty_root);
+    arch->loaded = &arch->none;
 }
 
+/** A place in @set for @generation of @root: its own with an older one, or the one that is not loaded now. */
+static struct asid *asid_claim(struct arch_cpu *arch, struct asid *set, paddr_t root,
+                               uint64_t generation)
+{
+    struct asid *asid = &set[arch->loaded == &set[0]];
+
+    if (root == arch_kernel_root)
+        return &arch->none;
+    for (unsigned way = 0; way < ASID_WAYS; way++)
+        if ((set[way].ttbr & PTE_ADDRESS_MASK) == root)
+            asid = &set[way];
+    uint64_t number = ASID_FIELD(asid - arch->asids + 1);
+
+    asid->ttbr = root | number;
+    asid->generation = generation;
+    asid_flush(number);
+    return asid;
+}
+
+/* A generation is of one address space only, so it says the root as well. */
 void arch_aspace_activate(paddr_t root, uint64_t generation)
 {
     struct arch_cpu *arch = arch_cpu_of(arch_cpu_local());
+    struct asid *set = &arch->asids[(root >> PAGE_SHIFT) * ASID_WAYS & (ASID_COUNT - 1)];
+    struct asid *asid = &set[0];
 
-    if (root == arch_kernel_root) {
-        SYSREG_WRITE(ttbr0_el1, image_physical(empty_root));
-        isb();
-        return;
-    }
-    struct asid *asid = asid_find(arch, root);
-    uint64_t number = ASID_FIELD(asid - arch->asids + 1);
-
-    if (unlikely(asid->root != root || asid->generation != generation)) {
-        asid->root = root;
-        asid->generation = generation;
-        asid_flush(number);
+    if (asid->generation != generation) {
+        asid = &set[1];
+        if (unlikely(asid->generation != generation))
+            asid = asid_claim(arch, set, root, generation);
     }
     arch->loaded = asid;
-    SYSREG_WRITE(ttbr0_el1, root | number); /* in force when the kernel is left */
+    SYSREG_WRITE(ttbr0_el1, asid->ttbr);
+    if (unlikely(generation == 0))
+        isb(); /* the others are in force when the kernel is left */
 }
 
 void arch_tlb_flush_page(uint64_t address)
