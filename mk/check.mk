@@ -166,7 +166,10 @@ $(O)/headers/user/%.h: %.h $(MAKEFILES_READ) | $(SYSROOT)/.stamp $(SYSROOT)/.lib
 # STAGES='10-format …' runs only those; ARCH=… only what that architecture has, else it is the one for what is done once.
 STAGES ?=
 ARCHS := $(if $(filter file,$(origin ARCH)),$(filter $(patsubst mk/arch-%.mk,%,$(wildcard mk/arch-*.mk)),x86_64 aarch64 riscv64),$(ARCH))
-TEST_RUNNER = BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) ARCHS='$(ARCHS)' MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
+# BUILD, SMP and MEM change what the guest and system tests run on when they are given; else each stage has its own.
+given = $(if $(filter command%,$(origin $(1))),$(2)=$($(1)))
+TEST_RUNNER = $(call given,BUILD,BUILDS) $(call given,BUILD,TEST_BUILD) $(call given,SMP,TEST_SMP) $(call given,MEM,TEST_MEM) \
+              BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) ARCHS='$(ARCHS)' MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
               $(if $(STAGES),--only $(STAGES) --)
 test:
 	+@$(TEST_RUNNER) tests/stages

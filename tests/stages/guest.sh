@@ -22,8 +22,8 @@ guest_run() {
     log=$folder/guest/$name/log-$cpus
     label="$arch, $build, $cpus CPUs"
     echo "# $label"
-    tools/run --arch "$arch" --kernel "$folder/kernel.elf" --archive "$folder/guest/$name/boot.img" --log "$log" --smp "$cpus" \
-        --mem 128M --command guest --stall 120 "$@" </dev/null >/dev/null 2>"$log.errors"
+    tools/run --arch "$arch" --kernel "$folder/kernel.elf" --archive "$folder/guest/$name/boot.img" --log "$log" --smp "${TEST_SMP:-$cpus}" \
+        --mem "${TEST_MEM:-128M}" --command guest --stall 120 "$@" </dev/null >/dev/null 2>"$log.errors"
     status=$?
     tr -d '\r' <"$log" | grep -aE '^(not )?ok [0-9]+ - |^1\.\.|^# ' | sed -E "s/^((not )?ok [0-9]+ - )/\1$label: /"
     if ! grep -aq '^1\.\.' "$log"; then

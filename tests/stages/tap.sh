@@ -28,5 +28,5 @@ tap_end() {
 
 # make with the settings of this run; BUILD= and ARCH= may follow.
 run_make() {
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CMD "$MAKE" --no-print-directory -j"$JOBS" BUILD_ROOT="$BUILD_ROOT" ARCH="$ARCH" "$@"
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CMD -u BUILD -u SMP -u MEM "$MAKE" --no-print-directory -j"$JOBS" BUILD_ROOT="$BUILD_ROOT" ARCH="$ARCH" "$@"
 }

@@ -16,6 +16,10 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 STALL_SECONDS = 180.0
 # The driver of the console.
 CONSOLE = {"aarch64": "pl011"}.get(os.environ.get("ARCH", "x86_64"), "uart16550")
+# What `make test BUILD= SMP= MEM=` asks for.
+BUILD = os.environ.get("TEST_BUILD", "release")
+SMP = int(os.environ.get("TEST_SMP", "4"))
+MEM = os.environ.get("TEST_MEM", "256M")
 PROMPT = re.compile(r"vsh:[^\n$]*\$ (\x1b\[K)?$")
 
 
@@ -34,7 +38,7 @@ class Ended(Exception):
 
 
 class Machine:
-    def __init__(self, log, smp=4, mem="256M", disk=None, build="release", extra=(), append="", arguments=None):
+    def __init__(self, log, smp=SMP, mem=MEM, disk=None, build=BUILD, extra=(), append="", arguments=None):
         """@arguments: all of the launcher's, instead of what the others say."""
         root = os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build"))
         arch = os.environ.get("ARCH", "x86_64")

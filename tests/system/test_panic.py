@@ -36,10 +36,10 @@ def wait(process, condition):
     return False
 
 
-def panic_by_nmi(folder, build):
+def panic_by_nmi(folder):
     """Boots, sends the NMI: the log and QEMU's status."""
     arch = os.environ.get("ARCH", "x86_64")
-    base = os.path.join(os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build")), arch, build)
+    base = os.path.join(os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build")), arch, "release")
     log, qmp = f"{folder}/log", f"{folder}/qmp"
     options = argparse.Namespace(arch=arch, boot="direct", kernel=f"{base}/kernel.elf", archive=f"{base}/guest/panic/boot.img", log=log, smp=4,
                                  mem="64M", disk=None, write=False, display=None, qmp=qmp, qemu=[])
@@ -58,11 +58,9 @@ def panic_by_nmi(folder, build):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", default="release")
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-panic-") as folder:
-        log, status = panic_by_nmi(folder, parser.parse_args().build)
+        log, status = panic_by_nmi(folder)
     before, _, text = log.partition("PANIC on CPU 0: ")
     tap.check("an NMI ends the machine by a panic that says so", text.startswith("NMI "), log[-2000:])
     tap.check("QEMU ends with a failing status", status == FAILED, status)

@@ -96,14 +96,13 @@ def main():
     parser.add_argument("--tree", required=True)
     parser.add_argument("--seed", type=int, default=20251125)
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--build", default="release")
     options = parser.parse_args()
     chance, tap = random.Random(options.seed), Tap()
     print(f"# seed {options.seed}")
     plan = [name for name in VICTIMS for _ in range(options.rounds)]
     chance.shuffle(plan)
     with tempfile.TemporaryDirectory(prefix="veridian-system-") as folder:
-        with Machine(f"{folder}/log", disk=options.disk, build=options.build) as guest:
+        with Machine(f"{folder}/log", disk=options.disk) as guest:
             tap.run("a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
             supervision = Supervision(guest, options.tree)
             tap.run("all files are listed", supervision.begin)

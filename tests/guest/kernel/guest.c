@@ -173,7 +173,7 @@ void worker_drop(struct worker *worker)
 
 bool worker_join(struct worker *worker)
 {
-    uint64_t end = in_ms(5000);
+    uint64_t end = in_ms(PATIENCE_MS);
 
     while (__atomic_load_n(&worker->done, __ATOMIC_SEQ_CST) == 0 && now_ns() < end)
         status_ignore(sys_thread_futex_wait((uint64_t)&worker->done, 0, end));
@@ -279,7 +279,7 @@ int64_t child_end(struct child *child)
 {
     struct process_info process = {0};
 
-    for (uint64_t end = in_ms(5000); now_ns() < end && process.state != PROCESS_STATE_DEAD;
+    for (uint64_t end = in_ms(PATIENCE_MS); now_ns() < end && process.state != PROCESS_STATE_DEAD;
          sleep_ms(1))
         OK(sys_process_info(child->process, &process));
     OK(sys_process_kill(child->process, 0));
@@ -315,7 +315,7 @@ static struct usage usage_now(void)
 /* What ended is given back after a grace period, so look some times. */
 static bool usage_returns_to(struct usage before, struct usage *after)
 {
-    for (unsigned i = 0; i < 400; i++) {
+    for (unsigned i = 0; i < 1500; i++) {
         *after = usage_now();
         if (after->pages <= before.pages && after->kmem <= before.kmem)
             return true;

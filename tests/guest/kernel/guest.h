@@ -66,14 +66,16 @@ struct worker {
 
 /** Start @run in a new thread with @context. */
 void worker_start(struct worker *worker, void (*run)(struct worker *), void *context);
-/** Wait until it ends. False: not within a few seconds. */
+/** Long enough for what must come, on a host that lets the guest run now and then; only a failure waits for it. */
+#define PATIENCE_MS 30000
+/** Wait until it ends. False: not within PATIENCE_MS. */
 bool worker_join(struct worker *worker);
 /** Forget a worker that was killed or never ends by itself: close its handles. */
 void worker_drop(struct worker *worker);
-/** Wait until @condition holds; false after two seconds. */
+/** Wait until @condition holds; false after PATIENCE_MS. */
 #define EVENTUALLY(condition)                              \
     __extension__({                                        \
-        uint64_t end_ = in_ms(2000);                       \
+        uint64_t end_ = in_ms(PATIENCE_MS);                \
         bool holds_;                                       \
         while (!(holds_ = (condition)) && now_ns() < end_) \
             sleep_ms(1);                                   \

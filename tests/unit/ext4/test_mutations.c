@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define MUTATIONS 240u
@@ -79,6 +80,14 @@ static void mutate(struct image *image, const struct image *sound, uint32_t seed
         image->bytes[1024 + 0x65] &= (uint8_t)~0x4u;
 }
 
+/* What takes more than @seconds of the CPU ends the program; 0: no limit. */
+static void limit_cpu(uint32_t seconds)
+{
+    struct itimerval limit = {.it_value = {.tv_sec = (time_t)seconds}};
+    if (setitimer(ITIMER_PROF, &limit, NULL) != 0)
+        give_up("no timer");
+}
+
 static void mutations_test(const char *label, const char *options, const char *then)
 {
     struct walk_result sound_result, result;
@@ -95,7 +104,7 @@ static void mutations_test(const char *label, const char *options, const char *t
         struct ext4_fs *fs;
         image->reads_limit = READS_MAX;
         mutate(image, sound, seed);
-        alarm(SECONDS_MAX);
+        limit_cpu(SECONDS_MAX);
         if (image_mount(image, &fs) == STATUS_OK) {
             walk_image(fs, INODES_MAX, &result);
             ext4_unmount(fs);
@@ -103,7 +112,7 @@ static void mutations_test(const char *label, const char *options, const char *t
             walked += result.inodes;
             corrupt += result.corrupt != 0;
         }
-        alarm(0);
+        limit_cpu(0);
         image_close(image);
     }
     check(
