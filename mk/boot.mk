@@ -10,12 +10,12 @@ LOADER_SOURCES := $(sort $(wildcard boot/*.c boot/arch/$(ARCH)/*.c boot/arch/$(A
 LOADER_OBJECTS := $(LOADER_SOURCES:%=$(O)/lobj/%.o)
 $(call remember,loader,$(LOADER_OBJECTS))
 
-# The firmware's stack has no guard of ours; it runs us with traps of its own that name the address.
+# No stack protector: its guard would have to come from somewhere, and nothing that the loader reads is an attacker's.
 LOADER_FLAGS = --target=$(LOADER_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
                $(filter-out -g -fstack-protector-strong,$(CFLAGS_COMMON)) $(LOADER_CFLAGS) \
                -Iboot/arch/$(ARCH) -Ikernel/include -I$(GEN)/include
 
-$(O)/lobj/%.o: % $(MAKEFILES_READ) $(wildcard boot/arch/*/loader.mk)
+$(O)/lobj/%.o: % $(MAKEFILES_READ) boot/arch/$(ARCH)/loader.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(LOADER_FLAGS) $(DEPENDENCIES) -c $< -o $@
