@@ -55,7 +55,7 @@ static void append(char *cmdline, uint32_t bytes, const char *text, uint64_t len
 
     while (cmdline[at] != '\0')
         at++;
-    if (at != 0 && at + 1 < bytes)
+    if (at != 0 && length != 0 && at + 1 < bytes)
         cmdline[at++] = ' ';
     for (uint64_t i = 0; i < length && text[i] != '\0' && at + 1 < bytes; i++)
         cmdline[at++] = text[i] > ' ' && text[i] <= '~' ? text[i] : ' ';
