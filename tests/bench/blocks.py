@@ -19,7 +19,7 @@ def symbols(path):
     """The functions of an ELF file, [(address, name)] in order."""
     done = subprocess.run(["llvm-nm-19", "--defined-only", path], stdout=subprocess.PIPE, check=True)
     lines = (line.split() for line in done.stdout.decode().splitlines())
-    return sorted((int(address, 16), name) for address, kind, name in lines if kind in "tTwW")
+    return sorted((int(address, 16), name) for address, kind, name in lines if kind in "tTwW" and name[0] not in ".$")
 
 
 def address_of(path, name):
