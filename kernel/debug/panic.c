@@ -25,11 +25,12 @@ void backtrace_print(uint64_t frame_pointer)
     klog("backtrace:");
     for (size_t i = 0; i < count; i++) {
         uint64_t offset;
-        const char *name = ksym_name(addresses[i], &offset);
+        /* Of the call, not of what follows it: that is another function's if the callee does not return. */
+        const char *name = ksym_name(addresses[i] - 1, &offset);
 
         if (name != NULL)
             klog("  %#018llx %s+%#llx", (unsigned long long)addresses[i], name,
-                 (unsigned long long)offset);
+                 (unsigned long long)offset + 1);
         else
             klog("  %#018llx", (unsigned long long)addresses[i]);
     }

@@ -37,7 +37,7 @@ LOOK = (f"look() {{ svc restart ext4; svc kill vfs; {{ {FIND} -print0 | xargs -0
         "> /tmp/all 2> /tmp/errors & while jobs | grep -q running; do if svc status ext4 | grep -q backoff; then kill $(jobs | tr -dc 0-9); "
         "echo @refused; break; fi; sleep 0.05; done; wait; rm /tmp/all; df / 2>&1; "
         "echo @others; cat /tmp/precious; head -c 4 /boot/vfs | tail -c 3; echo; ps; }")
-OTHERS = ("init", "svcmgr", "logd", "devmgr", "power", "vsh", "uart16550", "virtio-blk")
+OTHERS = ("init", "svcmgr", "logd", "devmgr", "power", "vsh", machine.CONSOLE, "virtio-blk")
 
 
 def tool(*words, **more):

@@ -159,7 +159,7 @@ class Session:
         self.clear()
         self.command("echo first")
         done = self.display.wait(lambda seen: seen.shows(1, 0, "first"))
-        wrong = self.kill("uart16550")
+        wrong = self.kill(machine.CONSOLE)
         self.command("echo second")
         return wrong or (self.display.wait(lambda seen: seen.shows(1, 0, "first") and "second" in seen.lines()) if done is True else done)
 

@@ -153,7 +153,7 @@ void arch_print_registers(const struct thread *thread)
 {
     const struct arch_context *c = &thread->context;
 
-    klog("thread %llu, registers at its last entry:", (unsigned long long)thread->id);
+    klog("user registers of thread %llu:", (unsigned long long)thread->id);
     registers_print(c);
 }
 
