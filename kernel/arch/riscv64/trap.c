@@ -79,6 +79,7 @@ static NORETURN void page_fault(struct thread *self, uint64_t cause)
 
 void trap_from_user(struct thread *self, uint64_t cause)
 {
+    DEBUG_ASSERT((csr_read("sstatus") & (SSTATUS_SUM | SSTATUS_MXR)) == 0);
     if (cause & CAUSE_INTERRUPT) {
         interrupt(cause & ~CAUSE_INTERRUPT);
         sched_leave();
