@@ -97,6 +97,13 @@ static bool is_on_stack(uint64_t address)
     return (in_slot || in_image) && (address & 7) == 0;
 }
 
+static bool is_on_fault_stack(uint64_t address)
+{
+    uint64_t top = fault_stack_top(arch_cpu_local()->id);
+
+    return address < top && address >= top - FAULT_STACK_PAGES * PAGE_SIZE;
+}
+
 /** A return address without its signature: the kernel's half has all ones above the address's 48 bits. 0: the outermost. */
 static uint64_t unsigned_address(uint64_t address)
 {
@@ -121,8 +128,8 @@ arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
         if (address == 0)
             break;
         addresses[found++] = address;
-        if (words[0] <= frame)
-            break;
+        if (words[0] <= frame && !is_on_fault_stack(frame))
+            break; /* frames lead outwards; from a fault's, to the stack that was left */
         frame = words[0];
     }
     return found;

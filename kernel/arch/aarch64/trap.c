@@ -176,6 +176,8 @@ void arch_print_frame(const struct trap_frame *f)
          (unsigned long long)SYSREG_READ(ttbr0_el1));
 }
 
+/* The function at fault may have no frame, so the backtrace begins with x29 and x30, which are one in the saved registers: then x30 is the
+ * return address, or else a call that was made before. */
 void trap_kernel(const struct trap_frame *frame)
 {
     uint32_t class = class_of(frame->esr);
@@ -183,7 +185,7 @@ void trap_kernel(const struct trap_frame *frame)
     bool is_overflow = is_guard_page(frame->sp) || (is_abort && is_guard_page(frame->far));
 
     trap_kernel_fault(is_overflow ? "kernel stack overflow" : exception_name(frame->esr), frame->pc,
-                      is_abort ? frame->far : 0, frame->x[29], frame);
+                      is_abort ? frame->far : 0, (uint64_t)(uintptr_t)&frame->x[29], frame);
 }
 
 /* The caller's CPU goes on to the end with interrupts off; it is the only one that reports. */
