@@ -19,6 +19,13 @@ void rcu_quiescent(uint64_t period);
 /** Called on the way out when this CPU has callbacks: advance grace periods, run callbacks that are due. True: there is more to do
  *  once this CPU has been quiescent, so an idle CPU may not sleep yet. */
 bool rcu_poll(void);
+/** The number of a grace period that begins after everything that this CPU did so far. Nobody sees to it that it does begin. */
+uint64_t rcu_period_next(void);
+/** The number of the last grace period that is over: what a CPU did in the kernel, or through its TLB, before it began is over too. */
+uint64_t rcu_completed(void);
+/** Are all other CPUs idle? Then a grace period that began now would be over once this CPU leaves the kernel: nobody else is inside it,
+ *  or has a translation. */
+bool rcu_others_idle(void);
 struct cpu;
 /** @cpu takes part from now on. Called on it, once, before it leaves the kernel or idles. */
 void rcu_cpu_online(struct cpu *cpu);

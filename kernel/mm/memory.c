@@ -172,7 +172,7 @@ static status_t page_unshare(struct memory *memory, uint64_t index, struct page 
     if (!status_is_ok(status))
         return status;
     paddr_t old = page_entry_frame(*slot);
-    if (frame_refs(old) == 1) { /* the other sharers went meanwhile */
+    if (frame_is_own(old)) { /* the other sharers went meanwhile, and have forgotten it */
         page->writable = true;
         return STATUS_OK;
     }
@@ -200,7 +200,7 @@ bool memory_present(struct memory *memory, uint64_t index, struct page *page)
     }
     uint64_t entry = radix_lookup(&memory->tree, memory->first + index, &exclusive);
     page->frame = page_entry_frame(entry);
-    page->writable = entry != 0 && exclusive && frame_refs(page->frame) == 1;
+    page->writable = entry != 0 && exclusive && frame_is_own(page->frame);
     return entry != 0;
 }
 
@@ -226,19 +226,28 @@ static bool page_is_pinned(const struct memory *memory, uint64_t index) REQUIRES
                                  PAGE_ENTRY_PINS_MASK) != 0;
 }
 
-/* The frame of page @index of @parent for a sharer who pays by @budget: with a reference, or a copy if the page may not move. */
+/* Nobody writes page @index from now on without asking, another CPU by its TLB neither. */
+static bool page_may_be_shared(struct memory *memory, uint64_t index) REQUIRES(memory_lock)
+{
+    if (page_is_pinned(memory, index))
+        return false;
+    mappings_restrict(memory, index, 1, PAGETABLE_WRITE_PROTECT);
+    return memory_is_flushed(memory);
+}
+
+/* The frame of page @index of @parent for a sharer who pays by @budget: with a reference, or a copy if the page may not move or another
+ * CPU may still write to it. */
 static status_t page_share(struct memory *parent, struct thread *self, uint64_t index,
                            struct budget *budget, paddr_t *frame)
 {
     struct page page;
     memory_lock_acquire(&parent->lock);
     status_t status = memory_resolve(parent, self, index, false, &page);
-    if (status_is_ok(status) && page_is_pinned(parent, index)) {
+    if (status_is_ok(status) && !page_may_be_shared(parent, index)) {
         status = frame_create(budget, frame);
         if (status_is_ok(status))
             memcpy(phys_to_virt(*frame), phys_to_virt(page.frame), PAGE_SIZE);
     } else if (status_is_ok(status)) {
-        mappings_restrict(parent, index, 1, PAGETABLE_WRITE_PROTECT);
         frame_ref(page.frame);
         *frame = page.frame;
     }
@@ -266,7 +275,7 @@ status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index
     }
     memory_lock_release(&memory->lock);
     if (frame != 0)
-        frame_put(frame);
+        frame_put_unseen(frame);
     return status;
 }
 

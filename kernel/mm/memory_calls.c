@@ -2,8 +2,9 @@
  *
  * Creating committed Memory and cloning may be long. The new object is worked on in pieces by a continuation of the calling thread
  * and gets its capability at the end, so a call that fails, or whose thread dies, leaves nothing. A clone shares the tree first; then
- * the source's translations are write-protected, page by page, and at last every CPU must have flushed: from then on nothing that
- * the source's owners write can reach a shared frame.
+ * the source's translations are write-protected, page by page, and at last a grace period must be over, unless all other CPUs idle: then
+ * every CPU has flushed, the one that was just unmapped from too, and none is inside a call that found a frame to write to. From then on
+ * nothing that the source's owners write can reach a shared frame, and the clone gets its capability.
  * The other calls are executed again after a preemption point; what they have freed is gone, what they have copied is in the thread. */
 #include "arch_accessors.h"
 #include "budget.h"
@@ -75,21 +76,15 @@ static status_t protect_piece(struct memory *clone)
     return more ? KERNEL_RESTART : STATUS_OK;
 }
 
-static void job_step(struct thread *self)
+/* The work is done, or failed: the object gets its capability, or goes. */
+static void job_end(struct thread *self, status_t status)
 {
     struct memory *memory = self->continuation_data;
-    struct memory *source = memory->job_source;
     handle_t handle = 0;
-    status_t status;
-    do {
-        status = source != NULL ? protect_piece(memory) : commit_piece(memory);
-    } while (status == KERNEL_RESTART && !sched_should_yield());
-    if (status == KERNEL_RESTART) {
-        sched_yield_current();
-        return;
-    }
     self->continuation = NULL;
     self->continuation_data = NULL;
+    if (memory->job_source != NULL)
+        object_unref(&memory->job_source->object);
     memory->job_source = NULL;
     if (status_is_ok(status))
         status = object_publish(self->process, &memory->object, MEMORY_RIGHTS, &handle);
@@ -97,9 +92,30 @@ static void job_step(struct thread *self)
         object_unref(&memory->object);
     arch_syscall_result_set(self, 0, handle);
     arch_syscall_status_set(self, status);
-    if (source == NULL)
+}
+
+static void clone_flushed(struct thread *self)
+{
+    job_end(self, STATUS_OK);
+}
+
+static void job_step(struct thread *self)
+{
+    struct memory *memory = self->continuation_data;
+    bool cloning = memory->job_source != NULL;
+    status_t status;
+    do {
+        status = cloning ? protect_piece(memory) : commit_piece(memory);
+    } while (status == KERNEL_RESTART && !sched_should_yield());
+    if (status == KERNEL_RESTART) {
+        sched_yield_current();
         return;
-    object_unref(&source->object);
+    }
+    if (!cloning || rcu_others_idle()) {
+        job_end(self, status);
+        return;
+    }
+    self->continuation = clone_flushed;
     thread_wait_uncancellable(self, &flush_wait);
     sched_forget_current();
     rcu_call(&self->rcu_wait, flush_over);
@@ -140,7 +156,6 @@ struct clone_base {
     uint64_t first;
     struct memory *parent; /* reference, or NULL */
     uint64_t parent_first;
-    bool mapped;
 };
 
 /* May fail without a trace; on success holds the tree and the parent. */
@@ -158,7 +173,6 @@ static status_t clone_take(struct memory *source, uint64_t offset, uint64_t byte
         base->parent = source->kind == MEMORY_KIND_PAGER ? source : source->parent;
         base->parent_first =
             (source->kind == MEMORY_KIND_PAGER ? 0 : source->parent_first) + (offset >> PAGE_SHIFT);
-        base->mapped = !list_is_empty(&source->mappings);
         if (base->parent != NULL)
             object_ref(&base->parent->object);
     }
@@ -168,7 +182,7 @@ static status_t clone_take(struct memory *source, uint64_t offset, uint64_t byte
 
 /* @source is held by the caller. */
 static status_t clone_make(struct thread *self, struct memory *source, struct cap *budget_cap,
-                           uint64_t offset, uint64_t bytes, handle_t *handle)
+                           uint64_t offset, uint64_t bytes)
 {
     struct clone_base base;
     struct budget *budget = budget_hold(budget_cap);
@@ -189,8 +203,6 @@ static status_t clone_make(struct thread *self, struct memory *source, struct ca
     clone->parent = base.parent;
     clone->parent_first = base.parent_first;
     memory_lock_release(&clone->lock);
-    if (!base.mapped)
-        return object_publish(self->process, &clone->object, MEMORY_RIGHTS, handle);
     object_ref(&source->object);
     clone->job_source = source;
     return job_begin(self, clone);
@@ -200,11 +212,12 @@ status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct ca
                           uint64_t offset, uint64_t bytes, handle_t *handle)
 {
     struct memory *source = memory_of(memory_cap->object);
+    (void)handle; /* job_end */
     if (memory_is_linear(source) || bytes == 0)
         return STATUS_INVALID;
     if (!object_try_ref(&source->object))
         return STATUS_BAD_HANDLE;
-    status_t status = clone_make(self, source, budget_cap, offset, bytes, handle);
+    status_t status = clone_make(self, source, budget_cap, offset, bytes);
     object_unref(&source->object);
     return status;
 }

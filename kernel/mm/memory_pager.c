@@ -245,7 +245,7 @@ static status_t supply_page(struct memory *memory, uint64_t index, struct memory
     if (taken)
         source_release(source, source_index, frame);
     else
-        frame_put(frame);
+        frame_put_unseen(frame);
     return status;
 }
 

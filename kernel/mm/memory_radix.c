@@ -69,7 +69,7 @@ static void entry_ref(uint64_t entry, uint32_t level)
 static void entry_unref_shared(uint64_t entry, uint32_t level)
 {
     if (level == 0)
-        frame_put(page_entry_frame(entry));
+        frame_put_unseen(page_entry_frame(entry));
     else
         __atomic_fetch_sub(&child_of(entry)->refs, 1, __ATOMIC_ACQ_REL);
 }
@@ -273,7 +273,7 @@ static uint32_t leaf_empty(struct radix_node *leaf)
     uint32_t pages = leaf->used;
     for (uint32_t i = 0; i < RADIX_FANOUT; i++)
         if (leaf->entries[i] != 0)
-            frame_put(page_entry_frame(leaf->entries[i]));
+            frame_put_unseen(page_entry_frame(leaf->entries[i]));
     return pages;
 }
 

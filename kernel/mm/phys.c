@@ -8,6 +8,9 @@
  * may still be in the TLB of another CPU; frame_put() therefore chains it on its CPU's list through the same structure - never
  * through the page, which user space could still write to - and a grace period later the whole list is freed. That needs no
  * memory, so it cannot fail. The owner pays until the frame is really free, so a budget bounds what it can have in flight.
+ * A reference that is not the last leaves the same trace: until a grace period is over, who dropped it may still read the frame, so who
+ * is left may not write to it. The place of the list's link keeps the number of that period, as many bits of it as there are. An old
+ * number that seems to be a coming one costs a copy that was not needed, and no more.
  * Invariant: a frame is in exactly one of these states: a bit in a bitmap (refs 0), in a CPU's cache (refs 0), in use (refs > 0),
  * deferred (refs 0, owner pays), a hole (HOLE). */
 #include "mm/phys.h"
@@ -31,10 +34,13 @@
 
 #define REFS_BITS 28u
 #define REFS_MASK ((1ull << REFS_BITS) - 1)
+#define PERIOD_MASK (UINT64_MAX >> REFS_BITS)
 #define HOLE REFS_MASK
 
 struct frame {
-    uint64_t word; /* atomic: references; while deferred the next frame's number above REFS_BITS */
+    /* Atomic: references. Above REFS_BITS: while deferred the next frame's number; while in use the grace period that must be over
+     * before the frame is anybody's own, 0 if none. */
+    uint64_t word;
     struct budget *owner; /* charged one page; holds a reference */
 };
 
@@ -104,9 +110,38 @@ bool frame_unref(paddr_t address)
     return true;
 }
 
+/* Drop a reference by which the frame may still be read; true if it was the last: as frame_unref. A period that another CPU left in the
+ * word is not later than the one that is read after it. */
+static bool frame_unref_seen(struct frame *frame)
+{
+    uint64_t word = __atomic_load_n(&frame->word, __ATOMIC_ACQUIRE), left;
+    do {
+        ASSERT((word & REFS_MASK) != 0 && (word & REFS_MASK) != HOLE);
+        if ((word & REFS_MASK) == 1)
+            return true;
+        uint64_t period = MAX(rcu_period_next() & PERIOD_MASK, 1u);
+        left = period << REFS_BITS | ((word & REFS_MASK) - 1);
+    } while (!__atomic_compare_exchange_n(&frame->word, &word, left, false, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    return false;
+}
+
 uint32_t frame_refs(paddr_t address)
 {
     return (uint32_t)(__atomic_load_n(&frame_of(address)->word, __ATOMIC_ACQUIRE) & REFS_MASK);
+}
+
+bool frame_is_own(paddr_t address)
+{
+    struct frame *frame = frame_of(address);
+    uint64_t word = __atomic_load_n(&frame->word, __ATOMIC_ACQUIRE);
+    if (likely(word == 1))
+        return true;
+    uint64_t since = (rcu_completed() - (word >> REFS_BITS)) & PERIOD_MASK;
+    if ((word & REFS_MASK) != 1 || since > PERIOD_MASK / 2)
+        return false;
+    __atomic_store_n(&frame->word, 1, __ATOMIC_RELAXED);
+    return true;
 }
 
 /* ── Buddy ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -415,10 +450,9 @@ static void deferred_run(struct rcu_head *head)
         deferred_begin(cache);
 }
 
-void frame_put(paddr_t address)
+/* Nobody holds the frame any more: it is freed after a grace period. */
+static void frame_defer(paddr_t address)
 {
-    if (!frame_unref(address))
-        return;
     struct phys_cpu *cache = phys_cpu_local();
     /* A CPU may give back a frame before it ever took one. */
     if (unlikely(cache == NULL))
@@ -429,6 +463,18 @@ void frame_put(paddr_t address)
     cache->deferred = number;
     if (!cache->grace_running)
         deferred_begin(cache);
+}
+
+void frame_put(paddr_t address)
+{
+    if (frame_unref_seen(frame_of(address)))
+        frame_defer(address);
+}
+
+void frame_put_unseen(paddr_t address)
+{
+    if (frame_unref(address))
+        frame_defer(address);
 }
 
 /* ── Start ────────────────────────────────────────────────────────────────────────────────────────────────────────── */

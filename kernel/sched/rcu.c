@@ -153,6 +153,28 @@ void rcu_expedite(void)
     cpu->rcu_due = true;
 }
 
+uint64_t rcu_period_next(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return __atomic_load_n(&rcu_period, __ATOMIC_SEQ_CST) + 1;
+}
+
+uint64_t rcu_completed(void)
+{
+    return __atomic_load_n(&completed, __ATOMIC_ACQUIRE);
+}
+
+bool rcu_others_idle(void)
+{
+    const struct cpu *self = arch_cpu_local();
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i] != self && cpu_is_online(cpus[i]) &&
+            !__atomic_load_n(&cpus[i]->idle, __ATOMIC_SEQ_CST))
+            return false;
+    return true;
+}
+
 void rcu_cpu_online(struct cpu *cpu)
 {
     rcu_lock_acquire(&lock);

@@ -37,8 +37,11 @@ void phys_free_range(paddr_t base, uint64_t pages);
 
 /** A frame charged to @budget (one page), not zeroed, one reference. NO_MEMORY if the budget or the machine has none. */
 __attribute__((warn_unused_result)) status_t frame_create(struct budget *budget, paddr_t *frame);
-/** Drop a reference; the last one frees the frame after a grace period, and then uncharges its owner. Any lock before phys_lock held. */
+/** Drop a reference, after what could be reached by it was taken away. The last one frees the frame after a grace period, and then
+ *  uncharges its owner; with another one the frame is nobody's own before a grace period is over. Any lock before phys_lock held. */
 void frame_put(paddr_t frame);
+/** The same for a reference by which nobody has reached the frame for a grace period: who holds the other one may write at once. */
+void frame_put_unseen(paddr_t frame);
 /** The same without a grace period, for frames that never were in a page table and that nobody else can look at. */
 void frame_put_now(paddr_t frame);
 /** References to single frames (copy-on-write sharing, page-table entries of a table, pins). */
@@ -46,6 +49,8 @@ void frame_ref(paddr_t frame);
 /** Drop one; true if it was the last: the caller owns the frame (and its one remaining reference) and frees it. */
 bool frame_unref(paddr_t frame);
 uint32_t frame_refs(paddr_t frame);
+/** May it be written in place by who holds a reference that nobody else can add to: is it the only one, and was it for a grace period? */
+bool frame_is_own(paddr_t frame);
 
 /** Does the range touch RAM: managed, or reserved for the kernel's image, the boot archive or the allocator's own tables? */
 bool phys_is_ram(paddr_t base, uint64_t bytes);

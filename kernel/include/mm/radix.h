@@ -56,7 +56,8 @@ void radix_tidy(struct radix *tree, uint64_t index);
 bool radix_next(const struct radix *tree, uint64_t from, uint64_t end, uint64_t *index);
 /** @to (empty) becomes a clone of @from. */
 void radix_clone(const struct radix *from, struct radix *to);
-/** Give back up to about @pages pages and the nodes that are empty then. True when the tree is empty. The pages are in no page table. */
+/** Give back up to about @pages pages and the nodes that are empty then. True when the tree is empty. The pages are in no
+ *  page table, and nobody has found them here for a grace period. */
 __attribute__((warn_unused_result)) bool radix_destroy_step(struct radix *tree, uint32_t pages);
 /** Nodes of the whole kernel (for tests and statistics). */
 uint64_t radix_nodes(void);

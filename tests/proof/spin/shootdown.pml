@@ -2,6 +2,7 @@
  * rcu.c, sched_leave). Nobody waits for the interrupt that is sent: it may come late.
  *
  * CPU 0 unmaps, CPU 1 runs user code and enters and leaves the kernel, CPU 2 idles and has a callback of its own, so that periods run before.
+ * The page's frame has another sharer too: it writes in place when the period is over whose number the unmapper left, without beginning it.
  *
  * code: kernel/mm/aspace_map.c range_restrict | pagetable_restrict(aspace->root, start, end, change, effort, &removed); &&& kernel/mm/aspace_map.c range_restrict | if (changed) aspace_invalidate(aspace);
  * code: kernel/mm/aspace.c aspace_invalidate | __atomic_add_fetch(&generations, 1, __ATOMIC_SEQ_CST); while (old < generation && !__atomic_compare_exchange_n(&aspace->generation, &old, generation, false, __ATOMIC_SEQ_CST, &&& kernel/mm/aspace.c aspace_invalidate | arch_ipi_send(i);
@@ -9,15 +10,24 @@
  * code: kernel/sched/rcu.c rcu_quiescent | if (nothing_loaded || period == rcu_period) note(cpu); while (completed == rcu_period && needed > completed) { begin_period(); if (nothing_loaded) note(cpu); }
  * code: kernel/sched/rcu.c start_current | cpu->rcu_current_period = rcu_period + 1; if (needed < rcu_period + 1) needed = rcu_period + 1; if (completed == rcu_period) begin_period();
  *
+ * code: kernel/sched/rcu.c rcu_period_next | return __atomic_load_n(&rcu_period, __ATOMIC_SEQ_CST) + 1;
+ * code: kernel/mm/memory.c page_unshare | mappings_restrict(memory, index, 1, PAGETABLE_REMOVE); *slot = copy | (*slot & (PAGE_SIZE - 1)); frame_put(old);
+ * code: kernel/mm/phys.c frame_unref_seen | uint64_t period = MAX(rcu_period_next() & PERIOD_MASK, 1u);
+ * code: kernel/mm/phys.c frame_is_own | uint64_t since = (rcu_completed() - (word >> REFS_BITS)) & PERIOD_MASK; if ((word & REFS_MASK) != 1 || since > PERIOD_MASK / 2) return false;
+ *
  * fault GENERATION_FIRST: the way out looks at the generation before it reads the period (as it was)
  * fault NOTES_OWN: it notes a period that it begins itself (as it was)
  * fault RUNNING_PERIOD: a callback is due after the period that runs already
+ * fault DROPS_AT_ONCE: the sharer that is left may write as soon as the reference is dropped (as it was)
+ * fault DROP_RUNNING: it may write after the period that runs already
  * fault NO_RAISE: the generation is not raised
  * fault NO_NOTE: the way out notes no period, so that none ends */
 
 byte entry = 1, generation = 1;
 bool tlb; /* CPU 1 keeps the translation */
 bool freed;
+byte own; /* the period after which the frame is the other sharer's own */
+bool dropped;
 byte period, completed, needed, remaining;
 byte quiescent[3];
 bool ipi[3];
@@ -100,6 +110,14 @@ proctype unmapper()
     generation++;
 #endif
     ipi[1] = true;
+#if defined(DROPS_AT_ONCE)
+    own = completed;
+#elif defined(DROP_RUNNING)
+    own = period;
+#else
+    own = period + 1;
+#endif
+    dropped = true;
     start_current(0, due);
     do
     :: completed >= due -> break
@@ -164,6 +182,14 @@ end:
     od
 }
 
+proctype sharer()
+{
+    atomic {
+        dropped && completed >= own ->
+        assert(!tlb)
+    }
+}
+
 init {
-    atomic { run unmapper(); run user(); run idler() }
+    atomic { run unmapper(); run user(); run idler(); run sharer() }
 }

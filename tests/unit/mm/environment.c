@@ -23,6 +23,7 @@ jmp_buf panic_jump;
 static struct cpu cpu_data[2];
 static struct budget budget;
 static struct rcu_head *callbacks;
+static uint64_t periods_over;
 static uint64_t seed = 88172645463325252ull;
 static uint64_t frames_before, heap_before;
 static struct cap *leaves[4096];
@@ -121,7 +122,7 @@ void environment_end(void)
 
 void environment_grace(void)
 {
-    while (callbacks != NULL) {
+    do {
         struct rcu_head *batch = callbacks;
         callbacks = NULL;
         struct cpu *now = host_cpu;
@@ -131,12 +132,36 @@ void environment_grace(void)
                 aspace_activate(host_cpu->aspace);
         }
         host_cpu = now;
+        periods_over++;
         while (batch != NULL) {
             struct rcu_head *head = batch;
             batch = head->next;
             head->function(head);
         }
-    }
+    } while (callbacks != NULL);
+}
+
+void environment_pass(uint64_t periods)
+{
+    periods_over += periods;
+}
+
+uint64_t rcu_period_next(void)
+{
+    return periods_over + 1;
+}
+
+uint64_t rcu_completed(void)
+{
+    return periods_over;
+}
+
+bool rcu_others_idle(void)
+{
+    for (unsigned c = 0; c < 2; c++)
+        if (cpus[c] != host_cpu && cpus[c]->aspace != NULL)
+            return false;
+    return true;
 }
 
 void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
@@ -377,8 +402,11 @@ status_t continuation_run(struct thread *self, status_t status)
 {
     if (status != KERNEL_DONE)
         return status;
-    while (self->continuation != NULL)
+    while (self->continuation != NULL) {
+        if (thread_is_waiting(self))
+            environment_grace();
         self->continuation(self);
+    }
     environment_grace();
     CHECK(!thread_is_waiting(self));
     return status_from_code(self->context.status);

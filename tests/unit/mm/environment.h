@@ -49,6 +49,8 @@ void environment_end(void);
 void environment_cpu(unsigned cpu);
 /** Let every CPU leave the kernel (flush), then run all callbacks, until there are none. */
 void environment_grace(void);
+/** Pass @periods grace periods, in which nothing happens. */
+void environment_pass(uint64_t periods);
 uint32_t random_u32(void);
 uint64_t random_below(uint64_t limit);
 void budget_limits(uint64_t pages, uint64_t kmem);

@@ -182,6 +182,110 @@ static void test_memory_clones_see_no_later_writes(void)
     teardown();
 }
 
+static void run_on_other_cpu(struct aspace *aspace)
+{
+    environment_cpu(1);
+    if (aspace != NULL)
+        aspace_activate(aspace);
+    else
+        aspace_deactivate(arch_cpu_local());
+    environment_cpu(0);
+}
+
+static paddr_t frame_to(struct memory *memory, uint64_t index, bool write)
+{
+    paddr_t frame = 0;
+    CHECK_STATUS(memory_page(memory, NULL, index, write, &frame), STATUS_OK);
+    return frame;
+}
+
+/* A page that a sharer has dropped is not written in place while a CPU of his may read it still. */
+static void test_memory_dropped_pages_are_written_later(void)
+{
+    setup();
+    struct memory *memory = make(3 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    for (unsigned i = 0; i < 3; i++)
+        put(memory, i * PAGE_SIZE, i + 1);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    struct memory *copy = clone(memory, 0, 3 * PAGE_SIZE);
+    run_on_other_cpu(space);
+    paddr_t discarded = frame_to(copy, 0, false), replaced = frame_to(copy, 1, false),
+            settled = frame_to(copy, 2, false);
+    CHECK_STATUS(sys_memory_discard(self, &cap, 2 * PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+    environment_grace();
+    CHECK(frame_to(copy, 2, true) == settled);
+    CHECK_STATUS(sys_memory_discard(self, &cap, 0, PAGE_SIZE), STATUS_OK);
+    put(memory, PAGE_SIZE, 20);
+    put(copy, 0, 100);
+    put(copy, PAGE_SIZE, 200);
+    CHECK(*(uint32_t *)phys_to_virt(discarded) == 1 && *(uint32_t *)phys_to_virt(replaced) == 2);
+    CHECK(get(copy, 0) == 100 && get(copy, PAGE_SIZE) == 200 && get(copy, 2 * PAGE_SIZE) == 3);
+    CHECK(get(memory, 0) == 0 && get(memory, PAGE_SIZE) == 20);
+    drop(memory);
+    drop(copy);
+    teardown();
+}
+
+/* A Memory that ended has been forgotten by everybody: what is left of the sharers writes at once. */
+static void test_memory_pages_of_the_dead_are_own_at_once(void)
+{
+    setup();
+    struct memory *memory = make(PAGE_SIZE, 0);
+    put(memory, 0, 1);
+    struct memory *copy = clone(memory, 0, PAGE_SIZE), *third = clone(memory, 0, PAGE_SIZE);
+    put(copy, 0, 2);
+    put(third, 0, 3);
+    paddr_t frame = frame_to(memory, 0, false);
+    environment_grace();
+    CHECK(frame_to(memory, 0, true) == frame);
+    drop(copy);
+    drop(third);
+    drop(memory);
+    teardown();
+}
+
+/* Begin to clone @memory; what is published before a grace period is over. */
+static struct object *clone_published_early(struct memory *memory)
+{
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    handle_t handle;
+    env.published = NULL;
+    CHECK_STATUS(sys_memory_clone(self, &cap, &budget, 0, PAGE_SIZE, &handle), KERNEL_DONE);
+    self->continuation(self);
+    struct object *early = env.published;
+    CHECK(thread_is_waiting(self) == (early == NULL));
+    CHECK_STATUS(continuation_run(self, KERNEL_DONE), STATUS_OK);
+    return early;
+}
+
+/* Nobody has a clone before every CPU has forgotten that it could write to the source, however it could. */
+static void test_memory_clones_are_published_flushed(void)
+{
+    setup();
+    struct memory *memory = make(PAGE_SIZE, 0);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    put(memory, 0, 1);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    CHECK(clone_published_early(memory) != NULL);
+    drop(memory_of(env.published));
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    run_on_other_cpu(space);
+    CHECK(clone_published_early(memory) == NULL && env.published != NULL);
+    drop(memory_of(env.published));
+    struct cap cap = cap_to(&space->object, RIGHT_ALL);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(sys_aspace_unmap(self, &cap, USER, PAGE_SIZE), STATUS_OK);
+    CHECK(clone_published_early(memory) == NULL && env.published != NULL);
+    drop(memory_of(env.published));
+    run_on_other_cpu(NULL);
+    CHECK(clone_published_early(memory) != NULL);
+    drop(memory_of(env.published));
+    drop(memory);
+    teardown();
+}
+
 static void test_memory_fork_chain_has_constant_cost(void)
 {
     setup();
@@ -436,11 +540,38 @@ static void test_pager_clones_take_pages_over(void)
     teardown();
 }
 
+/* What a clone takes over from its parent is a copy if a CPU may still write to the parent's page. */
+static void test_pager_clones_share_no_page_that_is_written(void)
+{
+    setup();
+    struct memory *memory = make(2 * PAGE_SIZE, MEMORY_PAGED), *source = make(2 * PAGE_SIZE, 0);
+    put(source, 0, 1);
+    put(source, PAGE_SIZE, 2);
+    struct memory *copy = clone(memory, 0, 2 * PAGE_SIZE);
+    supply(memory, 0, source, 0, 2);
+    environment_grace();
+    map_user(memory, MAP_READ | MAP_WRITE);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, USER + PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK(frame_to(copy, 0, false) == frame_to(memory, 0, false));
+    run_on_other_cpu(space);
+    CHECK(frame_to(copy, 1, false) != frame_to(memory, 1, false) && get(copy, PAGE_SIZE) == 2);
+    run_on_other_cpu(NULL);
+    drop(memory);
+    drop(copy);
+    drop(source);
+    teardown();
+}
+
 const struct test memory_tests[] = {
     {"test_memory_create_checks_its_arguments", test_memory_create_checks_its_arguments},
     {"test_memory_commit_is_charged_and_cut", test_memory_commit_is_charged_and_cut},
     {"test_memory_reading_holes_takes_no_pages", test_memory_reading_holes_takes_no_pages},
     {"test_memory_clones_see_no_later_writes", test_memory_clones_see_no_later_writes},
+    {"test_memory_dropped_pages_are_written_later", test_memory_dropped_pages_are_written_later},
+    {"test_memory_pages_of_the_dead_are_own_at_once",
+     test_memory_pages_of_the_dead_are_own_at_once},
+    {"test_memory_clones_are_published_flushed", test_memory_clones_are_published_flushed},
     {"test_memory_fork_chain_has_constant_cost", test_memory_fork_chain_has_constant_cost},
     {"test_memory_size_and_discard", test_memory_size_and_discard},
     {"test_memory_pins_hold_pages", test_memory_pins_hold_pages},
@@ -448,5 +579,7 @@ const struct test memory_tests[] = {
     {"test_pager_supplies_what_is_asked", test_pager_supplies_what_is_asked},
     {"test_pager_supply_failing_loses_nothing", test_pager_supply_failing_loses_nothing},
     {"test_pager_clones_take_pages_over", test_pager_clones_take_pages_over},
+    {"test_pager_clones_share_no_page_that_is_written",
+     test_pager_clones_share_no_page_that_is_written},
     {NULL, NULL},
 };

@@ -127,6 +127,38 @@ static void test_phys_deferred_frames_wait(void)
     CHECK(phys_free_pages() == before);
 }
 
+/* Who is left with a shared frame has it for his own when nobody can read it any more. */
+static void test_phys_shared_frames_become_own_later(void)
+{
+    paddr_t frame;
+    CHECK_STATUS(frame_create(env.budget, &frame), STATUS_OK);
+    CHECK(frame_is_own(frame));
+    for (unsigned i = 0; i < 3; i++)
+        frame_ref(frame);
+    environment_pass(3);
+    frame_put(frame);
+    environment_pass(1);
+    frame_put(frame);
+    frame_put_unseen(frame);
+    CHECK(frame_refs(frame) == 1 && !frame_is_own(frame));
+    environment_pass(1);
+    CHECK(frame_is_own(frame));
+    frame_ref(frame);
+    CHECK(!frame_is_own(frame));
+    frame_put_unseen(frame);
+    CHECK(frame_is_own(frame));
+    /* Numbers of periods come round: what seems to come is not own, what was own stays so. */
+    frame_ref(frame);
+    frame_put(frame);
+    environment_pass((1ull << 35) + 5);
+    CHECK(!frame_is_own(frame));
+    environment_pass(1ull << 35);
+    CHECK(frame_is_own(frame));
+    environment_pass((1ull << 35) + 5);
+    CHECK(frame_is_own(frame));
+    frame_put(frame);
+}
+
 static void test_phys_charges_before_taking(void)
 {
     paddr_t frame;
@@ -191,6 +223,7 @@ const struct test phys_tests[] = {
     {"test_phys_notices_bad_frees", test_phys_notices_bad_frees},
     {"test_phys_ranges_and_limits", test_phys_ranges_and_limits},
     {"test_phys_deferred_frames_wait", test_phys_deferred_frames_wait},
+    {"test_phys_shared_frames_become_own_later", test_phys_shared_frames_become_own_later},
     {"test_phys_charges_before_taking", test_phys_charges_before_taking},
     {"test_kmem_random_operations", test_kmem_random_operations},
     {"test_kmem_notices_bad_frees", test_kmem_notices_bad_frees},
