@@ -138,6 +138,137 @@ static void test_memory_clone_of_mapped_pages(void)
     close_handle(memory);
 }
 
+/* A page that another CPU looks at or writes all the time. */
+struct busy_page {
+    handle_t memory;
+    volatile uint64_t *words; /* where it is mapped, or NULL: system calls look and write */
+    bool stop;
+    uint64_t found; /* looks that showed a SECRET */
+};
+
+/* The worker's value counts its turns: wait for the first. */
+static void busy_page_begin(struct busy_page *page, bool mapped, struct worker *worker,
+                            void (*run)(struct worker *))
+{
+    page->memory = memory_new(1, 0);
+    page->words = mapped ? (volatile uint64_t *)map(page->memory, 1, MAP_READ | MAP_WRITE) : NULL;
+    page->stop = false;
+    page->found = 0;
+    worker_start(worker, run, page);
+    CHECK(EVENTUALLY(__atomic_load_n(&worker->value, __ATOMIC_RELAXED) != 0));
+}
+
+static void busy_page_end(struct busy_page *page, struct worker *worker)
+{
+    __atomic_store_n(&page->stop, true, __ATOMIC_RELAXED);
+    CHECK(worker_join(worker));
+    if (page->words != NULL)
+        unmap((void *)(uintptr_t)page->words, PAGE_SIZE);
+    close_handle(page->memory);
+}
+
+/* Write it, each time another number into all of its words. */
+static void busy_page_write(struct worker *self)
+{
+    static uint64_t numbers[PAGE_SIZE / 8];
+    struct busy_page *page = self->context;
+
+    for (uint64_t turn = 1; !__atomic_load_n(&page->stop, __ATOMIC_RELAXED); turn++) {
+        volatile uint64_t *words = page->words != NULL ? page->words : numbers;
+        for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+            words[i] = turn;
+        if (page->words == NULL)
+            OK(sys_memory_write(page->memory, 0, numbers, PAGE_SIZE));
+        __atomic_store_n(&self->value, turn, __ATOMIC_RELAXED);
+    }
+}
+
+/* What a clone shows first it shows for ever, though the source is written while it is made. */
+static bool clone_stays_as_it_is(handle_t memory)
+{
+    static uint8_t first[PAGE_SIZE], later[PAGE_SIZE];
+    bool same = true;
+    handle_t clone = 0;
+
+    OK(sys_memory_clone(memory, info->budget, 0, PAGE_SIZE, &clone));
+    OK(sys_memory_read(clone, 0, first, PAGE_SIZE));
+    for (unsigned i = 0; i < 5; i++) {
+        OK(sys_memory_read(clone, 0, later, PAGE_SIZE));
+        same &= memcmp(first, later, PAGE_SIZE) == 0;
+    }
+    close_handle(clone);
+    return same;
+}
+
+static void snapshots_take(bool mapped)
+{
+    struct busy_page page;
+    struct worker writer;
+    unsigned changed = 0;
+
+    busy_page_begin(&page, mapped, &writer, busy_page_write);
+    for (unsigned i = 0; i < 400; i++)
+        changed += !clone_stays_as_it_is(page.memory);
+    CHECK(changed == 0);
+    busy_page_end(&page, &writer);
+}
+
+static void test_memory_clones_are_snapshots(void)
+{
+    snapshots_take(true);
+    snapshots_take(false);
+}
+
+#define SECRET UINT64_C(0x5ec4e7)
+
+static void busy_page_look(struct worker *self)
+{
+    static uint64_t seen[PAGE_SIZE / 8];
+    struct busy_page *page = self->context;
+
+    for (uint64_t turn = 1; !__atomic_load_n(&page->stop, __ATOMIC_RELAXED); turn++) {
+        volatile uint64_t *words = page->words != NULL ? page->words : seen;
+        bool found = false;
+        if (page->words == NULL)
+            OK(sys_memory_read(page->memory, 0, seen, PAGE_SIZE));
+        for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+            found |= words[i] == SECRET;
+        page->found += found;
+        __atomic_store_n(&self->value, turn, __ATOMIC_RELAXED);
+    }
+}
+
+/* Whose page was shared does not see what the other sharer writes to it when it is his alone. */
+static void secrets_write(bool mapped)
+{
+    static uint64_t numbers[PAGE_SIZE / 8], secrets[PAGE_SIZE / 8];
+    struct busy_page page;
+    struct worker looker;
+
+    for (unsigned i = 0; i < PAGE_SIZE / 8; i++) {
+        numbers[i] = i + 1;
+        secrets[i] = SECRET;
+    }
+    busy_page_begin(&page, mapped, &looker, busy_page_look);
+    for (unsigned i = 0; i < 400; i++) {
+        handle_t clone = 0;
+        OK(sys_memory_write(page.memory, 0, numbers, PAGE_SIZE));
+        OK(sys_memory_clone(page.memory, info->budget, 0, PAGE_SIZE, &clone));
+        OK(sys_memory_discard(page.memory, 0, PAGE_SIZE));
+        OK(sys_memory_write(clone, 0, secrets, PAGE_SIZE));
+        CHECK(word_of(clone, PAGE_SIZE - 8) == SECRET);
+        close_handle(clone);
+    }
+    busy_page_end(&page, &looker);
+    CHECK(page.found == 0);
+}
+
+static void test_memory_dropped_pages_show_nothing(void)
+{
+    secrets_write(true);
+    secrets_write(false);
+}
+
 static void test_memory_contiguous_for_dma(void)
 {
     handle_t memory = memory_new(5, MEMORY_CONTIGUOUS | MEMORY_LOW), space;
@@ -464,6 +595,8 @@ const struct test memory_tests[] = {
     TEST(test_memory_clones_are_copies),
     TEST(test_memory_clone_chain),
     TEST(test_memory_clone_of_mapped_pages),
+    TEST(test_memory_clones_are_snapshots),
+    TEST(test_memory_dropped_pages_show_nothing),
     TEST(test_memory_contiguous_for_dma),
     TEST(test_dmaspace_pins_and_severs),
     TEST(test_memory_physical_windows),
