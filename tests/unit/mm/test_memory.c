@@ -227,24 +227,6 @@ static void test_memory_dropped_pages_are_written_later(void)
     teardown();
 }
 
-/* A Memory that ended has been forgotten by everybody: what is left of the sharers writes at once. */
-static void test_memory_pages_of_the_dead_are_own_at_once(void)
-{
-    setup();
-    struct memory *memory = make(PAGE_SIZE, 0);
-    put(memory, 0, 1);
-    struct memory *copy = clone(memory, 0, PAGE_SIZE), *third = clone(memory, 0, PAGE_SIZE);
-    put(copy, 0, 2);
-    put(third, 0, 3);
-    paddr_t frame = frame_to(memory, 0, false);
-    environment_grace();
-    CHECK(frame_to(memory, 0, true) == frame);
-    drop(copy);
-    drop(third);
-    drop(memory);
-    teardown();
-}
-
 /* Begin to clone @memory; what is published before a grace period is over. */
 static struct object *clone_published_early(struct memory *memory)
 {
@@ -569,8 +551,6 @@ const struct test memory_tests[] = {
     {"test_memory_reading_holes_takes_no_pages", test_memory_reading_holes_takes_no_pages},
     {"test_memory_clones_see_no_later_writes", test_memory_clones_see_no_later_writes},
     {"test_memory_dropped_pages_are_written_later", test_memory_dropped_pages_are_written_later},
-    {"test_memory_pages_of_the_dead_are_own_at_once",
-     test_memory_pages_of_the_dead_are_own_at_once},
     {"test_memory_clones_are_published_flushed", test_memory_clones_are_published_flushed},
     {"test_memory_fork_chain_has_constant_cost", test_memory_fork_chain_has_constant_cost},
     {"test_memory_size_and_discard", test_memory_size_and_discard},

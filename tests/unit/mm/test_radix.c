@@ -175,9 +175,28 @@ static void test_radix_deep_chain_costs_the_same(void)
     memset(first, 0, sizeof(*first));
 }
 
+/* Nobody remembers the pages of a tree that ended: what it shared is the other tree's own at once, what was replaced is not. */
+static void test_radix_destroyed_trees_leave_pages_own(void)
+{
+    struct model *model = &models[0], *clone = &models[1];
+    for (unsigned i = 0; i < 3; i++)
+        page_set(model, 0, i);
+    radix_clone(&model->tree, &clone->tree);
+    page_set(clone, 0, 2);
+    page_set(model, 0, 1);
+    paddr_t shared = model->pages[0][0],
+            replaced = page_entry_frame(radix_lookup(&clone->tree, 1, &(bool){false}));
+    CHECK(frame_refs(shared) == 2 && !frame_is_own(shared));
+    CHECK(frame_refs(replaced) == 1 && !frame_is_own(replaced));
+    model_destroy(clone);
+    CHECK(frame_refs(shared) == 1 && frame_is_own(shared));
+    model_destroy(model);
+}
+
 const struct test radix_tests[] = {
     {"test_radix_random_clones", test_radix_random_clones},
     {"test_radix_failed_slot_changes_nothing", test_radix_failed_slot_changes_nothing},
+    {"test_radix_destroyed_trees_leave_pages_own", test_radix_destroyed_trees_leave_pages_own},
     {"test_radix_deep_chain_costs_the_same", test_radix_deep_chain_costs_the_same},
     {NULL, NULL},
 };
