@@ -1,5 +1,9 @@
 /* Timer objects: a deadline, once or periodic, that posts an event.
  *
+ * A periodic timer runs on only when its event has been taken: the taker counts the periods that passed meanwhile and sets the next
+ * deadline. So a timer costs the kernel one interrupt for each event that somebody wants, whatever its period, and many that nobody
+ * looks at cost nothing.
+ *
  * The kernel timer below may be on its way to fire while it is set anew or cancelled on another CPU. So fire() looks again under the lock:
  * it does nothing unless the timer is active and its deadline has really passed. A timer that is freed cannot fire any more, since
  * memory is given back only after a grace period, and firing happens within one stay in the kernel. */
@@ -18,6 +22,7 @@ struct timer {
     struct spinlock lock; /* source_lock */
     bool dead GUARDED_BY(source_lock);
     bool active GUARDED_BY(source_lock);
+    bool waiting GUARDED_BY(source_lock); /* fired, and not set again before its event is taken */
     uint64_t deadline_ns GUARDED_BY(source_lock);
     uint64_t period_ns GUARDED_BY(source_lock);
     uint64_t missed GUARDED_BY(source_lock); /* fired while not bound */
@@ -30,11 +35,11 @@ static inline struct timer *timer_of(struct object *object)
     return container_of(object, struct timer, object);
 }
 
-static void timer_fire(struct ktimer *ktimer, uint64_t now_ns);
-
-/* How many deadlines have passed at @now_ns; the next one is set. */
+/* How many deadlines have passed at @now_ns; deadline_ns is the next one. It is not set: see timer_go_on(). */
 static uint64_t timer_advance(struct timer *timer, uint64_t now_ns) REQUIRES(source_lock)
 {
+    if (!timer->active || now_ns < timer->deadline_ns)
+        return 0;
     if (timer->period_ns == 0) {
         timer->active = false;
         return 1;
@@ -44,17 +49,7 @@ static uint64_t timer_advance(struct timer *timer, uint64_t now_ns) REQUIRES(sou
     /* No overflow before the year 2554: the new deadline is at most one period after now. */
     if (__builtin_add_overflow(timer->deadline_ns, count * timer->period_ns, &timer->deadline_ns))
         timer->active = false;
-    else
-        ktimer_arm(&timer->ktimer, timer->deadline_ns, timer_fire);
     return count;
-}
-
-static void timer_deliver(struct timer *timer, uint64_t count) REQUIRES(source_lock)
-{
-    if (timer->source.queue != NULL)
-        event_post(&timer->source, count, EVENT_ADD);
-    else
-        timer->missed += count;
 }
 
 static void timer_fire(struct ktimer *ktimer, uint64_t now_ns)
@@ -62,8 +57,35 @@ static void timer_fire(struct ktimer *ktimer, uint64_t now_ns)
     struct timer *timer = container_of(ktimer, struct timer, ktimer);
 
     source_lock_acquire(&timer->lock);
-    if (timer->active && now_ns >= timer->deadline_ns)
-        timer_deliver(timer, timer_advance(timer, now_ns));
+    uint64_t count = timer_advance(timer, now_ns);
+
+    if (count != 0) {
+        timer->waiting = true;
+        if (timer->source.queue == NULL)
+            timer->missed += count;
+        event_post(&timer->source, count, EVENT_ADD);
+    }
+    source_lock_release(&timer->lock);
+}
+
+/* Its last event is out of the way: the periods that passed since, and the next deadline is set. */
+static uint64_t timer_go_on(struct timer *timer) REQUIRES(source_lock)
+{
+    uint64_t count = timer_advance(timer, arch_time_now_ns());
+
+    timer->waiting = false;
+    if (timer->active)
+        ktimer_arm(&timer->ktimer, timer->deadline_ns, timer_fire);
+    return count;
+}
+
+void timer_event_taken(struct event_source *source, struct event *event)
+{
+    struct timer *timer = container_of(source, struct timer, source);
+
+    source_lock_acquire(&timer->lock);
+    if (timer->waiting)
+        event->data += timer_go_on(timer);
     source_lock_release(&timer->lock);
 }
 
@@ -80,6 +102,7 @@ status_t sys_timer_set(struct thread *self, struct cap *cap, uint64_t deadline_n
     timer->deadline_ns = period_ns != 0 ? MAX(deadline_ns, arch_time_now_ns()) : deadline_ns;
     timer->period_ns = period_ns;
     timer->active = !timer->dead;
+    timer->waiting = false;
     if (timer->active)
         ktimer_arm(&timer->ktimer, timer->deadline_ns, timer_fire);
     source_lock_release(&timer->lock);
@@ -89,6 +112,7 @@ status_t sys_timer_set(struct thread *self, struct cap *cap, uint64_t deadline_n
 static void timer_stop(struct timer *timer) REQUIRES(source_lock)
 {
     timer->active = false;
+    timer->waiting = false;
     ktimer_cancel(&timer->ktimer);
 }
 
@@ -115,8 +139,11 @@ status_t sys_timer_bind(struct thread *self, struct cap *cap, struct cap *queue_
                           : event_source_bind(&timer->source, queue_of(queue_cap->object), cookie);
 
     if (status_is_ok(status) && timer->missed != 0) {
-        timer_deliver(timer, timer->missed);
+        event_post(&timer->source, timer->missed, EVENT_ADD);
         timer->missed = 0;
+    } else if (status_is_ok(status) && timer->waiting) {
+        event_post(&timer->source, timer_go_on(timer) + 1,
+                   EVENT_ADD); /* its event went with another queue */
     }
     source_lock_release(&timer->lock);
     return status;

@@ -330,6 +330,32 @@ static void test_hostile_takers_hit_their_budget(void)
     }
 }
 
+/* Two thousand timers of the shortest period, whose events nobody takes: twenty million a second, if they went on. */
+static void test_hostile_timers_take_no_time(void)
+{
+    enum { TIMERS = 2000 };
+    static handle_t timers[TIMERS];
+    handle_t queue = 0;
+    uint32_t made = 0;
+    OK(sys_queue_create(info->budget, &queue));
+    while (made < TIMERS && status_is_ok(sys_timer_create(info->budget, &timers[made])))
+        made++;
+    CHECK(made == TIMERS);
+    for (uint32_t i = 0; i < made; i++) {
+        OK(sys_timer_bind(timers[i], queue, i));
+        OK(sys_timer_set(timers[i], 0, 100000));
+    }
+    /* This thread goes on. */
+    for (uint32_t i = 0; i < 20; i++)
+        sleep_ms(1);
+    struct event event;
+    OK(sys_queue_wait(queue, DEADLINE_NEVER, &event));
+    CHECK(event.kind == EVENT_TIMER && event.data >= 1);
+    for (uint32_t i = 0; i < made; i++)
+        close_handle(timers[i]);
+    close_handle(queue);
+}
+
 extern const struct test hostile_tests[];
 const struct test hostile_tests[] = {
     TEST(test_hostile_pointers),
@@ -340,5 +366,6 @@ const struct test hostile_tests[] = {
     TEST(test_hostile_hoarder_hits_its_budget),
     TEST(test_hostile_breeder_is_killed),
     TEST(test_hostile_takers_hit_their_budget),
+    TEST(test_hostile_timers_take_no_time),
     {0},
 };

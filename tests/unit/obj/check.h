@@ -12,4 +12,5 @@ struct test {
 
 #define TEST(function) {#function, function}
 
-extern const struct test lib_tests[], boot_tests[], object_tests[], interrupt_tests[];
+extern const struct test lib_tests[], boot_tests[], object_tests[], interrupt_tests[],
+    timer_tests[];

@@ -235,6 +235,14 @@ void panic(const char *format, ...)
     abort();
 }
 
+void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns, void (*fire)(struct ktimer *, uint64_t))
+{
+    timer->deadline_ns = deadline_ns;
+    timer->fire = fire;
+    timer->armed = true;
+    env.timer = timer;
+}
+
 bool ktimer_cancel(struct ktimer *timer)
 {
     bool armed = timer->armed;

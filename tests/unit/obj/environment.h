@@ -19,6 +19,7 @@ struct environment {
     unsigned wakes;
     unsigned endpoint_events;
     uint64_t now_ns;
+    struct ktimer *timer; /* armed last */
     struct process process;
     struct cap caps[ENVIRONMENT_CAPS];
     struct cap budget_cap;

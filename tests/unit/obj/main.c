@@ -12,7 +12,8 @@ void check_failed(const char *file, int line, const char *condition)
 
 int main(void)
 {
-    const struct test *const groups[] = {lib_tests, boot_tests, object_tests, interrupt_tests};
+    const struct test *const groups[] = {lib_tests, boot_tests, object_tests, interrupt_tests,
+                                         timer_tests};
     int number = 0, failed = 0;
 
     for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {

@@ -45,7 +45,7 @@ static void test_queue_coalesces_events(void)
     struct thread *self = environment_thread();
     handle_t handle = queue_make(self);
     struct queue *queue = queue_of(environment_cap(handle)->object);
-    struct event_source a = source_make(EVENT_TIMER), b = source_make(EVENT_NOTIFICATION),
+    struct event_source a = source_make(EVENT_INTERRUPT), b = source_make(EVENT_NOTIFICATION),
                         c = source_make(EVENT_EXIT);
     struct event event;
 
@@ -82,7 +82,7 @@ static void test_queue_wakes_waiters(void)
     struct thread *first = environment_thread(), *second = environment_thread();
     handle_t handle = queue_make(first);
     struct cap *cap = environment_cap(handle);
-    struct event_source a = source_make(EVENT_TIMER), b = source_make(EVENT_TIMER);
+    struct event_source a = source_make(EVENT_INTERRUPT), b = source_make(EVENT_INTERRUPT);
     struct event event;
 
     CHECK(event_source_bind(&a, queue_of(cap->object), 1) == STATUS_OK);
@@ -119,7 +119,7 @@ static void test_queue_source_leaves_dead_queue(void)
     handle_t first = queue_make(self), second = queue_make(self);
     struct queue *old = queue_of(environment_cap(first)->object),
                  *new = queue_of(environment_cap(second)->object);
-    struct event_source a = source_make(EVENT_TIMER);
+    struct event_source a = source_make(EVENT_INTERRUPT);
     struct event event;
 
     CHECK(event_source_bind(&a, old, 1) == STATUS_OK);
