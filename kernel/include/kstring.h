@@ -11,3 +11,13 @@ size_t strlen(const char *string);
 size_t strnlen(const char *string, size_t limit);
 int strcmp(const char *left, const char *right);
 int strncmp(const char *left, const char *right, size_t limit);
+
+/** memcpy, one side of which is users' memory: that they change it meanwhile is no data race of the kernel's. */
+#ifdef CONFIG_KCSAN
+void user_memcpy(void *restrict to, const void *restrict from, size_t bytes);
+#else
+static inline void user_memcpy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+#endif

@@ -41,7 +41,7 @@ void event_source_unbind(struct event_source *source);
 /** Post to the bound queue (nothing if unbound) and wake a waiter: in queue_wait, or a worker that receives with this queue. The
  *  owner's lock may be held, no lock from queue_lock on. */
 void event_post(struct event_source *source, uint64_t data, enum event_merge merge);
-/** @source is a timer's, and @event of it was just taken: it goes on, and @event counts what was missed meanwhile. No lock is held. */
-void timer_event_taken(struct event_source *source, struct event *event);
+/** @source is a timer's, and its event was just taken: it goes on. queue_lock is held: the timer is not freed before it is given back. */
+void timer_event_taken(struct event_source *source);
 /** Take the oldest event: true and filled in, or false. */
 bool queue_take(struct queue *queue, struct event *event);

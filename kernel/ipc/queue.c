@@ -147,49 +147,38 @@ void event_post(struct event_source *source, uint64_t data, enum event_merge mer
 
 /* ── Taking ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* The source of the oldest event, which is filled in, or NULL. */
-static struct event_source *take_locked(struct queue *queue, struct event *event)
-    REQUIRES(queue_lock)
+static bool take_locked(struct queue *queue, struct event *event) REQUIRES(queue_lock)
 {
     struct list *node = list_first(&queue->events);
 
     if (node == NULL)
-        return NULL;
+        return false;
     struct event_source *source = list_entry(node, struct event_source, link);
 
     list_remove(node);
     *event = (struct event){.cookie = source->cookie, .kind = source->kind, .data = source->data};
     source->data = 0;
-    return source;
-}
-
-/* Outside the lock; what the source is part of is freed a grace period after its end. */
-static void source_taken(struct event_source *source, struct event *event)
-{
-    if (event->kind == EVENT_TIMER)
-        timer_event_taken(source, event);
+    if (source->kind == EVENT_TIMER)
+        timer_event_taken(source);
+    return true;
 }
 
 bool queue_take(struct queue *queue, struct event *event)
 {
     queue_lock_acquire(&queue->lock);
-    struct event_source *source = take_locked(queue, event);
-    struct thread *next =
-        source != NULL && !list_is_empty(&queue->events) ? waiter_take(queue) : NULL;
+    bool taken = take_locked(queue, event);
+    struct thread *next = taken && !list_is_empty(&queue->events) ? waiter_take(queue) : NULL;
 
     queue_lock_release(&queue->lock);
     if (next != NULL)
         waiter_restart(next);
-    if (source != NULL)
-        source_taken(source, event);
-    return source != NULL;
+    return taken;
 }
 
 status_t sys_queue_wait(struct thread *self, struct cap *cap, uint64_t deadline_ns,
                         struct event *event)
 {
     struct queue *queue = queue_of(cap->object);
-    struct event_source *source = NULL;
 
     if (queue_take(queue, event))
         return STATUS_OK;
@@ -203,13 +192,11 @@ status_t sys_queue_wait(struct thread *self, struct cap *cap, uint64_t deadline_
         status = STATUS_GONE;
     else if (cap_is_dead(cap))
         status = STATUS_BAD_HANDLE;
-    else if ((source = take_locked(queue, event)) != NULL)
+    else if (take_locked(queue, event))
         status = STATUS_OK;
     else
         status = waiter_enqueue(self, &queue->waiters, &queue_wait_class, queue, deadline_ns);
     queue_lock_release(&queue->lock);
-    if (source != NULL)
-        source_taken(source, event);
     return status;
 }
 

@@ -51,9 +51,9 @@ static inline status_t copy_part(struct aspace *aspace, struct thread *self, uin
         return status;
     char *user = (char *)phys_to_virt(frame) + (address & (PAGE_SIZE - 1));
     if (to != NULL)
-        memcpy(to, user, bytes);
+        user_memcpy(to, user, bytes);
     else
-        memcpy(user, from, bytes);
+        user_memcpy(user, from, bytes);
     return STATUS_OK;
 }
 
@@ -67,7 +67,7 @@ static inline void bytes_copy(void *to, const void *from, size_t bytes, bool sam
     if (unlikely(same_page))
         memmove(to, from, bytes);
     else
-        memcpy(to, from, bytes);
+        user_memcpy(to, from, bytes);
 }
 
 status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address,

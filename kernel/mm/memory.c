@@ -179,7 +179,7 @@ static status_t page_unshare(struct memory *memory, uint64_t index, struct page 
     status = frame_create(budget, &copy);
     if (!status_is_ok(status))
         return status;
-    memcpy(phys_to_virt(copy), phys_to_virt(old), PAGE_SIZE);
+    user_memcpy(phys_to_virt(copy), phys_to_virt(old), PAGE_SIZE);
     mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);
     *slot = copy | (*slot & (PAGE_SIZE - 1));
     frame_put(old);
@@ -246,7 +246,7 @@ static status_t page_share(struct memory *parent, struct thread *self, uint64_t 
     if (status_is_ok(status) && !page_may_be_shared(parent, index)) {
         status = frame_create(budget, frame);
         if (status_is_ok(status))
-            memcpy(phys_to_virt(*frame), phys_to_virt(page.frame), PAGE_SIZE);
+            user_memcpy(phys_to_virt(*frame), phys_to_virt(page.frame), PAGE_SIZE);
     } else if (status_is_ok(status)) {
         frame_ref(page.frame);
         *frame = page.frame;
@@ -393,7 +393,7 @@ status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset
         if (frame == 0)
             memset((char *)to + done, 0, part);
         else
-            memcpy((char *)to + done, (char *)phys_to_virt(frame) + at % PAGE_SIZE, part);
+            user_memcpy((char *)to + done, (char *)phys_to_virt(frame) + at % PAGE_SIZE, part);
         done += part;
     }
     return STATUS_OK;
@@ -411,7 +411,7 @@ status_t memory_write(struct memory *memory, struct thread *self, uint64_t offse
         status_t status = memory_page(memory, self, at >> PAGE_SHIFT, true, &frame);
         if (!status_is_ok(status))
             return status;
-        memcpy((char *)phys_to_virt(frame) + at % PAGE_SIZE, (const char *)from + done, part);
+        user_memcpy((char *)phys_to_virt(frame) + at % PAGE_SIZE, (const char *)from + done, part);
         done += part;
     }
     return STATUS_OK;

@@ -1,7 +1,7 @@
 /* Timer objects: a deadline, once or periodic, that posts an event.
  *
- * A periodic timer runs on only when its event has been taken: the taker counts the periods that passed meanwhile and sets the next
- * deadline. So a timer costs the kernel one interrupt for each event that somebody wants, whatever its period, and many that nobody
+ * A periodic timer runs on only when its event has been taken: who takes it arms the next deadline, and if that has passed already, it
+ * fires at once and counts the periods in between. So a timer costs the kernel one interrupt for each event that somebody wants, whatever its period, and many that nobody
  * looks at cost nothing.
  *
  * The kernel timer below may be on its way to fire while it is set anew or cancelled on another CPU. So fire() looks again under the lock:
@@ -22,9 +22,9 @@ struct timer {
     struct spinlock lock; /* source_lock */
     bool dead GUARDED_BY(source_lock);
     bool active GUARDED_BY(source_lock);
-    bool waiting GUARDED_BY(source_lock); /* fired, and not set again before its event is taken */
-    uint64_t deadline_ns GUARDED_BY(source_lock);
-    uint64_t period_ns GUARDED_BY(source_lock);
+    bool waiting;         /* atomic: fired, and armed again when its event is taken */
+    uint64_t deadline_ns; /* atomic; source_lock to write */
+    uint64_t period_ns;   /* atomic; source_lock to write */
     uint64_t missed GUARDED_BY(source_lock); /* fired while not bound */
     struct event_source source GUARDED_BY(source_lock);
     struct ktimer ktimer;
@@ -35,7 +35,7 @@ static inline struct timer *timer_of(struct object *object)
     return container_of(object, struct timer, object);
 }
 
-/* How many deadlines have passed at @now_ns; deadline_ns is the next one. It is not set: see timer_go_on(). */
+/* How many deadlines have passed at @now_ns; deadline_ns is the next one, which is not armed: see timer_event_taken(). */
 static uint64_t timer_advance(struct timer *timer, uint64_t now_ns) REQUIRES(source_lock)
 {
     if (!timer->active || now_ns < timer->deadline_ns)
@@ -47,8 +47,12 @@ static uint64_t timer_advance(struct timer *timer, uint64_t now_ns) REQUIRES(sou
     uint64_t count = (now_ns - timer->deadline_ns) / timer->period_ns + 1;
 
     /* No overflow before the year 2554: the new deadline is at most one period after now. */
-    if (__builtin_add_overflow(timer->deadline_ns, count * timer->period_ns, &timer->deadline_ns))
+    uint64_t next_ns;
+
+    if (__builtin_add_overflow(timer->deadline_ns, count * timer->period_ns, &next_ns))
         timer->active = false;
+    else
+        __atomic_store_n(&timer->deadline_ns, next_ns, __ATOMIC_SEQ_CST);
     return count;
 }
 
@@ -60,33 +64,29 @@ static void timer_fire(struct ktimer *ktimer, uint64_t now_ns)
     uint64_t count = timer_advance(timer, now_ns);
 
     if (count != 0) {
-        timer->waiting = true;
+        __atomic_store_n(&timer->waiting, true, __ATOMIC_RELAXED);
         if (timer->source.queue == NULL)
             timer->missed += count;
         event_post(&timer->source, count, EVENT_ADD);
+    } else if (timer->active) {
+        ktimer_arm(ktimer, timer->deadline_ns, timer_fire); /* was set anew meanwhile */
     }
     source_lock_release(&timer->lock);
 }
 
-/* Its last event is out of the way: the periods that passed since, and the next deadline is set. */
-static uint64_t timer_go_on(struct timer *timer) REQUIRES(source_lock)
-{
-    uint64_t count = timer_advance(timer, arch_time_now_ns());
-
-    timer->waiting = false;
-    if (timer->active)
-        ktimer_arm(&timer->ktimer, timer->deadline_ns, timer_fire);
-    return count;
-}
-
-void timer_event_taken(struct event_source *source, struct event *event)
+/* Without the timer's lock: sys_timer_set() stores the deadline and then arms, so either it arms last or we see what it stored. */
+void timer_event_taken(struct event_source *source) NO_THREAD_SAFETY
 {
     struct timer *timer = container_of(source, struct timer, source);
+    uint64_t deadline_ns;
 
-    source_lock_acquire(&timer->lock);
-    if (timer->waiting)
-        event->data += timer_go_on(timer);
-    source_lock_release(&timer->lock);
+    if (!__atomic_exchange_n(&timer->waiting, false, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&timer->period_ns, __ATOMIC_RELAXED) == 0)
+        return;
+    do {
+        deadline_ns = __atomic_load_n(&timer->deadline_ns, __ATOMIC_SEQ_CST);
+        ktimer_arm(&timer->ktimer, deadline_ns, timer_fire);
+    } while (deadline_ns != __atomic_load_n(&timer->deadline_ns, __ATOMIC_SEQ_CST));
 }
 
 status_t sys_timer_set(struct thread *self, struct cap *cap, uint64_t deadline_ns,
@@ -99,10 +99,12 @@ status_t sys_timer_set(struct thread *self, struct cap *cap, uint64_t deadline_n
         return STATUS_INVALID;
     source_lock_acquire(&timer->lock);
     /* A periodic timer set far into the past does not count what was never waited for. */
-    timer->deadline_ns = period_ns != 0 ? MAX(deadline_ns, arch_time_now_ns()) : deadline_ns;
-    timer->period_ns = period_ns;
+    __atomic_store_n(&timer->deadline_ns,
+                     period_ns != 0 ? MAX(deadline_ns, arch_time_now_ns()) : deadline_ns,
+                     __ATOMIC_SEQ_CST);
+    __atomic_store_n(&timer->period_ns, period_ns, __ATOMIC_RELAXED);
     timer->active = !timer->dead;
-    timer->waiting = false;
+    __atomic_store_n(&timer->waiting, false, __ATOMIC_SEQ_CST);
     if (timer->active)
         ktimer_arm(&timer->ktimer, timer->deadline_ns, timer_fire);
     source_lock_release(&timer->lock);
@@ -112,7 +114,7 @@ status_t sys_timer_set(struct thread *self, struct cap *cap, uint64_t deadline_n
 static void timer_stop(struct timer *timer) REQUIRES(source_lock)
 {
     timer->active = false;
-    timer->waiting = false;
+    __atomic_store_n(&timer->waiting, false, __ATOMIC_SEQ_CST);
     ktimer_cancel(&timer->ktimer);
 }
 
@@ -138,13 +140,12 @@ status_t sys_timer_bind(struct thread *self, struct cap *cap, struct cap *queue_
                           ? STATUS_BAD_HANDLE
                           : event_source_bind(&timer->source, queue_of(queue_cap->object), cookie);
 
-    if (status_is_ok(status) && timer->missed != 0) {
-        event_post(&timer->source, timer->missed, EVENT_ADD);
+    /* What fired while it was not bound; or its event went with another queue. */
+    if (status_is_ok(status) &&
+        (timer->missed != 0 || __atomic_load_n(&timer->waiting, __ATOMIC_RELAXED)))
+        event_post(&timer->source, MAX(timer->missed, 1), EVENT_ADD);
+    if (status_is_ok(status))
         timer->missed = 0;
-    } else if (status_is_ok(status) && timer->waiting) {
-        event_post(&timer->source, timer_go_on(timer) + 1,
-                   EVENT_ADD); /* its event went with another queue */
-    }
     source_lock_release(&timer->lock);
     return status;
 }
@@ -155,8 +156,8 @@ static void timer_destroy(struct object *object)
 
     source_lock_acquire(&timer->lock);
     timer->dead = true;
-    timer_stop(timer);
     event_source_unbind(&timer->source);
+    timer_stop(timer); /* nobody takes its event any more, and arms it */
     source_lock_release(&timer->lock);
 }
 
