@@ -37,7 +37,8 @@ gen: $(GEN)/gen.mk
 # The default root disk does not depend on ARCH or BUILD: real files of pinned Debian packages.
 DEFAULT_DISK := $(BUILD_ROOT)/root.img
 $(DEFAULT_DISK): tools/mkdisk $(wildcard ports/rootfs-data/*)
-	tools/mkdisk --out $@
+	$(call say,MK,$@)
+	$(Q)tools/mkdisk --out $@ >&2
 
 DISK ?= $(DEFAULT_DISK)
 DISK_GOAL := $(filter $(DEFAULT_DISK),$(DISK))
@@ -61,7 +62,8 @@ RUN := tools/run --arch $(ARCH) --boot $(BOOT) $(START_$(BOOT)) --symbols $(KERN
        $(if $(SCREEN),--display '$(SCREEN)')
 
 .PHONY: run debug bench
-# CMD travels in the environment, so that no quote in it meets a shell.
+# CMD travels in the environment as it was given, so that no quote in it meets a shell and no $ meets make.
+override CMD := $(value CMD)
 export CMD
 run: $(GOALS_$(BOOT))
 	@exec $(RUN) $(if $(CMD),--command-from-environment CMD)

@@ -38,7 +38,7 @@ ifeq ($(filter $(BOOT),direct uefi),)
 $(error BOOT=$(BOOT): one of direct, uefi)
 endif
 ifeq ($(wildcard mk/arch-$(ARCH).mk),)
-$(error ARCH=$(ARCH) is not yet ported: issue 3)
+$(error ARCH=$(ARCH) has no mk/arch-$(ARCH).mk)
 endif
 
 O := $(BUILD_ROOT)/$(ARCH)/$(BUILD)
@@ -52,10 +52,10 @@ AR := llvm-ar-$(LLVM)
 NM := llvm-nm-$(LLVM)
 OBJCOPY := llvm-objcopy-$(LLVM)
 
-# One short line for each step; V=1 shows the commands.
+# One short line for each step, beside what is asked for on the standard output; V=1 shows the commands.
 V ?=
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %s  %s\n' $(1) $(2))
+say = $(if $(V),,@printf '  %s  %s\n' $(1) $(2) >&2)
 
 # Every object is made anew when the rules that make it change.
 MAKEFILES_READ = Makefile $(wildcard mk/*.mk)

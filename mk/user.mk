@@ -25,7 +25,8 @@ $(O)/uobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ) | $(SYSROOT)/.stamp $(SYSROOT)/.li
 
 # musl, unpacked from its pinned source package and built by its recipe.
 $(SYSROOT)/.stamp: $(wildcard ports/musl/* ports/musl/*/* ports/build ports/fetch) $(BUILD_ROOT)/setup.mk
-	ports/build musl --arch $(ARCH) --build-root $(BUILD_ROOT)
+	$(call say,PORT,musl)
+	$(Q)ports/build musl --arch $(ARCH) --build-root $(BUILD_ROOT) >&2
 	@touch $@
 $(SYSROOT)/.libfdt: $(SYSROOT)/.stamp $(LIBFDT)/.stamp ports/libfdt/build
 	$(Q)ports/build libfdt --arch $(ARCH) --build-root $(BUILD_ROOT)
