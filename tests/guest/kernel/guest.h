@@ -155,6 +155,8 @@ void register_set_pass(unsigned set, const void *in, void *out, bool yield, uint
 extern const uint32_t irq_line, irq_flags;
 /** Have messages to CPUs an address? */
 extern const bool has_messages;
+/** Does the machine have I/O ports beyond the three that every architecture answers? */
+extern const bool has_ports;
 /** Registers of an interrupt controller, a page of RAM: neither is a driver's. */
 extern const uint64_t device_page, ram_page;
 /** It wants an interrupt; it wants another one, before the one it had is acknowledged; it wants none any more. */

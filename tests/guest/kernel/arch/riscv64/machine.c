@@ -11,6 +11,7 @@ const uint64_t forbidden_count = 14;
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
 const bool has_messages = false;
+const bool has_ports = false;
 const uint64_t device_page = UART_BASE, ram_page = 0x82000000;
 
 static handle_t window;

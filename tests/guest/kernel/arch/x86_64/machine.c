@@ -8,6 +8,7 @@ const uint64_t forbidden_count = 13;
 const unsigned register_sets = 1;
 const uint32_t irq_line = 2, irq_flags = 0;
 const bool has_messages = true;
+const bool has_ports = true;
 const uint64_t device_page = 0xfec00000, ram_page = 0x2000000;
 
 static handle_t pit;
