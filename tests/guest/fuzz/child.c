@@ -189,11 +189,9 @@ static bool fitting(const char *name, uint64_t *value)
     static const char *const page_offsets[] = {"offset", "source_offset", "memory_offset", NULL};
     static const char *const sizes[] = {"bytes", "length", NULL};
     static const char *const zeros[] = {"index", "badge", "expected", "cursor", "after", NULL};
-    static const char *const few[] = {"priority", "priority_ceiling",
-                                      "slots",    "pages",
-                                      "line",     "message_bytes",
-                                      "count",    "mask",
-                                      "width",    NULL};
+    static const char *const few[] = {
+        "priority", "priority_ceiling", "slots", "pages", "message_bytes", "count", "mask", "width",
+        NULL};
     if (is_same(name, "deadline_ns"))
         *value = chance(30) ? 0 : now_ns() + below(100000);
     else if (is_same(name, "period_ns"))
@@ -210,6 +208,8 @@ static bool fitting(const char *name, uint64_t *value)
         *value = below(8) * PAGE_SIZE;
     else if (is_one_of(name, zeros))
         *value = 0;
+    else if (is_same(name, "line"))
+        *value = irq_line + 1 + below(16); /* lines that the machine has, but not the console's */
     else if (is_one_of(name, few))
         *value = 1 + below(chance(50) ? 4 : 20);
     else if (is_same(name, "port") || is_same(name, "base"))
@@ -479,8 +479,8 @@ static void pool_begin(void)
     }
     if (status_is_ok(sys_thread_create(child_start.handles[HANDLE_PROCESS], budget, &handle)))
         pool_put(handle);
-    if (status_is_ok(
-            sys_interrupt_create(child_start.handles[HANDLE_INTERRUPT], budget, 20, 0, &handle)))
+    if (status_is_ok(sys_interrupt_create(child_start.handles[HANDLE_INTERRUPT], budget,
+                                          irq_line + 1, 0, &handle)))
         pool_put(handle);
 }
 
