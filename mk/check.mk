@@ -1,6 +1,6 @@
 # Gates and tests.
 #
-# A gate is a goal that fails, and prints why, when the tree breaks its rule: format-check, lint, boundary, gcc, opaque.
+# A gate is a goal that fails, and prints why, when the tree breaks its rule: format-check, manual-check, lint, boundary, gcc, opaque.
 # tests/stages/ holds what `make test` runs, in order; tests/rules/ proves that each gate fires.
 
 # --- host unit tests: tests/unit/<area>/*.c with the sources that its unit.mk lists, under ASan and UBSan -------------
@@ -56,6 +56,14 @@ format:
 	clang-format-$(LLVM) -i $(C_FILES)
 format-check:
 	$(Q)clang-format-$(LLVM) --dry-run -Werror $(C_FILES)
+
+# The manual as the generator writes it.
+MANUAL := docs/reference
+.PHONY: manual manual-check
+manual: gen
+	$(Q)mkdir -p $(MANUAL) && rm -f $(MANUAL)/*.md && cp $(GEN)/docs/*.md $(MANUAL)
+manual-check: gen
+	@diff -r $(GEN)/docs $(MANUAL) || { echo '$(MANUAL) is out of date: run make manual' >&2; exit 1; }
 
 boundary: $(KERNEL_OBJECTS)
 	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) $(KERNEL_OBJECTS)

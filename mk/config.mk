@@ -7,7 +7,8 @@
 #   test          what CI runs                       test-long   and what takes longer
 #   unit          host unit tests                    bench       figures beside their budgets
 #   format        clang-format in place              lint        clang-tidy and the other gates
-#   gen           run the IDL generator              clean       remove the build folder
+#   gen           run the IDL generator              manual      write docs/reference anew
+#   clean         remove the build folder
 # Variables
 #   ARCH=x86_64   BUILD=release|debug|kasan|kcsan    SMP=4  MEM=256M
 #   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes

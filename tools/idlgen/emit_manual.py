@@ -1,4 +1,4 @@
-"""docs/NAME.md: the reference manual, one page for each interface file."""
+"""docs/NAME.md: the reference manual, one page for each interface file, and docs/README.md, which lists them."""
 
 import re
 
@@ -15,8 +15,8 @@ KINDS = {
 
 
 def prose(doc):
-    """Documentation text with its @names set as code."""
-    return re.sub(r"@(\w+)", r"`\1`", doc)
+    """Documentation text with its @names and <headers> set as code."""
+    return re.sub(r"<[\w/]+\.h>", r"`\g<0>`", re.sub(r"@(\w+)", r"`\1`", doc))
 
 
 def essay(doc):
@@ -132,5 +132,11 @@ def page(unit):
     return "".join(out).rstrip("\n") + "\n"
 
 
+def index(model):
+    lines = [(f"[{u.name}]({u.name}.md)", f"`{u.path}`", cell(re.split(r"\n\n|(?<=\.) ", u.doc)[0])) for u in model.units]
+    return "# Reference manual\n\nGenerated: `make manual` writes these pages anew.\n\n" + rows(("page", "of", "is"), lines)
+
+
 def emit(model):
-    return {f"docs/{unit.name}.md": page(unit) for unit in model.units}
+    pages = {f"docs/{unit.name}.md": page(unit) for unit in model.units}
+    return {"docs/README.md": index(model), **pages}
