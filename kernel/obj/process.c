@@ -16,6 +16,8 @@
 #include "random.h"
 #include "sched.h"
 
+#include <veridian/syscall_numbers.h>
+
 #define TEARDOWN_SLOTS 32
 
 static struct spinlock registry;
@@ -290,6 +292,38 @@ status_t sys_budget_process_next(struct thread *self, struct cap *budget, uint64
     return STATUS_OK;
 }
 
+/* A thread that is woken meanwhile shows what it has in its registers by then. */
+static void describe_thread(const struct thread *thread, struct thread_info *info)
+{
+    info->id = thread->id;
+    info->cpu_time_ns = thread->cpu_time_ns;
+    info->priority = thread->priority;
+    info->cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE) == NULL)
+        return;
+    info->wait = thread->in_syscall ? THREAD_WAIT_SYSCALL : THREAD_WAIT_PAGE;
+    if (thread->in_syscall) {
+        info->syscall = (uint32_t)arch_syscall_number(thread);
+        info->label = info->syscall == SYS_ENDPOINT_CALL ? (uint32_t)arch_ipc_info(thread) : 0;
+    }
+}
+
+static status_t describe_thread_after(struct process *process, uint64_t after,
+                                      struct thread_info *info)
+{
+    const struct thread *next = NULL;
+    process_lock_acquire(&process->lock);
+    list_for_each (node, &process->threads) {
+        const struct thread *thread = list_entry(node, struct thread, process_link);
+        if (thread->id > after && (next == NULL || thread->id < next->id))
+            next = thread;
+    }
+    if (next != NULL)
+        describe_thread(next, info);
+    process_lock_release(&process->lock);
+    return next != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
 struct wanted_process {
     uint64_t id;
     const struct budget *budget;
@@ -313,4 +347,17 @@ status_t sys_budget_process_kill(struct thread *self, struct cap *budget, uint64
     process_kill(process, exit_status);
     object_unref(&process->object);
     return STATUS_OK;
+}
+
+status_t sys_budget_thread_next(struct thread *self, struct cap *budget, uint64_t process_id,
+                                uint64_t after, struct thread_info *info)
+{
+    (void)self;
+    struct wanted_process wanted = {process_id, budget_of(budget->object)};
+    struct process *process = process_next(0, is_it, &wanted);
+    if (process == NULL)
+        return STATUS_NOT_FOUND;
+    status_t status = describe_thread_after(process, after, info);
+    object_unref(&process->object);
+    return status;
 }

@@ -10,6 +10,11 @@ bool budget_process_next(uint64_t after, struct process_info *info)
     return status_is_ok(sys_budget_process_next(os_cap("budget"), after, info));
 }
 
+bool budget_thread_next(uint64_t process_id, uint64_t after, struct thread_info *info)
+{
+    return status_is_ok(sys_budget_thread_next(os_cap("budget"), process_id, after, info));
+}
+
 bool budget_process_find(const char *name_or_number, struct process_info *info)
 {
     char *end;

@@ -53,6 +53,13 @@ class Session:
                 return path, data.decode()
         raise LookupError("no plain text in the tree")
 
+    def threads_show_their_requests(self):
+        """While a command runs a thread of the shell waits at the console for Ctrl-C."""
+        output, status = self.guest.run("ps -t")
+        lines = [line.split() for line in output.splitlines()]
+        said = [line[6:] for line in lines if line[5:6] == ["vsh"]]
+        return status == 0 and ["endpoint.call", "bytestream.interrupted"] in said or f"{status} {output!r}"
+
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def lists_folder(self):
@@ -162,7 +169,8 @@ def main():
             tap.run("a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
             session = Session(guest, options.tree, tap)
             for test in (session.lists_folder, session.reads_text, session.counts_lines, session.searches, session.sorts,
-                         session.missing_file, session.disk_is_read_only, session.copies_and_changes, session.fills_memory):
+                         session.missing_file, session.disk_is_read_only, session.copies_and_changes, session.fills_memory,
+                         session.threads_show_their_requests):
                 tap.run(test.__name__.replace("_", " "), test)
             for top in sorted({"/" + path.split("/")[1] for path in session.files if path.count("/") > 1}):
                 tap.run(f"every file below {top} has the host's SHA-256", session.sums_match, top)

@@ -19,11 +19,12 @@ import emit_manual  # noqa: E402
 import emit_server  # noqa: E402
 import emit_syscalls  # noqa: E402
 import emit_tables  # noqa: E402
+import emit_trace  # noqa: E402
 from model import IdlError, Model  # noqa: E402
 from output import remove_others, write_if_changed  # noqa: E402
 from parser import parse_file  # noqa: E402
 
-EMITTERS = (emit_abi, emit_syscalls, emit_kernel, emit_tables, emit_server, emit_manual)
+EMITTERS = (emit_abi, emit_syscalls, emit_kernel, emit_tables, emit_trace, emit_server, emit_manual)
 
 
 def generate(paths):

@@ -40,9 +40,6 @@ struct user_out {
 /** Do system call @number of @self and store its results: its status, for the caller to store, or a code of the kernel's own. */
 MUST_CHECK status_t syscall_dispatch(struct thread *self, uint64_t number);
 
-/** "object.method" of system call @number, "?" if there is none. */
-const char *syscall_name(uint64_t number);
-
 """
 
 DISPATCH_PROLOGUE = """
@@ -212,35 +209,25 @@ static status_t (*const dispatchers[])(struct thread *self) = {
     dispatch_unknown,
 DISPATCHERS};
 
-static const char *const names[] = {
-    "?",
-NAMES};
-
 /* What call_index holds was counted by the generator: the second lookup needs no check, and each system call would pay it. */
 __attribute__((no_sanitize("bounds"))) status_t syscall_dispatch(struct thread *self, uint64_t number)
 {
     uint64_t entry = number < sizeof(call_index) / sizeof(call_index[0]) ? call_index[number] : 0;
     return dispatchers[entry](self);
 }
-
-const char *syscall_name(uint64_t number)
-{
-    return names[number < sizeof(call_index) / sizeof(call_index[0]) ? call_index[number] : 0];
-}
 """
 
 
 def tables(model):
     """The dispatcher: the numbers have holes, so a table of bytes leads to dense ones."""
-    indices, dispatchers, names = [], [], []
+    indices, dispatchers = [], []
     for interface in model.objects:
         for method in interface.methods:
             name = f"{interface.name}_{method.name}"
-            names.append(f'    "{interface.name}.{method.name}",\n')
             dispatchers.append(f"    {'dispatch_unknown' if method.raw else 'dispatch_' + name},\n")
-            indices.append(f"    [{method.number}] = {len(names)},\n")
-    text = TABLES.replace("INDEX_TYPE", "uint8_t" if len(names) < 256 else "uint16_t")
-    for key, lines in (("INDICES", indices), ("DISPATCHERS", dispatchers), ("NAMES", names)):
+            indices.append(f"    [{method.number}] = {len(dispatchers)},\n")
+    text = TABLES.replace("INDEX_TYPE", "uint8_t" if len(dispatchers) < 256 else "uint16_t")
+    for key, lines in (("INDICES", indices), ("DISPATCHERS", dispatchers)):
         text = text.replace(key, "".join(lines))
     return text
 

@@ -1,4 +1,4 @@
-"""Tables about the system calls: <fuzz/syscalls.h> for the fuzzer and <veridian/syscall_trace.h> for tracers."""
+"""<fuzz/syscalls.h>: the system calls as data, for the fuzzer."""
 
 from emit_kernel import rights_text
 from emit_syscalls import number_name
@@ -56,25 +56,6 @@ struct fuzz_syscall {
 };
 
 """
-
-TRACE_PROLOGUE = """
-/* Names of the system calls, their arguments and results, by register: NULL where there is none. */
-#pragma once
-
-#include <stdint.h>
-#include <veridian/syscall_numbers.h>
-
-struct syscall_trace {
-    uint32_t number;
-    const char *name;
-    const char *arguments[8];
-    const char *results[4];
-};
-
-/** By rising number. */
-static const struct syscall_trace syscall_traces[] = {
-"""
-
 
 def methods(model):
     return [(interface, method) for interface in model.objects for method in interface.methods]
@@ -139,23 +120,5 @@ def fuzz(model):
     return "".join(out)
 
 
-def trace_names(params):
-    names = []
-    for param in params:
-        names.append(param.name)
-        if param.kind in ("in_bytes", "out_bytes"):
-            names.append(f"{param.name}_bytes")
-    return ", ".join(f'"{name}"' for name in names) or "0"
-
-
-def trace(model):
-    out = [banner(model.abi), TRACE_PROLOGUE]
-    for interface, method in methods(model):
-        out.append(f'    {{{number_name(interface, method)}, "{interface.name}.{method.name}",\n')
-        out.append(f"     {{{trace_names(method.params)}}}, {{{trace_names(method.results)}}}}},\n")
-    out.append("};\n")
-    return "".join(out)
-
-
 def emit(model):
-    return {"include/fuzz/syscalls.h": fuzz(model), "include/veridian/syscall_trace.h": trace(model)}
+    return {"include/fuzz/syscalls.h": fuzz(model)}

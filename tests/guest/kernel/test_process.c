@@ -135,6 +135,39 @@ static void test_process_list_by_budget(void)
     CHECK(found == 1);
 }
 
+static bool waits_in(uint64_t process_id, uint32_t wait, uint32_t syscall)
+{
+    struct thread_info thread;
+    OK(sys_budget_thread_next(info->budget, process_id, 0, &thread));
+    return thread.wait == wait && (wait != THREAD_WAIT_SYSCALL || thread.syscall == syscall);
+}
+
+static void test_thread_says_what_it_waits_in(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    struct process_info process;
+    struct thread_info thread, next;
+    handle_t notification;
+
+    OK(sys_notification_create(info->budget, &notification));
+    child_create(&child, 0, NULL);
+    OK(sys_process_info(child.process, &process));
+    start.handles[0] = child_give(&child, notification);
+    child_run(&child, &start, child_waits_for_ever);
+    CHECK(EVENTUALLY(waits_in(process.id, THREAD_WAIT_SYSCALL, SYS_NOTIFICATION_WAIT)));
+    OK(sys_budget_thread_next(info->budget, process.id, 0, &thread));
+    CHECK(thread.id != 0 && thread.label == 0);
+    CHECK_STATUS(STATUS_NOT_FOUND,
+                 sys_budget_thread_next(info->budget, process.id, thread.id, &next));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_budget_thread_next(info->budget, UINT64_MAX, 0, &next));
+    OK(sys_process_kill(child.process, 4));
+    CHECK(child_end(&child) == 4);
+    OK(sys_process_info(info->process, &process));
+    CHECK(waits_in(process.id, THREAD_WAIT_NONE, 0));
+    close_handle(notification);
+}
+
 /* A child whose budget has no pages left faults with NO_MEMORY; we go on. */
 static void child_eats_memory(void)
 {
@@ -433,21 +466,13 @@ static void test_thread_creation_is_checked(void)
 
 extern const struct test process_tests[];
 const struct test process_tests[] = {
-    TEST(test_process_exits_with_status),
-    TEST(test_process_exit_event),
-    TEST(test_process_killed_while_it_runs),
-    TEST(test_process_killed_while_it_waits),
-    TEST(test_process_never_started),
-    TEST(test_process_many_in_a_row),
-    TEST(test_process_list_by_budget),
-    TEST(test_process_out_of_budget),
-    TEST(test_thread_suspend_and_registers),
-    TEST(test_thread_interrupt_ends_a_wait),
-    TEST(test_thread_sleeps),
-    TEST(test_thread_priorities_hold),
-    TEST(test_thread_slices_are_fair),
-    TEST(test_thread_registers_are_its_own),
-    TEST(test_aspace_identifiers_are_reused),
-    TEST(test_thread_creation_is_checked),
-    {0},
+    TEST(test_process_exits_with_status),    TEST(test_process_exit_event),
+    TEST(test_process_killed_while_it_runs), TEST(test_process_killed_while_it_waits),
+    TEST(test_process_never_started),        TEST(test_process_many_in_a_row),
+    TEST(test_process_list_by_budget),       TEST(test_thread_says_what_it_waits_in),
+    TEST(test_process_out_of_budget),        TEST(test_thread_suspend_and_registers),
+    TEST(test_thread_interrupt_ends_a_wait), TEST(test_thread_sleeps),
+    TEST(test_thread_priorities_hold),       TEST(test_thread_slices_are_fair),
+    TEST(test_thread_registers_are_its_own), TEST(test_aspace_identifiers_are_reused),
+    TEST(test_thread_creation_is_checked),   {0},
 };

@@ -98,12 +98,13 @@ class Output(Case):
             self.assertIn(f"sys_probe_{method}(", files["include/veridian/syscalls.h"])
             self.assertIn(f"sys_probe_{method}(", files["kernel/handlers.h"])
             self.assertIn(f"sys_probe_{method}(", files["kernel/dispatch.c"])
-            for name in ("include/fuzz/syscalls.h", "include/veridian/syscall_trace.h"):
+            for name in ("include/fuzz/syscalls.h", "src/trace.c"):
                 self.assertIn(f'"probe.{method}"', files[name])
             self.assertIn(f"### probe.{method}\n", files["docs/calls.md"])
         for method in ("add", "echo", "later"):
             self.assertIn(f"loopback_{method}(", files["include/idl/loopback.h"])
             self.assertIn(f"### loopback.{method}\n", files["docs/loopback.md"])
+            self.assertIn(f'"loopback.{method}"', files["src/trace.c"])
         self.assertIn("#define SYS_PROBE_NOP 192\n", files["include/veridian/syscall_numbers.h"])
         self.assertIn("#define LABEL_LOOPBACK_ECHO UINT32_C(2305)\n", files["include/idl/loopback.h"])
         self.assertIn("SYS_PROBE_MESSAGE 197", files["include/veridian/syscall_numbers.h"])
@@ -202,7 +203,7 @@ class Behaviour(Case):
     def test_loopback_of_generated_client_and_server(self):
         self.generate(ABI + [LOOPBACK])
         folder = "tests/unit/idlgen/loopback"
-        sources = OS_SOURCES + [f"{folder}/transport.c", f"{folder}/loopback_test.c", f"{self.out}/src/loopback.c"]
+        sources = OS_SOURCES + [f"{folder}/transport.c", f"{folder}/loopback_test.c", f"{self.out}/src/loopback.c", f"{self.out}/src/trace.c"]
         includes = ["-Itests/unit/idlgen", f"-I{folder}", f"-I{self.out}/include", "-Ilib/os/include"]
         self.build_and_run(sources, includes)
 

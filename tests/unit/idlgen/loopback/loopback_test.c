@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <veridian/syscall_numbers.h>
+#include <veridian/trace.h>
 
 enum { EVENT_STOP = 99, EVENT_ANSWER = 98 };
 
@@ -594,6 +596,13 @@ static void test_client_without_a_buffer_is_refused(void)
     os_ipc_buffer = buffer;
 }
 
+static void test_numbers_have_names(void)
+{
+    CHECK(strcmp(trace_request_name(LABEL_LOOPBACK_ECHO), "loopback.echo") == 0);
+    CHECK(strcmp(trace_syscall_name(SYS_ENDPOINT_CALL), "endpoint.call") == 0);
+    CHECK(trace_request_name(0) == NULL && trace_syscall_name(SYS_LIMIT) == NULL);
+}
+
 int main(void)
 {
     static struct ipc_buffer buffer;
@@ -627,6 +636,7 @@ int main(void)
     RUN(test_client_passes_failures_on);
     RUN(test_client_closes_capabilities_of_bad_replies);
     RUN(test_client_without_a_buffer_is_refused);
+    RUN(test_numbers_have_names);
     transport_post(EVENT_STOP, IPC_KIND_EVENT, EVENT_TIMER, 0);
     pthread_join(thread, NULL);
     CHECK(transport_live_handles() == 0);
