@@ -56,7 +56,7 @@ static uint32_t apic_read(uint32_t at)
 {
     if (x2apic)
         return (uint32_t)msr_read(MSR_X2APIC + (at >> 4));
-    return registers[at / 4];
+    return device_read(&registers[at / 4]);
 }
 
 static void apic_write(uint32_t at, uint32_t value)
@@ -64,7 +64,7 @@ static void apic_write(uint32_t at, uint32_t value)
     if (x2apic)
         msr_write(MSR_X2APIC + (at >> 4), value);
     else
-        registers[at / 4] = value;
+        device_write(&registers[at / 4], value);
 }
 
 static void icr_write(uint32_t target, uint32_t command)
@@ -75,10 +75,10 @@ static void icr_write(uint32_t target, uint32_t command)
         msr_write(MSR_X2APIC + (APIC_ICR >> 4), (uint64_t)target << 32 | command);
         return;
     }
-    while (registers[APIC_ICR / 4] & ICR_PENDING)
+    while (apic_read(APIC_ICR) & ICR_PENDING)
         arch_cpu_relax();
-    registers[APIC_ICR_HIGH / 4] = target << 24;
-    registers[APIC_ICR / 4] = command;
+    apic_write(APIC_ICR_HIGH, target << 24);
+    apic_write(APIC_ICR, command);
 }
 
 uint32_t apic_id(void)

@@ -42,14 +42,14 @@ static struct spinlock irq_lock;
 
 static uint32_t ioapic_read(const struct ioapic *ioapic, uint32_t at)
 {
-    ioapic->registers[IOAPIC_SELECT] = at;
-    return ioapic->registers[IOAPIC_WINDOW];
+    device_write(&ioapic->registers[IOAPIC_SELECT], at);
+    return device_read(&ioapic->registers[IOAPIC_WINDOW]);
 }
 
 static void ioapic_write(const struct ioapic *ioapic, uint32_t at, uint32_t value)
 {
-    ioapic->registers[IOAPIC_SELECT] = at;
-    ioapic->registers[IOAPIC_WINDOW] = value;
+    device_write(&ioapic->registers[IOAPIC_SELECT], at);
+    device_write(&ioapic->registers[IOAPIC_WINDOW], value);
 }
 
 static void line_write(const struct irq *irq, bool masked) REQUIRES(arch_lock)

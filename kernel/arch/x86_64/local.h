@@ -77,6 +77,21 @@ void acpi_read(paddr_t base);
 extern uint16_t acpi_reset_port;
 extern uint8_t acpi_reset_value;
 
+/* Registers in memory. The jump is for QEMU before 8.2 with its CPUs in parallel: when another CPU turns decoding of a PCI function on or
+ * off, this CPU learns of the new address map at its next jump, and until then its accesses can end in another device. An access that waits
+ * for that very change (both take the emulator's one lock), and another one behind it in the same run of instructions, would do so. */
+static inline uint32_t device_read(volatile uint32_t *reg)
+{
+    __asm__ volatile("jmp 1f\n1:");
+    return *reg;
+}
+
+static inline void device_write(volatile uint32_t *reg, uint32_t value)
+{
+    __asm__ volatile("jmp 1f\n1:");
+    *reg = value;
+}
+
 #define IOAPIC_MAX 16u
 struct ioapic {
     paddr_t base;
