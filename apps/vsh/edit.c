@@ -239,16 +239,19 @@ static void finish(struct line *line, enum edit_result result)
     line->done = true;
 }
 
-/** The rest of a key that begins with Escape: "[A", "OA", "[3~" and so on. */
+/** The rest of a key that begins with Escape: "[A", "OA", "[3~" and so on; "[1;5C" is "[C" with Ctrl held down. */
 static void escape_key(struct line *line)
 {
     char kind, c;
     int number = 0;
+    bool first = true;
     if (!next_byte(line, &kind) || (kind != '[' && kind != 'O') || !next_byte(line, &c)) {
         return;
     }
-    while (c >= '0' && c <= '9') {
-        number = (number * 10 + (c - '0')) % 1000;
+    // ECMA-48, 5.4: parameters are of '0' to '?', and ';' stands between them.
+    while (c >= '0' && c <= '?') {
+        first = first && c <= '9';
+        number = first ? (number * 10 + (c - '0')) % 1000 : number;
         if (!next_byte(line, &c)) {
             return;
         }
