@@ -18,8 +18,13 @@ static void print_limit(uint64_t value, uint64_t limit)
            value, limit);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argv;
+    if (argc > 1) {
+        fprintf(stderr, "usage: mem\n");
+        return 2;
+    }
     struct memory_stats stats;
     struct budget_info budget;
     struct process_info process = {.id = 0};

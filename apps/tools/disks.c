@@ -81,7 +81,7 @@ int mount_main(int argc, char **argv)
     struct file_mount mount = {.mount = 0};
     (void)argv;
     if (argc > 1) {
-        return usage("");
+        return usage("(shows what is mounted, and takes nothing)");
     }
     while (status_is_ok(file_mount_next(mount.mount, &mount))) {
         bool read_only = (mount.statistics.properties & FS_PROPERTY_READ_ONLY) != 0;

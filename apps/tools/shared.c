@@ -1,5 +1,6 @@
 #include "tools.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -264,7 +265,11 @@ bool parse_number(const char *text, uint64_t *number)
     if (*text < '0' || *text > '9') {
         return false;
     }
+    errno = 0;
     *number = strtoull(text, &end, 10);
+    if (errno != 0) {
+        return false;
+    }
     unsigned shift = *end == 'k' || *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
     end += shift > 0;
     return *end == '\0' && !__builtin_mul_overflow(*number, UINT64_C(1) << shift, number);

@@ -81,6 +81,10 @@ static int builtin_cd(struct shell *shell, int count, char **arguments)
     const char *home = shell_get(shell, "HOME");
     const char *path = count > 1 ? arguments[1] : home ? home : "/";
     bool back = strcmp(path, "-") == 0;
+    if (count > 2) {
+        shell_complain(shell, "cd: one directory is wanted");
+        return STATUS_USAGE;
+    }
     if (back) {
         path = shell_get(shell, "OLDPWD");
         path = path ? path : "/";
@@ -136,6 +140,19 @@ static int list_variables(struct shell *shell, bool exported)
     return 0;
 }
 
+/** All of @words may be names of variables; false, and a complaint of @command: one may not. */
+static bool are_names(struct shell *shell, const char *command, int count, char **words)
+{
+    for (int i = 0; i < count; i++) {
+        size_t bytes = name_bytes(words[i]);
+        if (bytes == 0 || words[i][bytes] != '\0') {
+            shell_complain(shell, "%s: %s: not a name", command, words[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int builtin_export(struct shell *shell, int count, char **arguments)
 {
     if (count == 1) {
@@ -160,7 +177,11 @@ static int builtin_export(struct shell *shell, int count, char **arguments)
 static int builtin_unset(struct shell *shell, int count, char **arguments)
 {
     bool functions = count > 1 && strcmp(arguments[1], "-f") == 0;
-    for (int i = functions ? 2 : 1; i < count; i++) {
+    int first = functions ? 2 : 1;
+    if (!are_names(shell, arguments[0], count - first, arguments + first)) {
+        return STATUS_FAILURE;
+    }
+    for (int i = first; i < count; i++) {
         if (functions) {
             shell_undefine(shell, arguments[i]);
         } else {
@@ -214,10 +235,28 @@ static int builtin_set(struct shell *shell, int count, char **arguments)
     return set_arguments(shell, i + (strcmp(arguments[i], "--") == 0), count, arguments);
 }
 
+/** The number that a command's first argument is, or @otherwise if there is none; false, and a complaint: it is no number. */
+static bool number_argument(struct shell *shell, int count, char **arguments, unsigned otherwise,
+                            unsigned *number)
+{
+    const char *text = count > 1 ? arguments[1] : "";
+    size_t digits = strspn(text, "0123456789");
+    *number = count > 1 ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+    if (count > 2 || text[digits] != '\0' || digits > 9 || (count > 1 && digits == 0)) {
+        shell_complain(shell, "%s: %s: one number is wanted", arguments[0], text);
+        return false;
+    }
+    return true;
+}
+
 static int builtin_shift(struct shell *shell, int count, char **arguments)
 {
-    size_t by = count > 1 ? strtoul(arguments[1], NULL, 10) : 1;
+    unsigned by;
+    if (!number_argument(shell, count, arguments, 1, &by)) {
+        return STATUS_USAGE;
+    }
     if (shell->arguments.count <= by) {
+        shell_complain(shell, "shift: there are not so many arguments");
         return STATUS_FAILURE;
     }
     struct strings old = shell->arguments;
@@ -230,33 +269,37 @@ static int builtin_shift(struct shell *shell, int count, char **arguments)
     return 0;
 }
 
-static int number_argument(struct shell *shell, int count, char **arguments)
-{
-    return count > 1 ? (int)(strtol(arguments[1], NULL, 10) & 255) : shell->status;
-}
-
 static int builtin_exit(struct shell *shell, int count, char **arguments)
 {
-    int status = number_argument(shell, count, arguments);
+    unsigned status;
+    if (!number_argument(shell, count, arguments, (unsigned)shell->status, &status)) {
+        return STATUS_USAGE;
+    }
     shell->exiting = true;
-    return status;
+    return (int)(status & 255);
 }
 
 static int builtin_return(struct shell *shell, int count, char **arguments)
 {
-    int status = number_argument(shell, count, arguments);
+    unsigned status;
+    if (!number_argument(shell, count, arguments, (unsigned)shell->status, &status)) {
+        return STATUS_USAGE;
+    }
     shell->returning = true;
-    return status;
+    return (int)(status & 255);
 }
 
 static int leave_loops(struct shell *shell, int count, char **arguments, bool go_on)
 {
-    unsigned long levels = count > 1 ? strtoul(arguments[1], NULL, 10) : 1;
+    unsigned levels;
+    if (!number_argument(shell, count, arguments, 1, &levels)) {
+        return STATUS_USAGE;
+    }
     if (levels == 0 || shell->loops == 0) {
         shell_complain(shell, "%s: no loop to leave", arguments[0]);
         return STATUS_FAILURE;
     }
-    shell->breaking = levels < shell->loops ? (unsigned)levels : shell->loops;
+    shell->breaking = levels < shell->loops ? levels : shell->loops;
     shell->continuing = go_on;
     return 0;
 }
@@ -300,7 +343,7 @@ static bool read_field(struct shell *shell, char **line, const char *name, bool 
     }
     *line = field + bytes + (!last && field[bytes] ? 1 : 0);
     char *value = strndup(field, bytes);
-    bool good = value && name_bytes(name) == strlen(name) && shell_set(shell, name, value);
+    bool good = value && shell_set(shell, name, value);
     free(value);
     return good;
 }
@@ -311,6 +354,9 @@ static int builtin_read(struct shell *shell, int count, char **arguments)
     int first = 1;
     while (first < count && strcmp(arguments[first], "-r") == 0) {
         first++;
+    }
+    if (!are_names(shell, "read", count - first, arguments + first)) {
+        return STATUS_USAGE;
     }
     bool got = read_line(shell, &text);
     text_add(&text, "", 0);

@@ -276,10 +276,13 @@ static int spawn(struct shell *shell, const char *path, const struct strings *fi
 int program_run(struct shell *shell, const struct strings *fields)
 {
     char path[FILE_PATH_BYTES + 1];
+    struct file_status info;
     status_t status;
     if (!program_find(shell, fields->items[0], path)) {
-        shell_complain(shell, "%s: not found", fields->items[0]);
-        return STATUS_NO_COMMAND;
+        bool other = strchr(fields->items[0], '/') && shell_path(shell, fields->items[0], path) &&
+                     status_is_ok(file_status(path, 0, &info));
+        shell_complain(shell, other ? "%s: is a directory" : "%s: not found", fields->items[0]);
+        return other ? STATUS_NOT_A_PROGRAM : STATUS_NO_COMMAND;
     }
     if (is_program(path, &status)) {
         return spawn(shell, path, fields);

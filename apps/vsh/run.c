@@ -500,7 +500,7 @@ int run_script(struct shell *shell, const char *path, const struct strings *fiel
     status_t loaded = file_load(path, &text, &bytes);
     if (!status_is_ok(loaded)) {
         shell_complain(shell, "%s: %s", fields->items[0], status_words(loaded));
-        return STATUS_NOT_A_PROGRAM;
+        return loaded == STATUS_NOT_FOUND ? STATUS_NO_COMMAND : STATUS_NOT_A_PROGRAM;
     }
     struct shell *clone = strlen(text) == bytes ? shell_clone(shell) : NULL;
     if (!clone) {
