@@ -1,0 +1,440 @@
+#!/usr/bin/env python3
+"""The prompt and the native tools as a person at the console meets them: editing a line, completion, history, scripts, what the tools
+answer to nonsense, services started and stopped, capabilities and their origin, reboot and poweroff.
+
+    test_prompt.py --disk IMAGE --tree FOLDER        FOLDER holds the files that went into IMAGE
+"""
+import argparse
+import os
+import re
+import sys
+import tempfile
+
+import machine
+from machine import Machine, Tap
+from test_shell import host_files
+
+UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
+HOME, END, DELETE, BACKSPACE = "\x1b[H", "\x1b[F", "\x1b[3~", "\x7f"
+STATUS_INTERRUPT = 130
+POLLS = 200
+
+# What is typed, and the line that it makes.
+EDITS = [
+    ("echo acd" + LEFT * 2 + "b", "echo abcd"),
+    ("cho x" + HOME + "e" + END + "y", "echo xy"),
+    ("cho x\x01e\x05y", "echo xy"),
+    ("\x1bOHecho a" + "\x1b[1~e\x1b[4~z" + "\x1b[7~" + DELETE + "\x1b[8~y", "echo azy"),
+    ("echo abXc" + LEFT + BACKSPACE, "echo abc"),
+    ("echo abXc" + LEFT * 2 + DELETE, "echo abc"),
+    ("echo abXc\x02\x02\x04", "echo abc"),
+    ("echo ab" + LEFT * 40 + RIGHT + "\x06" + DELETE * 2 + "\x06 1", "ec  1ab"),
+    ("echo ab\x08\x08\x08 cd", "echo cd"),
+    (BACKSPACE * 3 + LEFT + DELETE + "echo a" + RIGHT * 3 + DELETE, "echo a"),
+    ("echo one two" + LEFT * 4 + "\x0b", "echo one"),
+    ("nonsense\x15echo one", "echo one"),
+    ("nonsense; echo one" + LEFT * 8 + "\x15", "echo one"),
+    ("echo one  two\x17\x17three", "echo three"),
+    ("echo aäb€c😀d" + LEFT * 2 + BACKSPACE + LEFT + DELETE + "ß", "echo aäbß😀d"),
+    ("echo 😀é" + LEFT * 2 + DELETE + END + BACKSPACE + "ü", "echo ü"),
+    ("echo a\x1b[99999999999999999999~\x1b[5;7Z\x1bxb\x1b[1;5D" + RIGHT, "echo ab"),
+    ("echo " + "long " * 60 + HOME + RIGHT * 5 + "so ", "echo so " + "long " * 60),
+]
+# A command line, the status it ends with, and what it says (a regular expression).
+NONSENSE = [
+    ("nosuch", 127, "nosuch: not found"),
+    ("/no/such", 127, "/no/such: not found"),
+    ("/boot", 126, "/boot: is a directory"),
+    ("/boot/catalogue", 126, "neither a program nor a script"),
+    ("vsh /no/such", 127, "/no/such: not found"),
+    ("cd /no/such", 1, "not found"),
+    ("cd /boot/vfs", 1, "not a directory"),
+    ("cd /tmp /boot", 2, "one directory"),
+    ("(exit x)", 2, "exit: x: one number is wanted"),
+    ("(exit 1 2)", 2, "one number is wanted"),
+    ("shift 99", 1, "not so many arguments"),
+    ("shift -1", 2, "-1: one number"),
+    ("export 5x=1", 1, "5x=1: not a name"),
+    ("unset 5x", 1, "5x: not a name"),
+    ("echo a | read 5x", 2, "5x: not a name"),
+    ("kill 99", 1, "no such job"),
+    ("test a b c d e", 2, "no expression"),
+    ("test 1 -eq x", 2, "no expression"),
+    ("(echo $((1/0)))", 1, "division by zero"),
+    ("(echo ${x?is not set})", 1, "x: is not set"),
+    ("break 1", 1, "no loop"),
+    ("set -Z", 2, "options"),
+    (". /no/such", 1, "not found"),
+    ("echo a > /no/such", 1, "not found"),
+    ("echo a > /tmp", 1, "/tmp: "),
+    ("echo a >> /boot/vfs", 1, "read-only"),
+    ("cat < /no/such", 1, "not found"),
+    ("vsh -c 'if true'", 2, "syntax error"),
+    ("vsh -c 'done'", 2, "syntax error"),
+    ("poweroff x", 2, "usage"),
+    ("poweroff 256", 2, "usage"),
+    ("poweroff 1 2", 2, "usage"),
+    ("reboot now", 2, "usage"),
+    ("ps x", 2, "usage"),
+    ("mem x", 2, "usage"),
+    ("caps", 2, "usage"),
+    ("caps nosuch", 1, "nosuch: no such process"),
+    ("caps 999999", 1, "no such process"),
+    ("svc nonsense", 2, "usage"),
+    ("svc nonsense vfs", 2, "usage"),
+    ("svc start", 2, "usage"),
+    ("svc start nosuch", 1, "nosuch: not found"),
+    ("svc stop nosuch", 1, "not found"),
+    ("svc restart nosuch", 1, "not found"),
+    ("svc kill nosuch", 1, "not found"),
+    ("svc status nosuch", 1, "not found"),
+    ("svc kill init", 1, "not found"),
+    ("cp /boot/vfs", 2, "usage"),
+    ("cp /no/such /tmp/x", 1, "not found"),
+    ("cp /tmp /tmp/x", 1, "directory"),
+    ("mv /no/such /tmp/x", 1, "not found"),
+    ("mkdir /tmp", 1, "exists"),
+    ("mkdir /tmp/a/b", 1, "not found"),
+    ("rm /tmp", 1, "directory"),
+    ("rmdir /", 1, "in use"),
+    ("ln", 2, "usage"),
+    ("grep", 2, "usage"),
+    ("grep '[' /boot/vfs", 2, r"\["),
+    ("grep x /no/such", 2, "not found"),
+    ("find /tmp -nonsense", 2, "no expression"),
+    ("find /no/such", 1, "not found"),
+    ("head -n x /boot/vfs", 2, "usage"),
+    ("tail -c x /boot/vfs", 2, "usage"),
+    ("seq a", 2, "usage"),
+    ("sleep x", 2, "usage"),
+    ("timeout x true", 2, "usage"),
+    ("timeout 1 nosuch", 127, "not found"),
+    ("cut -f 0", 2, "usage"),
+    ("tr", 2, "usage"),
+    ("sort -k x /boot/vfs", 2, "usage"),
+    ("cmp /boot/vfs", 2, "usage"),
+    ("cmp /no/such /boot/vfs", 2, "not found"),
+    ("truncate -s x /tmp/f", 2, "usage"),
+    ("chmod 9 /tmp", 2, "usage"),
+    ("touch -d x /tmp/f", 2, "usage"),
+    ("sha256sum -c /boot/svc", 1, "no line of digest"),
+    ("xargs -n x", 2, "usage"),
+    ("env -u", 2, "usage"),
+    ("uname x", 2, "usage"),
+    ("mount x", 2, "usage"),
+    ("printf", 2, "usage"),
+    ("basename", 2, "usage"),
+    ("dirname", 2, "usage"),
+    ("df /no/such", 1, "not found"),
+    ("hexdump -s x", 2, "usage"),
+    ("hexdump -n 99999999999999999999 /boot/vfs", 2, "usage"),
+    ("tools nosuch", 127, "there is no nosuch"),
+]
+# Those that read files: an option that there is not, a file that is not there, a directory.
+READERS = "cat head tail wc sha256sum hexdump sort uniq".split()
+
+SCRIPT = """\
+#!/boot/vsh
+# A comment, and $variables in 'quotes'
+name=$1; shift
+say() { echo "$name: $*"; return 4; }
+say "$@"; echo "status $?, $# left"
+for word in "$@"; do case $word in t*) echo "t: $word";; *) echo "other: $word";; esac; done
+count=0
+while test $count -lt 3; do count=$(($count + 1)); done > /tmp/empty
+echo $count > /tmp/number; echo more >> /tmp/number; nosuch 2> /tmp/complaint
+cat < /tmp/number | sort -r
+cat <<HERE
+here is $name
+HERE
+cd /boot; outer=changed
+exit 9
+"""
+SCRIPT_SAYS = "first: two words three\nstatus 4, 2 left\nother: two words\nt: three\nmore\n3\nhere is first\n".replace("other: two", "t: two")
+
+
+def render(text):
+    """What a terminal shows of one line after @text."""
+    cells, column = [], 0
+    for part in re.findall(r"\x1b\[\d*[A-Z]|.", text, re.DOTALL):
+        if part == "\r":
+            column = 0
+        elif part == "\x1b[K":
+            del cells[column:]
+        elif part.endswith("D") and part.startswith("\x1b"):
+            column -= int(part[2:-1])
+        else:
+            cells[column:column + 1] = [part]
+            column += 1
+    return "".join(cells)
+
+
+def dump(data, offset=0):
+    """What hexdump says of @data."""
+    lines, last = [], None
+    for at in range(0, len(data), 16):
+        row = data[at:at + 16]
+        if row == last and len(row) == 16:
+            if lines[-1] != "*\n":
+                lines.append("*\n")
+            continue
+        digits = [f"{byte:02x}" for byte in row] + ["  "] * (16 - len(row))
+        words = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        lines.append(f"{offset + at:08x}  {' '.join(digits[:8])}  {' '.join(digits[8:])}  |{words}|\n")
+        last = row
+    return "".join(lines) + (f"{offset + len(data):08x}\n" if data else "")
+
+
+class Prompt:
+    def __init__(self, guest, files):
+        self.guest, self.files = guest, files
+
+    def type(self, keys):
+        """Types @keys and Enter at the prompt: the line as the terminal shows it in the end, and the output."""
+        start = self.guest.seen
+        self.guest.send(keys + "\n")
+        self.guest.expect("\n")
+        line = render("vsh:/$ " + self.guest.text[start:self.guest.seen - 1])
+        start = self.guest.seen
+        self.guest.expect(machine.PROMPT)
+        return line, self.guest.text[start:self.guest.seen].rpartition("\r")[0]
+
+    def wait(self, condition, what):
+        for _ in range(POLLS):
+            if condition():
+                return True
+            self.guest.run("sleep 0.05")
+        return f"{what}: {self.guest.run('svc list')[0]}"
+
+    # ── the line ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def lines_are_edited(self):
+        wrong = []
+        for keys, wanted in EDITS:
+            line, output = self.type(keys)
+            said = wanted.partition(" ")[2].strip() + "\n" if wanted.startswith("echo ") else None
+            if line.rstrip() != f"vsh:/$ {wanted}".rstrip() or (said and output != said):
+                wrong.append((keys, line, output))
+        return not wrong or f"{wrong[:3]}"
+
+    def history_is_shown_and_changed(self):
+        for keys, wanted in ((UP, "second"), (UP * 2, "first"), (UP * 2 + DOWN, "second"), (UP + BACKSPACE * 6 + "fourth", "fourth"),
+                             ("echo kept" + UP * 2 + DOWN * 2, "kept"), ("\x10\x10\x10\x0e", "first"), (DOWN + UP, "second"), ("  " + UP, "second")):
+            for command in ("echo third", "echo first", "echo second", "echo second"):
+                self.type(command)
+            output = self.type(keys)[1]
+            if output != wanted + "\n":
+                return f"{keys!r}: {output!r} instead of {wanted}"
+        return True
+
+    def words_are_completed(self):
+        self.guest.run("mkdir -p /tmp/c/inner; touch /tmp/c/alpha1 /tmp/c/alpha2 /tmp/c/beta /tmp/c/.hidden /tmp/c/inner/leaf")
+        for keys, wanted in (("ech\tx", "x"), ("true; ech\tx", "x"), ("echo /tmp/c/b\tend", "/tmp/c/beta end"),
+                             ("echo /tmp/c/i\tl\tend", "/tmp/c/inner/leaf end"), ("echo /tmp/c/a\t2", "/tmp/c/alpha2"),
+                             ("echo /tmp/c/none\tx", "/tmp/c/nonex"), ("echo /tmp/c/.h\tx", "/tmp/c/.hidden x"),
+                             ("echo /tmp/c/b\t" + LEFT * 12 + "x" + END + "y", "x/tmp/c/beta y")):
+            output = self.type(keys)[1]
+            if output != wanted + "\n":
+                return f"{keys!r}: {output!r} instead of {wanted}"
+        self.guest.send("echo /tmp/c/alpha\t")
+        self.guest.expect("alpha1  alpha2\n")
+        return self.type("1")[1] == "/tmp/c/alpha1\n"
+
+    def control_c_drops_the_line(self):
+        self.guest.send("echo dropped\x03")
+        self.guest.expect(r"\^C\n")
+        start = self.guest.seen
+        self.guest.expect(machine.PROMPT)
+        dropped = self.guest.text[start:self.guest.seen]
+        return "dropped" not in dropped and self.type("echo $?")[1] == f"{STATUS_INTERRUPT}\n" or f"{dropped!r}"
+
+    def control_c_ends_what_runs(self):
+        for command in ("sleep 100000", "cat", "while true; do true; done", "yes | cat > /boot/none; sleep 100000 | cat"):
+            self.guest.send(f'echo @"r"uns; {command}\n')
+            self.guest.expect("@runs\n")
+            self.guest.send("\x03")
+            self.guest.expect(machine.PROMPT)
+            status = self.type("echo $?")[1]
+            if status != f"{STATUS_INTERRUPT}\n":
+                return f"{command}: {status!r}"
+        return True
+
+    def typed_lines_are_a_programs_input(self):
+        self.guest.send('echo @"r"eads; cat > /tmp/typed\n')
+        self.guest.expect("@reads\n")
+        self.guest.send("hel" + BACKSPACE * 2 + "i there\nsecond\n")
+        self.guest.expect("second\n")
+        self.guest.send("\x04")
+        self.guest.expect(machine.PROMPT)
+        output, _ = self.guest.run("cat /tmp/typed")
+        return output == "hi there\nsecond\n" or f"{output!r}"
+
+    def commands_go_on_in_the_next_line(self):
+        for line in ("for i in 1 2", "do echo \"<$i", ">\"", "done \\"):
+            self.guest.send(line + "\n")
+            self.guest.expect(r"\r> (\x1b\[K)?")
+        output = self.type("| tr '\\n' '.'")[1]
+        return output == "<1.>.<2.>." or f"{output!r}"
+
+    def what_is_no_utf8_harms_nobody(self):
+        self.guest.process.stdin.write(b"\x80\xff" + BACKSPACE.encode() + b"\xe2\x82" + b"\x1b[D\x1b[C\x1b[D" + b"\x00\x0c\x05\x15")
+        return self.type("echo fine")[1] == "fine\n"
+
+    def control_d_ends_the_shell(self):
+        """And the service manager starts another."""
+        self.guest.run("keep=kept")
+        self.guest.send("\x04")
+        self.guest.expect(machine.PROMPT)
+        output, _ = self.guest.run("echo \"<$keep>\"")
+        return output == "<>\n" or f"{output!r}"
+
+    # ── scripts and tools ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def scripts_have_arguments_and_a_status(self):
+        self.guest.send("cat > /tmp/script <<'EOF'\n" + SCRIPT + "EOF\n")
+        self.guest.expect(r"\r> (\x1b\[K)?EOF\n")
+        self.guest.expect(machine.PROMPT)
+        output, _ = self.guest.run("vsh /tmp/script first 'two words' three; echo $?; cat /tmp/complaint; echo \"$PWD<$outer$name>\"")
+        wanted = SCRIPT_SAYS + "9\nvsh: nosuch: not found\n/<>\n"
+        return output == wanted or f"{output!r}"
+
+    def scripts_are_commands(self):
+        output, _ = self.guest.run("/tmp/script first 'two words' three | wc -l; vsh < /tmp/script; echo 'exit 5' | vsh; echo $?")
+        return output.startswith(f"{SCRIPT_SAYS.count(chr(10))}\n") and output.endswith("\n5\n") or f"{output!r}"
+
+    def nonsense_is_refused(self):
+        table = NONSENSE + [(f"{tool} {word}", status, pattern) for tool in READERS for word, status, pattern in (
+            ("-Z", 2, "usage"), ("/no/such", 1, "/no/such: not found"), ("/tmp", 1, "is a directory"))]
+        wrong = []
+        for command, status, pattern in table:
+            output, got = self.guest.run(f"{{ {command}; }} < /boot/catalogue 2>&1")
+            if got != status or not re.search(pattern, output):
+                wrong.append((command, got, output[:200]))
+        return not wrong or f"{len(wrong)} of {len(table)}: {wrong}"
+
+    def hexdump_shows_bytes(self):
+        path = next(path for path, host in sorted(self.files.items()) if path.isascii() and " " not in path and
+                    os.path.getsize(host) > 2000 and b"\0" * 64 in open(host, "rb").read(2000))
+        with open(self.files[path], "rb") as source:
+            data = source.read()
+        for command, wanted in ((f"hexdump -n 2000 {path}", dump(data[:2000])), (f"hexdump -s 7 -n 100 {path}", dump(data[7:107], 7)),
+                                (f"tail -c 45 {path} | hexdump", dump(data[-45:])), (f"head -c 0 {path} | hexdump", "")):
+            output, status = self.guest.run(command)
+            if output != wanted or status != 0:
+                return f"{command}: {output!r} instead of {wanted!r}"
+        return "*\n" in dump(data[:2000])
+
+    # ── services ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def services(self):
+        """Name -> (state, process, restarts), as svc says."""
+        lines = [line.split() for line in self.guest.run("svc list")[0].splitlines()[1:]]
+        return {words[0]: (words[1], words[2], int(words[3])) for words in lines}
+
+    def processes(self):
+        return {words[-1]: words[0] for words in (line.split() for line in self.guest.run("ps")[0].splitlines()) if "run" in words[1:2]}
+
+    def services_are_listed(self):
+        services, processes = self.services(), self.processes()
+        wanted = {"logd", "devmgr", "ext4", "power", "vfs", "vsh", "virtio-blk", machine.CONSOLE}
+        wrong = {name: services.get(name) for name in wanted
+                 if services.get(name, ("", ""))[:2] != ("running", processes.get(name))}
+        return not wrong or f"{wrong} {processes}"
+
+    def services_stop_and_start(self):
+        first = self.services()["power"]
+        steps = [("svc start power", lambda now: now == first), ("svc stop power", lambda now: now[:2] == ("stopped", "0")),
+                 ("svc kill svcmgr; sleep 0.2", lambda now: now[0] == "stopped"),
+                 ("svc start power", lambda now: now[0] == "running" and now[1] != first[1]),
+                 ("last", None)]
+        for command, good in steps[:-1]:
+            output, status = self.guest.run(command)
+            now = self.services()["power"]
+            if status != 0 or not good(now) or (now[0] == "running") != ("power" in self.processes()):
+                return f"{command}: {status} {output!r} {first} {now}"
+        before = self.services()["power"]
+        output, status = self.guest.run("svc restart power")
+        now = self.services()["power"]
+        return status == 0 and now[0] == "running" and now[1] != before[1] and now[2] == before[2] + 1 or f"{before} {now} {output!r}"
+
+    # ── capabilities ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def capabilities(self):
+        """Process -> node -> (type, object, rights, origin node, origin process)."""
+        found, holder = {}, None
+        for line in self.guest.run("caps -a")[0].splitlines():
+            head = re.fullmatch(r"(\S+) \((\d+)\)", line)
+            words = line.split()
+            if head:
+                holder = found[head.group(2)] = {}
+            elif words and words[0].isdigit():
+                origin = re.search(r"#(\d+) of (?:\S+ \((\d+)\)|nobody any more)$", line)
+                holder[words[0]] = (words[1], words[2], words[3], origin.group(1) if origin else "", origin.group(2) if origin else None)
+                if not origin and words[5:] != ["root"]:
+                    raise ValueError(line)
+        return found
+
+    def capabilities_have_an_origin(self):
+        """Each that was made from another names it: one of the same object, with no fewer rights, which its holder has."""
+        found, wrong, derived, ghosts = self.capabilities(), [], 0, 0
+        for holder, nodes in found.items():
+            for node, (kind, target, rights, origin, giver) in nodes.items():
+                derived += bool(origin)
+                ghosts += bool(origin and not giver)
+                if not giver:
+                    continue
+                parent = found.get(giver, {}).get(origin)
+                if not parent or parent[:2] != (kind, target) or any(r != "-" and p == "-" for r, p in zip(rights, parent[2])):
+                    wrong.append((holder, node, kind, target, rights, origin, giver, parent))
+        return not wrong and derived > 20 and ghosts > 0 or f"{wrong[:5]}, {derived} derived, {ghosts} from nobody"
+
+    def capabilities_are_those_of_the_manifest(self):
+        """power has its endpoint, to receive, from the service manager, and can spend nothing but what it began with."""
+        processes, found = self.processes(), self.capabilities()
+        nodes = found[processes["power"]].values()
+        served = [node for node in nodes if node[0] == "ENDPOINT" and "R" in node[2]]
+        types = {node[0] for node in nodes}
+        return len(served) == 1 and served[0][4] == processes["svcmgr"] and not types & {"INTERRUPT", "DMASPACE", "CHANNEL"} or f"{nodes}"
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def reboot_begins_anew(self):
+        self.guest.run("keep=kept; echo kept > /tmp/kept")
+        self.guest.send("reboot\n")
+        self.guest.expect(r"reboot\n")
+        self.guest.expect(machine.PROMPT)
+        output, _ = self.guest.run("echo \"<$keep>\"; cat /tmp/kept 2>&1")
+        boots = self.guest.log_text().count("init starts")
+        return output == "<>\ncat: /tmp/kept: not found\n" and boots == 2 or f"{output!r}, {boots} boots"
+
+    def poweroff_tells_the_status(self):
+        self.guest.send("poweroff 7\n")
+        status = self.guest.wait_end()
+        return status == 7 or f"{status}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--disk", required=True)
+    parser.add_argument("--tree", required=True)
+    options = parser.parse_args()
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="veridian-prompt-") as folder:
+        # The launcher has -no-reboot; here the machine shall do what it is told.
+        with Machine(f"{folder}/log", disk=options.disk, extra=["-action reboot=reset"]) as guest:
+            tap.run("the prompt to be tested appears", lambda: guest.expect(machine.PROMPT) and None)
+            prompt = Prompt(guest, host_files(options.tree))
+            for test in (prompt.lines_are_edited, prompt.history_is_shown_and_changed, prompt.words_are_completed,
+                         prompt.control_c_drops_the_line, prompt.control_c_ends_what_runs, prompt.typed_lines_are_a_programs_input,
+                         prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
+                         prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.nonsense_is_refused,
+                         prompt.hexdump_shows_bytes, prompt.services_are_listed, prompt.services_stop_and_start,
+                         prompt.capabilities_have_an_origin, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
+                         prompt.poweroff_tells_the_status):
+                tap.run(test.__name__.replace("_", " "), test)
+            tap.run("the kernel complained of nothing", guest.is_clean)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
