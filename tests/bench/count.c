@@ -5,7 +5,7 @@
  * page tables' root, writes of model-specific registers, and arrivals at the address given as wait= (the kernel's spinlock_wait).
  *
  * The guest may mark a region by two instructions that do nothing (struct target says which). At its end a line "region" with the
- * counts goes to the file out=; at the end of the machine a line "total". With lines=on a region tells also how many different lines of 64
+ * counts goes to the file out=: of all CPUs, or, if CPUs marked turns of their own in it by two more, of those; at the end of the machine a line "total". With lines=on a region tells also how many different lines of 64
  * bytes the CPUs read or wrote. With profile=region or profile=all each translated block is counted by itself: lines "block address
  * count code", from which tests/bench/blocks.py makes names; that wants one host thread (-accel tcg,thread=single).
  *
@@ -21,6 +21,8 @@ enum { INSTRUCTIONS, ATOMICS, ROOTS, REGISTERS, WAITS, KINDS };
 #define CPUS_MAX 1024u
 #define MARK_BEGIN 1u
 #define MARK_END 2u
+#define MARK_TURN_BEGIN 3u
+#define MARK_TURN_END 4u
 
 /* Each CPU counts for itself, on lines of its own. */
 static struct counts {
@@ -28,16 +30,18 @@ static struct counts {
 } __attribute__((aligned(128))) counts[CPUS_MAX];
 static struct counts at_begin;
 static bool in_region;
+/* Of each CPU: at its turn's begin, and what its turns of this region came to. */
+static struct counts turn_begin[CPUS_MAX], turns[CPUS_MAX];
 static FILE *out;
 static uint64_t wait_address;
 static bool lines_wanted, profile_all, profile_region;
 
-static struct counts sum(void)
+static struct counts sum(const struct counts *of)
 {
     struct counts total = {{0}};
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++)
         for (uint32_t kind = 0; kind < KINDS; kind++)
-            total.kind[kind] += __atomic_load_n(&counts[cpu].kind[kind], __ATOMIC_RELAXED);
+            total.kind[kind] += __atomic_load_n(&of[cpu].kind[kind], __ATOMIC_RELAXED);
     return total;
 }
 
@@ -169,12 +173,11 @@ static void line_add(uint64_t line)
 
 /* ── When it is executed ─────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void report(const char *what, const struct counts *from)
+static void report(const char *what, const struct counts *counted)
 {
-    struct counts now = sum();
     fprintf(out, "%s", what);
     for (uint32_t kind = 0; kind < KINDS; kind++)
-        fprintf(out, " %llu", (unsigned long long)(now.kind[kind] - from->kind[kind]));
+        fprintf(out, " %llu", (unsigned long long)counted->kind[kind]);
     fprintf(out, " %u\n", line_count);
     fflush(out);
 }
@@ -200,18 +203,41 @@ static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t add
         line_add(address >> 6);
 }
 
+static void region_begin(void)
+{
+    memset(lines, 0, sizeof(lines));
+    line_count = 0;
+    memset(turns, 0, sizeof(turns));
+    at_begin = sum(counts);
+    in_region = true;
+}
+
+static void region_end(void)
+{
+    struct counts counted = sum(turns), now = sum(counts);
+    for (uint32_t kind = 0; kind < KINDS; kind++)
+        now.kind[kind] -= at_begin.kind[kind];
+    in_region = false;
+    report("region", counted.kind[INSTRUCTIONS] != 0 ? &counted : &now);
+}
+
+/* A CPU's own counts, by its own thread of the host. Whoever ends the region has heard by then that the turn is over. */
+static void turn_end(unsigned int cpu)
+{
+    for (uint32_t kind = 0; kind < KINDS; kind++)
+        turns[cpu].kind[kind] += counts[cpu].kind[kind] - turn_begin[cpu].kind[kind];
+}
+
 static void on_mark(unsigned int cpu, void *mark)
 {
-    (void)cpu;
-    if ((uintptr_t)mark == MARK_BEGIN) {
-        memset(lines, 0, sizeof(lines));
-        line_count = 0;
-        at_begin = sum();
-        in_region = true;
-    } else if ((uintptr_t)mark == MARK_END && in_region) {
-        in_region = false;
-        report("region", &at_begin);
-    }
+    if ((uintptr_t)mark == MARK_BEGIN)
+        region_begin();
+    else if ((uintptr_t)mark == MARK_END && in_region)
+        region_end();
+    else if ((uintptr_t)mark == MARK_TURN_BEGIN)
+        turn_begin[cpu] = counts[cpu];
+    else if ((uintptr_t)mark == MARK_TURN_END && in_region)
+        turn_end(cpu);
 }
 
 /* ── When it is translated ───────────────────────────────────────────────────────────────────────────────────────── */
@@ -267,8 +293,8 @@ static void on_end(qemu_plugin_id_t id, void *unused)
 {
     (void)id;
     (void)unused;
-    static const struct counts none;
-    report("total", &none);
+    struct counts total = sum(counts);
+    report("total", &total);
     for (uint32_t i = 0; blocks != NULL && i < BLOCKS; i++) {
         if (blocks[i].count == 0)
             continue;

@@ -19,6 +19,9 @@ uint64_t cycles(void);
 /** Begin and end of a region for tests/bench/count.c: instructions that do nothing. */
 void bench_mark_begin(void);
 void bench_mark_end(void);
+/** The same of what this CPU alone does: if there are turns in a region, they are what is counted of it. */
+void bench_turn_begin(void);
+void bench_turn_end(void);
 
 /** A call without words, as lean as the registers allow. */
 static inline uint64_t bench_call_0(handle_t target, uint64_t label)

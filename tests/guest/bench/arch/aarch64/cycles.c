@@ -20,3 +20,13 @@ void bench_mark_end(void)
 {
     __asm__ volatile("movz xzr, #0xeca2" : : : "memory");
 }
+
+void bench_turn_begin(void)
+{
+    __asm__ volatile("movz xzr, #0xeca3" : : : "memory");
+}
+
+void bench_turn_end(void)
+{
+    __asm__ volatile("movz xzr, #0xeca4" : : : "memory");
+}

@@ -16,3 +16,13 @@ void bench_mark_end(void)
 {
     __asm__ volatile("lui zero, 0x7eca2" : : : "memory");
 }
+
+void bench_turn_begin(void)
+{
+    __asm__ volatile("lui zero, 0x7eca3" : : : "memory");
+}
+
+void bench_turn_end(void)
+{
+    __asm__ volatile("lui zero, 0x7eca4" : : : "memory");
+}

@@ -16,3 +16,13 @@ void bench_mark_end(void)
 {
     __asm__ volatile("nopl 0x7eca5d02(%%rax)" : : : "memory");
 }
+
+void bench_turn_begin(void)
+{
+    __asm__ volatile("nopl 0x7eca5d03(%%rax)" : : : "memory");
+}
+
+void bench_turn_end(void)
+{
+    __asm__ volatile("nopl 0x7eca5d04(%%rax)" : : : "memory");
+}
