@@ -89,7 +89,7 @@ void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t
     arch_stop_others();
     log_enter_panic();
     format_text(text, sizeof(text), "%s %s at %#llx (%s+%#llx), address %#llx", what,
-                name != NULL ? "in the kernel" : "in user mode", (unsigned long long)pc,
+                name != NULL ? "in the kernel" : "outside of the kernel", (unsigned long long)pc,
                 name != NULL ? name : "?", (unsigned long long)offset, (unsigned long long)address);
     panic_report(text, frame_pointer, frame);
     arch_poweroff(PANIC_STATUS);
