@@ -132,13 +132,13 @@ static status_t tree_attach(struct thread *self, struct object *object, struct c
     return status;
 }
 
-/* The tree's part of closing: @cap has left its slot or message, or got no slot. True: it was the last live node. */
+/* The tree's part of closing: @cap has left its slot, or got none. True: it was the last live node. */
 static bool cap_leave(struct cap *cap)
 {
     struct object *object = cap->object;
     tree_lock_acquire(&object->lock);
     /* A dead node was collected by a revocation, which frees it. */
-    bool ours = !cap_is_dead(cap) && (cap->kind == CAP_SLOT || cap->kind == CAP_MESSAGE);
+    bool ours = !cap_is_dead(cap) && cap->kind == CAP_SLOT;
     bool last = ours && tree_remove(object, cap);
     bool retire = ours && cap->kind == CAP_REMOVED;
     tree_lock_release(&object->lock);
@@ -306,8 +306,10 @@ status_t cap_to_message(struct thread *self, const struct cap_out *out, struct c
             source->holder = NULL;
         }
         tree_lock_release(&source->object->lock);
+        if (!live)
+            return STATUS_BAD_HANDLE; /* the revocation that took it frees it */
         *message = source;
-        return live ? STATUS_OK : STATUS_BAD_HANDLE;
+        return STATUS_OK;
     }
     status = derive_check(source, out->mode, out->rights, out->badge);
     if (status != STATUS_OK)
@@ -366,18 +368,22 @@ status_t cap_from_message(struct cap *message, struct process *to, handle_t *han
     return status == STATUS_BAD_HANDLE ? STATUS_GONE : status;
 }
 
+/* In one look under the lock: what a revocation has not taken by then is ours to take out. */
 void cap_message_drop(struct cap *message)
 {
     struct object *object = message->object;
     tree_lock_acquire(&object->lock);
     bool revoked = message->kind == CAP_REMOVED;
+    bool last = !revoked && tree_remove(object, message);
+    bool retire = message->kind == CAP_REMOVED;
     tree_lock_release(&object->lock);
-    if (!revoked) {
-        cap_end(message);
-        return;
-    }
     cap_badge_drop(message);
-    cap_node_retire(message);
+    if (retire)
+        cap_node_retire(message);
+    if (last)
+        object_end(object);
+    if (revoked)
+        object_unref(object); /* held for us since (revoke.c) */
 }
 
 /* Leaves. */

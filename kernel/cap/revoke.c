@@ -32,7 +32,9 @@ static bool collect(struct object *object, struct cap *top, struct list *removed
         at->parent = NULL;
         __atomic_store_n(&at->dead, true, __ATOMIC_SEQ_CST);
         if (at->kind == CAP_MESSAGE) {
-            at->kind = CAP_REMOVED; /* its carrier frees it */
+            at->kind =
+                CAP_REMOVED; /* its carrier frees it, and may do so long after the object's end */
+            object_ref(object);
         } else {
             list_push_back(removed, &at->sibling);
         }

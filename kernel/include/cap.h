@@ -20,7 +20,8 @@ enum cap_kind { CAP_SLOT, CAP_GHOST, CAP_MESSAGE, CAP_LEAF, CAP_REMOVED };
 struct badge_record;
 
 struct cap {
-    struct object *object; /* reference while not a ghost */
+    struct object *
+        object; /* the tree's reference while not a ghost; one of its own from a message's revocation on */
     uint64_t badge;
     uint64_t
         handle; /* atomic: its name in the holder's table: low half the slot, high half the tag */
