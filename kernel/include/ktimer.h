@@ -4,14 +4,14 @@
 
 struct ktimer {
     uint64_t deadline_ns;
-    struct ktimer *child, *next, *prev; /* timer_lock of @cpu */
-    uint32_t cpu;
-    bool armed; /* timer_lock; read without it as a hint */
+    struct ktimer *child, *next, *prev; /* timer_lock of the heap that it is in */
+    uint32_t
+        armed; /* atomic: 1 + the CPU in whose heap it is, by whose lock it gets there and away; 0: in none */
     /** Runs on the CPU that armed it, interrupts off, no lock held. */
     void (*fire)(struct ktimer *timer, uint64_t now_ns);
 };
 
-/** Arm on this CPU (rearms if armed). Locks above timer_lock may be held. */
+/** Arm on this CPU (rearms if armed). Locks above timer_lock may be held. Several may arm one timer at once: one of them is the last. */
 void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns,
                 void (*fire)(struct ktimer *, uint64_t));
 /** Disarm. False: it was not armed, or fire() has begun or will (the heap no longer has it). */

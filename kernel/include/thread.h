@@ -135,7 +135,7 @@ void thread_restart_on_wake(struct thread *self);
 static inline void thread_wait_end(struct thread *thread)
 {
     __atomic_store_n(&thread->wait_class, NULL, __ATOMIC_RELEASE);
-    if (unlikely(__atomic_load_n(&thread->deadline.armed, __ATOMIC_RELAXED)))
+    if (unlikely(__atomic_load_n(&thread->deadline.armed, __ATOMIC_RELAXED) != 0))
         ktimer_cancel(&thread->deadline);
 }
 /** Make a thread that belongs to the caller runnable. Locks up to endpoint_lock may be held. */

@@ -169,7 +169,7 @@ static void caller_await_answer(struct thread *caller)
         if (answer_cancel(caller, sequence))
             thread_wake_status(caller, STATUS_INTERRUPTED);
     } else if (unlikely(caller->call_deadline_ns != DEADLINE_NEVER &&
-                        !__atomic_load_n(&caller->deadline.armed, __ATOMIC_SEQ_CST))) {
+                        __atomic_load_n(&caller->deadline.armed, __ATOMIC_SEQ_CST) == 0)) {
         if (answer_cancel(caller, sequence))
             thread_wake_status(caller, STATUS_TIMED_OUT);
     }

@@ -1,6 +1,8 @@
 /* Kernel timers: one pairing heap per CPU.
  *
- * A timer is armed on the CPU that asks and fires there. Any CPU may cancel it. The hardware is programmed for the heap's first deadline and
+ * A timer is armed on the CPU that asks and fires there. Any CPU may cancel it, or arm it anew: timer.armed says in one word in whose heap
+ * it is, and changes from none to a heap, and back, under that heap's lock alone. So whoever holds the lock of a heap knows whether the
+ * timer is there, and of two that arm it one finds it taken, and cancels first. The hardware is programmed for the heap's first deadline and
  * only when that moves earlier; a cancelled first timer costs one early interrupt at most. */
 #include "ktimer.h"
 
@@ -67,7 +69,7 @@ static void heap_remove(struct timer_heap *heap, struct ktimer *timer) REQUIRES(
         heap->root = heap_meld(heap->root, children);
     }
     timer->next = timer->prev = NULL;
-    __atomic_store_n(&timer->armed, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&timer->armed, 0, __ATOMIC_RELEASE);
 }
 
 static void program_hardware(struct timer_heap *heap) REQUIRES(timer_lock)
@@ -79,33 +81,45 @@ static void program_hardware(struct timer_heap *heap) REQUIRES(timer_lock)
     }
 }
 
+/* Put @timer into this CPU's heap, unless it is in one. */
+static bool heap_insert(struct cpu *cpu, struct ktimer *timer, uint64_t deadline_ns,
+                        void (*fire)(struct ktimer *, uint64_t))
+{
+    struct timer_heap *heap = &cpu->timers;
+    uint32_t none = 0;
+    timer_lock_acquire(&heap->lock);
+    bool ours = __atomic_compare_exchange_n(&timer->armed, &none, cpu->id + 1, false,
+                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    if (ours) {
+        __atomic_store_n(&timer->deadline_ns, deadline_ns, __ATOMIC_RELAXED);
+        timer->fire = fire;
+        heap->root = heap_meld(heap->root, timer);
+        if (heap->root->deadline_ns < heap->armed_ns)
+            program_hardware(heap);
+    }
+    timer_lock_release(&heap->lock);
+    return ours;
+}
+
 void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns, void (*fire)(struct ktimer *, uint64_t))
 {
-    ktimer_cancel(timer);
-    struct cpu *cpu = arch_cpu_local();
-    struct timer_heap *heap = &cpu->timers;
-    timer_lock_acquire(&heap->lock);
-    __atomic_store_n(&timer->deadline_ns, deadline_ns, __ATOMIC_RELAXED);
-    timer->fire = fire;
-    __atomic_store_n(&timer->cpu, cpu->id, __ATOMIC_RELAXED);
-    __atomic_store_n(&timer->armed, true, __ATOMIC_RELEASE);
-    heap->root = heap_meld(heap->root, timer);
-    if (heap->root->deadline_ns < heap->armed_ns)
-        program_hardware(heap);
-    timer_lock_release(&heap->lock);
+    do {
+        ktimer_cancel(timer);
+    } while (!heap_insert(arch_cpu_local(), timer, deadline_ns, fire));
 }
 
 bool ktimer_cancel(struct ktimer *timer)
 {
-    if (!__atomic_load_n(&timer->armed, __ATOMIC_ACQUIRE))
+    uint32_t armed = __atomic_load_n(&timer->armed, __ATOMIC_ACQUIRE);
+    if (armed == 0)
         return false;
-    struct timer_heap *heap = &cpus[__atomic_load_n(&timer->cpu, __ATOMIC_RELAXED)]->timers;
+    struct timer_heap *heap = &cpus[armed - 1]->timers;
     timer_lock_acquire(&heap->lock);
-    bool armed = timer->armed;
-    if (armed)
+    bool ours = __atomic_load_n(&timer->armed, __ATOMIC_RELAXED) == armed;
+    if (ours)
         heap_remove(heap, timer);
     timer_lock_release(&heap->lock);
-    return armed;
+    return ours;
 }
 
 void ktimer_interrupt(void)

@@ -141,7 +141,7 @@ bool rcu_poll(void)
         start_current(cpu);
         return true;
     }
-    if (!cpu->rcu_timer.armed)
+    if (cpu->rcu_timer.armed == 0)
         ktimer_arm(&cpu->rcu_timer, arch_time_now_ns() + RCU_DELAY_NS, timer_fired);
     return false;
 }

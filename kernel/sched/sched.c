@@ -170,7 +170,7 @@ static struct thread *dequeue_best(struct cpu *cpu)
         more = !list_is_empty(&queue->threads[priority]);
     }
     runqueue_lock_release(&queue->lock);
-    if (more && !cpu->slice.armed)
+    if (more && cpu->slice.armed == 0)
         ktimer_arm(&cpu->slice, arch_time_now_ns() + SLICE_NS, slice_ended);
     return best;
 }
@@ -235,7 +235,7 @@ static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread->effective;
     if (bitmap > 1 || (bitmap == 1 && slice_over) || !sched_may_run_on(thread, cpu))
         sched_requeue_current(!slice_over);
-    else if (bitmap == 1 && !cpu->slice.armed)
+    else if (bitmap == 1 && cpu->slice.armed == 0)
         ktimer_arm(&cpu->slice, arch_time_now_ns() + SLICE_NS, slice_ended);
 }
 

@@ -164,7 +164,7 @@ void spinlock_wait(struct spinlock *lock)
 
 bool ktimer_cancel(struct ktimer *timer)
 {
-    bool armed = timer->armed;
-    timer->armed = false;
+    bool armed = timer->armed != 0;
+    timer->armed = 0;
     return armed;
 }

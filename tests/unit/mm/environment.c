@@ -453,7 +453,7 @@ void event_post(struct event_source *source, uint64_t data, enum event_merge mer
 
 bool ktimer_cancel(struct ktimer *timer)
 {
-    bool armed = timer->armed;
-    timer->armed = false;
+    bool armed = timer->armed != 0;
+    timer->armed = 0;
     return armed;
 }

@@ -239,13 +239,13 @@ void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns, void (*fire)(struct 
 {
     timer->deadline_ns = deadline_ns;
     timer->fire = fire;
-    timer->armed = true;
+    timer->armed = 1;
     env.timer = timer;
 }
 
 bool ktimer_cancel(struct ktimer *timer)
 {
-    bool armed = timer->armed;
-    timer->armed = false;
+    bool armed = timer->armed != 0;
+    timer->armed = 0;
     return armed;
 }

@@ -34,7 +34,7 @@ static bool advance_to(uint64_t now_ns)
     env.now_ns = now_ns;
     if (env.timer == NULL || !env.timer->armed || env.timer->deadline_ns > now_ns)
         return false;
-    env.timer->armed = false;
+    env.timer->armed = 0;
     env.timer->fire(env.timer, now_ns);
     return true;
 }
