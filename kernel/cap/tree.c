@@ -121,7 +121,9 @@ static const struct wait_class revoked_wait = {.name = "revocation", .cancel = r
 
 static bool revoked_wait_cancel(struct thread *thread, uint64_t sequence)
 {
-    struct object *object = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    struct object *object = thread_waits_on(thread, &revoked_wait, sequence);
+    if (object == NULL)
+        return false;
     tree_lock_acquire(&object->lock);
     bool waits = thread->wait_class == &revoked_wait && thread->wait_sequence == sequence;
     if (waits) {

@@ -56,7 +56,7 @@ struct thread {
 
     /* Waiting: set by the thread under the lock of what it waits on. */
     const struct wait_class *wait_class; /* atomic; NULL: not waiting */
-    void *wait_object;
+    void *wait_object;                   /* atomic: see thread_waits_on() */
     struct list wait_link;
     uint64_t wait_sequence;
     uint64_t wait_data; /* what the waker or canceller needs: mask, address … */
@@ -131,6 +131,18 @@ void thread_unsuspend(struct thread *thread);
 /** Call before thread_wait_begin if, once woken, @self shall execute its system call (or the faulting instruction) again from the
  *  start. The handler then returns KERNEL_BLOCKED, which everybody passes up unchanged. */
 void thread_restart_on_wake(struct thread *self);
+/** For wait_class.cancel, before it takes the lock: what @thread waits on, if it still waits as @wait_class with @sequence; NULL if not.
+ *  Read together with the class, so it is that class's kind of thing, and stays until the kernel is left; it is to be looked at
+ *  again under its lock. */
+static inline void *thread_waits_on(const struct thread *thread,
+                                    const struct wait_class *wait_class, uint64_t sequence)
+{
+    void *object = __atomic_load_n(&thread->wait_object, __ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST) != wait_class ||
+        __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE) != sequence)
+        return NULL;
+    return object;
+}
 /** The waker's side, under the same lock, after unlinking: the thread stops waiting and belongs to the caller, who must thread_wake() it. */
 static inline void thread_wait_end(struct thread *thread)
 {

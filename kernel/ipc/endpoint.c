@@ -177,7 +177,9 @@ static void caller_await_answer(struct thread *caller)
 
 static bool queued_cancel(struct thread *thread, uint64_t sequence)
 {
-    struct endpoint *endpoint = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    struct endpoint *endpoint = thread_waits_on(thread, &queued_wait, sequence);
+    if (endpoint == NULL)
+        return false;
     endpoint_lock_acquire(&endpoint->lock);
     bool waits = thread->wait_class == &queued_wait && thread->wait_sequence == sequence &&
                  thread->wait_object == endpoint;
@@ -321,7 +323,9 @@ status_t ipc_call(struct thread *self)
 
 static bool receive_cancel(struct thread *thread, uint64_t sequence)
 {
-    struct endpoint *endpoint = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    struct endpoint *endpoint = thread_waits_on(thread, &receive_wait, sequence);
+    if (endpoint == NULL)
+        return false;
     endpoint_lock_acquire(&endpoint->lock);
     bool waits = thread->wait_class == &receive_wait && thread->wait_sequence == sequence &&
                  thread->wait_object == endpoint;

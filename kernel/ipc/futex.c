@@ -26,7 +26,9 @@ static const struct wait_class futex_wait_class = {.name = "futex", .cancel = fu
 
 static bool futex_cancel(struct thread *thread, uint64_t sequence)
 {
-    struct bucket *bucket = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    struct bucket *bucket = thread_waits_on(thread, &futex_wait_class, sequence);
+    if (bucket == NULL)
+        return false;
 
     futex_lock_acquire(&bucket->lock);
     bool waited = waiter_cancel(thread, &futex_wait_class, bucket, sequence);

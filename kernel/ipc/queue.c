@@ -27,7 +27,9 @@ static const struct wait_class queue_wait_class = {.name = "queue", .cancel = qu
 
 static bool queue_wait_cancel(struct thread *thread, uint64_t sequence)
 {
-    struct queue *queue = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    struct queue *queue = thread_waits_on(thread, &queue_wait_class, sequence);
+    if (queue == NULL)
+        return false;
 
     queue_lock_acquire(&queue->lock);
     bool waited = waiter_cancel(thread, &queue_wait_class, queue, sequence);

@@ -22,7 +22,9 @@ static const struct wait_class pager_wait_class = {.name = "pager", .cancel = pa
 
 static bool pager_cancel(struct thread *thread, uint64_t sequence)
 {
-    struct memory *memory = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    struct memory *memory = thread_waits_on(thread, &pager_wait_class, sequence);
+    if (memory == NULL)
+        return false;
     memory_lock_acquire(&memory->lock);
     bool waited = waiter_cancel(thread, &pager_wait_class, memory, sequence);
     memory_lock_release(&memory->lock);

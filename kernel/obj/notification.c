@@ -34,7 +34,9 @@ static const struct wait_class notification_wait_class = {.name = "notification"
 
 static bool notification_wait_cancel(struct thread *thread, uint64_t sequence)
 {
-    struct notification *notification = __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED);
+    struct notification *notification = thread_waits_on(thread, &notification_wait_class, sequence);
+    if (notification == NULL)
+        return false;
 
     source_lock_acquire(&notification->lock);
     bool waited = waiter_cancel(thread, &notification_wait_class, notification, sequence);

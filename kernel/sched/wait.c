@@ -2,7 +2,10 @@
  *
  * wait_class says what the thread waits on; it is set and cleared under the lock of that thing. Whoever wants to end the wait reads it
  * without a lock and lets the class look again under the lock. A thread that is about to wait publishes wait_class and then looks at
- * its attention bits; whoever sets a bit then looks at wait_class: with full barriers between, one of the two sees the other. */
+ * its attention bits; whoever sets a bit then looks at wait_class: with full barriers between, one of the two sees the other.
+ * Between a canceller's look and its lock the thread may be woken and wait on something else, of another kind and with its lock elsewhere.
+ * So what it waits on is stored before the class, is read before the class is read again (thread_waits_on), and is taken only if both belong
+ * to one wait. It lives then: it ends no wait of its own without its lock, and is freed a grace period later. */
 #include "arch.h"
 #include "arch_accessors.h"
 #include "arch_cpu.h"
@@ -51,7 +54,7 @@ void thread_wait_uncancellable(struct thread *self, const struct wait_class *wai
 bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_class, void *object,
                             uint64_t deadline_ns)
 {
-    self->wait_object = object;
+    __atomic_store_n(&self->wait_object, object, __ATOMIC_RELEASE);
     __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELEASE);
     self->state = THREAD_WAITING;
     __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
