@@ -28,8 +28,11 @@ status_t ipc_reply(struct thread *self);
 
 /** An event was posted to @queue, which @endpoint receives with: hand it to a waiting worker. No lock held from endpoint_lock on. */
 void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue);
-/** Revocation: cancel calls queued through @cap (already dead). */
+/** Revocation: cancel the calls and receives that wait through @cap (already dead). */
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap);
+/** The same for receives that named a queue by @cap; and when @queue, associated with @endpoint, has ended. */
+void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap);
+void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue);
 /** The badge's last capability is gone. */
 void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record);
 /** @thread dies: its current reply gets PEER_DIED, its own call is withdrawn. */

@@ -365,13 +365,46 @@ static __attribute__((noinline)) bool receive_event(struct thread *self, struct 
     return true;
 }
 
+/* What a receive names: @queue may be NULL. */
+struct receive_caps {
+    struct cap *endpoint, *queue;
+};
+
+static inline struct endpoint *receive_endpoint(const struct receive_caps *caps)
+{
+    return endpoint_of(caps->endpoint->object);
+}
+
+static inline struct queue *receive_queue(const struct receive_caps *caps)
+{
+    return caps->queue == NULL ? NULL : queue_of(caps->queue->object);
+}
+
+/* Checked under the endpoint's lock: nobody waits through a capability that is dead, since its end or revocation has looked for waiters
+ * already. An object's capabilities are all dead before it ends. */
+static inline status_t receive_check(const struct receive_caps *caps) REQUIRES(endpoint_lock)
+{
+    if (unlikely(cap_is_dead(caps->endpoint)))
+        return receive_endpoint(caps)->dead ? STATUS_GONE : STATUS_BAD_HANDLE;
+    if (unlikely(caps->queue != NULL && cap_is_dead(caps->queue)))
+        return STATUS_BAD_HANDLE;
+    return STATUS_OK;
+}
+
 /* What @self gets at once: a notice, an event, a queued call; or it waits. */
-static status_t receive_from(struct thread *self, struct endpoint *endpoint, struct queue *queue,
+static status_t receive_from(struct thread *self, const struct receive_caps *caps,
                              uint64_t deadline_ns)
 {
+    struct endpoint *endpoint = receive_endpoint(caps);
+    struct queue *queue = receive_queue(caps);
     if (queue != NULL && unlikely(queue_has_events(queue)) && receive_event(self, queue))
         return KERNEL_DONE;
     endpoint_lock_acquire(&endpoint->lock);
+    status_t status = receive_check(caps);
+    if (unlikely(status != STATUS_OK)) {
+        endpoint_lock_release(&endpoint->lock);
+        return status;
+    }
     struct list *node = list_first(&endpoint->closed);
     if (unlikely(node != NULL)) {
         list_remove(node);
@@ -393,7 +426,10 @@ static status_t receive_from(struct thread *self, struct endpoint *endpoint, str
         endpoint_lock_release(&endpoint->lock);
         return KERNEL_RESTART;
     }
+    self->call_cap_id = caps->endpoint->id;
     self->wait_queue = queue;
+    if (queue != NULL)
+        self->wait_data = caps->queue->id;
     list_push_front(&endpoint->workers, &self->wait_link);
     bool waits = thread_wait_begin_here(self, &receive_wait, endpoint, deadline_ns);
     if (!waits)
@@ -406,7 +442,9 @@ static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
 {
     status_t status = STATUS_OK;
     queue_lock_acquire(&queue->lock);
-    if (queue->endpoint == NULL && object_try_ref(&endpoint->object)) {
+    if (queue->dead) {
+        status = STATUS_GONE; /* it would keep the endpoint for ever */
+    } else if (queue->endpoint == NULL && object_try_ref(&endpoint->object)) {
         __atomic_store_n(&queue->endpoint, endpoint, __ATOMIC_RELEASE);
     } else if (queue->endpoint != endpoint) {
         status = STATUS_BUSY;
@@ -415,28 +453,24 @@ static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
     return status;
 }
 
-/* The endpoint that a receive names, or NULL and *@status. */
-static inline struct endpoint *receive_endpoint(struct thread *self, status_t *status)
+/* Find what @self receives from. */
+static inline status_t receive_find(struct thread *self, struct receive_caps *caps)
 {
-    struct cap *cap =
-        cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, status);
-    return unlikely(cap == NULL) ? NULL : endpoint_of(cap->object);
-}
-
-/* The queue that it names besides; NULL and OK: none. */
-static inline struct queue *receive_queue(struct thread *self, struct endpoint *endpoint,
-                                          status_t *status)
-{
+    status_t status = STATUS_OK;
+    caps->queue = NULL;
+    caps->endpoint =
+        cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, &status);
     handle_t handle = arch_ipc_queue(self);
-    if (handle == 0)
-        return NULL;
-    struct cap *cap = cap_find(self->process, handle, OBJECT_QUEUE, RIGHT_RECEIVE, status);
-    if (unlikely(cap == NULL))
-        return NULL;
-    struct queue *queue = queue_of(cap->object);
+    if (likely(handle == 0) || unlikely(caps->endpoint == NULL))
+        return status;
+    caps->queue = cap_find(self->process, handle, OBJECT_QUEUE, RIGHT_RECEIVE, &status);
+    if (unlikely(caps->queue == NULL))
+        return status;
+    struct queue *queue = receive_queue(caps);
+    struct endpoint *endpoint = receive_endpoint(caps);
     if (unlikely(__atomic_load_n(&queue->endpoint, __ATOMIC_ACQUIRE) != endpoint))
-        *status = queue_associate(queue, endpoint);
-    return queue;
+        status = queue_associate(queue, endpoint);
+    return status;
 }
 
 /* A worker that receives without having answered gives its caller PEER_DIED: there is no way back to it. */
@@ -449,15 +483,12 @@ static void abandon_current(struct thread *self)
 
 status_t ipc_receive(struct thread *self)
 {
-    status_t status = STATUS_OK;
-    struct endpoint *endpoint = receive_endpoint(self, &status);
-    if (endpoint == NULL)
-        return status;
-    struct queue *queue = receive_queue(self, endpoint, &status);
+    struct receive_caps caps;
+    status_t status = receive_find(self, &caps);
     if (status != STATUS_OK)
         return status;
     abandon_current(self);
-    status = receive_from(self, endpoint, queue, arch_ipc_deadline(self));
+    status = receive_from(self, &caps, arch_ipc_deadline(self));
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
     return status;
@@ -474,11 +505,8 @@ static inline void deliver_reply(struct thread *from, struct thread *caller, uin
 /* Answer, then wait: the message leaves before the worker is published, and the CPU goes straight to the caller. */
 status_t ipc_reply_receive(struct thread *self)
 {
-    status_t status = STATUS_OK;
-    struct endpoint *endpoint = receive_endpoint(self, &status);
-    if (unlikely(endpoint == NULL))
-        return status;
-    struct queue *queue = receive_queue(self, endpoint, &status);
+    struct receive_caps caps;
+    status_t status = receive_find(self, &caps);
     if (unlikely(status != STATUS_OK))
         return status;
     uint64_t info = arch_ipc_info(self);
@@ -493,7 +521,7 @@ status_t ipc_reply_receive(struct thread *self)
         deliver_reply(self, caller, info);
     else
         message_drop_caps(self);
-    status = receive_from(self, endpoint, queue, deadline_ns);
+    status = receive_from(self, &caps, deadline_ns);
     if (likely(status == KERNEL_BLOCKED && caller != NULL)) {
         sched_handoff(caller);
         return KERNEL_BLOCKED;
@@ -720,7 +748,7 @@ static struct thread *take_worker(struct endpoint *endpoint, const struct queue 
     endpoint_lock_acquire(&endpoint->lock);
     list_for_each (node, &endpoint->workers) {
         struct thread *worker = list_entry(node, struct thread, wait_link);
-        if (queue == NULL || worker->wait_queue == queue) {
+        if (worker->wait_queue == queue) {
             found = worker;
             list_remove(node);
             thread_wait_end(worker);
@@ -770,34 +798,44 @@ void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *recor
     }
 }
 
-/* Wake the queued callers that @wanted names with @status. */
-static void cancel_callers(struct endpoint *endpoint, status_t status,
+/* Wake those of @waiters, callers or workers, that @wanted names with @status. */
+static void cancel_waiters(struct endpoint *endpoint, struct list *waiters, status_t status,
                            bool (*wanted)(const struct thread *, const void *), const void *context)
 {
     struct list found;
     list_init(&found);
     endpoint_lock_acquire(&endpoint->lock);
-    list_for_each_safe (node, after, &endpoint->callers) {
-        struct thread *caller = list_entry(node, struct thread, wait_link);
-        if (wanted(caller, context)) {
+    list_for_each_safe (node, after, waiters) {
+        struct thread *thread = list_entry(node, struct thread, wait_link);
+        if (wanted(thread, context)) {
             list_remove(node);
-            thread_wait_end(caller);
+            thread_wait_end(thread);
             list_push_back(&found, node);
         }
     }
     endpoint_lock_release(&endpoint->lock);
     struct list *node;
     while ((node = list_first(&found)) != NULL) {
-        struct thread *caller = list_entry(node, struct thread, wait_link);
+        struct thread *thread = list_entry(node, struct thread, wait_link);
         list_remove(node);
-        message_drop_caps(caller);
-        thread_wake_status(caller, status);
+        message_drop_caps(thread);
+        thread_wake_status(thread, status);
     }
 }
 
-static bool came_through(const struct thread *caller, const void *cap)
+static bool came_through(const struct thread *thread, const void *cap)
 {
-    return caller->call_cap_id == ((const struct cap *)cap)->id;
+    return thread->call_cap_id == ((const struct cap *)cap)->id;
+}
+
+static bool waits_with(const struct thread *worker, const void *queue)
+{
+    return worker->wait_queue == queue;
+}
+
+static bool waits_with_cap(const struct thread *worker, const void *cap)
+{
+    return worker->wait_queue != NULL && worker->wait_data == ((const struct cap *)cap)->id;
 }
 
 static bool has_badge(const struct thread *caller, const void *context)
@@ -806,19 +844,30 @@ static bool has_badge(const struct thread *caller, const void *context)
     return caller->call_badge != 0;
 }
 
-static bool is_any(const struct thread *caller, const void *context)
+static bool is_any(const struct thread *thread, const void *context)
 {
-    (void)caller;
+    (void)thread;
     (void)context;
     return true;
 }
 
-void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap)
+void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_SAFETY
 {
-    cancel_callers(endpoint, STATUS_BAD_HANDLE, came_through, cap);
+    cancel_waiters(endpoint, &endpoint->callers, STATUS_BAD_HANDLE, came_through, cap);
+    cancel_waiters(endpoint, &endpoint->workers, STATUS_BAD_HANDLE, came_through, cap);
 }
 
-status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap)
+void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap) NO_THREAD_SAFETY
+{
+    cancel_waiters(endpoint, &endpoint->workers, STATUS_BAD_HANDLE, waits_with_cap, cap);
+}
+
+void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue) NO_THREAD_SAFETY
+{
+    cancel_waiters(endpoint, &endpoint->workers, STATUS_GONE, waits_with, queue);
+}
+
+status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap) NO_THREAD_SAFETY
 {
     (void)self;
     struct endpoint *endpoint = endpoint_of(cap->object);
@@ -836,7 +885,7 @@ status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap)
         list_remove(node);
         badge_record_retire(list_entry(node, struct badge_record, closed_link));
     }
-    cancel_callers(endpoint, STATUS_STALE, has_badge, NULL);
+    cancel_waiters(endpoint, &endpoint->callers, STATUS_STALE, has_badge, NULL);
     return STATUS_OK;
 }
 
@@ -864,7 +913,7 @@ void ipc_process_died(struct process *process)
 
 /* ── The object ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void endpoint_destroy(struct object *object)
+static void endpoint_destroy(struct object *object) NO_THREAD_SAFETY
 {
     struct endpoint *endpoint = endpoint_of(object);
     endpoint_lock_acquire(&endpoint->lock);
@@ -881,10 +930,8 @@ static void endpoint_destroy(struct object *object)
         list_remove(node);
         badge_record_retire(list_entry(node, struct badge_record, closed_link));
     }
-    cancel_callers(endpoint, STATUS_PEER_DIED, is_any, NULL);
-    struct thread *worker;
-    while ((worker = take_worker(endpoint, NULL)) != NULL)
-        thread_wake_status(worker, STATUS_GONE);
+    cancel_waiters(endpoint, &endpoint->callers, STATUS_PEER_DIED, is_any, NULL);
+    cancel_waiters(endpoint, &endpoint->workers, STATUS_GONE, is_any, NULL);
 }
 
 static void endpoint_free(struct object *object)

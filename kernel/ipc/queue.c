@@ -218,8 +218,10 @@ static void queue_destroy(struct object *object)
 
     __atomic_store_n(&queue->endpoint, NULL, __ATOMIC_RELEASE);
     queue_lock_release(&queue->lock);
-    if (endpoint != NULL)
-        object_unref(&endpoint->object);
+    if (endpoint == NULL)
+        return;
+    endpoint_queue_ended(endpoint, queue);
+    object_unref(&endpoint->object);
 }
 
 static void queue_revoked(struct object *object, const struct cap *cap)
@@ -228,7 +230,10 @@ static void queue_revoked(struct object *object, const struct cap *cap)
 
     queue_lock_acquire(&queue->lock);
     waiters_revoked(&queue->waiters, cap->id);
+    struct endpoint *endpoint = queue->endpoint; /* stays until we leave the kernel */
     queue_lock_release(&queue->lock);
+    if (endpoint != NULL)
+        endpoint_queue_revoked(endpoint, cap);
 }
 
 static void queue_free(struct object *object)

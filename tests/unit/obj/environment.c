@@ -213,6 +213,18 @@ void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
     env.endpoint_events++;
 }
 
+void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue)
+{
+    (void)endpoint;
+    (void)queue;
+}
+
+void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap)
+{
+    (void)endpoint;
+    (void)cap;
+}
+
 uint64_t arch_time_now_ns(void)
 {
     return env.now_ns;

@@ -1,0 +1,261 @@
+#include "environment.h"
+
+#include <arch.h>
+#include <arch_accessors.h>
+#include <arch_cpu.h>
+#include <budget.h>
+#include <kmem.h>
+#include <mm/aspace.h>
+#include <mm/memory.h>
+#include <mm/phys.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct cpu cpu, other;
+struct cpu *host_cpu = &cpu;
+struct cpu *cpus[CPU_MAX] = {&cpu, &other};
+uint32_t cpu_count = 2;
+size_t environment_allocated;
+unsigned environment_wakes;
+uint64_t environment_now_ns;
+static struct rcu_head *callbacks;
+static struct spinlock *held;
+static void (*meanwhile)(void);
+
+void environment_reset(void)
+{
+    memset(&cpu, 0, sizeof(cpu));
+    memset(&other, 0, sizeof(other));
+    other.id = 1;
+    cpu.timers.armed_ns = other.timers.armed_ns = DEADLINE_NEVER;
+    environment_allocated = 0;
+    environment_wakes = 0;
+    environment_now_ns = 1000;
+}
+
+/* ── The other CPU ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void environment_other_holds(struct spinlock *lock, void (*what)(void))
+{
+    lock->held = 1;
+    held = lock;
+    meanwhile = what;
+}
+
+bool environment_other_is_done(void)
+{
+    return held == NULL;
+}
+
+void spinlock_wait(struct spinlock *lock)
+{
+    if (lock != held)
+        panic("a lock is held when it should be free: %p", (void *)lock);
+    held = NULL;
+    lock->held = 0;
+    host_cpu = &other;
+    meanwhile();
+    host_cpu = &cpu;
+    if (lock->held != 0)
+        panic("the other CPU has kept a lock: %p", (void *)lock);
+    lock->held = 1;
+}
+
+/* ── Heap and grace periods ──────────────────────────────────────────────────────────────────────────────────────── */
+
+void *kmem_alloc(struct budget *budget, size_t bytes)
+{
+    (void)budget;
+    environment_allocated += bytes;
+    return calloc(1, bytes);
+}
+
+size_t kmem_charge(size_t bytes)
+{
+    return bytes;
+}
+
+void kmem_free(struct budget *budget, void *pointer, size_t bytes)
+{
+    (void)budget;
+    environment_allocated -= bytes;
+    free(pointer);
+}
+
+status_t budget_charge_kmem(struct budget *budget, uint64_t bytes)
+{
+    (void)budget;
+    (void)bytes;
+    return STATUS_OK;
+}
+
+void budget_uncharge_kmem(struct budget *budget, uint64_t bytes)
+{
+    (void)budget;
+    (void)bytes;
+}
+
+bool budget_is_below(const struct budget *budget, const struct budget *ancestor)
+{
+    return budget == ancestor;
+}
+
+void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
+{
+    head->function = function;
+    head->next = callbacks;
+    callbacks = head;
+}
+
+void rcu_expedite(void)
+{
+}
+
+void environment_grace_period(void)
+{
+    while (callbacks != NULL) {
+        struct rcu_head *head = callbacks;
+        callbacks = head->next;
+        head->function(head);
+    }
+}
+
+/* ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void environment_continue(struct thread *self)
+{
+    while (self->continuation != NULL)
+        self->continuation(self);
+    environment_grace_period();
+}
+
+void thread_wake(struct thread *thread)
+{
+    thread->state = THREAD_READY;
+    environment_wakes++;
+}
+
+void thread_wake_status(struct thread *thread, status_t status)
+{
+    arch_syscall_status_set(thread, status);
+    thread_wake(thread);
+}
+
+void thread_die(struct thread *self)
+{
+    (void)self;
+    abort(); /* nobody is killed */
+}
+
+struct thread *thread_by_index(uint32_t index)
+{
+    (void)index;
+    return NULL;
+}
+
+void sched_forget_current(void)
+{
+    host_cpu->current = NULL;
+}
+
+void sched_yield_current(void)
+{
+}
+
+bool sched_should_yield(void)
+{
+    return false;
+}
+
+struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
+                             void *context)
+{
+    (void)after;
+    (void)wanted;
+    (void)context;
+    return NULL;
+}
+
+uint64_t arch_time_now_ns(void)
+{
+    return environment_now_ns;
+}
+
+void arch_timer_arm(uint64_t deadline_ns)
+{
+    (void)deadline_ns;
+}
+
+void arch_ipi_send(uint32_t id)
+{
+    (void)id;
+}
+
+void arch_fpu_save(struct thread *thread)
+{
+    (void)thread;
+    abort(); /* nobody uses it */
+}
+
+/* ── User memory: nothing here has any ───────────────────────────────────────────────────────────────────────────── */
+
+unsigned char *host_ram;
+
+status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write,
+                     paddr_t *frame)
+{
+    (void)memory;
+    (void)self;
+    (void)index;
+    (void)write;
+    (void)frame;
+    return STATUS_RANGE;
+}
+
+status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from,
+                     uint64_t from_address, size_t bytes, size_t *copied)
+{
+    (void)to;
+    (void)to_address;
+    (void)from;
+    (void)from_address;
+    (void)bytes;
+    (void)copied;
+    return STATUS_FAULT;
+}
+
+status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address,
+                        size_t bytes, size_t *copied)
+{
+    (void)aspace;
+    (void)self;
+    (void)to;
+    (void)address;
+    (void)bytes;
+    (void)copied;
+    return STATUS_FAULT;
+}
+
+status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t address,
+                         const void *from, size_t bytes, size_t *copied)
+{
+    (void)aspace;
+    (void)self;
+    (void)address;
+    (void)from;
+    (void)bytes;
+    (void)copied;
+    return STATUS_FAULT;
+}
+
+void panic(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    abort();
+}

@@ -1,0 +1,22 @@
+#pragma once
+/* What calls, queues and waits ask of the rest of the kernel, with two CPUs of which one runs: the other one's turn comes where the running
+ * one waits for a lock, and holds it until then. */
+#include <cpu.h>
+#include <process.h>
+#include <thread.h>
+
+/** Bytes of the heap in use. */
+extern size_t environment_allocated;
+/** Threads woken so far. */
+extern unsigned environment_wakes;
+extern uint64_t environment_now_ns;
+
+void environment_reset(void);
+/** The other CPU has @lock, does @what when we ask for it, and gives it back. */
+void environment_other_holds(struct spinlock *lock, void (*what)(void));
+/** Has it had its turn? */
+bool environment_other_is_done(void);
+/** Run all callbacks, and those that they queue. */
+void environment_grace_period(void);
+/** What the kernel does of its own accord before it leaves: work of @self that goes on in pieces. */
+void environment_continue(struct thread *self);

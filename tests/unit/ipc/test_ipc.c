@@ -1,0 +1,306 @@
+/* Calls and receives that meet, on another CPU, the end or the revocation of what they have just looked up: whoever comes second finds out,
+ * and nobody is left waiting at something that is gone. */
+#include "environment.h"
+
+#include <budget.h>
+#include <endpoint.h>
+#include <handlers.h>
+#include <queue.h>
+#include <stdio.h>
+#include <string.h>
+
+static int failures, tests;
+static bool good;
+
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__LINE__, #condition))
+
+static void check_failed(int line, const char *condition)
+{
+    good = false;
+    printf("# line %d: %s\n", line, condition);
+}
+
+static struct budget budget;
+static struct process process;
+static struct thread worker, owner;
+static struct cap *budget_cap, *endpoint_cap, *derived_cap, *queue_cap;
+static struct endpoint *endpoint;
+static struct queue *queue;
+
+static struct cap *cap_of(handle_t handle)
+{
+    struct cap *cap = NULL;
+    CHECK(cap_lookup(&process, handle, OBJECT_NONE, 0, &cap) == STATUS_OK);
+    return cap;
+}
+
+static void thread_init(struct thread *thread)
+{
+    memset(thread, 0, sizeof(*thread));
+    thread->process = &process;
+    thread->fpu_cpu = UINT32_MAX;
+    thread->affinity[0] = ~0ull;
+    list_init(&thread->wait_link);
+}
+
+/* An endpoint with a capability derived from its first, and a queue. */
+static void set_up(void)
+{
+    handle_t handle = 0;
+    environment_reset();
+    memset(&process, 0, sizeof(process));
+    memset(&budget, 0, sizeof(budget));
+    budget.object.refs = 1;
+    process.object.budget = &budget;
+    process.object.refs = 1;
+    cap_table_init(&process);
+    thread_init(&worker);
+    thread_init(&owner);
+    static const struct object_ops budget_ops = {.type = OBJECT_BUDGET};
+    static struct cap spend;
+    budget.object.ops = &budget_ops;
+    spend = (struct cap){.object = &budget.object, .type = OBJECT_BUDGET};
+    budget_cap = &spend;
+    CHECK(sys_endpoint_create(&owner, budget_cap, &handle) == STATUS_OK);
+    endpoint_cap = cap_of(handle);
+    endpoint = endpoint_of(endpoint_cap->object);
+    CHECK(sys_cap_derive(&owner, endpoint_cap, endpoint_cap->rights, 0, &handle) == STATUS_OK);
+    derived_cap = cap_of(handle);
+    CHECK(sys_queue_create(&owner, budget_cap, &handle) == STATUS_OK);
+    queue_cap = cap_of(handle);
+    queue = queue_of(queue_cap->object);
+}
+
+/* Nothing is left but the budget. */
+static void tear_down(const char *name)
+{
+    uint32_t cursor = 0;
+    while (!cap_table_destroy_step(&process, &cursor, 64))
+        continue;
+    cap_table_free(&process);
+    environment_grace_period();
+    CHECK(environment_allocated == 0 && budget.object.refs == 1);
+    tests++;
+    failures += !good;
+    printf("%sok %d - %s\n", good ? "" : "not ", tests, name);
+    good = true;
+}
+
+static status_t receive(struct cap *from, const struct cap *with)
+{
+    worker.context.handle = from->handle;
+    worker.context.queue = with == NULL ? 0 : with->handle;
+    worker.context.deadline = DEADLINE_NEVER;
+    return ipc_receive(&worker);
+}
+
+static bool worker_waits(void) NO_THREAD_SAFETY
+{
+    return worker.wait_class != NULL || !list_is_empty(&endpoint->workers);
+}
+
+static bool woken_with(status_t status)
+{
+    return worker.wait_class == NULL && environment_wakes == 1 &&
+           (int32_t)(uint32_t)worker.context.status == status_code(status);
+}
+
+static void close_endpoint(void)
+{
+    cap_close(&process, derived_cap);
+    cap_close(&process, endpoint_cap);
+}
+
+static void close_queue(void)
+{
+    cap_close(&process, queue_cap);
+}
+
+static void revoke_endpoint(void)
+{
+    CHECK(sys_cap_revoke(&owner, endpoint_cap) == KERNEL_DONE);
+    while (owner.continuation != NULL)
+        owner.continuation(&owner);
+}
+
+static void test_receive_meets_the_end_of_its_endpoint(void)
+{
+    set_up();
+    environment_other_holds(&endpoint->lock, close_endpoint);
+    CHECK(receive(endpoint_cap, NULL) == STATUS_GONE && environment_other_is_done());
+    CHECK(!worker_waits() && environment_wakes == 0);
+    tear_down("test_receive_meets_the_end_of_its_endpoint");
+}
+
+static void test_receive_meets_its_revocation(void)
+{
+    set_up();
+    environment_other_holds(&endpoint->lock, revoke_endpoint);
+    CHECK(receive(derived_cap, NULL) == STATUS_BAD_HANDLE && environment_other_is_done());
+    CHECK(!worker_waits() && environment_wakes == 0);
+    tear_down("test_receive_meets_its_revocation");
+}
+
+static void test_receive_is_revoked_while_it_waits(void)
+{
+    set_up();
+    CHECK(receive(derived_cap, NULL) == KERNEL_BLOCKED && worker_waits());
+    revoke_endpoint();
+    CHECK(woken_with(STATUS_BAD_HANDLE) && !worker_waits());
+    tear_down("test_receive_is_revoked_while_it_waits");
+}
+
+static void test_receive_meets_the_end_of_its_queue(void)
+{
+    set_up();
+    environment_other_holds(&queue->lock, close_queue);
+    CHECK(receive(endpoint_cap, queue_cap) == STATUS_GONE && environment_other_is_done());
+    CHECK(!worker_waits());
+    close_endpoint();
+    environment_grace_period(); /* the endpoint is gone: nobody holds it */
+    tear_down("test_receive_meets_the_end_of_its_queue");
+    set_up();
+    CHECK(receive(endpoint_cap, queue_cap) == KERNEL_BLOCKED);
+    CHECK(thread_cancel_wait(&worker, STATUS_INTERRUPTED));
+    environment_other_holds(&endpoint->lock, close_queue);
+    CHECK(receive(endpoint_cap, queue_cap) == STATUS_BAD_HANDLE && environment_other_is_done());
+    CHECK(!worker_waits());
+    tear_down("test_receive_meets_the_end_of_its_queue_later");
+}
+
+static void test_receive_loses_its_queue_while_it_waits(void)
+{
+    set_up();
+    CHECK(receive(endpoint_cap, queue_cap) == KERNEL_BLOCKED && worker_waits());
+    close_queue();
+    CHECK(woken_with(STATUS_GONE) && !worker_waits());
+    tear_down("test_receive_loses_its_queue_while_it_waits");
+    handle_t handle = 0;
+    set_up();
+    CHECK(sys_cap_derive(&owner, queue_cap, queue_cap->rights, 0, &handle) == STATUS_OK);
+    CHECK(receive(endpoint_cap, cap_of(handle)) == KERNEL_BLOCKED && worker_waits());
+    CHECK(sys_cap_revoke(&owner, queue_cap) == KERNEL_DONE);
+    while (owner.continuation != NULL)
+        owner.continuation(&owner);
+    CHECK(woken_with(STATUS_BAD_HANDLE) && !worker_waits());
+    tear_down("test_receive_loses_its_queue_by_revocation_while_it_waits");
+}
+
+/* Who cancels has looked at the wait's class; by now the thread waits on another kind of thing, or on nothing. */
+static bool nothing_cancel(struct thread *thread, uint64_t sequence)
+{
+    (void)thread;
+    (void)sequence;
+    return false;
+}
+
+static void test_wait_cancel_comes_late(void)
+{
+    static const struct wait_class nothing = {.name = "nothing", .cancel = nothing_cancel};
+    set_up();
+    CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
+    const struct wait_class *seen = worker.wait_class;
+    uint64_t sequence = worker.wait_sequence;
+    CHECK(!seen->cancel(&worker, sequence + 1) && seen->cancel(&worker, sequence));
+    CHECK(thread_wait_begin(&worker, &nothing, NULL, DEADLINE_NEVER));
+    CHECK(!seen->cancel(&worker, sequence) && !seen->cancel(&worker, worker.wait_sequence));
+    thread_wait_end(&worker);
+    struct event event;
+    CHECK(sys_queue_wait(&worker, queue_cap, DEADLINE_NEVER, &event) == KERNEL_BLOCKED);
+    CHECK(!seen->cancel(&worker, sequence) && !seen->cancel(&worker, worker.wait_sequence));
+    CHECK(thread_cancel_wait(&worker, STATUS_INTERRUPTED) && !worker_waits());
+    tear_down("test_wait_cancel_comes_late");
+}
+
+/* ── Capabilities on their way ───────────────────────────────────────────────────────────────────────────────────────── */
+
+/* It waits in a call that nobody accepts, and its object is long gone when that ends. */
+static void test_message_outlives_its_object(void)
+{
+    struct cap *message = NULL;
+    set_up();
+    struct cap_out out = {.handle = endpoint_cap->handle,
+                          .mode = CAP_TRANSFER_DERIVE,
+                          .rights = RIGHT_CALL};
+    CHECK(cap_to_message(&worker, &out, &message) == STATUS_OK);
+    revoke_endpoint();
+    cap_close(&process, endpoint_cap);
+    environment_grace_period();
+    cap_message_drop(message);
+    tear_down("test_message_outlives_its_object");
+    handle_t handle = 0;
+    set_up();
+    out.handle = endpoint_cap->handle;
+    CHECK(cap_to_message(&worker, &out, &message) == STATUS_OK);
+    revoke_endpoint();
+    cap_close(&process, endpoint_cap);
+    environment_grace_period();
+    CHECK(cap_from_message(message, &process, &handle) == STATUS_GONE);
+    tear_down("test_message_arrives_after_its_object");
+}
+
+/* The revocation has the node, and frees it: it is no message. */
+static void test_message_meets_its_revocation(void)
+{
+    struct cap *message = NULL;
+    set_up();
+    struct cap_out out = {.handle = derived_cap->handle, .mode = CAP_TRANSFER_MOVE};
+    environment_other_holds(&endpoint->object.lock, revoke_endpoint);
+    CHECK(cap_to_message(&worker, &out, &message) == STATUS_BAD_HANDLE && message == NULL);
+    CHECK(environment_other_is_done());
+    tear_down("test_message_meets_its_revocation");
+}
+
+/* ── Timers ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct ktimer timer;
+static unsigned fired;
+
+static void fire(struct ktimer *which, uint64_t now_ns)
+{
+    (void)now_ns;
+    fired += which == &timer;
+}
+
+static void arm_elsewhere(void)
+{
+    ktimer_arm(&timer, 3000, fire);
+}
+
+static unsigned heaps_of_timer(void) NO_THREAD_SAFETY
+{
+    return (cpus[0]->timers.root == &timer) + (cpus[1]->timers.root == &timer);
+}
+
+/* Two CPUs arm one timer, as who takes a periodic timer's event and who sets it may: it is in one heap, and fires once. */
+static void test_ktimer_is_armed_twice_at_once(void)
+{
+    set_up();
+    fired = 0;
+    environment_other_holds(&cpus[0]->timers.lock, arm_elsewhere);
+    ktimer_arm(&timer, 2000, fire);
+    CHECK(environment_other_is_done() && heaps_of_timer() == 1 && timer.deadline_ns == 2000);
+    CHECK(ktimer_cancel(&timer) && heaps_of_timer() == 0 && !ktimer_cancel(&timer));
+    ktimer_arm(&timer, 2000, fire);
+    environment_now_ns = 4000;
+    ktimer_interrupt();
+    ktimer_interrupt();
+    CHECK(fired == 1 && heaps_of_timer() == 0 && timer.armed == 0);
+    tear_down("test_ktimer_is_armed_twice_at_once");
+}
+
+int main(void)
+{
+    good = true;
+    test_receive_meets_the_end_of_its_endpoint();
+    test_receive_meets_its_revocation();
+    test_receive_is_revoked_while_it_waits();
+    test_receive_meets_the_end_of_its_queue();
+    test_receive_loses_its_queue_while_it_waits();
+    test_wait_cancel_comes_late();
+    test_message_outlives_its_object();
+    test_message_meets_its_revocation();
+    test_ktimer_is_armed_twice_at_once();
+    printf("1..%d\n", tests);
+    return failures != 0;
+}
