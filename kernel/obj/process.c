@@ -243,7 +243,10 @@ status_t sys_process_bind(struct thread *self, struct cap *process_cap, struct c
     (void)self;
     struct process *process = process_of(process_cap->object);
     process_lock_acquire(&process->lock);
-    status_t status = event_source_bind(&process->exit_event, queue_of(queue->object), cookie);
+    /* All capabilities are dead before process_destroy() unbinds what is bound. */
+    status_t status = cap_is_dead(process_cap) ? STATUS_BAD_HANDLE
+                                               : event_source_bind(&process->exit_event,
+                                                                   queue_of(queue->object), cookie);
     if (status == STATUS_OK && process->state == PROCESS_STATE_DEAD)
         event_post(&process->exit_event, (uint64_t)process->exit_status, EVENT_REPLACE);
     process_lock_release(&process->lock);

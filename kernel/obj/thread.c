@@ -105,6 +105,7 @@ static void thread_free(struct object *object)
 {
     struct thread *thread = thread_of(object);
     struct budget *budget = object->budget;
+    buffer_release(thread); /* one that was set while the thread came to its end */
     arch_fpu_free(thread);
     object_unref(&thread->aspace->object);
     object_unref(&thread->process->object);

@@ -8,6 +8,7 @@
 #include <mm/aspace.h>
 #include <mm/memory.h>
 #include <mm/phys.h>
+#include <random.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,13 +171,14 @@ bool sched_should_yield(void)
     return false;
 }
 
-struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
-                             void *context)
+void arch_print_registers(const struct thread *thread)
 {
-    (void)after;
-    (void)wanted;
-    (void)context;
-    return NULL;
+    (void)thread;
+}
+
+void random_bytes(void *buffer, size_t bytes)
+{
+    memset(buffer, 1, bytes);
 }
 
 uint64_t arch_time_now_ns(void)
@@ -249,6 +251,18 @@ status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t ad
     (void)bytes;
     (void)copied;
     return STATUS_FAULT;
+}
+
+status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes)
+{
+    (void)self;
+    memcpy(to, (const void *)(uintptr_t)address, bytes);
+    return STATUS_OK;
+}
+
+void klog(const char *format, ...)
+{
+    (void)format;
 }
 
 void panic(const char *format, ...)

@@ -5,6 +5,7 @@
 #include <budget.h>
 #include <endpoint.h>
 #include <handlers.h>
+#include <mm/aspace.h>
 #include <queue.h>
 #include <stdio.h>
 #include <string.h>
@@ -251,6 +252,41 @@ static void test_message_meets_its_revocation(void)
     tear_down("test_message_meets_its_revocation");
 }
 
+/* ── Processes ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void aspace_ends(struct object *object)
+{
+    (void)object;
+}
+
+static struct aspace space;
+static struct cap *child_cap;
+
+static void close_child(void)
+{
+    cap_close(&process, child_cap);
+}
+
+/* Bound afterwards its queue would have a reference that nobody drops. */
+static void test_process_bind_meets_its_end(void)
+{
+    static const struct object_ops aspace_ops = {.type = OBJECT_ASPACE,
+                                                 .destroy = aspace_ends,
+                                                 .free = aspace_ends};
+    handle_t handle = 0;
+    set_up();
+    object_init(&space.object, &aspace_ops, &budget);
+    struct cap space_cap = {.object = &space.object, .type = OBJECT_ASPACE};
+    CHECK(sys_process_create(&owner, budget_cap, &space_cap,
+                             (struct user_in){(uintptr_t)"child", 5}, &handle) == STATUS_OK);
+    child_cap = cap_of(handle);
+    environment_other_holds(&process_of(child_cap->object)->lock, close_child);
+    CHECK(sys_process_bind(&worker, child_cap, queue_cap, 7) == STATUS_BAD_HANDLE);
+    CHECK(environment_other_is_done());
+    object_unref(&budget.object); /* the address space's, which is no allocation */
+    tear_down("test_process_bind_meets_its_end");
+}
+
 /* ── Timers ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static struct ktimer timer;
@@ -300,6 +336,7 @@ int main(void)
     test_wait_cancel_comes_late();
     test_message_outlives_its_object();
     test_message_meets_its_revocation();
+    test_process_bind_meets_its_end();
     test_ktimer_is_armed_twice_at_once();
     printf("1..%d\n", tests);
     return failures != 0;
