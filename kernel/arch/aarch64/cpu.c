@@ -12,18 +12,41 @@
 struct cpu boot_cpu = {.self = &boot_cpu};
 struct arch_cpu boot_arch_cpu;
 
+/* Told without the log and without panic(): both need atomic instructions. */
+static NORETURN void cpu_lacks(const char *what)
+{
+    for (const char *part = "PANIC: this CPU has no "; *part != '\0'; part++)
+        arch_putc(*part);
+    for (; *what != '\0'; what++)
+        arch_putc(*what);
+    arch_putc('\n');
+    arch_poweroff(1);
+}
+
 void cpu_check(void)
 {
     uint64_t memory = SYSREG_READ(id_aa64mmfr0_el1);
 
     if (id_field(SYSREG_READ(id_aa64isar0_el1), 20) < 2)
-        panic("this CPU has no atomic instructions (LSE)");
+        cpu_lacks("atomic instructions (LSE)");
     if (id_field(SYSREG_READ(id_aa64mmfr1_el1), 20) == 0)
-        panic("this CPU has no PAN");
+        cpu_lacks("PAN");
     if (id_field(memory, 28) != 0 && id_field(memory, 28) != 1)
-        panic("this CPU has no 4 KiB pages");
+        cpu_lacks("4 KiB pages");
     if (id_field(SYSREG_READ(id_aa64pfr0_el1), 24) == 0)
-        panic("this CPU has no registers for a GICv3");
+        cpu_lacks("registers for a GICv3");
+}
+
+static const char *yes_or_no(bool is_there)
+{
+    return is_there ? "yes" : "no";
+}
+
+void cpu_log(void)
+{
+    klog("cpu: %u found; pointer authentication: %s, landing pads: %s, vectors: %s", cpu_count,
+         yes_or_no(cpu_has_pac()), yes_or_no(id_field(SYSREG_READ(id_aa64pfr1_el1), 0) != 0),
+         yes_or_no(id_field(SYSREG_READ(id_aa64pfr0_el1), 32) != 0));
 }
 
 void cpu_setup(struct cpu *cpu, struct arch_cpu *arch)

@@ -102,8 +102,8 @@ void early_main(paddr_t given)
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
     pac_sites_patch();
     paging_build();
-    cpu_check();
     platform_read();
+    cpu_check();
     boot_cpu.kernel_stack = paging_map_stacks(0);
     boot_reserve(pool.base + pool.bytes, pool_end);
     cpu_setup(&boot_cpu, &boot_arch_cpu);

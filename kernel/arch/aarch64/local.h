@@ -63,8 +63,10 @@ extern struct platform platform;
 void platform_read(void);
 
 /* cpu.c */
-/** Panics, with the name, if the CPU lacks what the kernel needs. */
+/** Ends the machine, with the name, if the CPU lacks what the kernel needs. */
 void cpu_check(void);
+/** How many CPUs there are, and what of the optional they have. */
+void cpu_log(void);
 /** On the CPU itself: what boot.S has not set. */
 void cpu_setup(struct cpu *cpu, struct arch_cpu *arch);
 

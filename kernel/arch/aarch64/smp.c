@@ -109,5 +109,5 @@ void arch_init(void)
     gic_init();
     its_init();
     fpu_cpu_init();
-    klog("cpu: %u found", cpu_count);
+    cpu_log();
 }

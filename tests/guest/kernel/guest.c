@@ -17,6 +17,7 @@
 const struct init_info *info;
 struct child_start child_start;
 static int failures;
+static const char *skipped; /* why */
 static unsigned char stacks[STACKS][STACK_BYTES] __attribute__((aligned(16)));
 static uint32_t stack_uses[STACKS]; /* atomic: 1 while a worker has it */
 
@@ -49,6 +50,11 @@ void say(const char *format, ...)
     format_text_va(line, sizeof(line), format, arguments);
     va_end(arguments);
     print("# %s\n", line);
+}
+
+void skip(const char *why)
+{
+    skipped = why;
 }
 
 void check_failed(const char *file, int line, const char *condition)
@@ -352,9 +358,11 @@ void start_c(const struct init_info *given)
     for (const struct test *const *group = test_groups; *group != NULL; group++) {
         for (const struct test *test = *group; test->name != NULL; test++) {
             failures = 0;
+            skipped = NULL;
             test_run(test);
             failed += failures != 0;
-            print("%s %d - %s\n", failures == 0 ? "ok" : "not ok", ++number, test->name);
+            print("%s %d - %s%s%s\n", failures == 0 ? "ok" : "not ok", ++number, test->name,
+                  skipped != NULL ? " # SKIP " : "", skipped != NULL ? skipped : "");
         }
     }
     print("1..%d\n", number);

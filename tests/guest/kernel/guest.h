@@ -19,6 +19,8 @@ extern const struct test *const test_groups[];
 
 /** A line to the debug console, with "# " in front. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/** The machine lacks what this test is about: what, in a few words. */
+void skip(const char *why);
 void check_failed(const char *file, int line, const char *condition);
 /** A failed check that got a status. */
 void check_status_failed(const char *file, int line, const char *what, status_t got);

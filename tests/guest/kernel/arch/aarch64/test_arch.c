@@ -2,6 +2,7 @@
  * gives. A thread's floating-point state becomes one with vectors. A message of a device, written by us: the ITS takes the CPUs for device 0. */
 #include "guest.h"
 
+#include <format.h>
 #include <kstring.h>
 
 /* start.S */
@@ -39,16 +40,40 @@ static void child_returns_unsigned(void)
     child_exit(1);
 }
 
+static const volatile struct log_ring *log_map(uint64_t *bytes)
+{
+    uint64_t address = 0;
+
+    OK(sys_memory_size(info->log, bytes));
+    OK(sys_aspace_map(info->aspace, info->log, 0, 0, *bytes, MAP_READ, 0, &address));
+    return (const volatile struct log_ring *)address;
+}
+
+/** Has the CPU @feature? The kernel logs the answers when it starts; without one the test fails. */
+static bool cpu_has(const char *feature)
+{
+    char yes[40], no[40];
+    uint64_t bytes = 0;
+    const volatile struct log_ring *ring = log_map(&bytes);
+
+    format_text(yes, sizeof(yes), "%s: yes", feature);
+    format_text(no, sizeof(no), "%s: no", feature);
+    bool has = log_has(ring, 0, yes), lacks = log_has(ring, 0, no);
+
+    CHECK(has != lacks);
+    unmap((void *)(uintptr_t)ring, bytes);
+    if (lacks)
+        skip("the CPU has none");
+    return has;
+}
+
 /** Does a child that runs @entry end by a fault, and the log give @what or @otherwise as the reason? */
 static bool faults_with(void (*entry)(void), const char *what, const char *otherwise)
 {
     struct child child;
     struct child_start start = {0};
-    uint64_t address = 0, bytes = 0;
-
-    OK(sys_memory_size(info->log, &bytes));
-    OK(sys_aspace_map(info->aspace, info->log, 0, 0, bytes, MAP_READ, 0, &address));
-    const volatile struct log_ring *ring = (const volatile struct log_ring *)address;
+    uint64_t bytes = 0;
+    const volatile struct log_ring *ring = log_map(&bytes);
     uint64_t from = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
 
     child_create(&child, 0, NULL);
@@ -56,12 +81,14 @@ static bool faults_with(void (*entry)(void), const char *what, const char *other
     int64_t status = child_end(&child);
     bool is_told = log_has(ring, from, what) || log_has(ring, from, otherwise);
 
-    unmap((void *)address, bytes);
+    unmap((void *)(uintptr_t)ring, bytes);
     return status == status_code(STATUS_FAULT) && is_told;
 }
 
 static void test_arch_jumps_need_a_landing_pad(void)
 {
+    if (!cpu_has("landing pads"))
+        return;
     CHECK(faults_with(child_jumps_to_no_target, "branch target without a landing pad",
                       "branch target without a landing pad"));
 }
@@ -69,6 +96,8 @@ static void test_arch_jumps_need_a_landing_pad(void)
 /* CPUs without FEAT_FPAC make the address one that cannot be fetched from. */
 static void test_arch_return_addresses_are_signed(void)
 {
+    if (!cpu_has("pointer authentication"))
+        return;
     CHECK(faults_with(child_returns_unsigned, "pointer authentication failure",
                       status_name(STATUS_FAULT)));
 }
@@ -105,6 +134,8 @@ static void test_arch_keys_belong_to_processes(void)
     struct child child;
     struct child_start start = {0};
 
+    if (!cpu_has("pointer authentication"))
+        return;
     signatures(own);
     CHECK(own[0] != 0x10000);
     worker_start(&worker, thread_signs, own);
@@ -146,6 +177,8 @@ static void test_arch_plain_registers_become_vectors(void)
     struct child child;
     struct child_start start = {0};
 
+    if (!cpu_has("vectors"))
+        return;
     child_create(&child, 0, NULL);
     child_run(&child, &start, child_grows);
     CHECK(child_end(&child) == 0);
