@@ -120,8 +120,9 @@ NORETURN void kernel_cpu_main(void);
 NORETURN void trap_syscall(struct thread *self);
 /** User page fault. @access: MAP_READ, MAP_WRITE or MAP_EXECUTE. */
 NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access);
-/** Any other user exception: @what for the report. */
-NORETURN void trap_exception(struct thread *self, const char *what, uint64_t code);
+/** Any other user exception, but EXCEPTION_PAGE: @what for the report. */
+NORETURN void trap_exception(struct thread *self, uint32_t exception, const char *what,
+                             uint64_t code);
 /** Interrupts: sched_interrupt_begin() comes first. From user mode the entry code then calls sched_leave(); from idle it returns. */
 void trap_irq(void *cookie);
 void trap_timer(void);

@@ -2,6 +2,7 @@
 /* Processes: a capability table, a budget, threads, an address space. */
 #include "cap.h"
 #include "queue.h"
+#include "raise.h"
 
 struct cspace_slot {
     struct cap *cap; /* atomic; its handle must match */
@@ -23,7 +24,8 @@ struct process {
     struct aspace *aspace; /* reference */
     struct event_source exit_event;
     char name[PROCESS_NAME_BYTES];
-    struct list registry_link; /* registry_lock */
+    struct raise_target exception GUARDED_BY(process_lock); /* its threads' exceptions */
+    struct list registry_link;                              /* registry_lock */
 
     struct spinlock cspace;                    /* cspace_lock */
     struct cspace_slot *leaves[CSPACE_LEAVES]; /* atomic pointers, filled on demand */

@@ -11,6 +11,7 @@
 #include "ktimer.h"
 #include "list.h"
 #include "object.h"
+#include "raise.h"
 
 struct aspace;
 struct cpu;
@@ -94,10 +95,14 @@ struct thread {
         pager_status; /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
     uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
     uint64_t progress;
-    struct rcu_head rcu_wait; /* waiting for a grace period (revoke) */
-    struct queue *wait_queue; /* receive: the queue waited on together with the endpoint */
-    struct arch_fpu *fpu;     /* allocated on first use */
-    uint32_t fpu_cpu;         /* where the registers are live; UINT32_MAX: in memory */
+    uint64_t raised; /* the call that the kernel makes in its name: see ipc/raise.c */
+    uint64_t raised_words[3];
+    bool raised_to_debugger;
+    struct raise_target debugger; /* process_lock */
+    struct rcu_head rcu_wait;     /* waiting for a grace period (revoke) */
+    struct queue *wait_queue;     /* receive: the queue waited on together with the endpoint */
+    struct arch_fpu *fpu;         /* allocated on first use */
+    uint32_t fpu_cpu;             /* where the registers are live; UINT32_MAX: in memory */
 };
 
 static inline struct thread *thread_of(struct object *object)

@@ -22,6 +22,7 @@
 #include "mm/phys.h"
 #include "obj_create.h"
 #include "process.h"
+#include "reply.h"
 #include "sched.h"
 
 #include "kstring.h"
@@ -34,11 +35,6 @@ static bool receive_cancel(struct thread *thread, uint64_t sequence);
 static const struct wait_class queued_wait = {.name = "call", .cancel = queued_cancel};
 static const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
 static const struct wait_class receive_wait = {.name = "receive", .cancel = receive_cancel};
-
-static inline uint32_t info_data(uint64_t info)
-{
-    return (uint32_t)(info >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK);
-}
 
 static inline uint32_t info_caps(uint64_t info)
 {
@@ -53,7 +49,6 @@ static inline uint32_t info_grants(uint64_t info)
 /* Everything but label and byte count. */
 #define INFO_EXTRA_MASK (~0ull << IPC_INFO_DATA_SHIFT)
 #define INFO_NOWAIT (1ull << IPC_INFO_NOWAIT_SHIFT)
-#define INFO_KIND(kind) ((uint64_t)(kind) << IPC_INFO_KIND_SHIFT)
 
 /* ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -153,11 +148,7 @@ static inline void accept_call(struct thread *caller, struct thread *worker) NO_
 {
     uint64_t info = message_deliver(caller, worker, arch_ipc_info(caller));
     arch_ipc_set(worker, STATUS_OK, caller->call_badge, info);
-    caller->reply_worker = worker;
-    caller->reply_server = worker->process;
-    worker->current_reply = caller;
-    worker->current_sequence = caller->call_sequence;
-    worker->effective = MAX(worker->priority, caller->effective);
+    reply_link(caller, worker);
 }
 
 /* The caller that was queued and has been accepted waits for the answer now; attention and deadline may have come meanwhile. */
@@ -175,13 +166,14 @@ static void caller_await_answer(struct thread *caller)
     }
 }
 
-static bool queued_cancel(struct thread *thread, uint64_t sequence)
+bool queued_cancel_class(struct thread *thread, uint64_t sequence,
+                         const struct wait_class *wait_class)
 {
-    struct endpoint *endpoint = thread_waits_on(thread, &queued_wait, sequence);
+    struct endpoint *endpoint = thread_waits_on(thread, wait_class, sequence);
     if (endpoint == NULL)
         return false;
     endpoint_lock_acquire(&endpoint->lock);
-    bool waits = thread->wait_class == &queued_wait && thread->wait_sequence == sequence &&
+    bool waits = thread->wait_class == wait_class && thread->wait_sequence == sequence &&
                  thread->wait_object == endpoint;
     if (waits) {
         list_remove(&thread->wait_link);
@@ -193,8 +185,12 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence)
     return waits;
 }
 
-/* Break the pair of @caller and who serves it. */
-static void reply_unlink(struct thread *caller) REQUIRES(reply_lock)
+static bool queued_cancel(struct thread *thread, uint64_t sequence)
+{
+    return queued_cancel_class(thread, sequence, &queued_wait);
+}
+
+void reply_unlink(struct thread *caller)
 {
     struct thread *worker = caller->reply_worker;
     if (worker != NULL && worker->current_reply == caller)
@@ -208,10 +204,11 @@ static void reply_unlink(struct thread *caller) REQUIRES(reply_lock)
     caller->reply_server = NULL;
 }
 
-static bool answer_cancel(struct thread *thread, uint64_t sequence)
+bool answer_cancel_class(struct thread *thread, uint64_t sequence,
+                         const struct wait_class *wait_class)
 {
     reply_lock_acquire(&thread->reply);
-    bool waits = thread->wait_class == &answer_wait && thread->wait_sequence == sequence;
+    bool waits = thread->wait_class == wait_class && thread->wait_sequence == sequence;
     if (waits) {
         reply_unlink(thread);
         thread_wait_end(thread);
@@ -220,7 +217,12 @@ static bool answer_cancel(struct thread *thread, uint64_t sequence)
     return waits;
 }
 
-/* Take the caller whose answer is due from @worker: ours afterwards. NULL: it is gone. */
+static bool answer_cancel(struct thread *thread, uint64_t sequence)
+{
+    return answer_cancel_class(thread, sequence, &answer_wait);
+}
+
+/* Take the caller whose answer is due from @worker: ours afterwards. NULL: it is gone, or waits for an answer of another kind. */
 static inline struct thread *take_current(struct thread *worker)
 {
     struct thread *caller = __atomic_load_n(&worker->current_reply, __ATOMIC_RELAXED);
@@ -236,6 +238,8 @@ static inline struct thread *take_current(struct thread *worker)
         thread_wait_end(caller);
     }
     reply_lock_release(&caller->reply);
+    if (unlikely(!ours))
+        raised_abandon(worker, caller);
     worker->current_reply = NULL;
     worker->effective = worker->priority;
     return ours ? caller : NULL;
@@ -415,11 +419,17 @@ static status_t receive_from(struct thread *self, const struct receive_caps *cap
     node = list_first(&endpoint->callers);
     if (node != NULL) {
         struct thread *caller = list_entry(node, struct thread, wait_link);
+        bool raised = caller->wait_class == &raised_queued_wait;
         list_remove(node);
         __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELEASE);
         endpoint_lock_release(&endpoint->lock);
-        accept_call(caller, self);
-        caller_await_answer(caller);
+        if (unlikely(raised)) {
+            raised_accept(caller, self);
+            raised_await(caller);
+        } else {
+            accept_call(caller, self);
+            caller_await_answer(caller);
+        }
         return KERNEL_DONE;
     }
     if (queue != NULL && queue_has_events(queue)) {
@@ -502,26 +512,11 @@ static inline void deliver_reply(struct thread *from, struct thread *caller, uin
     arch_ipc_set(caller, STATUS_OK, 0, delivered);
 }
 
-/* Answer, then wait: the message leaves before the worker is published, and the CPU goes straight to the caller. */
-status_t ipc_reply_receive(struct thread *self)
+/* A reply_receive has answered @caller (NULL: it is gone), and received with @status. */
+static inline __attribute__((always_inline)) status_t replied(struct thread *self,
+                                                              struct thread *caller,
+                                                              status_t status)
 {
-    struct receive_caps caps;
-    status_t status = receive_find(self, &caps);
-    if (unlikely(status != STATUS_OK))
-        return status;
-    uint64_t info = arch_ipc_info(self);
-    if (unlikely((info & INFO_EXTRA_MASK) != 0)) {
-        status = message_prepare(self, info);
-        if (status != STATUS_OK)
-            return status;
-    }
-    uint64_t deadline_ns = arch_ipc_deadline(self);
-    struct thread *caller = take_current(self);
-    if (likely(caller != NULL))
-        deliver_reply(self, caller, info);
-    else
-        message_drop_caps(self);
-    status = receive_from(self, &caps, deadline_ns);
     if (likely(status == KERNEL_BLOCKED && caller != NULL)) {
         sched_handoff(caller);
         return KERNEL_BLOCKED;
@@ -535,6 +530,35 @@ status_t ipc_reply_receive(struct thread *self)
     return status;
 }
 
+/* Answer, then wait: the message leaves before the worker is published, and the CPU goes straight to the caller. */
+status_t ipc_reply_receive(struct thread *self)
+{
+    struct receive_caps caps;
+    status_t status = receive_find(self, &caps);
+    if (unlikely(status != STATUS_OK))
+        return status;
+    uint64_t info = arch_ipc_info(self);
+    struct thread *caller;
+    if (unlikely((info & INFO_EXTRA_MASK) != 0)) {
+        if (info_kind(info) != 0) {
+            status = raised_answer(self, 0, info, &caller);
+            if (status != STATUS_OK && status != STATUS_GONE)
+                return status;
+            return replied(self, caller, receive_from(self, &caps, arch_ipc_deadline(self)));
+        }
+        status = message_prepare(self, info);
+        if (status != STATUS_OK)
+            return status;
+    }
+    uint64_t deadline_ns = arch_ipc_deadline(self);
+    caller = take_current(self);
+    if (likely(caller != NULL))
+        deliver_reply(self, caller, info);
+    else
+        message_drop_caps(self);
+    return replied(self, caller, receive_from(self, &caps, deadline_ns));
+}
+
 /* ── Saved replies ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static uint64_t reply_token(const struct thread *caller)
@@ -542,27 +566,34 @@ static uint64_t reply_token(const struct thread *caller)
     return (uint64_t)(caller->index + 1) << 32 | (uint32_t)caller->call_sequence;
 }
 
-/* The caller that @token names, or NULL; to be looked at again under its lock. */
-static struct thread *token_caller(uint64_t token)
+struct thread *reply_find(const struct thread *self, uint64_t token)
 {
-    return thread_by_index((uint32_t)(token >> 32) - 1);
+    return token == 0 ? __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED)
+                      : thread_by_index((uint32_t)(token >> 32) - 1);
 }
 
-static bool is_saved_by(struct thread *caller, const struct process *server, uint64_t token)
+static bool is_saved_by(const struct thread *caller, const struct process *server, uint64_t token)
     REQUIRES(reply_lock)
 {
     return caller->reply_server == server && caller->reply_worker == NULL &&
-           reply_token(caller) == token && caller->wait_class == &answer_wait;
+           reply_token(caller) == token;
 }
 
-/* Take a saved caller: ours afterwards. */
-static struct thread *take_saved(struct process *server, uint64_t token)
+bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t token)
 {
-    struct thread *caller = token_caller(token);
+    return token != 0
+               ? is_saved_by(caller, self->process, token)
+               : caller->reply_worker == self && caller->call_sequence == self->current_sequence;
+}
+
+/* Take a saved caller that waits as @wait_class: ours afterwards. */
+static struct thread *take_saved(struct thread *caller, const struct process *server,
+                                 uint64_t token, const struct wait_class *wait_class)
+{
     if (caller == NULL)
         return NULL;
     reply_lock_acquire(&caller->reply);
-    bool ours = is_saved_by(caller, server, token);
+    bool ours = is_saved_by(caller, server, token) && caller->wait_class == wait_class;
     if (ours) {
         reply_unlink(caller);
         thread_wait_end(caller);
@@ -575,12 +606,20 @@ status_t ipc_reply(struct thread *self)
 {
     uint64_t token = arch_ipc_handle(self);
     uint64_t info = arch_ipc_info(self);
+    struct thread *caller;
+    if (info_kind(info) != 0) {
+        status_t status = raised_answer(self, token, info, &caller);
+        if (caller != NULL)
+            thread_wake(caller);
+        return status;
+    }
     if ((info & INFO_EXTRA_MASK) != 0) {
         status_t status = message_prepare(self, info);
         if (status != STATUS_OK)
             return status;
     }
-    struct thread *caller = token == 0 ? take_current(self) : take_saved(self->process, token);
+    caller = token == 0 ? take_current(self)
+                        : take_saved(reply_find(self, token), self->process, token, &answer_wait);
     if (caller == NULL) {
         message_drop_caps(self);
         return STATUS_GONE;
@@ -634,14 +673,11 @@ static status_t grant_find(struct thread *self, uint64_t token, uint32_t index, 
                            uint64_t offset, uint64_t *bytes, uint64_t *address,
                            struct aspace **aspace)
 {
-    struct thread *caller =
-        token == 0 ? __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED) : token_caller(token);
+    struct thread *caller = reply_find(self, token);
     if (caller == NULL)
         return token == 0 ? STATUS_NOT_FOUND : STATUS_GONE;
     reply_lock_acquire(&caller->reply);
-    bool ours = token != 0 ? is_saved_by(caller, self->process, token)
-                           : caller->reply_worker == self &&
-                                 caller->call_sequence == self->current_sequence;
+    bool ours = reply_is_owed(self, caller, token);
     status_t status =
         ours ? grant_range(caller, index, access, offset, bytes, address) : STATUS_GONE;
     *aspace = caller->aspace;
@@ -819,7 +855,10 @@ static void cancel_waiters(struct endpoint *endpoint, struct list *waiters, stat
         struct thread *thread = list_entry(node, struct thread, wait_link);
         list_remove(node);
         message_drop_caps(thread);
-        thread_wake_status(thread, status);
+        if (thread->wait_restarts)
+            thread_wake(thread);
+        else
+            thread_wake_status(thread, status);
     }
 }
 
@@ -905,8 +944,11 @@ void ipc_process_died(struct process *process)
         futex_lock_release(&process->saved_lock);
         if (caller == NULL)
             return;
-        caller = take_saved(process, token);
-        if (caller != NULL)
+        struct thread *raised = take_saved(caller, process, token, &raised_wait);
+        caller = take_saved(caller, process, token, &answer_wait);
+        if (raised != NULL)
+            raised_abandoned(raised);
+        else if (caller != NULL)
             thread_wake_status(caller, STATUS_PEER_DIED);
     }
 }

@@ -23,11 +23,12 @@
 static struct spinlock registry;
 static struct list processes GUARDED_BY(registry_lock) = {&processes, &processes};
 
-static void process_free(struct object *object)
+static void process_free(struct object *object) NO_THREAD_SAFETY
 {
     struct process *process = process_of(object);
     struct budget *budget = object->budget;
     cap_table_free(process);
+    raise_target_drop(&process->exception);
     object_unref(&process->aspace->object);
     kmem_free(budget, process, sizeof(*process));
     object_unref(&budget->object);

@@ -107,6 +107,7 @@ static void thread_free(struct object *object)
     struct budget *budget = object->budget;
     buffer_release(thread); /* one that was set while the thread came to its end */
     arch_fpu_free(thread);
+    raise_target_drop(&thread->debugger);
     object_unref(&thread->aspace->object);
     object_unref(&thread->process->object);
     kmem_free(budget, thread, sizeof(*thread));

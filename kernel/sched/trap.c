@@ -74,15 +74,17 @@ NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t ac
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
     else if (status != STATUS_OK && !status_is_internal(status))
-        process_fault(self, status_name(status), address);
+        raise_exception(self, EXCEPTION_PAGE, status_name(status),
+                        (uint64_t[]){address, access, (uint64_t)(int64_t)status_code(status)});
     sched_leave_quickly();
     sched_leave();
 }
 
-NORETURN void trap_exception(struct thread *self, const char *what, uint64_t code)
+NORETURN void trap_exception(struct thread *self, uint32_t exception, const char *what,
+                             uint64_t code)
 {
     self->in_syscall = false;
-    process_fault(self, what, code);
+    raise_exception(self, exception, what, (uint64_t[]){code, 0, 0});
     sched_leave();
 }
 

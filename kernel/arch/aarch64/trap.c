@@ -59,6 +59,14 @@ static const char *const class_names[CLASSES] = {
     [0x3c] = "breakpoint instruction",
 };
 
+static const uint8_t class_kinds[CLASSES] = {
+    [0x00] = EXCEPTION_ILLEGAL,    [0x0d] = EXCEPTION_ILLEGAL,   [0x0e] = EXCEPTION_ILLEGAL,
+    [0x18] = EXCEPTION_ILLEGAL,    [0x1c] = EXCEPTION_ILLEGAL,   [0x1d] = EXCEPTION_ILLEGAL,
+    [0x22] = EXCEPTION_ALIGNMENT,  [0x26] = EXCEPTION_ALIGNMENT, [0x2c] = EXCEPTION_ARITHMETIC,
+    [0x30] = EXCEPTION_BREAKPOINT, [0x32] = EXCEPTION_STEP,      [0x34] = EXCEPTION_BREAKPOINT,
+    [0x3c] = EXCEPTION_BREAKPOINT,
+};
+
 static uint32_t class_of(uint64_t esr)
 {
     return (uint32_t)(esr >> ESR_CLASS_SHIFT) & ESR_CLASS_MASK;
@@ -69,6 +77,13 @@ static const char *exception_name(uint64_t esr)
     const char *name = class_names[class_of(esr)];
 
     return name != NULL ? name : "unknown exception";
+}
+
+static NORETURN void exception(struct thread *self, uint64_t esr)
+{
+    uint32_t kind = class_kinds[class_of(esr)];
+
+    trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(esr), esr);
 }
 
 static NORETURN void cpu_park(void)
@@ -123,14 +138,14 @@ static NORETURN void abort_from_user(struct thread *self, uint64_t esr, uint64_t
     }
     switch (esr & STATUS_MASK) {
     case STATUS_ALIGNMENT:
-        trap_exception(self, "misaligned access", far);
+        trap_exception(self, EXCEPTION_ALIGNMENT, "misaligned access", far);
     case STATUS_EXTERNAL:
-        trap_exception(self, "bus error", far);
+        trap_exception(self, EXCEPTION_OTHER, "bus error", far);
     case STATUS_TLB_CONFLICT:
         __asm__ volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
         sched_leave();
     default:
-        trap_exception(self, exception_name(esr), esr);
+        exception(self, esr);
     }
 }
 
@@ -145,14 +160,14 @@ void trap_from_user(struct thread *self, uint64_t esr, uint64_t far)
     case CLASS_SVE:
         fpu_first_use(self, true);
     default:
-        trap_exception(self, exception_name(esr), esr);
+        exception(self, esr);
     }
 }
 
 /* A write to a device that came to nothing, most likely: the driver ends, and its supervisor hears of it. */
 void trap_error_from_user(struct thread *self, uint64_t esr)
 {
-    trap_exception(self, exception_name(esr), esr);
+    exception(self, esr);
 }
 
 /* ── The kernel's own faults ─────────────────────────────────────────────────────────────────────────────────────── */

@@ -33,6 +33,11 @@ static const char *const exception_names[] = {
     [15] = "store page fault",
 };
 
+static const uint8_t exception_kinds[ARRAY_SIZE(exception_names)] = {
+    [0] = EXCEPTION_ALIGNMENT, [2] = EXCEPTION_ILLEGAL,   [3] = EXCEPTION_BREAKPOINT,
+    [4] = EXCEPTION_ALIGNMENT, [6] = EXCEPTION_ALIGNMENT,
+};
+
 static bool stopping;
 
 static const char *exception_name(uint64_t cause)
@@ -88,7 +93,10 @@ void trap_from_user(struct thread *self, uint64_t cause)
         page_fault(self, cause);
     if (cause == CAUSE_ILLEGAL && fpu_first_use(self))
         sched_leave();
-    trap_exception(self, exception_name(cause), csr_read("stval"));
+    uint32_t kind = cause < ARRAY_SIZE(exception_kinds) ? exception_kinds[cause] : 0;
+
+    trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(cause),
+                   csr_read("stval"));
 }
 
 void registers_print(const struct arch_context *c)

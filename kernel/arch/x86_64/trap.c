@@ -45,6 +45,12 @@ static const char *const exception_names[EXCEPTIONS] = {
     [21] = "control protection",
 };
 
+static const uint8_t exception_kinds[EXCEPTIONS] = {
+    [0] = EXCEPTION_ARITHMETIC, [1] = EXCEPTION_STEP,        [3] = EXCEPTION_BREAKPOINT,
+    [4] = EXCEPTION_ARITHMETIC, [6] = EXCEPTION_ILLEGAL,     [16] = EXCEPTION_ARITHMETIC,
+    [17] = EXCEPTION_ALIGNMENT, [19] = EXCEPTION_ARITHMETIC,
+};
+
 static bool stopping;
 
 static const char *exception_name(uint64_t vector)
@@ -89,7 +95,9 @@ void trap_from_user(struct thread *self, uint64_t vector, uint64_t error)
     }
     if (vector == VECTOR_NO_FPU)
         fpu_first_use(self);
-    trap_exception(self, exception_name(vector), error);
+    uint32_t kind = exception_kinds[vector];
+
+    trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(vector), error);
 }
 
 void arch_print_frame(const struct trap_frame *f)

@@ -1,0 +1,28 @@
+#pragma once
+/* Calls that the kernel makes in a thread's name: ipc/raise.c. */
+#include "kernel.h"
+
+#include <veridian/abi.h>
+
+struct endpoint;
+struct process;
+struct thread;
+
+/** Where they go: @endpoint (reference; NULL: nowhere) as long as it is in @epoch, with @cookie as badge. */
+struct raise_target {
+    struct endpoint *endpoint;
+    uint64_t cookie;
+    uint32_t epoch;
+};
+
+/** The current thread cannot go on: its handler is asked, or its process ends, and @what is reported. It is not current any more, or it
+ *  will be told to end on its way out. */
+void raise_exception(struct thread *self, uint32_t exception, const char *what,
+                     const uint64_t words[3]);
+/** Change *@target, of @process or one of its threads, to what @handle of @self's process names (0: nowhere). */
+__attribute__((warn_unused_result)) status_t raise_target_set(struct thread *self,
+                                                              struct process *process,
+                                                              struct raise_target *target,
+                                                              handle_t handle, uint64_t cookie);
+/** Its end. */
+void raise_target_drop(struct raise_target *target);

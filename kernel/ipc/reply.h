@@ -1,0 +1,56 @@
+#pragma once
+/* What endpoint.c and raise.c share: calls and their answers, whoever made them. */
+#include "endpoint.h"
+#include "process.h"
+
+#define INFO_KIND(kind) ((uint64_t)(kind) << IPC_INFO_KIND_SHIFT)
+
+static inline uint32_t info_data(uint64_t info)
+{
+    return (uint32_t)(info >> IPC_INFO_DATA_SHIFT & IPC_INFO_DATA_MASK);
+}
+
+static inline uint32_t info_kind(uint64_t info)
+{
+    return (uint32_t)(info >> IPC_INFO_KIND_SHIFT & IPC_INFO_KIND_MASK);
+}
+
+/** Make the pair of @caller and @worker, both ours: it has accepted the call. */
+static inline void reply_link(struct thread *caller, struct thread *worker) NO_THREAD_SAFETY
+{
+    caller->reply_worker = worker;
+    caller->reply_server = worker->process;
+    worker->current_reply = caller;
+    worker->current_sequence = caller->call_sequence;
+    worker->effective = MAX(worker->priority, caller->effective);
+}
+
+/** Break the pair of @caller and who serves it. */
+void reply_unlink(struct thread *caller) REQUIRES(reply_lock);
+/** The caller that @token names (0: the current reply), or NULL; to be looked at again under its lock. */
+struct thread *reply_find(const struct thread *self, uint64_t token);
+/** Does @self, or for a saved reply its process, owe @caller an answer? */
+bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t token)
+    REQUIRES(reply_lock);
+/** wait_class.cancel of accepted calls, and of queued ones. */
+bool answer_cancel_class(struct thread *thread, uint64_t sequence,
+                         const struct wait_class *wait_class);
+bool queued_cancel_class(struct thread *thread, uint64_t sequence,
+                         const struct wait_class *wait_class);
+
+/* ── Calls that the kernel made: raise.c ─────────────────────────────────────────────────────────────────────────── */
+
+/** Who made one waits as this until somebody accepts it, and then as that. */
+extern const struct wait_class raised_queued_wait, raised_wait;
+/** Deliver the call of @caller to @worker, both ours, which accepts it. */
+void raised_accept(struct thread *caller, struct thread *worker);
+/** @caller, which was queued and has been accepted, waits for the answer now. */
+void raised_await(struct thread *caller);
+/** Answer the call of @token as @info and the words of @self say. GONE: there is no such caller (any more). Other failures leave it waiting.
+ *  OK: *@caller is ours and can run, or NULL. */
+__attribute__((warn_unused_result)) status_t raised_answer(struct thread *self, uint64_t token,
+                                                           uint64_t info, struct thread **caller);
+/** The answer that @worker owed @caller will not come. */
+void raised_abandon(struct thread *worker, struct thread *caller);
+/** The same for one that is ours. */
+void raised_abandoned(struct thread *caller);
