@@ -116,8 +116,12 @@ __attribute__((warn_unused_result)) status_t arch_port_out(uint32_t port, uint32
 NORETURN void kernel_main(void);
 /** Another CPU, on its own stack, interrupts off. */
 NORETURN void kernel_cpu_main(void);
-/** A system call of cpu->current: number by arch_syscall_number(). */
-NORETURN void trap_syscall(struct thread *self);
+/** A system call of cpu->current that is not quick (handlers.h); its registers are saved. Returns its status if @self goes on; entry
+ *  code then leaves by the short way, if cpu->work is 0: the registers that C preserves are the user's still, those of its arguments are in
+ *  the context, and the address space is loaded. */
+__attribute__((warn_unused_result)) status_t trap_syscall(struct thread *self);
+/* Of a quick one entry code calls the dispatcher itself (handlers.h), and leaves by the short way. Where cpu->work is not 0 it saves
+ * the status and all registers that are not saved, and calls sched_leave(). */
 /** User page fault. @access: MAP_READ, MAP_WRITE or MAP_EXECUTE. */
 NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access);
 /** Any other user exception, but EXCEPTION_PAGE: @what for the report. */
@@ -134,7 +138,7 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
 /* Services of the kernel that an architecture may use. */
 /* boundary-up: boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg boot_fdt_string boot_fdt_u32
  * boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve cpus cpu_count klog panic kmem_alloc
- * kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen */
+ * kmem_free phys_alloc rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen syscall_dispatchers syscall_index */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 
 /* arch_thread.h, inline:

@@ -26,19 +26,27 @@ struct timer_heap {
 };
 
 struct cpu {
-    struct cpu *self;           /* offset 0 */
-    uint64_t kernel_stack;      /* offset 8: top */
-    uint64_t scratch;           /* offset 16: for entry code */
-    struct thread *current;     /* offset 24: whose registers entry saves to */
-    uint64_t scratch2;          /* offset 32 */
-    uint64_t stack_guard;       /* offset 40: stack protector canary */
-    uint32_t id;                /* offset 48 */
+    struct cpu *self;       /* offset 0 */
+    uint64_t kernel_stack;  /* offset 8: top */
+    uint64_t scratch;       /* offset 16: for entry code */
+    struct thread *current; /* offset 24: whose registers entry saves to */
+    uint64_t scratch2;      /* offset 32 */
+    uint64_t stack_guard;   /* offset 40: stack protector canary */
+    uint32_t id;            /* offset 48 */
+    union {
+        /** What has come up on this CPU: not 0, the way out is the long one, sched_leave(). What others do comes with an interrupt. */
+        uint32_t work; /* offset 52 */
+        struct {
+            bool resched; /* set by IPI or wake-up: choose again on exit */
+            bool rcu_due; /* rcu_poll() has something to do */
+            bool
+                changed; /* translations, FPU or TLS of the current thread: the long way looks by itself */
+        };
+    };
     uint32_t arch_id;           /* APIC id, MPIDR, hart */
     bool online;                /* atomic: cpu_is_online() */
     bool idle;                  /* atomic */
     bool slice_over;            /* the current thread has had its turn */
-    bool resched;               /* set by IPI or wake-up: choose again on exit */
-    bool rcu_due;               /* rcu_poll() has something to do */
     bool fpu_on;                /* the FPU can be used without a trap: its owner runs */
     struct aspace *aspace;      /* whose page tables are loaded */
     uint64_t aspace_generation; /* its TLB generation when last flushed here */

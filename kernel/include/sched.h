@@ -18,16 +18,17 @@ static inline uint64_t rcu_period_now(void)
 }
 
 /** Choose what to run and leave the kernel; runs continuations, handles attention, flushes the TLB, notes quiescence; idles when
- *  there is nothing. Every kernel entry that came from user mode ends here. */
+ *  there is nothing. Every kernel entry that came from user mode ends here if something has come up (cpu->work) or the thread is
+ *  another. Where it is the same one and work is 0 there is nothing to be seen to: what other CPUs ask for comes with an interrupt, which is
+ *  taken before the next instruction of user mode; what this CPU did itself it has noted in work. */
 NORETURN void sched_leave(void);
-/** The same where nothing of all that has come up, which is what most entries find: returns if something has. */
+/** After a direct handoff (sched_handoff): the new thread's own side has to be looked at too. Returns if something has come up. */
 static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 {
     struct cpu *cpu = arch_cpu_local();
     struct thread *thread = cpu->current;
-    if (unlikely(cpu->resched || cpu->rcu_due || thread == NULL || thread->continuation != NULL) ||
-        unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) ||
-        unlikely(cpu->quiescent != rcu_period_now()))
+    if (unlikely(cpu->work != 0 || thread == NULL || thread->continuation != NULL) ||
+        unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0))
         return;
     if (!aspace_is_current(thread->aspace, cpu))
         aspace_load(thread->aspace, cpu);
@@ -68,6 +69,14 @@ static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
     cpu->current = next;
     if (unlikely(__atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> next->effective > 1))
         cpu->resched = true;
+}
+/** Take the FPU state of @thread out of the registers of @cpu, this one: it may run anywhere then. */
+static inline void sched_save_fpu(struct cpu *cpu, struct thread *thread)
+{
+    if (thread->fpu_cpu != cpu->id)
+        return;
+    arch_fpu_save(thread);
+    cpu->changed = true;
 }
 /** Set attention bits and make @thread notice: cancel its wait, or interrupt its CPU. */
 void thread_set_attention(struct thread *thread, uint32_t bits);

@@ -130,7 +130,7 @@ void aspace_deactivate(struct cpu *cpu)
 
 void aspace_invalidate(struct aspace *aspace)
 {
-    const struct cpu *self = arch_cpu_local();
+    struct cpu *self = arch_cpu_local();
     uint64_t old = __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED);
     uint64_t generation = __atomic_add_fetch(&generations, 1, __ATOMIC_SEQ_CST);
     /* One that is higher already was taken after ours, so after what we changed. */
@@ -141,6 +141,8 @@ void aspace_invalidate(struct aspace *aspace)
     for (uint32_t i = 0; i < cpu_count; i++)
         if (cpus[i] != self && __atomic_load_n(&cpus[i]->aspace, __ATOMIC_SEQ_CST) == aspace)
             arch_ipi_send(i);
+    if (self->aspace == aspace)
+        self->changed = true;
 }
 
 bool aspace_is_stale(const struct aspace *aspace, uint64_t generation)

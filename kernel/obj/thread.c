@@ -152,8 +152,7 @@ static void teardown_step(struct thread *self)
 void thread_die(struct thread *self)
 {
     __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_KILL, __ATOMIC_RELAXED);
-    if (self->fpu_cpu == arch_cpu_local()->id)
-        arch_fpu_save(self);
+    sched_save_fpu(arch_cpu_local(), self);
     ipc_thread_died(self);
     buffer_release(self);
     if (thread_unlink(self))
@@ -317,6 +316,7 @@ status_t sys_thread_set_tls(struct thread *self, uint64_t tls)
     if (tls != 0 && !arch_user_address_is_valid(tls))
         return STATUS_INVALID;
     arch_tls_set(self, tls);
+    arch_cpu_local()->changed = true;
     return STATUS_OK;
 }
 

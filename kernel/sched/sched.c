@@ -185,18 +185,12 @@ static void account(struct cpu *cpu, struct thread *thread)
     cpu->last_clock_ns = now_ns;
 }
 
-static void save_fpu(struct cpu *cpu, struct thread *thread)
-{
-    if (thread->fpu_cpu == cpu->id)
-        arch_fpu_save(thread);
-}
-
 void sched_requeue_current(bool front)
 {
     struct cpu *cpu = arch_cpu_local();
     struct thread *thread = cpu->current;
     account(cpu, thread);
-    save_fpu(cpu, thread);
+    sched_save_fpu(cpu, thread);
     cpu->current = NULL;
     bool here = sched_may_run_on(thread, cpu);
     struct cpu *to = here ? cpu : choose_cpu(thread);
@@ -271,6 +265,7 @@ NORETURN void sched_leave(void)
 {
     struct cpu *cpu = arch_cpu_local();
     for (;;) {
+        cpu->changed = false;
         if (unlikely(cpu->resched))
             preempt(cpu);
         if (unlikely(cpu->current == NULL))

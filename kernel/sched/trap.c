@@ -25,44 +25,34 @@ static inline void finish(struct thread *self, status_t status)
 }
 
 /* A message call: those that wait have chosen who runs next themselves. */
-static inline void finish_message(struct thread *self, status_t status)
+static NORETURN void message_call(struct thread *self, uint64_t number)
 {
+    status_t status;
+    if (number == SYS_ENDPOINT_CALL)
+        status = ipc_call(self);
+    else if (number == SYS_ENDPOINT_REPLY_RECEIVE)
+        status = ipc_reply_receive(self);
+    else if (number == SYS_ENDPOINT_RECEIVE)
+        status = ipc_receive(self);
+    else
+        status = ipc_reply(self);
     if (unlikely(status != KERNEL_BLOCKED && status != KERNEL_DONE))
         finish(self, status);
+    sched_leave_quickly();
+    sched_leave();
 }
 
-/* The dispatcher sets the results itself. */
-static inline void slow_call(struct thread *self, uint64_t number)
-{
-    status_t status = syscall_dispatch(self, number);
-    if (unlikely(status_is_internal(status)))
-        finish(self, status);
-    else
-        arch_syscall_status_set(self, status);
-}
-
-NORETURN void trap_syscall(struct thread *self)
+status_t trap_syscall(struct thread *self)
 {
     self->in_syscall = true;
     self->wait_restarts = false;
     uint64_t number = arch_syscall_number(self);
-    switch (number) {
-    case SYS_ENDPOINT_CALL:
-        finish_message(self, ipc_call(self));
-        break;
-    case SYS_ENDPOINT_REPLY_RECEIVE:
-        finish_message(self, ipc_reply_receive(self));
-        break;
-    case SYS_ENDPOINT_RECEIVE:
-        finish_message(self, ipc_receive(self));
-        break;
-    case SYS_ENDPOINT_REPLY:
-        finish(self, ipc_reply(self));
-        break;
-    default:
-        slow_call(self, number);
-    }
-    sched_leave_quickly();
+    if (number - SYS_ENDPOINT_CALL <= SYS_ENDPOINT_REPLY - SYS_ENDPOINT_CALL)
+        message_call(self, number);
+    status_t status = syscall_dispatch(self, number);
+    if (likely(!status_is_internal(status)))
+        return status;
+    finish(self, status);
     sched_leave();
 }
 
@@ -76,7 +66,8 @@ NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t ac
     else if (status != STATUS_OK && !status_is_internal(status))
         raise_exception(self, EXCEPTION_PAGE, status_name(status),
                         (uint64_t[]){address, access, (uint64_t)(int64_t)status_code(status)});
-    sched_leave_quickly();
+    else if (likely(arch_cpu_local()->work == 0))
+        arch_thread_resume(self);
     sched_leave();
 }
 

@@ -44,9 +44,7 @@ void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns)
 
 void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
 {
-    struct cpu *cpu = arch_cpu_local();
-    if (self->fpu_cpu == cpu->id)
-        arch_fpu_save(self);
+    sched_save_fpu(arch_cpu_local(), self);
     self->state = THREAD_WAITING;
     __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
 }
@@ -72,8 +70,7 @@ bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_c
 bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
                        uint64_t deadline_ns)
 {
-    if (self->fpu_cpu == arch_cpu_local()->id)
-        arch_fpu_save(self);
+    sched_save_fpu(arch_cpu_local(), self);
     return thread_wait_begin_here(self, wait_class, object, deadline_ns);
 }
 
@@ -112,6 +109,8 @@ void thread_set_attention(struct thread *thread, uint32_t bits)
     struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
     if (cpu != arch_cpu_local())
         arch_ipi_send(cpu->id);
+    else
+        cpu->changed = true;
 }
 
 /* Suspended threads wait for nothing but the bit to go. */

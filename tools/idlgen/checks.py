@@ -189,6 +189,10 @@ def check_method(model, interface, method):
     check_rights(model, method.rights, method.place)
     if not interface.is_protocol and (method.rights or method.pending or method.deadline):
         raise IdlError(method.place, "rights, pending and deadline are for protocols")
+    if interface.is_protocol and method.quick:
+        raise IdlError(method.place, "quick calls are for objects")
+    if method.quick and any(param.kind in ("in_bytes", "out_bytes", "in_struct", "out_struct") for param in method.params):
+        raise IdlError(method.place, "a quick call never waits, and user memory may not be there")
     if interface.is_protocol and method.raw:
         raise IdlError(method.place, "raw calls are for objects")
     allowed = (PROTOCOL_PARAMS, PROTOCOL_RESULTS) if interface.is_protocol else (SYSCALL_PARAMS, SYSCALL_RESULTS)

@@ -37,6 +37,13 @@ struct user_out {
     uint64_t length;
 };
 
+/** Set in an entry of syscall_index: entry code saves all of the thread's registers first. A `quick` call keeps those that C
+ * preserves where they are, so it may not wait, nor return a code of the kernel's own. */
+#define SYSCALL_MAY_WAIT 0x80u
+typedef status_t syscall_function(struct thread *self);
+extern const uint8_t syscall_index[SYS_LIMIT];
+extern syscall_function *const syscall_dispatchers[];
+
 /** Do system call @number of @self and store its results: its status, for the caller to store, or a code of the kernel's own. */
 MUST_CHECK status_t syscall_dispatch(struct thread *self, uint64_t number);
 
@@ -202,18 +209,17 @@ static status_t dispatch_unknown(struct thread *self)
 }
 
 /* Of each number its entry in the tables below; 0: there is no such call. */
-static const INDEX_TYPE call_index[] = {
+const uint8_t syscall_index[SYS_LIMIT] = {
 INDICES};
 
-static status_t (*const dispatchers[])(struct thread *self) = {
+syscall_function *const syscall_dispatchers[] = {
     dispatch_unknown,
 DISPATCHERS};
 
-/* What call_index holds was counted by the generator: the second lookup needs no check, and each system call would pay it. */
+/* What the index holds was counted by the generator: the second lookup needs no check, and each system call would pay it. */
 __attribute__((no_sanitize("bounds"))) status_t syscall_dispatch(struct thread *self, uint64_t number)
 {
-    uint64_t entry = number < sizeof(call_index) / sizeof(call_index[0]) ? call_index[number] : 0;
-    return dispatchers[entry](self);
+    return syscall_dispatchers[number < SYS_LIMIT ? syscall_index[number] & ~SYSCALL_MAY_WAIT : 0](self);
 }
 """
 
@@ -225,8 +231,9 @@ def tables(model):
         for method in interface.methods:
             name = f"{interface.name}_{method.name}"
             dispatchers.append(f"    {'dispatch_unknown' if method.raw else 'dispatch_' + name},\n")
-            indices.append(f"    [{method.number}] = {len(dispatchers)},\n")
-    text = TABLES.replace("INDEX_TYPE", "uint8_t" if len(dispatchers) < 256 else "uint16_t")
+            indices.append(f"    [{method.number}] = {len(dispatchers)}{'' if method.quick else ' | SYSCALL_MAY_WAIT'},\n")
+    assert len(dispatchers) < 128, "a byte holds an entry and SYSCALL_MAY_WAIT"
+    text = TABLES
     for key, lines in (("INDICES", indices), ("DISPATCHERS", dispatchers)):
         text = text.replace(key, "".join(lines))
     return text

@@ -78,6 +78,8 @@ def method_page(interface, method):
     else:
         params = ", ".join(user_params(method))
         out.append(f"Number {method.number}\n\n    status_t sys_{interface.name}_{method.name}({params});\n\n")
+    if method.quick:
+        out.append("It never waits.\n\n")
     if method.doc:
         out.append(prose(method.doc) + "\n\n")
     lines = [("in", f"`{p.name}`", kind_text(p), place_text(interface, p, False)) for p in method.params]

@@ -130,6 +130,7 @@ class Method:
     pending: bool
     deadline: bool
     raw: bool
+    quick: bool
     doc: str
     place: str
     index: int = 0

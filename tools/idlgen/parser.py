@@ -178,9 +178,10 @@ def parse_interface(lexer, is_protocol, doc, place):
 def parse_method(lexer, doc):
     place = lexer.place()
     raw = lexer.accept("raw")
+    quick = not raw and lexer.accept("quick")
     if not raw:
         lexer.expect("call")
-    method = Method(lexer.take("name"), [], [], [], [], False, False, raw, doc, place)
+    method = Method(lexer.take("name"), [], [], [], [], False, False, raw, quick, doc, place)
     if not raw:
         method.params = parse_params(lexer)
         if lexer.accept("->"):

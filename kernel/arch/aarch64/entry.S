@@ -9,12 +9,17 @@
  * for pointer authentication is the process's in user mode and the kernel's in the kernel; CPUs without it have these instructions
  * patched away (PAC_SITE, early.c).
  *
- * Instructions for a null system call: 41 in (8 of them for the key), 33 out (3 for the key). */
+ * A system call saves its arguments and sp; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on with
+ * nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still; of x9 to x18 and x30,
+ * which the ABI does not keep, it loads older values of the same thread. */
 #include "cpu_regs.h"
+
+#include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
 #define CPU_SCRATCH 16 /* top of the stack for faults */
 #define CPU_CURRENT 24
+#define CPU_WORK 52
 
 /* struct arch_context: x0 to x30, then these. Checked by offsets.c. */
 #define CONTEXT_X(n) (8 * (n))
@@ -44,6 +49,9 @@
 /* Everything of the user's into the context; x1: struct cpu, sp: kernel stack. */
     .macro save_user
     stp x0, x1, [sp, #CONTEXT_X(0)]
+    save_user_but_x0_x1
+    .endm
+    .macro save_user_but_x0_x1
     stp x2, x3, [sp, #CONTEXT_X(2)]
     stp x4, x5, [sp, #CONTEXT_X(4)]
     stp x6, x7, [sp, #CONTEXT_X(6)]
@@ -82,7 +90,6 @@
     ldr x2, [x1, #CPU_KERNEL_STACK]
     ldr x0, [x1, #CPU_CURRENT]
     mov sp, x2
-    mov x29, xzr
     .endm
 
     .section .text.entry, "ax", @progbits
@@ -106,10 +113,10 @@ vectors:
     b fault_entry
 /* From EL0, 64-bit */
     .balign 128
-    save_user
-    mrs x6, esr_el1
-    lsr x7, x6, #ESR_CLASS_SHIFT
-    cmp x7, #CLASS_SVC
+    stp x0, x1, [sp, #CONTEXT_X(0)]
+    mrs x0, esr_el1
+    lsr x1, x0, #ESR_CLASS_SHIFT
+    cmp x1, #CLASS_SVC
     b.ne exception_entry
     b syscall_entry
     .balign 128
@@ -128,24 +135,104 @@ vectors:
     .endr
 
 syscall_entry:
+    stp x2, x3, [sp, #CONTEXT_X(2)]
+    stp x4, x5, [sp, #CONTEXT_X(4)]
+    stp x6, x7, [sp, #CONTEXT_X(6)]
+    mrs x2, sp_el0
+    str x2, [sp, #CONTEXT_SP]
+    cmp x8, #SYS_LIMIT
+    b.hs syscall_waits
+    adrp x3, syscall_index
+    add x3, x3, :lo12:syscall_index
+    ldrb w4, [x3, x8]
+    tbnz w4, #7, syscall_waits              /* SYSCALL_MAY_WAIT */
+    enter_kernel
+    adrp x3, syscall_dispatchers
+    add x3, x3, :lo12:syscall_dispatchers
+    ldr x3, [x3, x4, lsl #3]
+    blr x3
+
+/* The status is in w0. */
+syscall_return:
+    mrs x1, tpidr_el1
+    ldr w2, [x1, #CPU_WORK]
+    ldr x3, [x1, #CPU_CURRENT]
+    add x3, x3, :lo12:THREAD_CONTEXT
+    sxtw x8, w0
+    cbnz w2, syscall_work
+    mov sp, x3
+    ldr x2, [sp, #CONTEXT_SP]
+    ldp x6, x7, [sp, #CONTEXT_KEY]
+    PAC_SITE
+    msr APIAKEYLO_EL1, x6
+    PAC_SITE
+    msr APIAKEYHI_EL1, x7
+    msr sp_el0, x2
+    ldp x0, x1, [sp, #CONTEXT_X(0)]
+    ldp x2, x3, [sp, #CONTEXT_X(2)]
+    ldp x4, x5, [sp, #CONTEXT_X(4)]
+    ldp x6, x7, [sp, #CONTEXT_X(6)]
+    ldr x9, [sp, #CONTEXT_X(9)]
+    ldp x10, x11, [sp, #CONTEXT_X(10)]
+    ldp x12, x13, [sp, #CONTEXT_X(12)]
+    ldp x14, x15, [sp, #CONTEXT_X(14)]
+    ldp x16, x17, [sp, #CONTEXT_X(16)]
+    ldr x18, [sp, #CONTEXT_X(18)]
+    ldr x30, [sp, #CONTEXT_X(30)]
+    eret
+    dsb nsh                             /* nothing is executed beyond, not even by speculation */
+    isb
+
+/* What the ABI keeps; x8 to x10 are of message calls. @base: the context. */
+    .macro save_kept base
+    mrs x4, elr_el1
+    mrs x5, spsr_el1
+    mrs x6, tpidr_el0
+    stp x8, x9, [\base, #CONTEXT_X(8)]
+    stp x10, x11, [\base, #CONTEXT_X(10)]
+    str x19, [\base, #CONTEXT_X(19)]
+    stp x20, x21, [\base, #CONTEXT_X(20)]
+    stp x22, x23, [\base, #CONTEXT_X(22)]
+    stp x24, x25, [\base, #CONTEXT_X(24)]
+    stp x26, x27, [\base, #CONTEXT_X(26)]
+    stp x28, x29, [\base, #CONTEXT_X(28)]
+    stp x4, x5, [\base, #CONTEXT_PC]
+    str x6, [\base, #CONTEXT_TLS]
+    .endm
+
+syscall_waits:
+    save_kept sp
     enter_kernel
     bl trap_syscall
+    b syscall_return
+
+syscall_work:
+    mov x9, xzr
+    mov x10, xzr
+    mov x11, xzr
+    save_kept x3
+    mov x29, xzr
+    bl sched_leave
 
 exception_entry:
-    mov x20, x6
+    save_user_but_x0_x1
+    mrs x20, esr_el1
     mrs x21, far_el1
     enter_kernel
+    mov x29, xzr
     mov x1, x20
     mov x2, x21
     bl trap_from_user
 
 interrupt_entry:
     enter_kernel
+    mov x29, xzr
     bl trap_interrupt_from_user
 
 error_entry:
     mrs x20, esr_el1
     enter_kernel
+    mov x29, xzr
     mov x1, x20
     bl trap_error_from_user
     .size vectors, . - vectors

@@ -10,13 +10,16 @@
  * A trap other than a system call drops the LR reservation, so that no thread's SC can succeed by what another one loaded.
  * A fault in kernel mode first looks whether the stack has room for its frame, else it is reported on a stack of its own.
  *
- * Instructions for a null system call: 39 in, 36 out. */
+ * A system call saves its arguments, sp, tp and pc; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on
+ * with nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still; what the ABI does
+ * not keep gets older values of the same thread. */
 #include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
 #define CPU_SCRATCH 16
 #define CPU_CURRENT 24
 #define CPU_SCRATCH2 32
+#define CPU_WORK 52
 #define CAUSE_USER_CALL 8
 #define FRAME_BYTES 288                 /* struct trap_frame */
 #define OVERFLOW_STACK_OFFSET 12288
@@ -58,23 +61,58 @@ trap_entry:
     li t1, CAUSE_USER_CALL
     bne t0, t1, trap_entry_other
 
-/* ── System calls: t3 to t6 and ra are the kernel's to change (the context keeps older values of the same thread) ──── */
+/* ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────────── */
     put a0, sp
     for_each_argument put, sp
-    put t2, sp
-    put gp, sp
-    for_each_saved put, sp
     ld t0, CPU_SCRATCH(tp)
     csrrw t1, sscratch, zero
-    csrr t2, sepc
-    addi t2, t2, 4
+    csrr t3, sepc
+    addi t3, t3, 4
     sd t0, %lo(CONTEXT_sp)(sp)
     sd t1, %lo(CONTEXT_tp)(sp)
-    sd t2, %lo(CONTEXT_pc)(sp)
+    sd t3, %lo(CONTEXT_pc)(sp)
     mv a0, sp
     ld sp, CPU_KERNEL_STACK(tp)
-    li s0, 0
+    li t0, SYS_LIMIT
+    bgeu a7, t0, syscall_waits
+    la t0, syscall_index
+    add t0, t0, a7
+    lb t0, 0(t0)
+    bltz t0, syscall_waits                  /* SYSCALL_MAY_WAIT is its sign */
+    la t1, syscall_dispatchers
+    slli t0, t0, 3
+    add t0, t0, t1
+    ld t0, 0(t0)
+    jalr t0
+
+/* The status is in a0. */
+syscall_return:
+    lw t0, CPU_WORK(tp)
+    mv a7, a0
+    ld a0, CPU_CURRENT(tp)
+    bnez t0, syscall_work
+    ld t0, %lo(CONTEXT_pc)(a0)
+    csrw sscratch, tp
+    csrw sepc, t0
+    .irp register, ra, sp, tp, t0, t1, t2, t3, t4, t5, t6, a1, a2, a3, a4, a5, a6
+    get \register, a0
+    .endr
+    get a0, a0
+    sret
+
+syscall_waits:
+    put t2, a0
+    put gp, a0
+    for_each_saved put, a0
     call trap_syscall
+    j syscall_return
+
+syscall_work:
+    put a7, a0
+    put gp, a0
+    for_each_saved put, a0
+    li s0, 0
+    call sched_leave
     unimp
 
 /* ── Exceptions and interrupts of user mode ───────────────────────────────────────────────────────────────────────── */

@@ -57,6 +57,7 @@ _Static_assert(offsetof(struct cpu, self) == 0, "cpu.self");
 _Static_assert(offsetof(struct cpu, kernel_stack) == 8, "cpu.kernel_stack");
 _Static_assert(offsetof(struct cpu, scratch) == 16, "cpu.scratch");
 _Static_assert(offsetof(struct cpu, current) == 24, "cpu.current");
+_Static_assert(offsetof(struct cpu, work) == 52, "cpu.work");
 _Static_assert(offsetof(struct cpu, scratch2) == 32, "cpu.scratch2");
 _Static_assert(sizeof(struct trap_frame) == 288, "trap_frame");
 _Static_assert(offsetof(struct trap_frame, status) == 256, "trap_frame.status");

@@ -6,17 +6,22 @@
  *
  * GS: user's base while user code runs, struct cpu in the kernel; swapgs changes over. CR4.FSGSBASE lets user code write both
  * bases, so neither says anything: on the way in the old values are forgotten, on the way out both are loaded from the context. A
- * value written by user code therefore lasts until the next entry only. NMI, machine check and double fault may come between an entry
+ * value written by user code lasts until the thread leaves by arch_thread_resume() only: preempted, or after a wait. NMI, machine check and double fault may come between an entry
  * and its swapgs; they run on stacks of their own, whose top word is the CPU's struct cpu, put that into GS and the old value back.
  *
  * What comes in with syscall has rip below ARCH_USER_END + 1 (its last page is never mapped), so sysret cannot fault; arch_regs_set
  * checks the addresses that iretq loads. The register file is loaded whole, so nothing of the kernel is left in it: rcx and
  * r11 after sysret are the user's rip and flags.
  *
- * Instructions for a null system call: 25 in, 24 out. */
+ * A system call saves its arguments, and what C does not preserve; a quick one (SYSCALL_MAY_WAIT) no more than that. If the same thread goes
+ * on with nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still. by_syscall is 1
+ * whenever user code runs, so that only traps need to say what they are. */
+#include <veridian/syscall_numbers.h>
+
 #define CPU_KERNEL_STACK 8
 #define CPU_SCRATCH 16
 #define CPU_CURRENT 24
+#define CPU_WORK 52
 
     .section .text.entry, "ax", @progbits
 
@@ -31,25 +36,60 @@ syscall_entry:
     movq %rcx, CONTEXT_rip(%rsp)
     movq %r11, CONTEXT_rflags(%rsp)
     movq %gs:CPU_SCRATCH, %rcx
-    movq %rax, CONTEXT_rax(%rsp)
+    movq %rcx, CONTEXT_rsp(%rsp)
     movq %rdi, CONTEXT_rdi(%rsp)
     movq %rsi, CONTEXT_rsi(%rsp)
     movq %rdx, CONTEXT_rdx(%rsp)
     movq %r10, CONTEXT_r10(%rsp)
     movq %r8, CONTEXT_r8(%rsp)
     movq %r9, CONTEXT_r9(%rsp)
-    movq %rbx, CONTEXT_rbx(%rsp)
-    movq %rbp, CONTEXT_rbp(%rsp)
     movq %r12, CONTEXT_r12(%rsp)
     movq %r13, CONTEXT_r13(%rsp)
-    movq %r14, CONTEXT_r14(%rsp)
-    movq %r15, CONTEXT_r15(%rsp)
-    movq %rcx, CONTEXT_rsp(%rsp)
-    movq $1, CONTEXT_by_syscall(%rsp)
     movq %rsp, %rdi
     movq %gs:CPU_KERNEL_STACK, %rsp
-    xorl %ebp, %ebp
+    cmpq $SYS_LIMIT, %rax
+    jae syscall_waits
+    movzbl syscall_index(%rax), %ecx
+    testb %cl, %cl                          /* SYSCALL_MAY_WAIT is its sign */
+    js syscall_waits
+    call *syscall_dispatchers(, %rcx, 8)
+
+/* The status is in eax. */
+syscall_return:
+    cmpl $0, %gs:CPU_WORK
+    movq %gs:CPU_CURRENT, %rdi
+    jne syscall_work
+    cltq
+    movq CONTEXT_rflags(%rdi), %r11
+    movq CONTEXT_rip(%rdi), %rcx
+    movq CONTEXT_rdx(%rdi), %rdx
+    movq CONTEXT_r10(%rdi), %r10
+    movq CONTEXT_r8(%rdi), %r8
+    movq CONTEXT_r9(%rdi), %r9
+    movq CONTEXT_rsp(%rdi), %rsp
+    xorl %esi, %esi
+    xorl %edi, %edi
+    swapgs
+    sysretq
+
+syscall_waits:
+    movq %rax, CONTEXT_rax(%rdi)
+    movq %rbx, CONTEXT_rbx(%rdi)
+    movq %rbp, CONTEXT_rbp(%rdi)
+    movq %r14, CONTEXT_r14(%rdi)
+    movq %r15, CONTEXT_r15(%rdi)
     call trap_syscall
+    jmp syscall_return
+
+syscall_work:
+    cltq
+    movq %rax, CONTEXT_rax(%rdi)
+    movq %rbx, CONTEXT_rbx(%rdi)
+    movq %rbp, CONTEXT_rbp(%rdi)
+    movq %r14, CONTEXT_r14(%rdi)
+    movq %r15, CONTEXT_r15(%rdi)
+    xorl %ebp, %ebp
+    call sched_leave
     ud2
     .size syscall_entry, . - syscall_entry
 
@@ -84,6 +124,7 @@ arch_thread_resume:
     sysretq
 
 resume_by_iret:
+    movq $1, CONTEXT_by_syscall(%rdi)
     movq %gs:CPU_KERNEL_STACK, %rsp
     pushq $0x23                             /* SELECTOR_USER_DATA */
     pushq CONTEXT_rsp(%rdi)

@@ -40,4 +40,5 @@ _Static_assert(offsetof(struct cpu, self) == 0, "cpu.self");
 _Static_assert(offsetof(struct cpu, kernel_stack) == 8, "cpu.kernel_stack");
 _Static_assert(offsetof(struct cpu, scratch) == 16, "cpu.scratch");
 _Static_assert(offsetof(struct cpu, current) == 24, "cpu.current");
+_Static_assert(offsetof(struct cpu, work) == 52, "cpu.work");
 _Static_assert(offsetof(struct cpu, stack_guard) == 40, "cpu.stack_guard");

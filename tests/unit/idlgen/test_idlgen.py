@@ -299,6 +299,8 @@ class Refusal(Case):
         protocol("call a(s: in bytes);", "cannot stand here")
         protocol("call a(h: handle);", "cannot stand here")
         protocol("raw a;", "raw calls are for objects")
+        protocol("quick call a();", "quick calls are for objects")
+        self.refuse("object fault = 99 { quick call a(b: in bytes); }", "never waits")
         protocol("call a(b_: u32);", "taken")
         self.refuse("protocol other = 99 { }", "named like the file", folder="idl", line=0)
         self.refuse("protocol fault = 99 { }", "belong into idl", folder="abi")

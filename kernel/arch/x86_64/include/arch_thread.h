@@ -14,7 +14,7 @@ struct arch_context {
         fs_base; /* TLS pointer: what the kernel was told, loaded on each return to user mode */
     uint64_t gs_base;
     uint64_t
-        by_syscall; /* entered by syscall: rcx and r11 are dead, rip follows the instruction; sysret may be used */
+        by_syscall; /* entered by syscall, or in user mode: rcx and r11 are dead, sysret may be used */
 };
 
 /** FPU state: an XSAVE area with alignment slack; its layout is the CPU's. */
