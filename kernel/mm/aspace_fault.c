@@ -61,10 +61,10 @@ static bool large_install(struct mapping *mapping, uint64_t address) REQUIRES(as
         return false;
     if (slot == NULL || arch_pte_is_present(pagetable_read(slot)))
         return false;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     entry_install(aspace, slot, start,
                   arch_pte_leaf(frame, mapping->prot, true, level, memory->device), level);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return true;
 }
 
@@ -108,7 +108,7 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
         large_installed_already(aspace, address);
         return STATUS_OK;
     }
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     uint64_t index = index_of(mapping, address);
     status = memory_resolve(memory, self, index, write, &page);
     if (status_is_ok(status)) {
@@ -118,7 +118,7 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
         if (page.was_present && !write)
             around_install(mapping, address, slot);
     }
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return status == STATUS_RANGE ? STATUS_FAULT : status;
 }
 
@@ -126,24 +126,13 @@ static status_t resolve(struct aspace *aspace, struct thread *self, uint64_t add
                         uint32_t access, bool wait_flush)
 {
     address &= ~(PAGE_SIZE - 1);
-    for (;;) {
-        aspace_lock_acquire(&aspace->lock);
-        struct mapping *mapping = mapping_find(aspace->mappings, address);
-        if (mapping == NULL || mapping->start > address || (access & ~mapping->prot) != 0) {
-            aspace_lock_release(&aspace->lock);
-            return STATUS_FAULT;
-        }
-        struct memory *memory = mapping->memory;
-        uint64_t index = index_of(mapping, address);
-        status_t status = fault_in(mapping, self, address, access, wait_flush);
-        aspace_lock_release(&aspace->lock);
-        if (status != MEMORY_ASK_PARENT)
-            return status;
-        /* The Memory may be unmapped by now; it stays readable until the kernel is left. */
-        status = memory_fetch(memory, self, index);
-        if (!status_is_ok(status))
-            return status == STATUS_RANGE ? STATUS_FAULT : status;
-    }
+    status_t status = STATUS_FAULT;
+    aspace_lock_acquire(&aspace->lock);
+    struct mapping *mapping = mapping_find(aspace->mappings, address);
+    if (mapping != NULL && mapping->start <= address && (access & ~mapping->prot) == 0)
+        status = fault_in(mapping, self, address, access, wait_flush);
+    aspace_lock_release(&aspace->lock);
+    return status;
 }
 
 status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access)
@@ -173,11 +162,11 @@ void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t by
             break;
         if (slot == NULL)
             continue;
-        memory_lock_acquire(&memory->lock);
+        memory_lock_acquire(memory->lock);
         if (!arch_pte_is_present(pagetable_read(slot)) &&
             memory_present(memory, index_of(mapping, at), &page))
             page_install(mapping, slot, at, &page, memory_is_flushed(memory));
-        memory_lock_release(&memory->lock);
+        memory_lock_release(memory->lock);
     }
     aspace_lock_release(&aspace->lock);
 }

@@ -37,8 +37,9 @@ static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
     return changed;
 }
 
-void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
-                       enum pagetable_change change)
+/* In the mappings of @memory itself. */
+static void own_restrict(struct memory *memory, uint64_t index, uint64_t count,
+                         enum pagetable_change change) REQUIRES(memory_lock)
 {
     list_for_each (node, &memory->mappings) {
         struct mapping *mapping = list_entry(node, struct mapping, memory_link);
@@ -54,6 +55,23 @@ void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
         mapping->flush_generation = __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED);
         if (aspace_is_stale(aspace, mapping->flush_generation))
             memory->flush_pending = true;
+    }
+}
+
+void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
+                       enum pagetable_change change)
+{
+    own_restrict(memory, index, count, change);
+    if (change != PAGETABLE_REMOVE)
+        return; /* overlays do not write to what is not their own */
+    list_for_each (node, &memory->overlays) {
+        struct memory *overlay = list_entry(node, struct memory, overlay_link);
+        uint64_t first = MAX(index, overlay->parent_first);
+        uint64_t end = MIN(index + count, overlay->parent_first + overlay->pages);
+        if (first >= end)
+            continue;
+        own_restrict(overlay, first - overlay->parent_first, end - first, change);
+        memory->flush_pending |= overlay->flush_pending;
     }
 }
 
@@ -91,7 +109,7 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
     uint64_t start = mapping->start;
     uint64_t end = mapping_end(mapping);
     uint64_t address = start;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     (void)range_restrict(aspace, &address, end, PAGETABLE_REMOVE, effort);
     bool whole = address == end;
     if (whole) {
@@ -102,7 +120,7 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
         mapping->offset_pages += pages;
         mapping->pages -= pages;
     }
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     if (whole)
         mapping_leave(aspace, mapping);
     else
@@ -114,9 +132,9 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
 void mapping_forget(struct mapping *mapping)
 {
     struct memory *memory = mapping->memory;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     list_remove(&mapping->memory_link);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     mapping_leave(mapping->aspace, mapping);
 }
 
@@ -310,9 +328,9 @@ static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint3
             return STATUS_NO_MEMORY;
     }
     mapping_enter(aspace, mapping);
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     list_push_back(&memory->mappings, &mapping->memory_link);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     mapping->state = MAPPING_LIVE;
     mapping->pieces = 1;
     return STATUS_OK;
@@ -411,11 +429,11 @@ static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, ui
     }
     mapping->head->pieces++;
     list_push_back(&mapping->head->pieces_link, &upper->pieces_link);
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     mapping->pages = lower_pages;
     upper->flush_generation = mapping->flush_generation;
     list_push_back(&memory->mappings, &upper->memory_link);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     mapping_resized(aspace->mappings, mapping);
     mapping_enter(aspace, upper);
     return STATUS_OK;
@@ -495,7 +513,7 @@ static bool mapping_protect(struct mapping *mapping, uint32_t prot) REQUIRES(asp
 {
     struct memory *memory = mapping->memory;
     bool finished = true;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     if ((mapping->prot & ~prot) != 0)
         mapping->protect_cursor = mapping->start;
     mapping->prot = prot;
@@ -506,7 +524,7 @@ static bool mapping_protect(struct mapping *mapping, uint32_t prot) REQUIRES(asp
         finished = address >= mapping_end(mapping);
         mapping->protect_cursor = finished ? 0 : address;
     }
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return finished;
 }
 

@@ -3,10 +3,10 @@
  * memory_resolve() is the heart: under the Memory's lock it finds the frame of a page. Absent pages of anonymous Memory are taken and
  * zeroed; shared ones are copied before they are written (first the path in the tree, then the frame), and the translations of the
  * frame that was replaced are taken away in every address space; absent pages of a pager-backed Memory make the thread wait.
- * A clone of a pager-backed Memory has what was there when it was made, and takes the other pages over from its parent when they are
- * first touched (memory_fetch); the parent is always the pager-backed one, so there are no chains.
+ * An overlay shows its parent's frame for reading, and copies it before it is written; what takes a page of the parent away takes
+ * it from the overlays' mappings too. A parent is never an overlay, and a clone of an overlay has the same one: there are no chains.
  * Invariants: a translation allows writing only if its frame is reached by one tree alone (the page is exclusive); what makes a page
- * shared - clone, fetch - write-protects its translations under the same lock or before anybody can see the sharer. */
+ * shared - clone - write-protects its translations before anybody can see the sharer. */
 #include "mm/memory.h"
 
 #include "arch.h"
@@ -29,7 +29,9 @@ struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uin
     object_init(&memory->object, &memory_ops, budget);
     memory->kind = (uint8_t)kind;
     memory->pages = pages;
+    memory->lock = &memory->own_lock;
     list_init(&memory->mappings);
+    list_init(&memory->overlays);
     list_init(&memory->waiters);
     list_init(&memory->offered);
     event_source_init(&memory->pager, EVENT_PAGER);
@@ -116,8 +118,12 @@ static void memory_free(struct object *object) NO_THREAD_SAFETY
         budget_uncharge_pages(object->budget, memory->pages);
     }
     event_source_unbind(&memory->pager);
-    if (memory->parent != NULL)
+    if (memory->parent != NULL) {
+        memory_lock_acquire(memory->lock);
+        list_remove(&memory->overlay_link);
+        memory_lock_release(memory->lock);
         object_unref(&memory->parent->object);
+    }
     object_release(object, sizeof(*memory));
 }
 
@@ -127,18 +133,36 @@ const struct object_ops memory_ops = {.type = OBJECT_MEMORY,
 
 /* ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-bool memory_is_flushed(struct memory *memory)
+void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first)
 {
-    if (likely(!memory->flush_pending))
-        return true;
+    memory->kind = MEMORY_KIND_OVERLAY;
+    memory->lock = parent->lock;
+    object_ref(&parent->object);
+    memory->parent = parent;
+    memory->parent_first = first;
+    list_push_back(&parent->overlays, &memory->overlay_link);
+}
+
+static bool mappings_are_flushed(const struct memory *memory) REQUIRES(memory_lock)
+{
     list_for_each (node, &memory->mappings) {
         const struct mapping *mapping = list_entry(node, struct mapping, memory_link);
         if (mapping->flush_generation != 0 &&
             aspace_is_stale(mapping->aspace, mapping->flush_generation))
             return false;
     }
-    memory->flush_pending = false;
     return true;
+}
+
+bool memory_is_flushed(struct memory *memory)
+{
+    if (likely(!memory->flush_pending))
+        return true;
+    bool flushed = mappings_are_flushed(memory);
+    list_for_each (node, &memory->overlays)
+        flushed = flushed && mappings_are_flushed(list_entry(node, struct memory, overlay_link));
+    memory->flush_pending = !flushed;
+    return flushed;
 }
 
 /* A new page, zero. */
@@ -161,7 +185,7 @@ static status_t page_take(struct memory *memory, uint64_t index, struct page *pa
     return STATUS_OK;
 }
 
-/* Make the present page @index this Memory's own. */
+/* Make page @index, which is present, here or below, this Memory's own. */
 static status_t page_unshare(struct memory *memory, uint64_t index, struct page *page)
     REQUIRES(memory_lock)
 {
@@ -171,18 +195,25 @@ static status_t page_unshare(struct memory *memory, uint64_t index, struct page 
     status_t status = radix_slot(&memory->tree, budget, memory->first + index, &slot);
     if (!status_is_ok(status))
         return status;
-    paddr_t old = page_entry_frame(*slot);
-    if (frame_is_own(old)) { /* the other sharers went meanwhile, and have forgotten it */
+    paddr_t old = page_entry_frame(*slot); /* 0: it is the parent's, who keeps it */
+    if (old != 0 &&
+        frame_is_own(old)) { /* the other sharers went meanwhile, and have forgotten it */
         page->writable = true;
         return STATUS_OK;
     }
     status = frame_create(budget, &copy);
-    if (!status_is_ok(status))
+    if (!status_is_ok(status)) {
+        radix_tidy(&memory->tree, memory->first + index);
         return status;
-    user_memcpy(phys_to_virt(copy), phys_to_virt(old), PAGE_SIZE);
+    }
+    user_memcpy(phys_to_virt(copy), phys_to_virt(page->frame), PAGE_SIZE);
     mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);
-    *slot = copy | (*slot & (PAGE_SIZE - 1));
-    frame_put(old);
+    if (old == 0) {
+        radix_slot_fill(&memory->tree, memory->first + index, slot, copy | PAGE_ENTRY_PRESENT);
+    } else {
+        *slot = copy | (*slot & (PAGE_SIZE - 1));
+        frame_put(old);
+    }
     page->frame = copy;
     page->writable = true;
     return STATUS_OK;
@@ -199,9 +230,15 @@ bool memory_present(struct memory *memory, uint64_t index, struct page *page)
         return true;
     }
     uint64_t entry = radix_lookup(&memory->tree, memory->first + index, &exclusive);
+    if (entry == 0) {
+        bool below = memory->parent != NULL &&
+                     memory_present(memory->parent, memory->parent_first + index, page);
+        page->writable = false;
+        return below;
+    }
     page->frame = page_entry_frame(entry);
-    page->writable = entry != 0 && exclusive && frame_is_own(page->frame);
-    return entry != 0;
+    page->writable = exclusive && frame_is_own(page->frame);
+    return true;
 }
 
 status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write,
@@ -214,69 +251,12 @@ status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t ind
         return page->writable || !write ? STATUS_OK : page_unshare(memory, index, page);
     if (memory->kind == MEMORY_KIND_PAGER)
         return pager_wait(memory, self, index);
-    if (memory->parent != NULL)
-        return MEMORY_ASK_PARENT;
-    return page_take(memory, index, page);
-}
-
-static bool page_is_pinned(const struct memory *memory, uint64_t index) REQUIRES(memory_lock)
-{
-    bool exclusive;
-    return memory->pins != 0 && (radix_lookup(&memory->tree, memory->first + index, &exclusive) &
-                                 PAGE_ENTRY_PINS_MASK) != 0;
-}
-
-/* Nobody writes page @index from now on without asking, another CPU by its TLB neither. */
-static bool page_may_be_shared(struct memory *memory, uint64_t index) REQUIRES(memory_lock)
-{
-    if (page_is_pinned(memory, index))
-        return false;
-    mappings_restrict(memory, index, 1, PAGETABLE_WRITE_PROTECT);
-    return memory_is_flushed(memory);
-}
-
-/* The frame of page @index of @parent for a sharer who pays by @budget: with a reference, or a copy if the page may not move or another
- * CPU may still write to it. */
-static status_t page_share(struct memory *parent, struct thread *self, uint64_t index,
-                           struct budget *budget, paddr_t *frame)
-{
-    struct page page;
-    memory_lock_acquire(&parent->lock);
-    status_t status = memory_resolve(parent, self, index, false, &page);
-    if (status_is_ok(status) && !page_may_be_shared(parent, index)) {
-        status = frame_create(budget, frame);
-        if (status_is_ok(status))
-            user_memcpy(phys_to_virt(*frame), phys_to_virt(page.frame), PAGE_SIZE);
-    } else if (status_is_ok(status)) {
-        frame_ref(page.frame);
-        *frame = page.frame;
-    }
-    memory_lock_release(&parent->lock);
-    return status;
-}
-
-status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index)
-{
-    paddr_t frame;
-    bool exclusive;
-    uint64_t *slot;
-    status_t status = page_share(memory->parent, self, memory->parent_first + index,
-                                 memory->object.budget, &frame);
-    if (!status_is_ok(status))
-        return status;
-    memory_lock_acquire(&memory->lock);
-    uint64_t at = memory->first + index;
-    if (index < memory->pages && radix_lookup(&memory->tree, at, &exclusive) == 0) {
-        status = radix_slot(&memory->tree, memory->object.budget, at, &slot);
-        if (status_is_ok(status)) {
-            radix_slot_fill(&memory->tree, at, slot, frame | PAGE_ENTRY_PRESENT);
-            frame = 0;
-        }
-    }
-    memory_lock_release(&memory->lock);
-    if (frame != 0)
-        frame_put_unseen(frame);
-    return status;
+    if (memory->parent == NULL)
+        return page_take(memory, index, page);
+    status_t status =
+        memory_resolve(memory->parent, self, memory->parent_first + index, false, page);
+    page->writable = false;
+    return status_is_ok(status) && write ? page_unshare(memory, index, page) : status;
 }
 
 /* ── For the rest of the kernel ───────────────────────────────────────────────────────────────────────────────────── */
@@ -284,31 +264,25 @@ status_t memory_fetch(struct memory *memory, struct thread *self, uint64_t index
 status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write,
                      paddr_t *frame)
 {
+    struct page page;
     if (memory->device)
         return STATUS_INVALID;
-    for (;;) {
-        struct page page;
-        memory_lock_acquire(&memory->lock);
-        status_t status = memory_resolve(memory, self, index, write, &page);
-        memory_lock_release(&memory->lock);
-        if (status_is_ok(status))
-            *frame = page.frame;
-        if (status != MEMORY_ASK_PARENT)
-            return status;
-        status = memory_fetch(memory, self, index);
-        if (!status_is_ok(status))
-            return status;
-    }
+    memory_lock_acquire(memory->lock);
+    status_t status = memory_resolve(memory, self, index, write, &page);
+    memory_lock_release(memory->lock);
+    if (status_is_ok(status))
+        *frame = page.frame;
+    return status;
 }
 
 status_t memory_page_to_read(struct memory *memory, struct thread *self, uint64_t index,
                              paddr_t *frame)
 {
     struct page page;
-    memory_lock_acquire(&memory->lock);
-    bool zero = memory->kind == MEMORY_KIND_ANONYMOUS && memory->parent == NULL &&
-                index < memory->pages && !memory_present(memory, index, &page);
-    memory_lock_release(&memory->lock);
+    memory_lock_acquire(memory->lock);
+    bool zero = memory->kind == MEMORY_KIND_ANONYMOUS && index < memory->pages &&
+                !memory_present(memory, index, &page);
+    memory_lock_release(memory->lock);
     *frame = 0;
     return zero ? STATUS_OK : memory_page(memory, self, index, false, frame);
 }
@@ -335,30 +309,24 @@ static status_t page_pin(struct memory *memory, uint64_t index) REQUIRES(memory_
 status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, bool write,
                     paddr_t *frame)
 {
+    struct page page;
     (void)write;
     if (memory->device)
         return STATUS_INVALID;
-    for (;;) {
-        struct page page;
-        memory_lock_acquire(&memory->lock);
-        status_t status = memory_resolve(memory, self, index, true, &page);
-        if (status_is_ok(status))
-            status = page_pin(memory, index);
-        memory_lock_release(&memory->lock);
-        if (status_is_ok(status))
-            *frame = page.frame;
-        if (status != MEMORY_ASK_PARENT)
-            return status;
-        status = memory_fetch(memory, self, index);
-        if (!status_is_ok(status))
-            return status;
-    }
+    memory_lock_acquire(memory->lock);
+    status_t status = memory_resolve(memory, self, index, true, &page);
+    if (status_is_ok(status))
+        status = page_pin(memory, index);
+    memory_lock_release(memory->lock);
+    if (status_is_ok(status))
+        *frame = page.frame;
+    return status;
 }
 
 void memory_unpin(struct memory *memory, uint64_t index)
 {
     uint64_t *slot;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     ASSERT(memory->pins != 0);
     memory->pins--;
     if (!memory_is_linear(memory)) {
@@ -368,7 +336,7 @@ void memory_unpin(struct memory *memory, uint64_t index)
         ASSERT(status_is_ok(status) && (*slot & PAGE_ENTRY_PINS_MASK) != 0);
         *slot -= PAGE_ENTRY_PIN;
     }
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
 }
 
 static bool range_is_inside(const struct memory *memory, uint64_t offset, size_t bytes)

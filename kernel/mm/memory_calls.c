@@ -63,7 +63,7 @@ static status_t protect_piece(struct memory *clone)
     struct memory *source = clone->job_source;
     uint64_t found;
     bool more = false;
-    memory_lock_acquire(&source->lock);
+    memory_lock_acquire(source->lock);
     uint64_t end = source->first + source->pages;
     if (!list_is_empty(&source->mappings) &&
         radix_next(&source->tree, source->first + clone->job_cursor, end, &found)) {
@@ -72,7 +72,7 @@ static status_t protect_piece(struct memory *clone)
         clone->job_cursor = next - source->first;
         more = true;
     }
-    memory_lock_release(&source->lock);
+    memory_lock_release(source->lock);
     return more ? KERNEL_RESTART : STATUS_OK;
 }
 
@@ -150,41 +150,31 @@ status_t sys_memory_create(struct thread *self, struct cap *budget_cap, uint64_t
     return object_publish(self->process, &memory->object, MEMORY_RIGHTS, handle);
 }
 
-/* What a clone takes over from its source at once. */
-struct clone_base {
-    struct radix tree;
-    uint64_t first;
-    struct memory *parent; /* reference, or NULL */
-    uint64_t parent_first;
-};
-
-/* May fail without a trace; on success holds the tree and the parent. */
-static status_t clone_take(struct memory *source, uint64_t offset, uint64_t bytes,
-                           struct clone_base *base)
+/* Make @clone show pages [@offset, …) of @source: as they are now, or (@overlay) as they come to be. */
+static status_t clone_take(struct memory *clone, struct memory *source, uint64_t offset,
+                           uint64_t bytes, bool overlay) REQUIRES(memory_lock)
 {
-    status_t status;
-    memory_lock_acquire(&source->lock);
-    status = memory_range_check(source, offset, bytes);
-    if (status_is_ok(status) && source->pins != 0)
-        status = STATUS_BUSY;
-    if (status_is_ok(status)) {
-        radix_clone(&source->tree, &base->tree);
-        base->first = source->first + (offset >> PAGE_SHIFT);
-        base->parent = source->kind == MEMORY_KIND_PAGER ? source : source->parent;
-        base->parent_first =
-            (source->kind == MEMORY_KIND_PAGER ? 0 : source->parent_first) + (offset >> PAGE_SHIFT);
-        if (base->parent != NULL)
-            object_ref(&base->parent->object);
+    uint64_t first = offset >> PAGE_SHIFT;
+    status_t status = memory_range_check(source, offset, bytes);
+    if (!status_is_ok(status))
+        return status;
+    if (overlay) {
+        memory_overlay(clone, source, first);
+        return STATUS_OK;
     }
-    memory_lock_release(&source->lock);
-    return status;
+    if (source->pins != 0)
+        return STATUS_BUSY;
+    radix_clone(&source->tree, &clone->tree);
+    clone->first = source->first + first;
+    if (source->parent != NULL)
+        memory_overlay(clone, source->parent, source->parent_first + first);
+    return STATUS_OK;
 }
 
 /* @source is held by the caller. */
-static status_t clone_make(struct thread *self, struct memory *source, struct cap *budget_cap,
-                           uint64_t offset, uint64_t bytes)
+static status_t clone_make(struct memory *source, struct cap *budget_cap, uint64_t offset,
+                           uint64_t bytes, bool overlay, struct memory **made)
 {
-    struct clone_base base;
     struct budget *budget = budget_hold(budget_cap);
     if (budget == NULL)
         return STATUS_NO_MEMORY;
@@ -192,34 +182,48 @@ static status_t clone_make(struct thread *self, struct memory *source, struct ca
     object_unref(&budget->object);
     if (clone == NULL)
         return STATUS_NO_MEMORY;
-    status_t status = clone_take(source, offset, bytes, &base);
-    if (!status_is_ok(status)) {
+    memory_lock_acquire(source->lock);
+    status_t status = clone_take(clone, source, offset, bytes, overlay);
+    memory_lock_release(source->lock);
+    if (!status_is_ok(status))
         object_unref(&clone->object);
-        return status;
-    }
-    memory_lock_acquire(&clone->lock);
-    clone->tree = base.tree;
-    clone->first = base.first;
-    clone->parent = base.parent;
-    clone->parent_first = base.parent_first;
-    memory_lock_release(&clone->lock);
-    object_ref(&source->object);
-    clone->job_source = source;
-    return job_begin(self, clone);
+    *made = clone;
+    return status;
 }
 
 status_t sys_memory_clone(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,
                           uint64_t offset, uint64_t bytes, handle_t *handle)
 {
     struct memory *source = memory_of(memory_cap->object);
+    struct memory *clone;
     (void)handle; /* job_end */
-    if (memory_is_linear(source) || bytes == 0)
+    if (memory_is_linear(source) || source->kind == MEMORY_KIND_PAGER || bytes == 0)
         return STATUS_INVALID;
     if (!object_try_ref(&source->object))
         return STATUS_BAD_HANDLE;
-    status_t status = clone_make(self, source, budget_cap, offset, bytes);
-    object_unref(&source->object);
-    return status;
+    status_t status = clone_make(source, budget_cap, offset, bytes, false, &clone);
+    if (!status_is_ok(status)) {
+        object_unref(&source->object);
+        return status;
+    }
+    clone->job_source = source;
+    return job_begin(self, clone);
+}
+
+status_t sys_memory_overlay(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,
+                            uint64_t offset, uint64_t bytes, handle_t *handle)
+{
+    struct memory *parent = memory_of(memory_cap->object);
+    struct memory *overlay;
+    if (parent->device || parent->kind == MEMORY_KIND_OVERLAY || bytes == 0)
+        return STATUS_INVALID;
+    if (!object_try_ref(&parent->object))
+        return STATUS_BAD_HANDLE;
+    status_t status = clone_make(parent, budget_cap, offset, bytes, true, &overlay);
+    object_unref(&parent->object);
+    if (!status_is_ok(status))
+        return status;
+    return object_publish(self->process, &overlay->object, MEMORY_RIGHTS, handle);
 }
 
 status_t sys_memory_slice(struct thread *self, struct cap *memory_cap, struct cap *budget_cap,
@@ -375,9 +379,9 @@ static status_t discard(struct memory *memory, uint64_t index, uint64_t end)
 {
     status_t status;
     do {
-        memory_lock_acquire(&memory->lock);
+        memory_lock_acquire(memory->lock);
         status = discard_leaf(memory, index, end);
-        memory_lock_release(&memory->lock);
+        memory_lock_release(memory->lock);
     } while (status == KERNEL_RESTART && !sched_should_yield());
     return status;
 }
@@ -398,12 +402,12 @@ status_t sys_memory_discard(struct thread *self, struct cap *memory_cap, uint64_
 /* The first step: nobody reaches what lies behind min(old size, @pages) from now on. Pins forbid to shrink. */
 static status_t size_cut(struct memory *memory, uint64_t pages)
 {
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     bool shrinks = pages < memory->pages;
     status_t status = shrinks && memory->pins != 0 ? STATUS_BUSY : STATUS_OK;
     if (shrinks && status_is_ok(status))
         __atomic_store_n(&memory->pages, pages, __ATOMIC_RELAXED);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return status;
 }
 
@@ -421,11 +425,11 @@ status_t sys_memory_set_size(struct thread *self, struct cap *memory_cap, uint64
         status = discard(memory, memory_pages(memory), RADIX_PAGES_MAX - memory->first);
     if (!status_is_ok(status))
         return status;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     if (pages > memory->pages)
         __atomic_store_n(&memory->pages, pages, __ATOMIC_RELAXED);
     bool more = pager_wake(memory, pages, UINT64_MAX, STATUS_OK, PREEMPT_PAGES);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return more ? KERNEL_RESTART : STATUS_OK;
 }
 
@@ -450,14 +454,14 @@ status_t sys_memory_query(struct thread *self, struct cap *memory_cap, uint64_t 
         return progress_end(self, STATUS_OK);
     bool more = true;
     while (more) {
-        memory_lock_acquire(&memory->lock);
+        memory_lock_acquire(memory->lock);
         more = radix_next(&memory->tree, at, end, &at);
         uint64_t stop = MIN(end, (at | (RADIX_FANOUT - 1)) + 1);
         for (; more && at < stop; at++) {
             bool exclusive;
             count += radix_lookup(&memory->tree, at, &exclusive) != 0;
         }
-        memory_lock_release(&memory->lock);
+        memory_lock_release(memory->lock);
         if (more && at < end && sched_should_yield()) {
             self->progress = (at >> RADIX_BITS) << QUERY_COUNT_BITS | count;
             return KERNEL_RESTART;

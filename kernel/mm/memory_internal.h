@@ -5,9 +5,6 @@
 #include "pagetable.h"
 #include "thread.h"
 
-/** Between memory_resolve() and its callers: the page is the parent's; call memory_fetch() without locks, then begin again. */
-#define MEMORY_ASK_PARENT STATUS_INTERNAL(16)
-
 /** What a Memory's first capability may do. */
 #define MEMORY_RIGHTS                                                                        \
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
@@ -24,7 +21,7 @@ struct page {
 
 extern const struct object_ops memory_ops;
 
-/** Find page @index, taking, zeroing, copying as needed; statuses as memory_page(), and MEMORY_ASK_PARENT. */
+/** Find page @index, taking, zeroing, copying as needed; statuses as memory_page(). */
 __attribute__((warn_unused_result)) status_t memory_resolve(struct memory *memory,
                                                             struct thread *self, uint64_t index,
                                                             bool write, struct page *page)
@@ -40,9 +37,9 @@ static inline bool memory_is_linear(const struct memory *memory)
 {
     return memory->kind == MEMORY_KIND_PHYSICAL || memory->kind == MEMORY_KIND_CONTIGUOUS;
 }
-/** Take page @index over from the parent, as memory_page() for reading. No lock held. */
-__attribute__((warn_unused_result)) status_t memory_fetch(struct memory *memory,
-                                                          struct thread *self, uint64_t index);
+/** @memory, which is new, becomes an overlay over @parent (no overlay itself) from page @first on. */
+void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first)
+    REQUIRES(memory_lock);
 /** May a frame that replaced another be written through @memory, that is: has every CPU stopped using the former one? */
 bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock);
 /** A zeroed Memory of @kind, charged to @budget. NULL: no memory. */

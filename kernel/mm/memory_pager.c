@@ -25,9 +25,9 @@ static bool pager_cancel(struct thread *thread, uint64_t sequence)
     struct memory *memory = thread_waits_on(thread, &pager_wait_class, sequence);
     if (memory == NULL)
         return false;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     bool waited = waiter_cancel(thread, &pager_wait_class, memory, sequence);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return waited;
 }
 
@@ -103,10 +103,10 @@ void pager_end(struct memory *memory)
 {
     bool more = true;
     while (more) {
-        memory_lock_acquire(&memory->lock);
+        memory_lock_acquire(memory->lock);
         memory->dead = true;
         more = pager_wake(memory, 0, UINT64_MAX, STATUS_OK, WAKE_BATCH);
-        memory_lock_release(&memory->lock);
+        memory_lock_release(memory->lock);
     }
 }
 
@@ -119,7 +119,7 @@ status_t sys_memory_set_pager(struct thread *self, struct cap *memory_cap, struc
     struct memory *memory = memory_of(memory_cap->object);
     if (memory->kind != MEMORY_KIND_PAGER)
         return STATUS_WRONG_TYPE;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     event_source_unbind(&memory->pager);
     status_t status = event_source_bind(&memory->pager, queue_of(queue->object), cookie);
     struct list *node;
@@ -129,7 +129,7 @@ status_t sys_memory_set_pager(struct thread *self, struct cap *memory_cap, struc
     }
     if (status_is_ok(status) && !list_is_empty(&memory->waiters))
         event_post(&memory->pager, 1, EVENT_REPLACE);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return status;
 }
 
@@ -140,7 +140,7 @@ status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint
     struct memory *memory = memory_of(memory_cap->object);
     if (memory->kind != MEMORY_KIND_PAGER)
         return STATUS_WRONG_TYPE;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     struct list *first = list_first(&memory->waiters);
     if (first != NULL) {
         uint64_t index = list_entry(first, struct thread, wait_link)->wait_data;
@@ -154,7 +154,7 @@ status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint
         *bytes = PAGE_SIZE;
         *kind = PAGER_REQUEST_READ;
     }
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return first != NULL ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
@@ -162,32 +162,24 @@ status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint
 static bool page_is_wanted(struct memory *memory, uint64_t index)
 {
     struct page page;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     bool wanted = index < memory->pages && !memory_present(memory, index, &page);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     return wanted;
 }
 
-/* Page @index of @source, its own, with a reference for us. A pager does not wait for a pager: BUSY; pins
- * keep pages where they are: BUSY. */
+/* Page @index of @source, its own, with a reference for us; pins keep pages where they are: BUSY. */
 static status_t source_page(struct memory *source, uint64_t index, paddr_t *frame)
 {
-    status_t status;
-    do {
-        struct page page;
-        memory_lock_acquire(&source->lock);
-        status = source->pins != 0 ? STATUS_BUSY : memory_resolve(source, NULL, index, true, &page);
-        if (status_is_ok(status)) {
-            frame_ref(page.frame);
-            *frame = page.frame;
-        }
-        memory_lock_release(&source->lock);
-        if (status == MEMORY_ASK_PARENT) {
-            status = memory_fetch(source, NULL, index);
-            if (status_is_ok(status))
-                status = MEMORY_ASK_PARENT;
-        }
-    } while (status == MEMORY_ASK_PARENT);
+    struct page page;
+    memory_lock_acquire(source->lock);
+    status_t status =
+        source->pins != 0 ? STATUS_BUSY : memory_resolve(source, NULL, index, true, &page);
+    if (status_is_ok(status)) {
+        frame_ref(page.frame);
+        *frame = page.frame;
+    }
+    memory_lock_release(source->lock);
     return status;
 }
 
@@ -196,7 +188,7 @@ static void source_release(struct memory *source, uint64_t index, paddr_t frame)
 {
     bool exclusive;
     uint64_t *slot;
-    memory_lock_acquire(&source->lock);
+    memory_lock_acquire(source->lock);
     uint64_t at = source->first + index;
     uint64_t entry = radix_lookup(&source->tree, at, &exclusive);
     if (page_entry_frame(entry) == frame && (entry & PAGE_ENTRY_PINS_MASK) == 0 &&
@@ -205,7 +197,7 @@ static void source_release(struct memory *source, uint64_t index, paddr_t frame)
         radix_slot_clear(&source->tree, at);
         frame_put(frame);
     }
-    memory_lock_release(&source->lock);
+    memory_lock_release(source->lock);
 }
 
 /* Put @frame, with our reference, in as page @index, charged to @memory. False in *@taken: somebody was faster. */
@@ -241,9 +233,9 @@ static status_t supply_page(struct memory *memory, uint64_t index, struct memory
     status_t status = source_page(source, source_index, &frame);
     if (!status_is_ok(status))
         return status;
-    memory_lock_acquire(&memory->lock);
+    memory_lock_acquire(memory->lock);
     status = page_insert(memory, index, frame, &taken);
-    memory_lock_release(&memory->lock);
+    memory_lock_release(memory->lock);
     if (taken)
         source_release(source, source_index, frame);
     else
@@ -256,9 +248,9 @@ static status_t wake_all(struct memory *memory, uint64_t first, uint64_t end, st
 {
     bool more = true;
     while (more) {
-        memory_lock_acquire(&memory->lock);
+        memory_lock_acquire(memory->lock);
         more = pager_wake(memory, first, end, status, WAKE_BATCH);
-        memory_lock_release(&memory->lock);
+        memory_lock_release(memory->lock);
         if (more && sched_should_yield())
             return KERNEL_RESTART;
     }

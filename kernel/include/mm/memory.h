@@ -4,7 +4,9 @@
  * A clone shares the root of the tree, a write unshares the path and then the frame: a page's lookup cost does not grow with the
  * number of clones before it. Each frame is charged to the budget of the Memory that took it, until it is free.
  * Translations: a page-table entry for a page of a Memory is made and changed only under that Memory's lock (made under the address
- * space's lock too), so whoever holds the Memory's lock may walk `mappings` and take translations away. */
+ * space's lock too), so whoever holds the Memory's lock may walk `mappings` and take translations away.
+ * An overlay shows the pages of the Memory below it, its parent, where it has none of its own; it gets its own by writing. Its
+ * translations lead to frames of both, so both have one lock, the parent's. */
 #include "../list.h"
 #include "../object.h"
 #include "../queue.h"
@@ -18,7 +20,8 @@ enum memory_kind {
     MEMORY_KIND_ANONYMOUS,
     MEMORY_KIND_PHYSICAL,
     MEMORY_KIND_CONTIGUOUS,
-    MEMORY_KIND_PAGER
+    MEMORY_KIND_PAGER,
+    MEMORY_KIND_OVERLAY
 };
 
 /** Sizes are up to this many pages (128 TiB). */
@@ -26,10 +29,11 @@ enum memory_kind {
 
 struct memory {
     struct object object;
-    uint8_t kind;         /* enum memory_kind */
-    bool device;          /* PHYSICAL that is not RAM: not cached, not in the direct map */
-    struct spinlock lock; /* memory_lock */
-    uint64_t pages;       /* size; atomic, memory_lock to write */
+    uint8_t kind;          /* enum memory_kind */
+    bool device;           /* PHYSICAL that is not RAM: not cached, not in the direct map */
+    struct spinlock *lock; /* memory_lock: own_lock, or that of an overlay's parent */
+    struct spinlock own_lock;
+    uint64_t pages; /* size; atomic, memory_lock to write */
     struct radix tree GUARDED_BY(memory_lock);
     uint64_t first; /* page 0 is this index of the tree; other indices are not ours to show */
     paddr_t base;   /* PHYSICAL, CONTIGUOUS: first byte */
@@ -41,9 +45,12 @@ struct memory {
     struct list offered
         GUARDED_BY(memory_lock); /* PAGER: those whose page memory_pager_next has told the pager */
     struct event_source pager;
-    struct memory *parent; /* clone of a pager-backed Memory: where absent pages are; reference */
+    struct memory *parent; /* OVERLAY: whose pages are shown where there are none; reference */
     uint64_t parent_first; /* page 0 is this page of parent */
-    bool dead;             /* memory_lock: the last capability is gone, no pager will come */
+    struct list overlays
+        GUARDED_BY(memory_lock); /* those whose parent this is: their overlay_link */
+    struct list overlay_link;
+    bool dead; /* memory_lock: the last capability is gone, no pager will come */
     uint32_t pins
         GUARDED_BY(memory_lock); /* sum over pages: DMA, message buffers: pages must not move or go */
     uint64_t job_cursor;         /* work in pieces by the thread that creates it: next page */

@@ -269,6 +269,44 @@ static void test_memory_dropped_pages_show_nothing(void)
     secrets_write(false);
 }
 
+/* Two private mappings of one file: both see what is written to it, none what the other writes. */
+static void test_memory_overlays_are_private(void)
+{
+    handle_t file = memory_new(4, 0), one, two, copy;
+
+    word_to(file, 0, 1);
+    OK(sys_memory_overlay(file, info->budget, 0, 4 * PAGE_SIZE, &one));
+    OK(sys_memory_overlay(file, info->budget, 0, 4 * PAGE_SIZE, &two));
+    volatile uint64_t *first = (volatile uint64_t *)map(one, 4, MAP_READ | MAP_WRITE);
+    volatile uint64_t *second = (volatile uint64_t *)map(two, 4, MAP_READ | MAP_WRITE);
+
+    CHECK(first[0] == 1 && second[0] == 1 && first[512] == 0);
+    word_to(file, 0, 2);
+    word_to(file, PAGE_SIZE, 3);
+    CHECK(first[0] == 2 && second[0] == 2 && first[512] == 3);
+    first[0] = 4;
+    word_to(file, 8, 5);
+    CHECK(first[0] == 4 && first[1] == 0 && second[0] == 2 && second[1] == 5 &&
+          word_of(file, 0) == 2);
+    OK(sys_memory_clone(one, info->budget, 0, 4 * PAGE_SIZE, &copy));
+    first[0] = 6;
+    word_to(file, 2 * PAGE_SIZE, 7);
+    CHECK(word_of(copy, 0) == 4 && word_of(copy, 2 * PAGE_SIZE) == 7 && first[1024] == 7);
+    OK(sys_memory_discard(one, 0, PAGE_SIZE));
+    CHECK(first[0] == 2);
+    OK(sys_memory_set_size(file, PAGE_SIZE));
+    CHECK_STATUS(STATUS_FAULT, sys_memory_write(file, 0, (const void *)(uintptr_t)&first[1024], 8));
+    CHECK_STATUS(STATUS_INVALID,
+                 sys_memory_overlay(one, info->budget, 0, PAGE_SIZE, &(handle_t){0}));
+    close_handle(file);
+    CHECK(second[0] == 2);
+    unmap((void *)(uintptr_t)first, 4 * PAGE_SIZE);
+    unmap((void *)(uintptr_t)second, 4 * PAGE_SIZE);
+    close_handle(one);
+    close_handle(two);
+    close_handle(copy);
+}
+
 static void test_memory_contiguous_for_dma(void)
 {
     handle_t memory = memory_new(5, MEMORY_CONTIGUOUS | MEMORY_LOW), space;
@@ -597,6 +635,7 @@ const struct test memory_tests[] = {
     TEST(test_memory_clone_of_mapped_pages),
     TEST(test_memory_clones_are_snapshots),
     TEST(test_memory_dropped_pages_show_nothing),
+    TEST(test_memory_overlays_are_private),
     TEST(test_memory_contiguous_for_dma),
     TEST(test_dmaspace_pins_and_severs),
     TEST(test_memory_physical_windows),

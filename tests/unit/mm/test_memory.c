@@ -1,6 +1,8 @@
 /* Memory objects by their system calls: contents, sizes, clones, contiguous and physical ones, pagers. */
 #include "environment.h"
 
+#include "mm/pagetable.h"
+
 #include <budget.h>
 #include <handlers.h>
 #include <mm/phys.h>
@@ -487,60 +489,145 @@ static void test_pager_supply_failing_loses_nothing(void)
     teardown();
 }
 
-static void test_pager_clones_take_pages_over(void)
+/* ── Overlays ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct memory *overlay(struct memory *memory, uint64_t offset, uint64_t bytes)
+{
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND),
+               parent = cap_to(&memory->object, MEMORY_ALL);
+    handle_t handle;
+    env.published = NULL;
+    CHECK_STATUS(sys_memory_overlay(self, &parent, &budget, offset, bytes, &handle), STATUS_OK);
+    return memory_of(env.published);
+}
+
+static void test_overlays_show_what_is_below(void)
 {
     setup();
-    struct memory *memory = make(100 * PAGE_SIZE, MEMORY_PAGED), *source = make(100 * PAGE_SIZE, 0);
-    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
-    uint64_t offset, bytes;
-    uint32_t kind, word;
-    for (unsigned i = 0; i < 100; i++)
-        put(source, i * PAGE_SIZE, i + 1);
-    supply(memory, 0, source, 0, 10);
-    struct memory *copy = clone(memory, 5 * PAGE_SIZE, 50 * PAGE_SIZE);
-    struct memory *second = clone(copy, 5 * PAGE_SIZE, 20 * PAGE_SIZE);
-    CHECK(get(copy, 0) == 6);
-    put(copy, 0, 60);
-    CHECK(get(memory, 5 * PAGE_SIZE) == 6);
-    CHECK_STATUS(memory_read(second, self, 10 * PAGE_SIZE, &word, 4), KERNEL_BLOCKED);
-    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &kind), STATUS_OK);
-    CHECK(offset == 20 * PAGE_SIZE);
-    struct thread *pager = self;
-    self = thread_make(space);
-    supply(memory, 20, source, 20, 1);
-    CHECK(!thread_is_waiting(pager) && get(second, 10 * PAGE_SIZE) == 21);
-    map_user(memory, MAP_READ | MAP_WRITE);
-    word = 1234;
-    CHECK_STATUS(user_copy_out(self, USER + 20 * PAGE_SIZE, &word, 4), STATUS_OK);
-    CHECK(get(second, 10 * PAGE_SIZE) == 21 && get(copy, 15 * PAGE_SIZE) == 1234);
+    struct memory *memory = make(20 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    handle_t handle;
+    uint32_t word;
+    for (unsigned i = 0; i < 10; i++)
+        put(memory, i * PAGE_SIZE, i + 1);
+    uint64_t before = budget_pages_used();
+    struct memory *over = overlay(memory, 2 * PAGE_SIZE, 18 * PAGE_SIZE);
+    map_user(over, MAP_READ | MAP_WRITE);
+    for (unsigned i = 0; i < 8; i++) {
+        CHECK_STATUS(user_copy_in(self, &word, USER + i * PAGE_SIZE, 4), STATUS_OK);
+        CHECK(word == i + 3 && frame_to(over, i, false) == frame_to(memory, i + 2, false));
+    }
+    uint64_t tables = budget_pages_used() - before;
+    /* What is written below is seen, what is written here is not seen below, nor overwritten from there. */
+    put(memory, 2 * PAGE_SIZE, 30);
+    word = 31;
+    CHECK_STATUS(user_copy_out(self, USER + PAGE_SIZE, &word, 4), STATUS_OK);
+    put(memory, 3 * PAGE_SIZE + 4, 32);
+    CHECK(get(over, 0) == 30 && get(over, PAGE_SIZE) == 31 && get(over, PAGE_SIZE + 4) == 0);
+    CHECK(get(memory, 3 * PAGE_SIZE) == 4 && budget_pages_used() == before + tables + 1);
+    /* A frame that is replaced below, or goes there, leaves the mappings of what is above. */
+    struct memory *copy = clone(memory, 0, 20 * PAGE_SIZE);
+    put(memory, 4 * PAGE_SIZE, 50);
+    CHECK_STATUS(user_copy_in(self, &word, USER + 2 * PAGE_SIZE, 4), STATUS_OK);
+    CHECK(word == 50 && get(copy, 4 * PAGE_SIZE) == 5);
+    CHECK_STATUS(sys_memory_discard(self, &cap, 5 * PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(user_copy_in(self, &word, USER + 3 * PAGE_SIZE, 4), STATUS_OK);
+    CHECK(word == 0);
+    CHECK_STATUS(sys_memory_set_size(self, &cap, 8 * PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(user_copy_in(self, &word, USER + 6 * PAGE_SIZE, 4), STATUS_FAULT);
+    CHECK_STATUS(aspace_fault(space, self, USER + 6 * PAGE_SIZE, MAP_WRITE), STATUS_FAULT);
+    /* Its own page dropped, the one below is seen again. */
+    struct cap over_cap = cap_to(&over->object, MEMORY_ALL);
+    CHECK_STATUS(sys_memory_discard(self, &over_cap, 0, 18 * PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(user_copy_in(self, &word, USER + PAGE_SIZE, 4), STATUS_OK);
+    CHECK(word == 4);
+    CHECK_STATUS(sys_memory_overlay(self, &over_cap, &budget, 0, PAGE_SIZE, &handle),
+                 STATUS_INVALID);
+    CHECK_STATUS(sys_memory_overlay(self, &cap, &budget, 0, 9 * PAGE_SIZE, &handle), STATUS_RANGE);
     drop(memory);
-    thread_free(self);
-    self = pager;
+    CHECK(get(over, 0) == 30);
+    drop(over);
     drop(copy);
-    drop(second);
-    drop(source);
     teardown();
 }
 
-/* What a clone takes over from its parent is a copy if a CPU may still write to the parent's page. */
-static void test_pager_clones_share_no_page_that_is_written(void)
+/* Its clone has its pages as they were, and the same Memory below. */
+static void test_overlays_are_cloned(void)
 {
     setup();
-    struct memory *memory = make(2 * PAGE_SIZE, MEMORY_PAGED), *source = make(2 * PAGE_SIZE, 0);
-    put(source, 0, 1);
-    put(source, PAGE_SIZE, 2);
-    struct memory *copy = clone(memory, 0, 2 * PAGE_SIZE);
-    supply(memory, 0, source, 0, 2);
-    environment_grace();
-    map_user(memory, MAP_READ | MAP_WRITE);
-    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
-    CHECK_STATUS(aspace_fault(space, self, USER + PAGE_SIZE, MAP_WRITE), STATUS_OK);
-    CHECK(frame_to(copy, 0, false) == frame_to(memory, 0, false));
-    run_on_other_cpu(space);
-    CHECK(frame_to(copy, 1, false) != frame_to(memory, 1, false) && get(copy, PAGE_SIZE) == 2);
-    run_on_other_cpu(NULL);
+    struct memory *memory = make(4 * PAGE_SIZE, 0), *over = overlay(memory, 0, 4 * PAGE_SIZE);
+    put(over, 0, 1);
+    put(over, PAGE_SIZE, 2);
+    struct memory *copy = clone(over, PAGE_SIZE, 3 * PAGE_SIZE);
+    put(over, PAGE_SIZE, 3);
+    CHECK(get(copy, 0) == 2);
+    put(copy, 0, 4);
+    put(memory, 2 * PAGE_SIZE, 5);
+    CHECK(get(over, PAGE_SIZE) == 3 && get(over, 2 * PAGE_SIZE) == 5 && get(copy, PAGE_SIZE) == 5);
+    drop(over);
+    budget_limits(budget_pages_used(), UINT32_MAX);
+    uint32_t word = 6;
+    CHECK_STATUS(memory_write(copy, NULL, PAGE_SIZE, &word, 4), STATUS_NO_MEMORY);
+    CHECK(get(copy, PAGE_SIZE) == 5 && get(copy, 0) == 4);
     drop(memory);
     drop(copy);
+    teardown();
+}
+
+/* A page that replaces the one below is not written before other CPUs have forgotten that one. */
+static void test_overlays_wait_for_other_cpus(void)
+{
+    setup();
+    struct memory *memory = make(PAGE_SIZE, 0), *over = overlay(memory, 0, PAGE_SIZE);
+    put(memory, 0, 1);
+    map_user(over, MAP_READ | MAP_WRITE);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_READ), STATUS_OK);
+    run_on_other_cpu(space);
+    struct memory *copy = clone(memory, 0, PAGE_SIZE);
+    put(memory, 0, 2); /* replaces the frame, takes it out of the overlay's mapping */
+    unsigned level;
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    CHECK(pagetable_lookup(space->root, USER, &level) == 0);
+    environment_grace();
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    pte_t entry = pagetable_lookup(space->root, USER, &level);
+    CHECK((arch_pte_flags(entry) & MAP_WRITE) != 0 && get(over, 0) == 2);
+    run_on_other_cpu(NULL);
+    drop(copy);
+    drop(over);
+    drop(memory);
+    teardown();
+}
+
+static void test_overlays_ask_the_pager(void)
+{
+    setup();
+    struct memory *memory = make(100 * PAGE_SIZE, MEMORY_PAGED), *source = make(100 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               budget = cap_to(&env.budget->object, RIGHT_SPEND);
+    uint64_t offset, bytes;
+    uint32_t kind, word;
+    handle_t handle;
+    put(source, 20 * PAGE_SIZE, 21);
+    CHECK_STATUS(sys_memory_clone(self, &cap, &budget, 0, PAGE_SIZE, &handle), STATUS_INVALID);
+    struct memory *over = overlay(memory, 5 * PAGE_SIZE, 50 * PAGE_SIZE);
+    map_user(over, MAP_READ | MAP_WRITE);
+    struct thread *one = thread_make(space);
+    CHECK_STATUS(aspace_fault(space, one, USER + 15 * PAGE_SIZE, MAP_WRITE), KERNEL_BLOCKED);
+    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &kind), STATUS_OK);
+    CHECK(offset == 20 * PAGE_SIZE && kind == PAGER_REQUEST_READ);
+    supply(memory, 20, source, 20, 1);
+    CHECK(!thread_is_waiting(one));
+    word = 22;
+    CHECK_STATUS(user_copy_out(one, USER + 15 * PAGE_SIZE, &word, 4), STATUS_OK);
+    CHECK(get(memory, 20 * PAGE_SIZE) == 21 && get(over, 15 * PAGE_SIZE) == 22);
+    CHECK_STATUS(aspace_fault(space, one, USER + 16 * PAGE_SIZE, MAP_READ), KERNEL_BLOCKED);
+    drop(memory);
+    CHECK(!thread_is_waiting(one));
+    CHECK_STATUS(aspace_fault(space, one, USER + 16 * PAGE_SIZE, MAP_READ), STATUS_GONE);
+    thread_free(one);
+    drop(over);
     drop(source);
     teardown();
 }
@@ -558,8 +645,9 @@ const struct test memory_tests[] = {
     {"test_memory_physical_hides_ram", test_memory_physical_hides_ram},
     {"test_pager_supplies_what_is_asked", test_pager_supplies_what_is_asked},
     {"test_pager_supply_failing_loses_nothing", test_pager_supply_failing_loses_nothing},
-    {"test_pager_clones_take_pages_over", test_pager_clones_take_pages_over},
-    {"test_pager_clones_share_no_page_that_is_written",
-     test_pager_clones_share_no_page_that_is_written},
+    {"test_overlays_show_what_is_below", test_overlays_show_what_is_below},
+    {"test_overlays_are_cloned", test_overlays_are_cloned},
+    {"test_overlays_wait_for_other_cpus", test_overlays_wait_for_other_cpus},
+    {"test_overlays_ask_the_pager", test_overlays_ask_the_pager},
     {NULL, NULL},
 };
