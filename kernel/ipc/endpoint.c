@@ -719,18 +719,16 @@ status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t 
 }
 
 /* Page by page between a Memory and the caller. @out: to the caller. */
-static status_t copy_memory(struct thread *self, struct memory *memory, uint64_t memory_offset,
-                            struct aspace *aspace, uint64_t address, uint64_t bytes, bool out,
-                            uint64_t *done)
+static status_t copy_memory(struct memory *memory, uint64_t memory_offset, struct aspace *aspace,
+                            uint64_t address, uint64_t bytes, bool out, uint64_t *done)
 {
     while (*done < bytes) {
         uint64_t at = memory_offset + *done;
         uint64_t part = MIN(bytes - *done, PAGE_SIZE - at % PAGE_SIZE);
         paddr_t frame;
-        status_t status =
-            memory_page(memory, *done == 0 ? self : NULL, at / PAGE_SIZE, !out, &frame);
+        status_t status = memory_page(memory, NULL, at / PAGE_SIZE, !out, &frame);
         if (status != STATUS_OK)
-            return *done != 0 ? STATUS_OK : status;
+            return *done != 0 ? STATUS_OK : (status == STATUS_BUSY ? STATUS_FAULT : status);
         char *page = (char *)phys_to_virt(frame) + at % PAGE_SIZE;
         size_t copied = 0;
         status = out ? aspace_copy_out(aspace, NULL, address + *done, page, part, &copied)
@@ -756,7 +754,7 @@ static status_t reply_memory(struct thread *self, uint64_t token, uint32_t grant
                                  &address, &aspace);
     if (status != STATUS_OK)
         return status;
-    return copy_memory(self, memory, memory_offset, aspace, address, bytes, out, done);
+    return copy_memory(memory, memory_offset, aspace, address, bytes, out, done);
 }
 
 status_t sys_endpoint_reply_write_memory(struct thread *self, uint64_t token, uint32_t grant,

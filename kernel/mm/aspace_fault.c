@@ -119,7 +119,7 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
             around_install(mapping, address, slot);
     }
     memory_lock_release(memory->lock);
-    return status == STATUS_RANGE ? STATUS_FAULT : status;
+    return status;
 }
 
 static status_t resolve(struct aspace *aspace, struct thread *self, uint64_t address,
@@ -143,7 +143,8 @@ status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t addre
 status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address,
                         uint32_t access)
 {
-    return resolve(aspace, self, address, access, false);
+    status_t status = resolve(aspace, self, address, access, false);
+    return status == STATUS_RANGE ? STATUS_FAULT : status;
 }
 
 void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes)

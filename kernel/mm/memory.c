@@ -180,14 +180,15 @@ static status_t page_take(struct memory *memory, uint64_t index, struct page *pa
         return status;
     }
     memset(phys_to_virt(page->frame), 0, PAGE_SIZE);
-    radix_slot_fill(&memory->tree, memory->first + index, slot, page->frame | PAGE_ENTRY_PRESENT);
+    radix_slot_fill(&memory->tree, memory->first + index, slot,
+                    page->frame | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY);
     page->writable = true;
     return STATUS_OK;
 }
 
-/* Make page @index, which is present, here or below, this Memory's own. */
-static status_t page_unshare(struct memory *memory, uint64_t index, struct page *page)
-    REQUIRES(memory_lock)
+/* Make page @index, which is present, here or below, this Memory's own, to be written. */
+static status_t page_unshare(struct memory *memory, struct thread *self, uint64_t index,
+                             struct page *page) REQUIRES(memory_lock)
 {
     struct budget *budget = memory->object.budget;
     uint64_t *slot;
@@ -195,9 +196,12 @@ static status_t page_unshare(struct memory *memory, uint64_t index, struct page 
     status_t status = radix_slot(&memory->tree, budget, memory->first + index, &slot);
     if (!status_is_ok(status))
         return status;
+    if ((*slot & PAGE_ENTRY_ASK) != 0)
+        return pager_wait(memory, self, index, PAGER_REQUEST_DIRTY);
     paddr_t old = page_entry_frame(*slot); /* 0: it is the parent's, who keeps it */
     if (old != 0 &&
         frame_is_own(old)) { /* the other sharers went meanwhile, and have forgotten it */
+        *slot |= PAGE_ENTRY_DIRTY;
         page->writable = true;
         return STATUS_OK;
     }
@@ -209,9 +213,10 @@ static status_t page_unshare(struct memory *memory, uint64_t index, struct page 
     user_memcpy(phys_to_virt(copy), phys_to_virt(page->frame), PAGE_SIZE);
     mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);
     if (old == 0) {
-        radix_slot_fill(&memory->tree, memory->first + index, slot, copy | PAGE_ENTRY_PRESENT);
+        radix_slot_fill(&memory->tree, memory->first + index, slot,
+                        copy | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY);
     } else {
-        *slot = copy | (*slot & (PAGE_SIZE - 1));
+        *slot = copy | PAGE_ENTRY_DIRTY | (*slot & (PAGE_SIZE - 1));
         frame_put(old);
     }
     page->frame = copy;
@@ -237,7 +242,7 @@ bool memory_present(struct memory *memory, uint64_t index, struct page *page)
         return below;
     }
     page->frame = page_entry_frame(entry);
-    page->writable = exclusive && frame_is_own(page->frame);
+    page->writable = (entry & PAGE_ENTRY_DIRTY) != 0 && exclusive && frame_is_own(page->frame);
     return true;
 }
 
@@ -248,15 +253,15 @@ status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t ind
         return STATUS_RANGE;
     page->was_present = memory_present(memory, index, page);
     if (page->was_present)
-        return page->writable || !write ? STATUS_OK : page_unshare(memory, index, page);
+        return page->writable || !write ? STATUS_OK : page_unshare(memory, self, index, page);
     if (memory->kind == MEMORY_KIND_PAGER)
-        return pager_wait(memory, self, index);
+        return pager_wait(memory, self, index, PAGER_REQUEST_READ);
     if (memory->parent == NULL)
         return page_take(memory, index, page);
     status_t status =
         memory_resolve(memory->parent, self, memory->parent_first + index, false, page);
     page->writable = false;
-    return status_is_ok(status) && write ? page_unshare(memory, index, page) : status;
+    return status_is_ok(status) && write ? page_unshare(memory, self, index, page) : status;
 }
 
 /* ── For the rest of the kernel ───────────────────────────────────────────────────────────────────────────────────── */

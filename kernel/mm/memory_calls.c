@@ -40,6 +40,19 @@ static void flush_over(struct rcu_head *head)
     thread_wake(thread);
 }
 
+void memory_flush(struct thread *self, void (*then)(struct thread *self))
+{
+    if (rcu_others_idle()) {
+        then(self);
+        return;
+    }
+    self->continuation = then;
+    thread_wait_uncancellable(self, &flush_wait);
+    sched_forget_current();
+    rcu_call(&self->rcu_wait, flush_over);
+    rcu_expedite();
+}
+
 /* Zero one piece of contiguous Memory, or take pages. RESTART: there is more. */
 static status_t commit_piece(struct memory *memory)
 {
@@ -111,15 +124,10 @@ static void job_step(struct thread *self)
         sched_yield_current();
         return;
     }
-    if (!cloning || rcu_others_idle()) {
+    if (cloning)
+        memory_flush(self, clone_flushed);
+    else
         job_end(self, status);
-        return;
-    }
-    self->continuation = clone_flushed;
-    thread_wait_uncancellable(self, &flush_wait);
-    sched_forget_current();
-    rcu_call(&self->rcu_wait, flush_over);
-    rcu_expedite();
 }
 
 static status_t job_begin(struct thread *self, struct memory *memory)
@@ -350,13 +358,14 @@ status_t sys_memory_commit(struct thread *self, struct cap *memory_cap, uint64_t
     return progress_end(self, status);
 }
 
-/* Free the pages of [@index, @end) that stand in one leaf with the first that is there. OK: there are none left. */
-static status_t discard_leaf(struct memory *memory, uint64_t index, uint64_t end)
+/* Free those pages of [*@index, @end) without a bit of @keep that stand in one leaf with the first that is there; *@index moves on.
+ * OK: there are none left. */
+static status_t discard_leaf(struct memory *memory, uint64_t *index, uint64_t end, uint64_t keep)
     REQUIRES(memory_lock)
 {
     struct radix *tree = &memory->tree;
     uint64_t at, stop = memory->first + end;
-    if (!radix_next(tree, memory->first + index, stop, &at))
+    if (!radix_next(tree, memory->first + *index, stop, &at))
         return STATUS_OK;
     stop = MIN(stop, (at | (RADIX_FANOUT - 1)) + 1);
     mappings_restrict(memory, at - memory->first, stop - at, PAGETABLE_REMOVE);
@@ -367,20 +376,23 @@ static status_t discard_leaf(struct memory *memory, uint64_t index, uint64_t end
             return status;
         if ((*slot & PAGE_ENTRY_PINS_MASK) != 0)
             return STATUS_BUSY;
+        if ((*slot & keep) != 0)
+            continue;
         paddr_t frame = page_entry_frame(*slot);
         radix_slot_clear(tree, at);
         frame_put(frame);
-    } while (radix_next(tree, at, stop, &at));
+    } while (radix_next(tree, at + 1, stop, &at));
+    *index = stop - memory->first;
     return KERNEL_RESTART;
 }
 
-/* Free the pages of [@index, @end), wherever they end; RESTART to give way. */
-static status_t discard(struct memory *memory, uint64_t index, uint64_t end)
+/* Free the pages of [*@index, @end), wherever they end; RESTART to give way. */
+static status_t discard(struct memory *memory, uint64_t *index, uint64_t end, uint64_t keep)
 {
     status_t status;
     do {
         memory_lock_acquire(memory->lock);
-        status = discard_leaf(memory, index, end);
+        status = discard_leaf(memory, index, end, keep);
         memory_lock_release(memory->lock);
     } while (status == KERNEL_RESTART && !sched_should_yield());
     return status;
@@ -389,14 +401,18 @@ static status_t discard(struct memory *memory, uint64_t index, uint64_t end)
 status_t sys_memory_discard(struct thread *self, struct cap *memory_cap, uint64_t offset,
                             uint64_t bytes)
 {
-    (void)self;
     struct memory *memory = memory_of(memory_cap->object);
     status_t status = memory_range_check(memory, offset, bytes);
     if (status_is_ok(status) && memory_is_linear(memory))
         status = STATUS_INVALID;
     if (!status_is_ok(status))
         return status;
-    return discard(memory, offset >> PAGE_SHIFT, (offset + bytes) >> PAGE_SHIFT);
+    uint64_t keep = memory->kind == MEMORY_KIND_PAGER ? PAGE_ENTRY_DIRTY | PAGE_ENTRY_WRITEBACK : 0;
+    uint64_t done = progress_begin(self, memory->object.id, offset, bytes);
+    uint64_t index = MAX(done, offset >> PAGE_SHIFT);
+    status = discard(memory, &index, (offset + bytes) >> PAGE_SHIFT, keep);
+    self->progress = index;
+    return progress_end(self, status);
 }
 
 /* The first step: nobody reaches what lies behind min(old size, @pages) from now on. Pins forbid to shrink. */
@@ -421,14 +437,15 @@ status_t sys_memory_set_size(struct thread *self, struct cap *memory_cap, uint64
         pages > RADIX_PAGES_MAX - memory->first)
         return STATUS_INVALID;
     status_t status = size_cut(memory, pages);
+    uint64_t index = memory_pages(memory);
     if (status_is_ok(status))
-        status = discard(memory, memory_pages(memory), RADIX_PAGES_MAX - memory->first);
+        status = discard(memory, &index, RADIX_PAGES_MAX - memory->first, 0);
     if (!status_is_ok(status))
         return status;
     memory_lock_acquire(memory->lock);
     if (pages > memory->pages)
         __atomic_store_n(&memory->pages, pages, __ATOMIC_RELAXED);
-    bool more = pager_wake(memory, pages, UINT64_MAX, STATUS_OK, PREEMPT_PAGES);
+    bool more = pager_wake(memory, pages, MEMORY_PAGES_MAX, STATUS_OK, PREEMPT_PAGES);
     memory_lock_release(memory->lock);
     return more ? KERNEL_RESTART : STATUS_OK;
 }

@@ -45,15 +45,23 @@ bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock);
 /** A zeroed Memory of @kind, charged to @budget. NULL: no memory. */
 struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages);
 
-/** Queue @self for page @index of a pager-backed Memory and ask the pager. Statuses as memory_page(), never OK. */
+/** Queue @self for page @index of a pager-backed Memory, to have it or to write it, and ask the pager; without @self only ask it.
+ *  Statuses as memory_page(), never OK. */
 __attribute__((warn_unused_result)) status_t pager_wait(struct memory *memory, struct thread *self,
-                                                        uint64_t index) REQUIRES(memory_lock);
+                                                        uint64_t index, uint32_t kind)
+    REQUIRES(memory_lock);
 /** Wake up to @limit threads that wait for pages of [@first, @end); with @status not OK, waiting for the page fails with it.
  *  True: there may be more. */
 bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status,
                 uint32_t limit) REQUIRES(memory_lock);
+/** pager_wake() for all of them; KERNEL_RESTART if there were too many for one go. */
+__attribute__((warn_unused_result)) status_t pager_wake_all(struct memory *memory, uint64_t first,
+                                                            uint64_t end, status_t status);
 /** The last capability went: nobody will supply. */
 void pager_end(struct memory *memory);
+
+/** Continue @self with @then when nobody writes any more by what was write-protected, in user mode or in a call. */
+void memory_flush(struct thread *self, void (*then)(struct thread *self));
 
 /** Remove or write-protect the translations of pages [@index, @index + @count) of @memory in all address spaces. */
 void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,

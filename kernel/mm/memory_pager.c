@@ -4,7 +4,8 @@
  * pages that are wanted to the pager, one at a time, and moves who waits for them from `waiters` to `offered`. Supplied pages wake
  * them, and they execute their call or instruction again. A failure is left in the thread: when it asks for the same page next,
  * it gets the status instead of waiting. Pages, and who waits, belong to the Memory and survive the pager: memory_set_pager() makes
- * all that is wanted `waiters` again.
+ * all that is wanted `waiters` again. The same way a thread waits for leave to write a page that was supplied as a hole.
+ * Who copies on behalf of a blocked caller does not wait: what he lacks is asked for without a waiter, a few pages at a time.
  * Supplying moves frames. The two Memories' locks are of one class and never held together, so for a moment both refer to the
  * frame, counted; the source lets go last, hence a call that fails on the way has lost nothing. */
 #include "budget.h"
@@ -31,39 +32,74 @@ static bool pager_cancel(struct thread *thread, uint64_t sequence)
     return waited;
 }
 
-static bool list_has_page(const struct list *threads, uint64_t index)
+/* What is wanted of which page, as it stands in thread.wait_data. */
+static inline uint64_t request_key(uint64_t index, uint32_t kind)
+{
+    return index << 1 | (kind == PAGER_REQUEST_DIRTY);
+}
+
+static bool list_has_request(const struct list *threads, uint64_t key)
 {
     list_for_each (node, threads) {
-        if (list_entry(node, struct thread, wait_link)->wait_data == index)
+        if (list_entry(node, struct thread, wait_link)->wait_data == key)
             return true;
     }
     return false;
 }
 
+/* Requests that nobody waits for in memory.asked: 0 (none), or the key plus 1 above a bit that says whether the pager was told. */
+static inline uint64_t asked_entry(uint64_t key)
+{
+    return (key + 1) << 1;
+}
+
+static uint64_t *asked_find(struct memory *memory, uint64_t entry) REQUIRES(memory_lock)
+{
+    for (unsigned i = 0; i < MEMORY_ASKED_MAX; i++)
+        if ((memory->asked[i] & ~1ull) == entry)
+            return &memory->asked[i];
+    return NULL;
+}
+
+/* Ask for somebody who does not wait, unless too much is asked already: he comes back, or not. */
+static void ask(struct memory *memory, uint64_t key) REQUIRES(memory_lock)
+{
+    uint64_t *unused = asked_find(memory, 0);
+    if (unused == NULL || asked_find(memory, asked_entry(key)) != NULL ||
+        list_has_request(&memory->offered, key) || list_has_request(&memory->waiters, key))
+        return;
+    *unused = asked_entry(key);
+    event_post(&memory->pager, 1, EVENT_REPLACE);
+}
+
 /* Did the pager fail the page that @self comes back for? */
-static bool failed_before(struct memory *memory, struct thread *self, uint64_t index,
+static bool failed_before(struct memory *memory, struct thread *self, uint64_t key,
                           status_t *status)
 {
     int32_t code = self->pager_status;
     self->pager_status = 0;
-    if (code == 0 || self->wait_object != memory || self->wait_data != index)
+    if (code == 0 || self->wait_object != memory || self->wait_data != key)
         return false;
     *status = status_from_code((uint32_t)code);
     return true;
 }
 
-status_t pager_wait(struct memory *memory, struct thread *self, uint64_t index)
+status_t pager_wait(struct memory *memory, struct thread *self, uint64_t index, uint32_t kind)
 {
     status_t status;
-    if (self == NULL)
-        return STATUS_BUSY;
-    if (memory->dead)
+    uint64_t key = request_key(index, kind);
+    if (memory->dead || memory->detached)
         return STATUS_GONE;
-    if (failed_before(memory, self, index, &status))
+    if (self == NULL) {
+        ask(memory, key);
+        return STATUS_BUSY;
+    }
+    if (failed_before(memory, self, key, &status))
         return status;
-    bool offered = list_has_page(&memory->offered, index);
-    bool wanted = offered || list_has_page(&memory->waiters, index);
-    self->wait_data = index;
+    const uint64_t *asked = asked_find(memory, asked_entry(key));
+    bool offered = list_has_request(&memory->offered, key) || (asked != NULL && (*asked & 1) != 0);
+    bool wanted = offered || asked != NULL || list_has_request(&memory->waiters, key);
+    self->wait_data = key;
     thread_restart_on_wake(self);
     status = waiter_enqueue(self, offered ? &memory->offered : &memory->waiters, &pager_wait_class,
                             memory, DEADLINE_NEVER);
@@ -95,8 +131,26 @@ static bool wake_list(struct list *threads, uint64_t first, uint64_t end, status
 bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status,
                 uint32_t limit)
 {
-    return wake_list(&memory->offered, first, end, status, &limit) ||
-           wake_list(&memory->waiters, first, end, status, &limit);
+    uint64_t from = request_key(first, PAGER_REQUEST_READ);
+    uint64_t to = request_key(end, PAGER_REQUEST_READ);
+    for (unsigned i = 0; i < MEMORY_ASKED_MAX; i++)
+        if (memory->asked[i] >= asked_entry(from) && memory->asked[i] < asked_entry(to))
+            memory->asked[i] = 0;
+    return wake_list(&memory->offered, from, to, status, &limit) ||
+           wake_list(&memory->waiters, from, to, status, &limit);
+}
+
+status_t pager_wake_all(struct memory *memory, uint64_t first, uint64_t end, status_t status)
+{
+    bool more = true;
+    while (more) {
+        memory_lock_acquire(memory->lock);
+        more = pager_wake(memory, first, end, status, WAKE_BATCH);
+        memory_lock_release(memory->lock);
+        if (more && sched_should_yield())
+            return KERNEL_RESTART;
+    }
+    return STATUS_OK;
 }
 
 void pager_end(struct memory *memory)
@@ -105,7 +159,7 @@ void pager_end(struct memory *memory)
     while (more) {
         memory_lock_acquire(memory->lock);
         memory->dead = true;
-        more = pager_wake(memory, 0, UINT64_MAX, STATUS_OK, WAKE_BATCH);
+        more = pager_wake(memory, 0, MEMORY_PAGES_MAX, STATUS_OK, WAKE_BATCH);
         memory_lock_release(memory->lock);
     }
 }
@@ -127,10 +181,58 @@ status_t sys_memory_set_pager(struct thread *self, struct cap *memory_cap, struc
         list_remove(node);
         list_push_back(&memory->waiters, node);
     }
-    if (status_is_ok(status) && !list_is_empty(&memory->waiters))
+    for (unsigned i = 0; i < MEMORY_ASKED_MAX; i++)
+        memory->asked[i] &= ~1ull;
+    if (status_is_ok(status)) {
+        memory->detached = false;
         event_post(&memory->pager, 1, EVENT_REPLACE);
+    }
     memory_lock_release(memory->lock);
     return status;
+}
+
+status_t sys_memory_detach(struct thread *self, struct cap *memory_cap)
+{
+    (void)self;
+    struct memory *memory = memory_of(memory_cap->object);
+    if (memory->kind != MEMORY_KIND_PAGER)
+        return STATUS_WRONG_TYPE;
+    memory_lock_acquire(memory->lock);
+    event_source_unbind(&memory->pager);
+    memory->detached = true;
+    memory_lock_release(memory->lock);
+    return pager_wake_all(memory, 0, MEMORY_PAGES_MAX, STATUS_OK);
+}
+
+/* The key of a request that the pager was not told yet. */
+static bool request_find(struct memory *memory, uint64_t *key) REQUIRES(memory_lock)
+{
+    struct list *first = list_first(&memory->waiters);
+    if (first != NULL) {
+        *key = list_entry(first, struct thread, wait_link)->wait_data;
+        return true;
+    }
+    for (unsigned i = 0; i < MEMORY_ASKED_MAX; i++) {
+        if (memory->asked[i] != 0 && (memory->asked[i] & 1) == 0) {
+            *key = (memory->asked[i] >> 1) - 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The pager is told of @key, for all who want it. */
+static void request_offer(struct memory *memory, uint64_t key) REQUIRES(memory_lock)
+{
+    uint64_t *asked = asked_find(memory, asked_entry(key));
+    if (asked != NULL)
+        *asked |= 1;
+    list_for_each_safe (node, after, &memory->waiters) {
+        if (list_entry(node, struct thread, wait_link)->wait_data != key)
+            continue;
+        list_remove(node);
+        list_push_back(&memory->offered, node);
+    }
 }
 
 status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint64_t *offset,
@@ -138,24 +240,19 @@ status_t sys_memory_pager_next(struct thread *self, struct cap *memory_cap, uint
 {
     (void)self;
     struct memory *memory = memory_of(memory_cap->object);
+    uint64_t key;
     if (memory->kind != MEMORY_KIND_PAGER)
         return STATUS_WRONG_TYPE;
     memory_lock_acquire(memory->lock);
-    struct list *first = list_first(&memory->waiters);
-    if (first != NULL) {
-        uint64_t index = list_entry(first, struct thread, wait_link)->wait_data;
-        list_for_each_safe (node, after, &memory->waiters) {
-            if (list_entry(node, struct thread, wait_link)->wait_data != index)
-                continue;
-            list_remove(node);
-            list_push_back(&memory->offered, node);
-        }
-        *offset = index << PAGE_SHIFT;
+    bool found = request_find(memory, &key);
+    if (found) {
+        request_offer(memory, key);
+        *offset = key >> 1 << PAGE_SHIFT;
         *bytes = PAGE_SIZE;
-        *kind = PAGER_REQUEST_READ;
+        *kind = (key & 1) != 0 ? PAGER_REQUEST_DIRTY : PAGER_REQUEST_READ;
     }
     memory_lock_release(memory->lock);
-    return first != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+    return found ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 /* Is page @index of @memory absent and inside? */
@@ -200,8 +297,8 @@ static void source_release(struct memory *source, uint64_t index, paddr_t frame)
     memory_lock_release(source->lock);
 }
 
-/* Put @frame, with our reference, in as page @index, charged to @memory. False in *@taken: somebody was faster. */
-static status_t page_insert(struct memory *memory, uint64_t index, paddr_t frame, bool *taken)
+/* Put @entry's frame, with our reference, in as page @index, charged to @memory. False in *@taken: somebody was faster. */
+static status_t page_insert(struct memory *memory, uint64_t index, uint64_t entry, bool *taken)
     REQUIRES(memory_lock)
 {
     struct page page;
@@ -217,14 +314,14 @@ static status_t page_insert(struct memory *memory, uint64_t index, paddr_t frame
         budget_uncharge_pages(memory->object.budget, 1);
         return status;
     }
-    radix_slot_fill(&memory->tree, memory->first + index, slot, frame | PAGE_ENTRY_PRESENT);
-    frame_set_owner(frame, memory->object.budget);
+    radix_slot_fill(&memory->tree, memory->first + index, slot, entry);
+    frame_set_owner(page_entry_frame(entry), memory->object.budget);
     *taken = true;
     return STATUS_OK;
 }
 
 static status_t supply_page(struct memory *memory, uint64_t index, struct memory *source,
-                            uint64_t source_index)
+                            uint64_t source_index, uint64_t state)
 {
     paddr_t frame;
     bool taken;
@@ -234,7 +331,7 @@ static status_t supply_page(struct memory *memory, uint64_t index, struct memory
     if (!status_is_ok(status))
         return status;
     memory_lock_acquire(memory->lock);
-    status = page_insert(memory, index, frame, &taken);
+    status = page_insert(memory, index, frame | state, &taken);
     memory_lock_release(memory->lock);
     if (taken)
         source_release(source, source_index, frame);
@@ -243,27 +340,15 @@ static status_t supply_page(struct memory *memory, uint64_t index, struct memory
     return status;
 }
 
-/* Wake whoever waits for pages of [@first, @end); KERNEL_RESTART if there were too many for one go. */
-static status_t wake_all(struct memory *memory, uint64_t first, uint64_t end, status_t status)
-{
-    bool more = true;
-    while (more) {
-        memory_lock_acquire(memory->lock);
-        more = pager_wake(memory, first, end, status, WAKE_BATCH);
-        memory_lock_release(memory->lock);
-        if (more && sched_should_yield())
-            return KERNEL_RESTART;
-    }
-    return STATUS_OK;
-}
-
 status_t sys_memory_supply(struct thread *self, struct cap *memory_cap, uint64_t offset,
-                           struct cap *source_cap, uint64_t source_offset, uint64_t bytes)
+                           struct cap *source_cap, uint64_t source_offset, uint64_t bytes,
+                           uint32_t flags)
 {
     struct memory *memory = memory_of(memory_cap->object);
     struct memory *source = memory_of(source_cap->object);
     if (memory->kind != MEMORY_KIND_PAGER || source->kind != MEMORY_KIND_ANONYMOUS)
         return STATUS_WRONG_TYPE;
+    uint64_t state = PAGE_ENTRY_PRESENT | ((flags & SUPPLY_HOLE) != 0 ? PAGE_ENTRY_ASK : 0);
     status_t status = memory_range_check(memory, offset, bytes);
     if (status_is_ok(status))
         status = memory_range_check(source, source_offset, bytes);
@@ -273,14 +358,14 @@ status_t sys_memory_supply(struct thread *self, struct cap *memory_cap, uint64_t
     uint64_t source_first = source_offset >> PAGE_SHIFT;
     uint64_t pages = bytes >> PAGE_SHIFT;
     for (uint64_t i = progress_begin(self, memory->object.id, offset, bytes); i < pages; i++) {
-        status = supply_page(memory, first + i, source, source_first + i);
+        status = supply_page(memory, first + i, source, source_first + i, state);
         if (!status_is_ok(status))
             return progress_end(self, status);
         self->progress = i + 1;
         if (i % 16 == 15 && sched_should_yield())
             return KERNEL_RESTART;
     }
-    return progress_end(self, wake_all(memory, first, first + pages, STATUS_OK));
+    return progress_end(self, pager_wake_all(memory, first, first + pages, STATUS_OK));
 }
 
 status_t sys_memory_fail(struct thread *self, struct cap *memory_cap, uint64_t offset,
@@ -296,5 +381,6 @@ status_t sys_memory_fail(struct thread *self, struct cap *memory_cap, uint64_t o
     if (!status_is_ok(status))
         return status;
     uint64_t first = offset >> PAGE_SHIFT;
-    return wake_all(memory, first, first + (bytes >> PAGE_SHIFT), status_from_code((uint64_t)code));
+    return pager_wake_all(memory, first, first + (bytes >> PAGE_SHIFT),
+                          status_from_code((uint64_t)code));
 }

@@ -69,7 +69,7 @@ __attribute__((warn_unused_result)) status_t aspace_map_kernel(struct aspace *as
                                                                uint64_t length, uint32_t flags,
                                                                uint64_t *mapped);
 /** Resolve a user fault of @self. OK: retry the instruction. KERNEL_BLOCKED: queued at the pager. KERNEL_DONE: attention is pending.
- *  FAULT, NO_MEMORY, IO …: it cannot be. */
+ *  FAULT, NO_MEMORY, IO …: it cannot be; RANGE: what is mapped there lies behind the end of its Memory. */
 __attribute__((warn_unused_result)) status_t aspace_fault(struct aspace *aspace,
                                                           struct thread *self, uint64_t address,
                                                           uint32_t access);

@@ -24,6 +24,9 @@ enum memory_kind {
     MEMORY_KIND_OVERLAY
 };
 
+/** Requests without a waiting thread that a pager-backed Memory remembers. */
+#define MEMORY_ASKED_MAX 4u
+
 /** Sizes are up to this many pages (128 TiB). */
 #define MEMORY_PAGES_MAX (1ull << 35)
 
@@ -41,9 +44,11 @@ struct memory {
     bool flush_pending
         GUARDED_BY(memory_lock); /* another CPU may still read a frame that was replaced: nobody writes yet */
     struct list waiters
-        GUARDED_BY(memory_lock); /* PAGER: threads waiting for pages (wait_data = page index), not yet offered */
+        GUARDED_BY(memory_lock); /* PAGER: threads waiting for pages (wait_data: request_key), not yet offered */
     struct list offered
         GUARDED_BY(memory_lock); /* PAGER: those whose page memory_pager_next has told the pager */
+    uint64_t asked[MEMORY_ASKED_MAX] GUARDED_BY(memory_lock); /* PAGER: see memory_pager.c */
+    bool detached GUARDED_BY(memory_lock); /* PAGER: nobody supplies, until another pager is set */
     struct event_source pager;
     struct memory *parent; /* OVERLAY: whose pages are shown where there are none; reference */
     uint64_t parent_first; /* page 0 is this page of parent */

@@ -18,9 +18,15 @@ struct budget;
 
 /** An entry of a leaf: 0 (no page), or the frame's address with these bits. */
 #define PAGE_ENTRY_PRESENT 1ull
-/** Above it, below PAGE_SHIFT: how often the page is pinned. */
-#define PAGE_ENTRY_PIN 2ull
-#define PAGE_ENTRY_PINS_MASK 0xffeull
+/** It may be written without anybody's knowing. Of pager-backed Memory: it was, since the pager knew it last. */
+#define PAGE_ENTRY_DIRTY 2ull
+/** The pager is writing down what the page was at memory_writeback_begin(). */
+#define PAGE_ENTRY_WRITEBACK 4ull
+/** The first write wants the pager's leave. */
+#define PAGE_ENTRY_ASK 8ull
+/** Above them, below PAGE_SHIFT: how often the page is pinned. */
+#define PAGE_ENTRY_PIN 16ull
+#define PAGE_ENTRY_PINS_MASK 0xff0ull
 
 static inline paddr_t page_entry_frame(uint64_t entry)
 {

@@ -120,6 +120,35 @@ void *map_new(uint64_t bytes, handle_t *memory)
     return (void *)address;
 }
 
+handle_t memory_new(uint64_t pages, uint32_t flags)
+{
+    handle_t handle = 0;
+
+    OK(sys_memory_create(info->budget, pages * PAGE_SIZE, flags, &handle));
+    return handle;
+}
+
+uint64_t map_memory(handle_t memory, uint64_t pages, uint32_t flags)
+{
+    uint64_t address = 0;
+
+    OK(sys_aspace_map(info->aspace, memory, 0, 0, pages * PAGE_SIZE, flags, 0, &address));
+    return address;
+}
+
+uint64_t word_of(handle_t memory, uint64_t offset)
+{
+    uint64_t word = ~UINT64_C(0);
+
+    OK(sys_memory_read(memory, offset, &word, sizeof(word)));
+    return word;
+}
+
+void word_to(handle_t memory, uint64_t offset, uint64_t word)
+{
+    OK(sys_memory_write(memory, offset, &word, sizeof(word)));
+}
+
 void unmap(void *address, uint64_t bytes)
 {
     OK(sys_aspace_unmap(info->aspace, (uint64_t)address, bytes));

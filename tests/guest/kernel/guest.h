@@ -51,6 +51,11 @@ handle_t with_rights(handle_t source, uint32_t rights);
 /** @bytes of committed anonymous memory, mapped for reading and writing. */
 void *map_new(uint64_t bytes, handle_t *memory);
 void unmap(void *address, uint64_t bytes);
+/** A Memory of @pages with creation @flags; where the kernel maps the first @pages of one, with map @flags; a word of it. */
+handle_t memory_new(uint64_t pages, uint32_t flags);
+uint64_t map_memory(handle_t memory, uint64_t pages, uint32_t flags);
+uint64_t word_of(handle_t memory, uint64_t offset);
+void word_to(handle_t memory, uint64_t offset, uint64_t word);
 
 /* ── Threads of this process ─────────────────────────────────────────────────────────────────────────────────────── */
 

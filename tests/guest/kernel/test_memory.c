@@ -3,35 +3,6 @@
 
 #include <kstring.h>
 
-static handle_t memory_new(uint64_t pages, uint32_t flags)
-{
-    handle_t handle = 0;
-
-    OK(sys_memory_create(info->budget, pages * PAGE_SIZE, flags, &handle));
-    return handle;
-}
-
-static uint64_t map(handle_t memory, uint64_t pages, uint32_t flags)
-{
-    uint64_t address = 0;
-
-    OK(sys_aspace_map(info->aspace, memory, 0, 0, pages * PAGE_SIZE, flags, 0, &address));
-    return address;
-}
-
-static uint64_t word_of(handle_t memory, uint64_t offset)
-{
-    uint64_t word = ~UINT64_C(0);
-
-    OK(sys_memory_read(memory, offset, &word, sizeof(word)));
-    return word;
-}
-
-static void word_to(handle_t memory, uint64_t offset, uint64_t word)
-{
-    OK(sys_memory_write(memory, offset, &word, sizeof(word)));
-}
-
 static void test_memory_reads_and_writes(void)
 {
     handle_t memory = memory_new(3, 0);
@@ -127,7 +98,7 @@ static void test_memory_clone_of_mapped_pages(void)
     words[0] = 6;
     words[512] = 7;
     CHECK(word_of(memory, 0) == 6 && word_of(clone, 0) == 5 && word_of(clone, PAGE_SIZE) == 0);
-    volatile uint64_t *cloned = (volatile uint64_t *)map(clone, 4, MAP_READ | MAP_WRITE);
+    volatile uint64_t *cloned = (volatile uint64_t *)map_memory(clone, 4, MAP_READ | MAP_WRITE);
 
     CHECK(cloned[0] == 5);
     cloned[0] = 8;
@@ -151,7 +122,8 @@ static void busy_page_begin(struct busy_page *page, bool mapped, struct worker *
                             void (*run)(struct worker *))
 {
     page->memory = memory_new(1, 0);
-    page->words = mapped ? (volatile uint64_t *)map(page->memory, 1, MAP_READ | MAP_WRITE) : NULL;
+    page->words =
+        mapped ? (volatile uint64_t *)map_memory(page->memory, 1, MAP_READ | MAP_WRITE) : NULL;
     page->stop = false;
     page->found = 0;
     worker_start(worker, run, page);
@@ -277,8 +249,8 @@ static void test_memory_overlays_are_private(void)
     word_to(file, 0, 1);
     OK(sys_memory_overlay(file, info->budget, 0, 4 * PAGE_SIZE, &one));
     OK(sys_memory_overlay(file, info->budget, 0, 4 * PAGE_SIZE, &two));
-    volatile uint64_t *first = (volatile uint64_t *)map(one, 4, MAP_READ | MAP_WRITE);
-    volatile uint64_t *second = (volatile uint64_t *)map(two, 4, MAP_READ | MAP_WRITE);
+    volatile uint64_t *first = (volatile uint64_t *)map_memory(one, 4, MAP_READ | MAP_WRITE);
+    volatile uint64_t *second = (volatile uint64_t *)map_memory(two, 4, MAP_READ | MAP_WRITE);
 
     CHECK(first[0] == 1 && second[0] == 1 && first[512] == 0);
     word_to(file, 0, 2);
@@ -402,7 +374,7 @@ static void test_init_finds_its_world(void)
 static void test_aspace_maps_and_unmaps(void)
 {
     handle_t memory = memory_new(4, 0);
-    uint64_t address = map(memory, 4, MAP_READ | MAP_WRITE), other;
+    uint64_t address = map_memory(memory, 4, MAP_READ | MAP_WRITE), other;
     volatile uint64_t *words = (volatile uint64_t *)address;
     struct mapping_info mapping;
 
@@ -507,7 +479,7 @@ static void test_aspace_mapping_is_revoked(void)
 {
     handle_t memory = memory_new(1, 0);
     handle_t derived = with_rights(memory, RIGHT_READ | RIGHT_WRITE);
-    uint64_t address = map(derived, 1, MAP_READ | MAP_WRITE);
+    uint64_t address = map_memory(derived, 1, MAP_READ | MAP_WRITE);
     struct mapping_info mapping;
     char byte;
 
@@ -557,95 +529,16 @@ static void test_aspace_big_mappings(void)
     close_handle(memory);
 }
 
-/* ── Pagers ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-struct paged {
-    handle_t memory, queue;
-    bool fail;
-};
-
-/* Supplies pages whose first word is their offset + 1. */
-static void pager_run(struct worker *self)
-{
-    struct paged *paged = self->context;
-    struct event event;
-    uint64_t offset, bytes;
-    uint32_t kind;
-
-    while (status_is_ok(sys_queue_wait(paged->queue, in_ms(3000), &event))) {
-        if (event.kind != EVENT_PAGER)
-            break; /* the test ends us by a notification */
-        while (status_is_ok(sys_memory_pager_next(paged->memory, &offset, &bytes, &kind))) {
-            handle_t source = memory_new(bytes / PAGE_SIZE, 0);
-
-            for (uint64_t at = 0; at < bytes; at += PAGE_SIZE)
-                word_to(source, at, offset + at + 1);
-            if (paged->fail)
-                OK(sys_memory_fail(paged->memory, offset, bytes, status_code(STATUS_IO)));
-            else
-                OK(sys_memory_supply(paged->memory, offset, source, 0, bytes));
-            close_handle(source);
-            self->value++;
-        }
-    }
-}
-
-static void test_pager_supplies_pages(void)
-{
-    struct paged paged = {.memory = memory_new(16, MEMORY_PAGED)};
-    struct worker pager;
-    handle_t stop;
-    uint64_t word;
-
-    OK(sys_queue_create(info->budget, &paged.queue));
-    OK(sys_notification_create(info->budget, &stop));
-    OK(sys_notification_bind(stop, paged.queue, 1));
-    OK(sys_memory_set_pager(paged.memory, paged.queue, 7));
-    worker_start(&pager, pager_run, &paged);
-    volatile uint64_t *words = (volatile uint64_t *)map(paged.memory, 16, MAP_READ | MAP_WRITE);
-
-    CHECK(words[512] == PAGE_SIZE + 1); /* by a fault */
-    CHECK(word_of(paged.memory, 5 * PAGE_SIZE) ==
-          5 * PAGE_SIZE + 1); /* by a system call that restarts */
-    words[512] = 99;
-    CHECK(word_of(paged.memory, PAGE_SIZE) == 99);
-    OK(sys_memory_read(paged.memory, 0, &word, 8));
-    CHECK(word == 1);
-    /* A copy out to a page that is not there. */
-    OK(sys_memory_write(paged.memory, 8, "x", 1));
-    OK(sys_memory_read(paged.memory, 0, (void *)(uintptr_t)&words[8 * 512 + 1], 8));
-    CHECK(words[8 * 512 + 1] == 1 && words[8 * 512] == 8 * PAGE_SIZE + 1);
-    paged.fail = true;
-    CHECK_STATUS(STATUS_IO, sys_memory_read(paged.memory, 10 * PAGE_SIZE, &word, 8));
-    OK(sys_notification_signal(stop, 1));
-    CHECK(worker_join(&pager) && pager.value >= 4);
-    unmap((void *)(uintptr_t)words, 16 * PAGE_SIZE);
-    close_handle(paged.memory);
-    close_handle(paged.queue);
-    close_handle(stop);
-}
-
 extern const struct test memory_tests[];
 const struct test memory_tests[] = {
-    TEST(test_init_finds_its_world),
-    TEST(test_memory_reads_and_writes),
-    TEST(test_memory_size_changes),
-    TEST(test_memory_clones_are_copies),
-    TEST(test_memory_clone_chain),
-    TEST(test_memory_clone_of_mapped_pages),
-    TEST(test_memory_clones_are_snapshots),
-    TEST(test_memory_dropped_pages_show_nothing),
-    TEST(test_memory_overlays_are_private),
-    TEST(test_memory_contiguous_for_dma),
-    TEST(test_dmaspace_pins_and_severs),
-    TEST(test_memory_physical_windows),
-    TEST(test_aspace_maps_and_unmaps),
-    TEST(test_aspace_never_writable_and_executable),
-    TEST(test_aspace_executes_code),
-    TEST(test_aspace_of_another_process),
-    TEST(test_aspace_mapping_is_revoked),
-    TEST(test_aspace_protect_changes_access),
-    TEST(test_aspace_big_mappings),
-    TEST(test_pager_supplies_pages),
-    {0},
+    TEST(test_init_finds_its_world),        TEST(test_memory_reads_and_writes),
+    TEST(test_memory_size_changes),         TEST(test_memory_clones_are_copies),
+    TEST(test_memory_clone_chain),          TEST(test_memory_clone_of_mapped_pages),
+    TEST(test_memory_clones_are_snapshots), TEST(test_memory_dropped_pages_show_nothing),
+    TEST(test_memory_overlays_are_private), TEST(test_memory_contiguous_for_dma),
+    TEST(test_dmaspace_pins_and_severs),    TEST(test_memory_physical_windows),
+    TEST(test_aspace_maps_and_unmaps),      TEST(test_aspace_never_writable_and_executable),
+    TEST(test_aspace_executes_code),        TEST(test_aspace_of_another_process),
+    TEST(test_aspace_mapping_is_revoked),   TEST(test_aspace_protect_changes_access),
+    TEST(test_aspace_big_mappings),         {0},
 };

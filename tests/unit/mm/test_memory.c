@@ -317,7 +317,7 @@ static void test_memory_size_and_discard(void)
     CHECK_STATUS(sys_memory_set_size(self, &cap, 250 * PAGE_SIZE + 1), STATUS_OK);
     CHECK_STATUS(user_copy_in(self, &value, USER + 250 * PAGE_SIZE, 4), STATUS_OK);
     CHECK_STATUS(user_copy_in(self, &value, USER + 251 * PAGE_SIZE, 4), STATUS_FAULT);
-    CHECK_STATUS(aspace_fault(space, self, USER + 299 * PAGE_SIZE, MAP_WRITE), STATUS_FAULT);
+    CHECK_STATUS(aspace_fault(space, self, USER + 299 * PAGE_SIZE, MAP_WRITE), STATUS_RANGE);
     CHECK_STATUS(sys_memory_set_size(self, &cap, 300 * PAGE_SIZE), STATUS_OK);
     CHECK_STATUS(user_copy_in(self, &value, USER + 299 * PAGE_SIZE, 4), STATUS_OK);
     CHECK(value == 0);
@@ -400,7 +400,7 @@ static void supply(struct memory *memory, uint64_t page, struct memory *source,
                from = cap_to(&source->object, MEMORY_ALL);
     status_t status;
     while ((status = sys_memory_supply(self, &cap, page * PAGE_SIZE, &from, source_page * PAGE_SIZE,
-                                       pages * PAGE_SIZE)) == KERNEL_RESTART) {
+                                       pages * PAGE_SIZE, 0)) == KERNEL_RESTART) {
     }
     CHECK_STATUS(status, STATUS_OK);
 }
@@ -476,7 +476,7 @@ static void test_pager_supply_failing_loses_nothing(void)
         budget_limits(budget_pages_used() + 7, UINT32_MAX);
         env.yield_every = 3;
         status_t status;
-        while ((status = sys_memory_supply(self, &cap, 0, &from, 0, 100 * PAGE_SIZE)) ==
+        while ((status = sys_memory_supply(self, &cap, 0, &from, 0, 100 * PAGE_SIZE, 0)) ==
                KERNEL_RESTART) {
         }
         CHECK(status == STATUS_OK || status == STATUS_NO_MEMORY);
@@ -486,6 +486,278 @@ static void test_pager_supply_failing_loses_nothing(void)
         CHECK(get(memory, i * PAGE_SIZE) == i + 1);
     drop(memory);
     drop(source);
+    teardown();
+}
+
+static void expect_request(struct memory *memory, uint64_t page, uint32_t kind)
+{
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    uint64_t offset = 0, bytes = 0;
+    uint32_t got = 0;
+    CHECK_STATUS(sys_memory_pager_next(self, &cap, &offset, &bytes, &got),
+                 kind == 0 ? STATUS_NOT_FOUND : STATUS_OK);
+    CHECK(kind == 0 || (offset == page * PAGE_SIZE && bytes == PAGE_SIZE && got == kind));
+}
+
+/* The runs of pages that are in one of @states: as many as @pages says, ended by a 0, are there and no others. */
+static void expect_states(struct memory *memory, uint32_t states, const char *pages)
+{
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    uint64_t offset = 0, found, bytes;
+    char listed[64] = "";
+    status_t status;
+    while ((status = sys_memory_dirty_next(self, &cap, offset, states, &found, &bytes)) !=
+           STATUS_NOT_FOUND) {
+        if (status == KERNEL_RESTART)
+            continue;
+        CHECK_STATUS(status, STATUS_OK);
+        snprintf(listed + strlen(listed), sizeof(listed) - strlen(listed), "%u+%u ",
+                 (unsigned)(found / PAGE_SIZE), (unsigned)(bytes / PAGE_SIZE));
+        offset = found + bytes;
+    }
+    CHECK(strcmp(listed, pages) == 0);
+    if (strcmp(listed, pages) != 0)
+        printf("# listed %s, wanted %s\n", listed, pages);
+}
+
+static void write_back(struct memory *memory, uint64_t page, uint64_t pages, bool begin)
+{
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    status_t status;
+    do {
+        status = begin ? sys_memory_writeback_begin(self, &cap, page * PAGE_SIZE, pages * PAGE_SIZE)
+                       : sys_memory_writeback_end(self, &cap, page * PAGE_SIZE, pages * PAGE_SIZE);
+    } while (status == KERNEL_RESTART);
+    CHECK_STATUS(begin ? continuation_run(self, status) : status, STATUS_OK);
+}
+
+static bool user_may_write(uint64_t page)
+{
+    unsigned level;
+    pte_t entry = pagetable_lookup(space->root, USER + page * PAGE_SIZE, &level);
+    return entry != 0 && (arch_pte_flags(entry) & MAP_WRITE) != 0;
+}
+
+static struct memory *supplied(uint64_t pages)
+{
+    struct memory *memory = make(pages * PAGE_SIZE, MEMORY_PAGED),
+                  *source = make(pages * PAGE_SIZE, 0);
+    for (uint64_t i = 0; i < pages; i++)
+        put(source, i * PAGE_SIZE, (uint32_t)i + 1);
+    supply(memory, 0, source, 0, pages);
+    drop(source);
+    return memory;
+}
+
+static void test_pager_knows_what_is_dirty(void)
+{
+    setup();
+    struct memory *memory = supplied(300);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    uint32_t word = 7;
+    paddr_t frame;
+    map_user(memory, MAP_READ | MAP_WRITE);
+    expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "");
+    for (unsigned i = 0; i < 300; i++)
+        CHECK_STATUS(user_copy_in(self, &word, USER + i * PAGE_SIZE, 4), STATUS_OK);
+    CHECK(!user_may_write(5));
+    /* One fault a clean page, none more; its neighbours stay clean. */
+    CHECK_STATUS(aspace_fault(space, self, USER + 5 * PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK(user_may_write(5) && !user_may_write(4) && !user_may_write(6));
+    put(memory, 6 * PAGE_SIZE, 70);
+    put(memory, 130 * PAGE_SIZE, 71);
+    put(memory, 299 * PAGE_SIZE, 72);
+    env.yield_every = 1;
+    expect_states(memory, PAGE_DIRTY, "5+2 130+1 299+1 ");
+    write_back(memory, 0, 200, true);
+    CHECK(!user_may_write(5));
+    expect_states(memory, PAGE_DIRTY, "299+1 ");
+    expect_states(memory, PAGE_WRITEBACK, "5+2 130+1 ");
+    /* Written meanwhile: dirty again when the writeback ends. */
+    CHECK_STATUS(aspace_fault(space, self, USER + 5 * PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    write_back(memory, 0, 200, false);
+    expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "5+1 299+1 ");
+    CHECK(user_may_write(5));
+    /* Clean pages can go and are asked for again; dirty ones stay. */
+    status_t status;
+    while ((status = sys_memory_discard(self, &cap, 0, 300 * PAGE_SIZE)) == KERNEL_RESTART) {
+    }
+    CHECK_STATUS(status, STATUS_OK);
+    uint64_t present;
+    while ((status = sys_memory_query(self, &cap, 0, 300 * PAGE_SIZE, &present)) ==
+           KERNEL_RESTART) {
+    }
+    CHECK(status_is_ok(status) && present == 2 && get(memory, 299 * PAGE_SIZE) == 72);
+    /* What is pinned never gets clean. */
+    CHECK_STATUS(memory_pin(memory, self, 299, true, &frame), STATUS_OK);
+    write_back(memory, 299, 1, true);
+    write_back(memory, 299, 1, false);
+    expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "5+1 299+1 ");
+    memory_unpin(memory, 299);
+    write_back(memory, 0, 300, true);
+    write_back(memory, 0, 300, false);
+    expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "");
+    put(memory, 5 * PAGE_SIZE, 9);
+    while ((status = sys_memory_set_size(self, &cap, 2 * PAGE_SIZE)) == KERNEL_RESTART) {
+    }
+    CHECK_STATUS(status, STATUS_OK);
+    expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "");
+    CHECK_STATUS(aspace_fault(space, self, USER + 5 * PAGE_SIZE, MAP_READ), STATUS_RANGE);
+    CHECK_STATUS(user_copy_in(self, &word, USER + 5 * PAGE_SIZE, 4), STATUS_FAULT);
+    env.yield_every = 0;
+    struct memory *anonymous = make(PAGE_SIZE, 0);
+    struct cap wrong = cap_to(&anonymous->object, MEMORY_ALL);
+    CHECK_STATUS(sys_memory_writeback_begin(self, &wrong, 0, PAGE_SIZE), STATUS_WRONG_TYPE);
+    CHECK_STATUS(sys_memory_writeback_end(self, &cap, 0, 3 * PAGE_SIZE), STATUS_RANGE);
+    drop(anonymous);
+    drop(memory);
+    teardown();
+}
+
+/* A writeback begins when no other CPU writes by a translation that it has kept. */
+static void test_pager_writeback_waits_for_other_cpus(void)
+{
+    setup();
+    struct memory *memory = supplied(1);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    run_on_other_cpu(space);
+    CHECK_STATUS(sys_memory_writeback_begin(self, &cap, 0, PAGE_SIZE), KERNEL_DONE);
+    self->continuation(self);
+    CHECK(thread_is_waiting(self));
+    environment_grace();
+    CHECK(!thread_is_waiting(self));
+    CHECK_STATUS(continuation_run(self, KERNEL_DONE), STATUS_OK);
+    run_on_other_cpu(NULL);
+    drop(memory);
+    teardown();
+}
+
+static void test_pager_gives_leave_to_fill_holes(void)
+{
+    setup();
+    struct memory *memory = make(8 * PAGE_SIZE, MEMORY_PAGED), *source = make(8 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               from = cap_to(&source->object, MEMORY_ALL);
+    struct thread *one = thread_make(space), *two = thread_make(space);
+    uint32_t word = 1;
+    map_user(memory, MAP_READ | MAP_WRITE);
+    CHECK_STATUS(sys_memory_supply(self, &cap, 0, &from, 0, 8 * PAGE_SIZE, SUPPLY_HOLE), STATUS_OK);
+    environment_grace();
+    CHECK(get(memory, PAGE_SIZE) == 0);
+    CHECK_STATUS(aspace_fault(space, one, USER, MAP_READ), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, one, USER, MAP_WRITE), KERNEL_BLOCKED);
+    CHECK_STATUS(user_copy_out(two, USER + PAGE_SIZE, &word, 4), KERNEL_BLOCKED);
+    expect_request(memory, 0, PAGER_REQUEST_DIRTY);
+    expect_request(memory, 1, PAGER_REQUEST_DIRTY);
+    expect_request(memory, 0, 0);
+    CHECK_STATUS(sys_memory_fail(self, &cap, 0, PAGE_SIZE, STATUS_CODE_NO_SPACE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, one, USER, MAP_WRITE), STATUS_NO_SPACE);
+    CHECK_STATUS(aspace_fault(space, one, USER, MAP_WRITE), KERNEL_BLOCKED);
+    env.yield_every = 1;
+    status_t status;
+    while ((status = sys_memory_dirty_grant(self, &cap, 0, 2 * PAGE_SIZE)) == KERNEL_RESTART) {
+    }
+    env.yield_every = 0;
+    CHECK_STATUS(status, STATUS_OK);
+    CHECK(!thread_is_waiting(one) && !thread_is_waiting(two));
+    expect_states(memory, PAGE_DIRTY, "");
+    CHECK_STATUS(aspace_fault(space, one, USER, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(user_copy_out(two, USER + PAGE_SIZE, &word, 4), STATUS_OK);
+    expect_states(memory, PAGE_DIRTY, "0+2 ");
+    write_back(memory, 0, 8, true);
+    write_back(memory, 0, 8, false);
+    CHECK_STATUS(aspace_fault(space, one, USER, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, one, USER + 2 * PAGE_SIZE, MAP_WRITE), KERNEL_BLOCKED);
+    drop(memory);
+    CHECK(!thread_is_waiting(one));
+    drop(source);
+    thread_free(one);
+    thread_free(two);
+    teardown();
+}
+
+/* Requests and states are the Memory's: the next pager finds them. */
+static void test_pager_is_succeeded(void)
+{
+    setup();
+    struct memory *memory = supplied(8), *source = make(PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               queue_cap = cap_to(&queue.object, RIGHT_MANAGE);
+    struct thread *one = thread_make(space);
+    CHECK_STATUS(sys_memory_set_size(self, &cap, 16 * PAGE_SIZE), STATUS_OK);
+    map_user(memory, MAP_READ | MAP_WRITE);
+    CHECK_STATUS(sys_memory_set_pager(self, &cap, &queue_cap, 1), STATUS_OK);
+    put(memory, 0, 5);
+    put(memory, PAGE_SIZE, 6);
+    write_back(memory, 1, 1, true);
+    CHECK_STATUS(aspace_fault(space, one, USER + 9 * PAGE_SIZE, MAP_READ), KERNEL_BLOCKED);
+    expect_request(memory, 9, PAGER_REQUEST_READ);
+    expect_request(memory, 0, 0);
+    unsigned events = env.events;
+    CHECK_STATUS(sys_memory_set_pager(self, &cap, &queue_cap, 2), STATUS_OK);
+    CHECK(env.events == events + 1);
+    expect_request(memory, 9, PAGER_REQUEST_READ);
+    expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "0+2 ");
+    write_back(memory, 0, 8, true);
+    write_back(memory, 0, 8, false);
+    expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "");
+    CHECK_STATUS(sys_memory_detach(self, &cap), STATUS_OK);
+    CHECK(!thread_is_waiting(one));
+    CHECK_STATUS(aspace_fault(space, one, USER + 9 * PAGE_SIZE, MAP_READ), STATUS_GONE);
+    CHECK(get(memory, 0) == 5);
+    put(memory, 0, 7);
+    CHECK_STATUS(sys_memory_set_pager(self, &cap, &queue_cap, 3), STATUS_OK);
+    expect_states(memory, PAGE_DIRTY, "0+1 ");
+    CHECK_STATUS(aspace_fault(space, one, USER + 9 * PAGE_SIZE, MAP_READ), KERNEL_BLOCKED);
+    supply(memory, 9, source, 0, 1);
+    CHECK(!thread_is_waiting(one));
+    drop(memory);
+    drop(source);
+    thread_free(one);
+    teardown();
+}
+
+/* Copies on behalf of a blocked caller do not wait, and ask. */
+static void test_pager_is_asked_for_who_does_not_wait(void)
+{
+    setup();
+    struct memory *memory = make(20 * PAGE_SIZE, MEMORY_PAGED), *source = make(20 * PAGE_SIZE, 0);
+    struct cap cap = cap_to(&memory->object, MEMORY_ALL),
+               queue_cap = cap_to(&queue.object, RIGHT_MANAGE);
+    struct thread *one = thread_make(space);
+    size_t done;
+    map_user(memory, MAP_READ | MAP_WRITE);
+    CHECK_STATUS(sys_memory_set_pager(self, &cap, &queue_cap, 1), STATUS_OK);
+    unsigned events = env.events;
+    for (unsigned turn = 0; turn < 2; turn++)
+        for (unsigned i = 0; i < 10; i++)
+            CHECK_STATUS(aspace_copy(space, USER, space, USER + (10 + i) * PAGE_SIZE, 8, &done),
+                         STATUS_FAULT);
+    CHECK(env.events == events + MEMORY_ASKED_MAX);
+    expect_request(memory, 10, PAGER_REQUEST_READ);
+    CHECK_STATUS(aspace_fault(space, one, USER + 10 * PAGE_SIZE, MAP_READ), KERNEL_BLOCKED);
+    for (unsigned i = 1; i < MEMORY_ASKED_MAX; i++)
+        expect_request(memory, 10 + i, PAGER_REQUEST_READ);
+    expect_request(memory, 0, 0);
+    CHECK_STATUS(sys_memory_set_pager(self, &cap, &queue_cap, 2), STATUS_OK);
+    expect_request(memory, 10, PAGER_REQUEST_READ);
+    expect_request(memory, 11, PAGER_REQUEST_READ);
+    supply(memory, 10, source, 10, 4);
+    expect_request(memory, 0, 0);
+    CHECK(!thread_is_waiting(one));
+    CHECK_STATUS(aspace_copy(space, USER, space, USER + 10 * PAGE_SIZE, 8, &done), STATUS_FAULT);
+    expect_request(memory, 0, PAGER_REQUEST_READ);
+    supply(memory, 0, source, 0, 1);
+    environment_grace();
+    CHECK_STATUS(aspace_copy(space, USER, space, USER + 13 * PAGE_SIZE + 4092, 8, &done),
+                 STATUS_FAULT);
+    CHECK(done == 4);
+    expect_request(memory, 14, PAGER_REQUEST_READ);
+    drop(memory);
+    drop(source);
+    thread_free(one);
     teardown();
 }
 
@@ -536,7 +808,7 @@ static void test_overlays_show_what_is_below(void)
     CHECK(word == 0);
     CHECK_STATUS(sys_memory_set_size(self, &cap, 8 * PAGE_SIZE), STATUS_OK);
     CHECK_STATUS(user_copy_in(self, &word, USER + 6 * PAGE_SIZE, 4), STATUS_FAULT);
-    CHECK_STATUS(aspace_fault(space, self, USER + 6 * PAGE_SIZE, MAP_WRITE), STATUS_FAULT);
+    CHECK_STATUS(aspace_fault(space, self, USER + 6 * PAGE_SIZE, MAP_WRITE), STATUS_RANGE);
     /* Its own page dropped, the one below is seen again. */
     struct cap over_cap = cap_to(&over->object, MEMORY_ALL);
     CHECK_STATUS(sys_memory_discard(self, &over_cap, 0, 18 * PAGE_SIZE), STATUS_OK);
@@ -645,6 +917,11 @@ const struct test memory_tests[] = {
     {"test_memory_physical_hides_ram", test_memory_physical_hides_ram},
     {"test_pager_supplies_what_is_asked", test_pager_supplies_what_is_asked},
     {"test_pager_supply_failing_loses_nothing", test_pager_supply_failing_loses_nothing},
+    {"test_pager_knows_what_is_dirty", test_pager_knows_what_is_dirty},
+    {"test_pager_writeback_waits_for_other_cpus", test_pager_writeback_waits_for_other_cpus},
+    {"test_pager_gives_leave_to_fill_holes", test_pager_gives_leave_to_fill_holes},
+    {"test_pager_is_succeeded", test_pager_is_succeeded},
+    {"test_pager_is_asked_for_who_does_not_wait", test_pager_is_asked_for_who_does_not_wait},
     {"test_overlays_show_what_is_below", test_overlays_show_what_is_below},
     {"test_overlays_are_cloned", test_overlays_are_cloned},
     {"test_overlays_wait_for_other_cpus", test_overlays_wait_for_other_cpus},
