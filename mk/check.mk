@@ -204,3 +204,5 @@ bench-counter: $(BENCH_COUNTER)
 GUEST_FRAME := tests/guest/kernel/guest.c $(sort $(wildcard tests/guest/kernel/arch/$(ARCH)/*)) kernel/lib/string.c kernel/lib/format.c
 
 include $(sort $(wildcard tests/guest/*/guest.mk))
+# What all programs read, those of the tests among them.
+-include $(USER_OBJECTS:.o=.d)

@@ -110,5 +110,3 @@ $(call remember,boot,$(PROGRAMS) $(PROGRAM_LINKS))
 $(BOOT_ARCHIVE): $(LISTS)/boot tools/mkboot $(PROGRAMS:%=$(O)/bin/%) $(if $(wildcard tools/mkcatalogue),$(CATALOGUE)) $(MAKEFILES_READ)
 	$(call say,MK,$@)
 	$(Q)tools/mkboot --out $@ $(foreach p,$(PROGRAMS),$(p)=$(O)/bin/$(p)) $(PROGRAM_LINKS) $(if $(wildcard tools/mkcatalogue),catalogue=$(CATALOGUE))
-
--include $(USER_OBJECTS:.o=.d)
