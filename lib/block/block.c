@@ -42,16 +42,36 @@ static void close_handle(handle_t *handle)
     *handle = 0;
 }
 
+static void unmap(uint8_t **memory, uint64_t bytes)
+{
+    if (*memory != NULL)
+        memory_unmap(*memory, bytes);
+    *memory = NULL;
+}
+
 static void disconnect(struct block_client *c)
 {
     close_handle(&c->session);
     close_handle(&c->doorbell);
+    unmap(&c->ring_memory, BLOCK_RING_BYTES);
+    unmap(&c->data_memory, BLOCK_DATA_BYTES);
     c->connected = false;
 }
 
-static status_t lay_out_rings(struct block_client *c)
+/* Map @memory, whose handle is not needed any more. */
+static status_t map_memory(handle_t memory, uint64_t bytes, uint8_t **address)
 {
-    memset(c->ring_memory, 0, BLOCK_RING_BYTES);
+    void *mapped;
+    status_t status = memory_map(memory, 0, bytes, MAP_READ | MAP_WRITE, &mapped);
+    status_ignore(sys_cap_close(memory));
+    if (status == STATUS_OK)
+        *address = mapped;
+    return status;
+}
+
+/* The driver has been at its side of them before. */
+static status_t join_rings(struct block_client *c)
+{
     bool good = ring_init(&c->submissions, c->ring_memory, BLOCK_COMPLETION_OFFSET,
                           BLOCK_RING_ENTRIES, sizeof(struct block_request)) &&
                 ring_init(&c->completions, c->ring_memory + BLOCK_COMPLETION_OFFSET,
@@ -60,33 +80,22 @@ static status_t lay_out_rings(struct block_client *c)
     return good ? STATUS_OK : STATUS_INVALID;
 }
 
-/* Each session has ring memory of its own: a former driver may still hold the old one. */
-static status_t renew_rings(struct block_client *c)
-{
-    if (c->ring_memory != NULL)
-        memory_unmap(c->ring_memory, BLOCK_RING_BYTES);
-    c->ring_memory = NULL;
-    close_handle(&c->rings);
-    void *mapped;
-    status_t status = memory_map_new(BLOCK_RING_BYTES, MEMORY_COMMIT, &c->rings, &mapped);
-    if (status != STATUS_OK)
-        return status;
-    c->ring_memory = mapped;
-    return lay_out_rings(c);
-}
-
 static status_t connect(struct block_client *c)
 {
+    handle_t rings, data;
+    uint64_t old;
     disconnect(c);
-    status_t status = renew_rings(c);
+    status_ignore(sys_notification_poll(c->notification, BLOCK_COMPLETION_BIT, &old));
+    status_t status = block_open(c->connect, BLOCK_DATA_BYTES, c->notification, &c->session,
+                                 &c->doorbell, &rings, &data, &c->info);
     if (status != STATUS_OK)
         return status;
-    uint64_t old;
-    status_ignore(sys_notification_poll(c->notification, BLOCK_COMPLETION_BIT, &old));
-    status = block_open(c->connect, c->rings, c->data, c->notification, &c->session, &c->doorbell,
-                        &c->info);
-    c->connected = status == STATUS_OK;
-    return status;
+    status_t ring_status = map_memory(rings, BLOCK_RING_BYTES, &c->ring_memory);
+    status = map_memory(data, BLOCK_DATA_BYTES, &c->data_memory);
+    if (ring_status == STATUS_OK && status == STATUS_OK)
+        status = join_rings(c);
+    c->connected = ring_status == STATUS_OK && status == STATUS_OK;
+    return ring_status != STATUS_OK ? ring_status : status;
 }
 
 /* Transport failed: the server died, hung, or talks nonsense. Try new sessions; PEER_DIED from a connect means "again". */
@@ -108,12 +117,7 @@ static status_t reconnect(struct block_client *c, struct transfer *t)
 status_t block_client_init(struct block_client *c, handle_t connect_cap)
 {
     *c = (struct block_client){.connect = connect_cap};
-    void *mapped;
-    status_t status = memory_map_new(BLOCK_DATA_BYTES, MEMORY_COMMIT, &c->data, &mapped);
-    if (status == STATUS_OK) {
-        c->data_memory = mapped;
-        status = sys_notification_create(os_self.budget, &c->notification);
-    }
+    status_t status = sys_notification_create(os_self.budget, &c->notification);
     struct transfer none = {0};
     if (status == STATUS_OK)
         status = reconnect(c, &none);
@@ -125,13 +129,6 @@ status_t block_client_init(struct block_client *c, handle_t connect_cap)
 void block_client_close(struct block_client *c)
 {
     disconnect(c);
-    if (c->ring_memory != NULL)
-        memory_unmap(c->ring_memory, BLOCK_RING_BYTES);
-    if (c->data_memory != NULL)
-        memory_unmap(c->data_memory, BLOCK_DATA_BYTES);
-    c->ring_memory = c->data_memory = NULL;
-    close_handle(&c->rings);
-    close_handle(&c->data);
     close_handle(&c->notification);
 }
 

@@ -1,5 +1,5 @@
-/* Clients. Each has its rings and its data memory, which is mapped for the device when the session begins. A submission is copied out of the ring once
- * and checked whole before anything is done with it. The endings of requests go to the client's completion ring; a client that does not take
+/* Clients. Each has rings and data memory, which are ours: what a client made it could take away, and then a look at its ring would be the end
+ * of the driver, and memory that the device writes to somebody else's. A submission is copied out of the ring once and checked whole before anything is done with it. The endings of requests go to the client's completion ring; a client that does not take
  * them has fewer places than requests in flight and is served no further until it does. */
 #include "blk.h"
 
@@ -10,7 +10,6 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define DATA_BYTES_MAX (16u << 20)
 #define PIN_PAGES 64u
 
 struct session {
@@ -18,7 +17,7 @@ struct session {
     uint8_t *rings;
     struct ring submissions, completions;
     handle_t completion, doorbell;
-    uint64_t mappings[DATA_BYTES_MAX / PAGE_SIZE / PIN_PAGES];
+    uint64_t mappings[BLOCK_DATA_BYTES / PAGE_SIZE / PIN_PAGES];
     uint32_t mapping_count, in_flight;
     uint64_t *pages, page_count; /* bus address of each page of the data memory */
     bool closed;
@@ -40,23 +39,16 @@ static void session_free(struct session *s)
     free(s);
 }
 
-static status_t map_data(struct session *s, handle_t data)
+/* Pin all of @data. */
+static status_t map_data(struct session *s, handle_t data, uint64_t bytes)
 {
-    uint64_t bytes;
-    status_t status = sys_memory_size(data, &bytes);
-    if (status != STATUS_OK)
-        return status;
-    if (bytes == 0 || bytes > DATA_BYTES_MAX || bytes % PAGE_SIZE != 0)
-        return STATUS_INVALID;
-    s->pages = calloc((size_t)(bytes / PAGE_SIZE), sizeof(uint64_t));
-    if (s->pages == NULL)
-        return STATUS_NO_MEMORY;
     while (s->page_count < bytes / PAGE_SIZE) {
         uint64_t pages = bytes / PAGE_SIZE - s->page_count;
         pages = pages < PIN_PAGES ? pages : PIN_PAGES;
-        status = sys_dmaspace_map(blk.device.dma, data, s->page_count * PAGE_SIZE,
-                                  pages * PAGE_SIZE, s->pages + s->page_count,
-                                  pages * sizeof(uint64_t), &s->mappings[s->mapping_count]);
+        status_t status =
+            sys_dmaspace_map(blk.device.dma, data, s->page_count * PAGE_SIZE, pages * PAGE_SIZE,
+                             s->pages + s->page_count, pages * sizeof(uint64_t),
+                             &s->mappings[s->mapping_count]);
         if (status != STATUS_OK)
             return status;
         s->mapping_count++;
@@ -65,19 +57,43 @@ static status_t map_data(struct session *s, handle_t data)
     return STATUS_OK;
 }
 
-static status_t map_rings(struct session *s, handle_t rings)
+/* What a client gets of the Memory @ours, which we need no handle of any more. */
+static status_t give(handle_t ours, handle_t *client)
 {
+    status_t status = sys_cap_derive(ours, RIGHT_READ | RIGHT_WRITE | RIGHT_TRANSFER, 0, client);
+    status_ignore(sys_cap_close(ours));
+    return status;
+}
+
+static status_t make_data(struct session *s, uint64_t bytes, handle_t *client)
+{
+    handle_t data;
+    s->pages = calloc((size_t)(bytes / PAGE_SIZE), sizeof(uint64_t));
+    status_t status = s->pages != NULL ? memory_create(bytes, 0, &data) : STATUS_NO_MEMORY;
+    if (status != STATUS_OK)
+        return status;
+    status = map_data(s, data, bytes);
+    if (status == STATUS_OK)
+        return give(data, client);
+    status_ignore(sys_cap_close(data));
+    return status;
+}
+
+static status_t make_rings(struct session *s, handle_t *client)
+{
+    handle_t rings;
     void *mapped;
-    status_t status = memory_map(rings, 0, BLOCK_RING_BYTES, MAP_READ | MAP_WRITE, &mapped);
+    status_t status = memory_map_new(BLOCK_RING_BYTES, MEMORY_COMMIT, &rings, &mapped);
     if (status != STATUS_OK)
         return status;
     s->rings = mapped;
+    status = give(rings, client);
     bool good = ring_init(&s->submissions, s->rings, BLOCK_COMPLETION_OFFSET, BLOCK_RING_ENTRIES,
                           sizeof(struct block_request)) &&
                 ring_init(&s->completions, s->rings + BLOCK_COMPLETION_OFFSET,
                           BLOCK_RING_BYTES - BLOCK_COMPLETION_OFFSET, BLOCK_RING_ENTRIES,
                           sizeof(struct block_completion));
-    return good ? STATUS_OK : STATUS_INVALID;
+    return status == STATUS_OK && !good ? STATUS_INVALID : status;
 }
 
 static status_t make_doorbell(struct session *s, uint32_t slot)
@@ -88,12 +104,15 @@ static status_t make_doorbell(struct session *s, uint32_t slot)
                : status;
 }
 
-static status_t op_open(void *instance, struct ipc_call *call, handle_t rings, handle_t data,
-                        handle_t completion, handle_t *session, handle_t *doorbell,
-                        struct block_info *info)
+static status_t op_open(void *instance, struct ipc_call *call, uint64_t data_bytes,
+                        handle_t completion, handle_t *session, handle_t *doorbell, handle_t *rings,
+                        handle_t *data, struct block_info *info)
 {
     (void)instance;
+    handle_t *const made[] = {session, doorbell, rings, data};
     uint32_t slot = 0;
+    if (data_bytes == 0 || data_bytes > BLOCK_DATA_BYTES || data_bytes % PAGE_SIZE != 0)
+        return STATUS_INVALID;
     while (slot < SESSIONS_MAX && blk.sessions[slot] != NULL)
         slot++;
     if (slot == SESSIONS_MAX)
@@ -102,9 +121,9 @@ static status_t op_open(void *instance, struct ipc_call *call, handle_t rings, h
     if (s == NULL)
         return STATUS_NO_MEMORY;
     s->badge = next_badge++ * SESSIONS_MAX + slot;
-    status_t status = map_rings(s, rings);
+    status_t status = make_rings(s, rings);
     if (status == STATUS_OK)
-        status = map_data(s, data);
+        status = make_data(s, data_bytes, data);
     if (status == STATUS_OK)
         status = make_doorbell(s, slot);
     if (status == STATUS_OK)
@@ -112,6 +131,9 @@ static status_t op_open(void *instance, struct ipc_call *call, handle_t rings, h
     if (status == STATUS_OK)
         status = sys_cap_derive(s->doorbell, RIGHT_CALL | RIGHT_TRANSFER, 0, doorbell);
     if (status != STATUS_OK) {
+        for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+            if (*made[i] != HANDLE_NONE)
+                status_ignore(sys_cap_close(*made[i]));
         session_free(s);
         return status;
     }

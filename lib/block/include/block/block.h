@@ -1,7 +1,7 @@
 #pragma once
 /* A block device as its client sees it.
  *
- * The rings are ours: when the driver dies we connect again, lay out fresh rings and send again every request that was not completed.
+ * When the driver dies we connect again, get fresh rings and send again every request that was not completed.
  * Reads and flushes may be repeated; a write that is repeated writes the same bytes to the same place, and no two requests in flight overlap
  * (block_transfer keeps to one range, in disjoint pieces). A driver that does not answer a request within BLOCK_TIMEOUT_NS is treated as
  * dead: the session is given up and another connect tried. One thread at a time uses a struct block_client. */
@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BLOCK_DATA_BYTES (2u << 20)
 #define BLOCK_PIECE_BYTES (128u << 10)
 #define BLOCK_TIMEOUT_NS UINT64_C(30000000000)
 /** How often a request is sent again to ever new drivers before it answers IO. */
@@ -18,14 +17,14 @@
 
 struct block_client {
     handle_t connect; /* connect capability of the driver */
-    handle_t rings, data, notification, session, doorbell;
-    uint8_t *ring_memory, *data_memory; /* mapped */
+    handle_t notification, session, doorbell;
+    uint8_t *ring_memory, *data_memory; /* the session's, mapped */
     struct ring submissions, completions;
     struct block_info info;
     bool connected;
 };
 
-/** Memory, rings and a first session. @connect stays the caller's. NO_MEMORY, and what connecting answers. */
+/** A first session. @connect stays the caller's. NO_MEMORY, and what connecting answers. */
 MUST_CHECK status_t block_client_init(struct block_client *client, handle_t connect);
 /** Read @bytes at @offset into @buffer; both multiples of the block size. RANGE, IO, CORRUPT (the driver breaks the protocol). */
 MUST_CHECK status_t block_read(struct block_client *client, uint64_t offset, void *buffer,
