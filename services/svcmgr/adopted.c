@@ -92,8 +92,12 @@ void adopted_begin(void)
 status_t adopted_add(const char *name, handle_t process, uint64_t parent)
 {
     struct adopted *adopted = adopted_find(name);
+    struct process_info info;
     if (strlen(name) > KEEPER_NAME_BYTES - 2) {
         return STATUS_RANGE;
+    }
+    if (!status_is_ok(sys_process_info(process, &info))) {
+        return STATUS_INVALID;
     }
     if (adopted && adopted->parent != parent && !is_dead(adopted)) {
         return STATUS_EXISTS;
