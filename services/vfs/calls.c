@@ -99,8 +99,8 @@ static status_t call_connect(void *instance, struct ipc_call *ipc, uint32_t flag
 {
     struct vfs_server *server = instance;
     uint64_t badge;
-    if (badge_is_ours(ipc->badge) || (flags & ~FILE_SESSION_ALL)) {
-        return badge_is_ours(ipc->badge) ? STATUS_WRONG_TYPE : STATUS_INVALID;
+    if (badge_is_ours(ipc->badge)) {
+        return STATUS_WRONG_TYPE;
     }
     pthread_mutex_lock(&server->lock);
     status_t status = session_begin(server, !(flags & FILE_SESSION_WRITE), &badge);
