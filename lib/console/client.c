@@ -3,7 +3,7 @@
  * Clients have no session, so nothing is lost for them when this process dies: their calls answer PEER_DIED and are made again. The latest
  * reader gets what is typed: a program that a shell has started asked after the shell did. Writers are served in the order in which they
  * came, a piece each. A client whose buffer is not in memory just now (FAULT) is tried again for a while; writers behind it go on. The tables
- * are bounded: who finds no place is told NO_MEMORY. */
+ * are bounded: who finds no place, after those were forgotten who do not wait any more, is told NO_MEMORY. */
 #include "internal.h"
 
 #include <string.h>
@@ -51,14 +51,12 @@ static void list_remove(struct waiting_list *list, size_t index)
             (list->count - index) * sizeof(list->entries[0]));
 }
 
-static void list_drop(struct waiting_list *list, uint64_t token)
+/* Forget those who do not wait any more. */
+static void list_sweep(struct waiting_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->entries[i].token == token) {
+    for (size_t i = list->count; i-- > 0;)
+        if (!ipc_reply_waits(list->entries[i].token))
             list_remove(list, i);
-            return;
-        }
-    }
 }
 
 /* Put the current call aside. */
@@ -67,6 +65,8 @@ static status_t list_add(struct waiting_list *list, struct ipc_call *call, struc
 {
     uint64_t token;
     if (list->count == WAITING_MAX)
+        list_sweep(list);
+    if (list->count == WAITING_MAX)
         return STATUS_NO_MEMORY;
     status_t status = ipc_reply_save(call, &token);
     if (!status_is_ok(status))
@@ -74,16 +74,6 @@ static status_t list_add(struct waiting_list *list, struct ipc_call *call, struc
     list->entries[list->count++] =
         (struct waiting){.token = token, .buffer = buffer, .tries = faulted};
     return STATUS_PENDING;
-}
-
-void client_gone(void *instance, uint64_t token)
-{
-    (void)instance;
-    list_drop(&readers, token);
-    list_drop(&writers, token);
-    list_drop(&watchers, token);
-    list_drop(&flushers, token);
-    list_drop(&followers, token);
 }
 
 static bool is_absent(status_t status)
@@ -326,8 +316,6 @@ static status_t op_set_mode(void *instance, struct ipc_call *call, uint32_t mode
 {
     (void)instance;
     (void)call;
-    if ((mode & ~STREAM_MODE_ALL) != 0)
-        return STATUS_INVALID;
     if (tty_set_raw(&client_tty, (mode & STREAM_MODE_RAW) != 0) == TTY_READY)
         answer_readers();
     return STATUS_OK;

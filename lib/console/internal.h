@@ -33,5 +33,3 @@ extern const struct bytestream_ops client_ops;
 void client_start(void);
 /** A client must be looked at again in a moment: its memory was absent, or it waits for the last bit. */
 bool client_must_retry(void);
-/** The caller of @token is gone. */
-void client_gone(void *instance, uint64_t token);

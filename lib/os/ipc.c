@@ -243,6 +243,14 @@ status_t ipc_reply_save(struct ipc_call *call, uint64_t *token)
     return status;
 }
 
+bool ipc_reply_waits(uint64_t token)
+{
+    uint8_t nothing;
+    uint64_t done;
+    status_t status = sys_endpoint_reply_read(token, 0, 0, &nothing, 0, &done);
+    return status != STATUS_GONE && status != STATUS_NOT_FOUND;
+}
+
 void ipc_call_close(struct ipc_call *call)
 {
     for (size_t i = 0; i < IPC_CAPS_MAX; i++) {

@@ -90,11 +90,6 @@ static bool handle(const struct server *server, struct ipc_call *call, const str
             ops->closed(server->instance, regs->target);
         }
         return false;
-    case IPC_KIND_GONE:
-        if (ops && ops->gone) {
-            ops->gone(server->instance, regs->words[0]);
-        }
-        return false;
     default:
         return false;
     }

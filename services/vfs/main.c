@@ -25,14 +25,6 @@ static void event_closed(void *instance, uint64_t badge)
     pthread_mutex_unlock(&server->lock);
 }
 
-static void event_gone(void *instance, uint64_t token)
-{
-    struct vfs_server *server = instance;
-    pthread_mutex_lock(&server->lock);
-    remote_gone(server, token);
-    pthread_mutex_unlock(&server->lock);
-}
-
 static status_t mount_disk(struct vfs_server *server)
 {
     struct vfs_fs *fs = NULL;
@@ -119,7 +111,7 @@ static status_t start(struct vfs_server *server)
 
 int main(void)
 {
-    static const struct server_ops ops = {.closed = event_closed, .gone = event_gone};
+    static const struct server_ops ops = {.closed = event_closed};
     struct vfs_server *vfs = calloc(1, sizeof *vfs);
     if (!vfs) {
         return EXIT_FAILURE;

@@ -411,25 +411,6 @@ static void waiting_free(struct waiting *waiting)
     free(waiting);
 }
 
-void remote_gone(struct vfs_server *server, uint64_t token)
-{
-    for (struct vfs_mount *m = vfs_mount_next(&server->vfs, 0); m;
-         m = vfs_mount_next(&server->vfs, m->number)) {
-        if (m->fs->ops != &remote_ops) {
-            continue;
-        }
-        struct vfs_link *queue = &remote_of(m->fs)->queue;
-        for (struct vfs_link *link = queue->next; link != queue; link = link->next) {
-            struct waiting *waiting = VFS_CONTAINER(link, struct waiting, link);
-            if (waiting->token == token) {
-                vfs_link_remove(link);
-                waiting_free(waiting);
-                return;
-            }
-        }
-    }
-}
-
 static void call_restore(struct ipc_call *call, const struct waiting *waiting)
 {
     *call =
@@ -440,10 +421,15 @@ static void call_restore(struct ipc_call *call, const struct waiting *waiting)
     memcpy(call->data, waiting->data, ipc_info_data(waiting->info));
 }
 
-/* Run @waiting again; the handlers take the lock themselves. */
+/* Run @waiting again, if its caller waits still; the handlers take the lock themselves. */
 static void serve(struct remote_fs *remote, struct waiting *waiting)
 {
     struct ipc_call *call = &remote->call;
+    if (!ipc_reply_waits(waiting->token)) {
+        pthread_mutex_lock(&remote->server->lock);
+        waiting_free(waiting);
+        return;
+    }
     call_restore(call, waiting);
     remote->onward = NULL;
     files_protocol.dispatch(&calls_ops, remote->server, call);

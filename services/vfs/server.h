@@ -114,8 +114,6 @@ status_t remote_open(struct vfs_server *server, handle_t connect, uint64_t mount
 struct vfs_fs *remote_current(void);
 /* @call has to wait for @fs: put it aside, or, on a worker, hand it on. PENDING; NO_MEMORY: too many are waiting. */
 status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vfs_fs *fs);
-/* The caller of @token is gone: if it still waits, it need not be served. */
-void remote_gone(struct vfs_server *server, uint64_t token);
 
 /* --- calls.c --- */
 extern const struct files_ops calls_ops;

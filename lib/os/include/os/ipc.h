@@ -157,6 +157,9 @@ handle_t ipc_cap_take(struct ipc_call *call, handle_t handle);
 /** Put the current reply aside; the handler then returns STATUS_PENDING and the server answers later, from
  *  any of its threads, by <protocol>_<method>_reply(@token, …). */
 MUST_CHECK status_t ipc_reply_save(struct ipc_call *call, uint64_t *token);
+/** Whether the caller of the saved reply @token waits for it still: one that died or whose deadline passed does not. Nobody is told when
+ *  that happens; the answer would find GONE. So who keeps saved replies in a table of bounded size looks here before it calls it full. */
+bool ipc_reply_waits(uint64_t token);
 /** Close the capabilities that were not taken. */
 void ipc_call_close(struct ipc_call *call);
 /** The end of every dispatch: note @status (@may_pend: PENDING is allowed) and close what was not taken. */

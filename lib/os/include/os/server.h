@@ -13,8 +13,6 @@ struct server_ops {
     void (*event)(void *instance, uint64_t cookie, uint32_t kind, uint64_t data);
     /** The last capability with @badge is gone: the session ends. */
     void (*closed)(void *instance, uint64_t badge);
-    /** The caller of the saved reply @token died or timed out; the token is void. */
-    void (*gone)(void *instance, uint64_t token);
 };
 
 /** One protocol spoken at the endpoint, and who implements it. */

@@ -19,7 +19,6 @@ static uint64_t saved_token;
 static uint64_t saved_value;
 static uint32_t rights_held;
 static uint64_t closed_badge;
-static uint64_t gone_token;
 static int operation_runs;
 static handle_t kept_handle;
 static struct server server;
@@ -178,15 +177,7 @@ static void on_closed(void *instance, uint64_t badge)
     closed_badge = badge;
 }
 
-static void on_gone(void *instance, uint64_t token)
-{
-    CHECK(instance == &server);
-    gone_token = token;
-}
-
-static const struct server_ops server_ops = {.event = on_event,
-                                             .closed = on_closed,
-                                             .gone = on_gone};
+static const struct server_ops server_ops = {.event = on_event, .closed = on_closed};
 
 static void *server_thread(void *argument)
 {
@@ -372,13 +363,12 @@ static void test_server_faults_are_answered(void)
     CHECK(loopback_careless(SERVER_HANDLE, &nothing) == STATUS_UNSUPPORTED && nothing == 0);
 }
 
-static void test_server_hears_of_sessions_and_callers_that_end(void)
+static void test_server_hears_of_sessions_that_end(void)
 {
     transport_post(31, IPC_KIND_CLOSED, 0, 0);
-    transport_post(0, IPC_KIND_GONE, 32, 0);
     transport_post(0, 7, 0, 0);
     CHECK(loopback_absent(SERVER_HANDLE) == STATUS_UNSUPPORTED);
-    CHECK(closed_badge == 31 && gone_token == 32);
+    CHECK(closed_badge == 31);
 }
 
 /* --- a hostile client ----------------------------------------------------------------------------------- */
@@ -623,7 +613,7 @@ int main(void)
     RUN(test_call_checks_session_rights);
     RUN(test_call_has_a_deadline_if_it_says_so);
     RUN(test_server_faults_are_answered);
-    RUN(test_server_hears_of_sessions_and_callers_that_end);
+    RUN(test_server_hears_of_sessions_that_end);
     RUN(test_server_refuses_wide_integers);
     RUN(test_server_refuses_unknown_labels);
     RUN(test_server_refuses_wrong_counts);
