@@ -104,7 +104,8 @@ class Output(Case):
         for method in ("add", "echo", "later"):
             self.assertIn(f"loopback_{method}(", files["include/idl/loopback.h"])
             self.assertIn(f"### loopback.{method}\n", files["docs/loopback.md"])
-            self.assertIn(f'"loopback.{method}"', files["src/trace.c"])
+            for name in ("include/fuzz/requests.h", "src/trace.c"):
+                self.assertIn(f'"loopback.{method}"', files[name])
         self.assertIn("#define SYS_PROBE_NOP 192\n", files["include/veridian/syscall_numbers.h"])
         self.assertIn("#define LABEL_LOOPBACK_ECHO UINT32_C(2305)\n", files["include/idl/loopback.h"])
         self.assertIn("SYS_PROBE_MESSAGE 197", files["include/veridian/syscall_numbers.h"])
