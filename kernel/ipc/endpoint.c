@@ -374,30 +374,29 @@ struct receive_caps {
     struct cap *endpoint, *queue;
 };
 
-static inline struct endpoint *receive_endpoint(const struct receive_caps *caps)
+static inline struct endpoint *receive_endpoint(struct receive_caps caps)
 {
-    return endpoint_of(caps->endpoint->object);
+    return endpoint_of(caps.endpoint->object);
 }
 
-static inline struct queue *receive_queue(const struct receive_caps *caps)
+static inline struct queue *receive_queue(struct receive_caps caps)
 {
-    return caps->queue == NULL ? NULL : queue_of(caps->queue->object);
+    return caps.queue == NULL ? NULL : queue_of(caps.queue->object);
 }
 
 /* Checked under the endpoint's lock: nobody waits through a capability that is dead, since its end or revocation has looked for waiters
  * already. An object's capabilities are all dead before it ends. */
-static inline status_t receive_check(const struct receive_caps *caps) REQUIRES(endpoint_lock)
+static inline status_t receive_check(struct receive_caps caps) REQUIRES(endpoint_lock)
 {
-    if (unlikely(cap_is_dead(caps->endpoint)))
+    if (unlikely(cap_is_dead(caps.endpoint)))
         return receive_endpoint(caps)->dead ? STATUS_GONE : STATUS_BAD_HANDLE;
-    if (unlikely(caps->queue != NULL && cap_is_dead(caps->queue)))
+    if (unlikely(caps.queue != NULL && cap_is_dead(caps.queue)))
         return STATUS_BAD_HANDLE;
     return STATUS_OK;
 }
 
 /* What @self gets at once: a notice, an event, a queued call; or it waits. */
-static status_t receive_from(struct thread *self, const struct receive_caps *caps,
-                             uint64_t deadline_ns)
+static status_t receive_from(struct thread *self, struct receive_caps caps, uint64_t deadline_ns)
 {
     struct endpoint *endpoint = receive_endpoint(caps);
     struct queue *queue = receive_queue(caps);
@@ -436,10 +435,10 @@ static status_t receive_from(struct thread *self, const struct receive_caps *cap
         endpoint_lock_release(&endpoint->lock);
         return KERNEL_RESTART;
     }
-    self->call_cap_id = caps->endpoint->id;
+    self->call_cap_id = caps.endpoint->id;
     self->wait_queue = queue;
     if (queue != NULL)
-        self->wait_data = caps->queue->id;
+        self->wait_data = caps.queue->id;
     list_push_front(&endpoint->workers, &self->wait_link);
     bool waits = thread_wait_begin_here(self, &receive_wait, endpoint, deadline_ns);
     if (!waits)
@@ -464,7 +463,8 @@ static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
 }
 
 /* Find what @self receives from. */
-static inline status_t receive_find(struct thread *self, struct receive_caps *caps)
+static inline __attribute__((always_inline)) status_t receive_find(struct thread *self,
+                                                                   struct receive_caps *caps)
 {
     status_t status = STATUS_OK;
     caps->queue = NULL;
@@ -476,8 +476,8 @@ static inline status_t receive_find(struct thread *self, struct receive_caps *ca
     caps->queue = cap_find(self->process, handle, OBJECT_QUEUE, RIGHT_RECEIVE, &status);
     if (unlikely(caps->queue == NULL))
         return status;
-    struct queue *queue = receive_queue(caps);
-    struct endpoint *endpoint = receive_endpoint(caps);
+    struct queue *queue = receive_queue(*caps);
+    struct endpoint *endpoint = receive_endpoint(*caps);
     if (unlikely(__atomic_load_n(&queue->endpoint, __ATOMIC_ACQUIRE) != endpoint))
         status = queue_associate(queue, endpoint);
     return status;
@@ -498,7 +498,7 @@ status_t ipc_receive(struct thread *self)
     if (status != STATUS_OK)
         return status;
     abandon_current(self);
-    status = receive_from(self, &caps, arch_ipc_deadline(self));
+    status = receive_from(self, caps, arch_ipc_deadline(self));
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
     return status;
@@ -544,7 +544,7 @@ status_t ipc_reply_receive(struct thread *self)
             status = raised_answer(self, 0, info, &caller);
             if (status != STATUS_OK && status != STATUS_GONE)
                 return status;
-            return replied(self, caller, receive_from(self, &caps, arch_ipc_deadline(self)));
+            return replied(self, caller, receive_from(self, caps, arch_ipc_deadline(self)));
         }
         status = message_prepare(self, info);
         if (status != STATUS_OK)
@@ -556,7 +556,7 @@ status_t ipc_reply_receive(struct thread *self)
         deliver_reply(self, caller, info);
     else
         message_drop_caps(self);
-    return replied(self, caller, receive_from(self, &caps, deadline_ns));
+    return replied(self, caller, receive_from(self, caps, deadline_ns));
 }
 
 /* ── Saved replies ───────────────────────────────────────────────────────────────────────────────────────────────── */
