@@ -479,7 +479,7 @@ static void test_interrupt_is_delivered_and_masked(void)
     OK(sys_interrupt_ack(line));
     irq_begin();
     for (unsigned i = 0; i < 5; i++) {
-        OK(sys_queue_wait(queue, in_ms(1000), &event));
+        OK(sys_queue_wait(queue, DEADLINE_NEVER, &event));
         CHECK(event.kind == EVENT_INTERRUPT && event.cookie == 6 && event.data == 1);
         CHECK_STATUS(STATUS_TIMED_OUT,
                      sys_queue_wait(queue, in_ms(5), &event)); /* masked until acknowledged */
@@ -489,9 +489,14 @@ static void test_interrupt_is_delivered_and_masked(void)
             irq_again();
         OK(sys_interrupt_ack(line));
     }
-    if (status_is_ok(sys_queue_wait(queue, in_ms(5), &event)))
-        OK(sys_interrupt_ack(line)); /* it was on its way already */
-    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
+    unsigned late = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        if (!status_is_ok(sys_queue_wait(queue, in_ms(5), &event)))
+            continue;
+        late++;
+        OK(sys_interrupt_ack(line));
+    }
+    CHECK(late <= 1); /* one was on its way already, to whichever CPU */
     close_handle(line);
     close_handle(queue);
 }

@@ -86,9 +86,12 @@ void irq_again(void)
 {
 }
 
-/* Mode 0 counts once and is then quiet. */
+/* Mode 1 counts when its gate rises, which this channel's never does. With its count loaded, since until then QEMU still has the former
+ * mode's next edge in mind, and it comes when the host finds time for it. */
 void irq_end(void)
 {
-    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x30));
+    OK(sys_ioport_out(pit, PIT_COMMAND, 1, 0x32));
+    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0xff));
+    OK(sys_ioport_out(pit, PIT_CHANNEL_0, 1, 0xff));
     close_handle(pit);
 }
