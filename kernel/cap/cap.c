@@ -1,7 +1,7 @@
 /* Capability tables and the operations on capabilities.
  *
- * A handle is a slot number (low half) and a tag (high half). The tag of a slot's next capability is drawn from the process's secret
- * each time the slot is used, so a guessed or stale handle does not match; the whole handle is kept in the node, and a lookup is
+ * A handle is a slot number (low half) and a tag (high half). The tag of a slot's next capability is drawn from the slot's use count and
+ * the process's secret, so a guessed or stale handle does not match; the whole handle is kept in the node, and a lookup is
  * one load of the slot's node and one compare, without a lock. Slots are grouped in leaves allocated on demand; free slots form a
  * list under cspace_lock. Lock order: a table's lock comes before a tree's, so revocation unlinks nodes under the tree's lock first and
  * frees their slots afterwards (cap_slot_release looks whether the slot still holds the node).
@@ -27,14 +27,22 @@ static inline struct cspace_slot *slot_at(struct process *process, uint32_t inde
     return leaf == NULL ? NULL : &leaf[index % CSPACE_LEAF_SLOTS];
 }
 
-/* A mixer (the finaliser of SplitMix64): tags need not resist cryptanalysis, only guessing without the secret. */
-static uint32_t next_tag(const struct process *process, uint32_t tag, uint32_t index)
+/* The tag of the next capability in @slot: a permutation of how often it was used, by a key of the slot's, so none comes twice in 2^32
+ * uses. Both mix (the finalisers of SplitMix64 and of a 32-bit hash): tags need not resist cryptanalysis, only guessing without the
+ * secret. */
+static uint32_t next_tag(const struct process *process, struct cspace_slot *slot, uint32_t index)
 {
-    uint64_t x = process->secret + ((uint64_t)tag << 32 | index) * 0x9e3779b97f4a7c15ull;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    uint32_t mixed = (uint32_t)(x >> 32);
-    return mixed == 0 ? 1 : mixed;
+    uint64_t key = process->secret + index * 0x9e3779b97f4a7c15ull;
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9ull;
+    key ^= key >> 27;
+    uint32_t tag;
+    do {
+        tag = (uint32_t)key + slot->uses++;
+        tag = (tag ^ (tag >> 16)) * 0x7feb352du;
+        tag = (tag ^ (tag >> 15)) * 0x846ca68bu;
+        tag ^= (tag >> 16) ^ (uint32_t)(key >> 32);
+    } while (tag == 0);
+    return tag;
 }
 
 status_t cap_lookup(struct process *process, handle_t handle, uint32_t type, uint32_t rights,
@@ -57,7 +65,6 @@ static status_t table_grow(struct process *process) REQUIRES(cspace_lock)
         return STATUS_NO_MEMORY;
     uint32_t base = process->slot_count;
     for (uint32_t i = CSPACE_LEAF_SLOTS; i-- > 0;) {
-        leaf[i].tag = next_tag(process, 0, base + i);
         leaf[i].next_free = process->free_slot;
         process->free_slot = base + i;
     }
@@ -86,7 +93,7 @@ status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handl
         struct cspace_slot *slot = slot_at(process, index);
         process->free_slot = slot->next_free;
         process->caps++;
-        *handle = (uint64_t)slot->tag << 32 | index;
+        *handle = (uint64_t)next_tag(process, slot, index) << 32 | index;
         __atomic_store_n(&cap->handle, *handle, __ATOMIC_RELAXED);
         __atomic_store_n(&slot->cap, cap, __ATOMIC_RELEASE);
     }
@@ -102,7 +109,6 @@ bool cap_slot_release(struct process *process, struct cap *cap)
     bool holds = slot != NULL && slot->cap == cap;
     if (holds) {
         __atomic_store_n(&slot->cap, NULL, __ATOMIC_RELEASE);
-        slot->tag = next_tag(process, slot->tag, index);
         slot->next_free = process->free_slot;
         process->free_slot = index;
         process->caps--;

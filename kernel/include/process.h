@@ -6,7 +6,7 @@
 
 struct cspace_slot {
     struct cap *cap; /* atomic; its handle must match */
-    uint32_t tag;    /* of the next capability here: changes on every use */
+    uint32_t uses;   /* each gives the next capability here another tag */
     uint32_t next_free;
 };
 

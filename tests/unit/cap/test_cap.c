@@ -395,6 +395,42 @@ static void test_cap_revoked_message_closes_its_badge(void)
     ok(environment_allocated == 0, "test_cap_revoked_message_leaks_nothing");
 }
 
+static int by_handle(const void *left, const void *right)
+{
+    handle_t a = *(const handle_t *)left, b = *(const handle_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* However often a slot is used, a handle that was closed is not given out again. */
+static void test_cap_stale_handles_stay_stale(void)
+{
+    enum { USES = 400000 };
+    set_up();
+    int objects = 0;
+    while (objects == 0)
+        create(&objects);
+    int top = random_live();
+    handle_t *handles = calloc(USES, sizeof(*handles));
+    bool good = handles != NULL;
+    for (int i = 0; i < USES && good; i++) {
+        struct cap *cap;
+        good = cap_transfer(&threads[0], find(top), &processes[3], CAP_TRANSFER_DERIVE, 0, 0,
+                            &handles[i]) == STATUS_OK &&
+               cap_lookup(&processes[3], handles[i], OBJECT_NONE, 0, &cap) == STATUS_OK &&
+               (uint32_t)handles[i] == (uint32_t)handles[0];
+        if (good)
+            cap_close(&processes[3], cap);
+        environment_grace_period();
+    }
+    if (good)
+        qsort(handles, USES, sizeof(*handles), by_handle);
+    for (int i = 1; i < USES && good; i++)
+        good = handles[i] != handles[i - 1];
+    ok(good, "test_cap_stale_handles_stay_stale");
+    free(handles);
+    tear_down();
+}
+
 int main(void)
 {
     for (unsigned seed = 1; seed <= 4; seed++)
@@ -406,6 +442,7 @@ int main(void)
     test_cap_revoked_message_closes_its_badge();
     test_cap_no_memory_changes_nothing();
     test_cap_guessed_handles_are_refused();
+    test_cap_stale_handles_stay_stale();
     printf("1..%d\n", tests);
     return failures != 0;
 }
