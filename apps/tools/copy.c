@@ -10,8 +10,6 @@
 
 #include "list.h"
 
-#define COPY_BYTES 65536u
-
 struct copy_options {
     bool recursive, force, keep, verbose, no_clobber, update;
 };
@@ -39,26 +37,19 @@ static void keep_attributes(const char *to, const struct fs_attributes *attribut
 
 static int copy_bytes(struct file *in, const char *from, struct file *out, const char *to)
 {
-    uint8_t *buffer = must_have(malloc(COPY_BYTES));
-    size_t bytes = 0, done;
+    struct file_ahead *ahead = NULL;
+    const uint8_t *data;
+    size_t bytes = 1, done;
     int result = EXIT_SUCCESS;
-    for (;;) {
-        status_t status = file_read(in, buffer, COPY_BYTES, &bytes);
-        if (!status_is_ok(status)) {
-            result = complain_status(from, status);
-            break;
-        }
-        if (bytes == 0) {
-            break;
-        }
-        status = file_write(out, buffer, bytes, &done);
-        if (!status_is_ok(status)) {
-            result = complain_status(to, status);
-            break;
-        }
+    status_t status = file_ahead_begin(in, &ahead);
+    while (status_is_ok(status) && bytes > 0 && result == EXIT_SUCCESS) {
+        status = file_ahead_next(ahead, &data, &bytes);
+        status_t written =
+            status_is_ok(status) && bytes > 0 ? file_write(out, data, bytes, &done) : STATUS_OK;
+        result = status_is_ok(written) ? result : complain_status(to, written);
     }
-    free(buffer);
-    return result;
+    file_ahead_end(ahead);
+    return status_is_ok(status) ? result : complain_status(from, status);
 }
 
 static bool same_file(const struct file_status *a, const struct file_status *b)

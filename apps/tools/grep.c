@@ -146,7 +146,7 @@ static void grep_input(struct input *input, void *context)
     while (matches < grep.limit && input_line(input, &line, NULL)) {
         text_add(&line, "", 0);
         number++;
-        binary = binary || (!grep.text && number == 1 && memchr(input->buffer, 0, input->used));
+        binary = binary || (!grep.text && number == 1 && memchr(input->data, 0, input->used));
         binary = binary || (!grep.text && memchr(line.data, 0, line.used));
         if (find(line.data, line.data, line.data + line.used, &start, &stop) == grep.invert) {
             continue;

@@ -119,12 +119,15 @@ bool input_open(struct input *input, const char *name)
             return false;
         }
     }
+    if (status_is_ok(status) && input->file) {
+        status = file_ahead_begin(input->file, &input->ahead);
+    }
     if (!status_is_ok(status)) {
         file_close(input->file);
         complain_status(name, status);
         return false;
     }
-    input->buffer = must_have(malloc(INPUT_BYTES));
+    input->buffer = input->file ? NULL : must_have(malloc(INPUT_BYTES));
     return true;
 }
 
@@ -139,8 +142,9 @@ static bool input_fill(struct input *input)
         out_flush();
     }
     input->at = input->used = 0;
+    input->data = input->buffer;
     input->status = input->file
-                        ? file_read(input->file, input->buffer, INPUT_BYTES, &input->used)
+                        ? file_ahead_next(input->ahead, &input->data, &input->used)
                         : stream_read(stream_in(), input->buffer, INPUT_BYTES, &input->used);
     input->end = !status_is_ok(input->status) || input->used == 0;
     return !input->end;
@@ -152,7 +156,7 @@ size_t input_read(struct input *input, void *buffer, size_t bytes)
         return 0;
     }
     size_t part = input->used - input->at < bytes ? input->used - input->at : bytes;
-    memcpy(buffer, input->buffer + input->at, part);
+    memcpy(buffer, input->data + input->at, part);
     input->at += part;
     return part;
 }
@@ -162,7 +166,7 @@ bool input_line(struct input *input, struct text *line, bool *newline)
     bool any = false, ended = false;
     text_clear(line);
     while (!ended && (input->at < input->used || input_fill(input))) {
-        const uint8_t *start = input->buffer + input->at;
+        const uint8_t *start = input->data + input->at;
         const uint8_t *end = memchr(start, '\n', input->used - input->at);
         size_t bytes = end ? (size_t)(end - start) : input->used - input->at;
         text_add(line, (const char *)start, bytes);
@@ -182,6 +186,7 @@ bool input_line(struct input *input, struct text *line, bool *newline)
 bool input_close(struct input *input)
 {
     status_t status = input->status;
+    file_ahead_end(input->ahead);
     file_close(input->file);
     free(input->buffer);
     if (!status_is_ok(status)) {

@@ -40,7 +40,9 @@ void out_flush(void);
 struct input {
     const char *name;
     struct file *file; /**< NULL: stdin */
-    uint8_t *buffer;
+    struct file_ahead *ahead;
+    uint8_t *buffer;     /**< of stdin */
+    const uint8_t *data; /**< what was read last */
     size_t at, used;
     bool end;
     status_t status; /**< why it ended before its end */

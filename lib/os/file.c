@@ -3,6 +3,8 @@
  * One session for the process, made when first needed. A call whose server is gone is tried again, after a new connect
  * and, for an open file, a reopen, until PATIENCE_NS have passed. STALE means that the call was not carried out, so
  * it may always be repeated; after PEER_DIED only a call whose repetition does no harm is. */
+#include "file.h"
+
 #include <idl/files.h>
 #include <os/clock.h>
 #include <os/file.h>
@@ -16,19 +18,6 @@
 #define PATIENCE_NS (120 * NS_PER_S)
 #define RETRY_NS (10 * NS_PER_MS)
 #define ENTRIES_BYTES 4096
-
-struct file {
-    handle_t handle; /* HANDLE_NONE: to be reopened */
-    uint32_t flags;
-    uint32_t type;
-    uint64_t mount;
-    uint64_t inode;
-    uint64_t generation;
-    uint64_t offset; /* of a directory: the cursor of the next entry */
-    uint8_t *entries;
-    size_t entries_used;
-    size_t entries_at;
-};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static handle_t session;

@@ -43,6 +43,17 @@ status_t file_read_at(struct file *file, uint64_t offset, void *buffer, size_t b
 status_t file_write(struct file *file, const void *buffer, size_t bytes, size_t *done);
 status_t file_write_at(struct file *file, uint64_t offset, const void *buffer, size_t bytes,
                        size_t *done);
+/* Reading a file in order, ahead of its reader: from the second part on several calls are in flight, and the file system works while
+ * the caller does. Until file_ahead_end() the file is the reader's. */
+#define FILE_AHEAD_BYTES ((size_t)65536)
+struct file_ahead;
+/* Begin at the file's offset. */
+status_t file_ahead_begin(struct file *file, struct file_ahead **ahead);
+/* The next *@bytes, at *@data until the next call; the offset moves behind them. Less than FILE_AHEAD_BYTES at the end of the file only;
+ * 0: nothing more. */
+status_t file_ahead_next(struct file_ahead *ahead, const uint8_t **data, size_t *bytes);
+/* Waits for the calls that are in flight. NULL is ignored. */
+void file_ahead_end(struct file_ahead *ahead);
 uint64_t file_offset(const struct file *file);
 /* Set the offset of a file; of a directory, 0 or what file_offset() gave goes back there. */
 void file_seek(struct file *file, uint64_t offset);

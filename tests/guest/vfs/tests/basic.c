@@ -8,7 +8,7 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-static uint8_t byte_of(unsigned number, size_t i)
+uint8_t byte_of(unsigned number, size_t i)
 {
     return (uint8_t)(number * 31 + i * 7 + (i >> 8) * 13);
 }

@@ -50,6 +50,7 @@ int main(void)
     run_basic_tests();
     run_session_tests();
     run_restart_tests();
+    run_ahead_tests();
     run_kill_tests();
     say("1..%d", tests);
     status_ignore(power_off(os_cap("power"), failures ? 1 : 0));

@@ -27,6 +27,8 @@ void run(const char *name, void (*test)(void));
 #define CHECK_OK(expression) CHECK_STATUS(STATUS_OK, expression)
 #define RUN(test) run(#test, test)
 
+/* Byte @i of file @number of the disk (mkdisk). */
+uint8_t byte_of(unsigned number, size_t i);
 /* Read every file of the disk's list and compare; how many were right. @between is called before each, if not NULL. */
 unsigned read_disk(void (*between)(unsigned number));
 #define DISK_FILES 300
@@ -34,4 +36,5 @@ unsigned read_disk(void (*between)(unsigned number));
 void run_basic_tests(void);
 void run_session_tests(void);
 void run_restart_tests(void);
+void run_ahead_tests(void);
 void run_kill_tests(void);
