@@ -512,6 +512,61 @@ static void test_aspace_protect_changes_access(void)
     close_handle(memory);
 }
 
+#define LARGE_PAGES 512u
+#define LARGE_BYTES (LARGE_PAGES * PAGE_SIZE)
+
+/* What is mapped of this program and is present, in pages. */
+static uint64_t resident(void)
+{
+    struct process_info process = {0};
+
+    OK(sys_process_info(info->process, &process));
+    return process.resident_pages;
+}
+
+/* @pages contiguous ones are mapped, and one is touched: how many are present then. */
+static uint64_t present_after_a_touch(uint64_t pages, volatile uint64_t **words, handle_t *memory)
+{
+    *memory = memory_new(pages, MEMORY_CONTIGUOUS);
+    *words = (volatile uint64_t *)map_memory(*memory, pages, MAP_READ | MAP_WRITE);
+    uint64_t before = resident();
+
+    (*words)[(pages - 1) * PAGE_SIZE / 8] = pages;
+    return resident() - before;
+}
+
+/* One touch makes all 2 MiB of a contiguous Memory present: they are one entry of the page table. When a part goes or changes, that entry
+ * gives way to entries of pages. */
+static void test_aspace_large_pages(void)
+{
+    volatile uint64_t *words;
+    handle_t memory;
+    uint64_t before = resident();
+
+    CHECK(present_after_a_touch(LARGE_PAGES / 2, &words, &memory) == 1);
+    unmap((void *)(uintptr_t)words, LARGE_BYTES / 2);
+    close_handle(memory);
+    CHECK(present_after_a_touch(2 * LARGE_PAGES, &words, &memory) == LARGE_PAGES);
+    CHECK((uint64_t)words % LARGE_BYTES == 0);
+    for (uint64_t i = 0; i < 2 * LARGE_PAGES; i++)
+        words[i * PAGE_SIZE / 8] = i;
+    CHECK(resident() - before == 2 * LARGE_PAGES);
+    OK(sys_aspace_unmap(info->aspace, (uint64_t)words + 5 * PAGE_SIZE, PAGE_SIZE));
+    OK(sys_aspace_protect(info->aspace, (uint64_t)words + (LARGE_PAGES + 7) * PAGE_SIZE, PAGE_SIZE,
+                          MAP_READ));
+    CHECK_STATUS(STATUS_FAULT,
+                 sys_memory_read(memory, 0, (char *)(uintptr_t)words + 5 * PAGE_SIZE, 1));
+    CHECK_STATUS(STATUS_FAULT,
+                 sys_memory_read(memory, 0,
+                                 (char *)(uintptr_t)words + (LARGE_PAGES + 7) * PAGE_SIZE, 1));
+    for (uint64_t i = 0; i < 2 * LARGE_PAGES; i++)
+        CHECK((i == 5 || words[i * PAGE_SIZE / 8] == i) && word_of(memory, i * PAGE_SIZE) == i);
+    CHECK(resident() - before == 2 * LARGE_PAGES - 1);
+    unmap((void *)(uintptr_t)words, 2 * LARGE_BYTES);
+    CHECK(resident() == before);
+    close_handle(memory);
+}
+
 static void test_aspace_big_mappings(void)
 {
     handle_t memory;
@@ -531,14 +586,25 @@ static void test_aspace_big_mappings(void)
 
 extern const struct test memory_tests[];
 const struct test memory_tests[] = {
-    TEST(test_init_finds_its_world),        TEST(test_memory_reads_and_writes),
-    TEST(test_memory_size_changes),         TEST(test_memory_clones_are_copies),
-    TEST(test_memory_clone_chain),          TEST(test_memory_clone_of_mapped_pages),
-    TEST(test_memory_clones_are_snapshots), TEST(test_memory_dropped_pages_show_nothing),
-    TEST(test_memory_overlays_are_private), TEST(test_memory_contiguous_for_dma),
-    TEST(test_dmaspace_pins_and_severs),    TEST(test_memory_physical_windows),
-    TEST(test_aspace_maps_and_unmaps),      TEST(test_aspace_never_writable_and_executable),
-    TEST(test_aspace_executes_code),        TEST(test_aspace_of_another_process),
-    TEST(test_aspace_mapping_is_revoked),   TEST(test_aspace_protect_changes_access),
-    TEST(test_aspace_big_mappings),         {0},
+    TEST(test_init_finds_its_world),
+    TEST(test_memory_reads_and_writes),
+    TEST(test_memory_size_changes),
+    TEST(test_memory_clones_are_copies),
+    TEST(test_memory_clone_chain),
+    TEST(test_memory_clone_of_mapped_pages),
+    TEST(test_memory_clones_are_snapshots),
+    TEST(test_memory_dropped_pages_show_nothing),
+    TEST(test_memory_overlays_are_private),
+    TEST(test_memory_contiguous_for_dma),
+    TEST(test_dmaspace_pins_and_severs),
+    TEST(test_memory_physical_windows),
+    TEST(test_aspace_maps_and_unmaps),
+    TEST(test_aspace_never_writable_and_executable),
+    TEST(test_aspace_executes_code),
+    TEST(test_aspace_of_another_process),
+    TEST(test_aspace_mapping_is_revoked),
+    TEST(test_aspace_protect_changes_access),
+    TEST(test_aspace_big_mappings),
+    TEST(test_aspace_large_pages),
+    {0},
 };
