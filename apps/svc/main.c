@@ -10,7 +10,8 @@
 #define RETRY_NS (50 * NS_PER_MS)
 #define RETRIES 200
 
-static const char *const states[] = {"stopped", "running", "backoff", "done", "failed"};
+static const char *const states[] = {"stopped", "running", "backoff",
+                                     "done",    "failed",  "quarantined"};
 
 static handle_t manager(void)
 {
@@ -31,13 +32,13 @@ static void print_info(const struct svc_info *info)
 {
     const char *state =
         info->state < sizeof(states) / sizeof(states[0]) ? states[info->state] : "?";
-    printf("%-20.31s %-8s %8" PRIu64 " %8u %6" PRId64 "%s\n", info->name, state, info->process_id,
+    printf("%-20.31s %-11s %8" PRIu64 " %8u %6" PRId64 "%s\n", info->name, state, info->process_id,
            info->restarts, info->exit_status, info->adopted ? "  driver" : "");
 }
 
 static void print_heading(void)
 {
-    printf("%-20s %-8s %8s %8s %6s\n", "name", "state", "process", "restarts", "exit");
+    printf("%-20s %-11s %8s %8s %6s\n", "name", "state", "process", "restarts", "exit");
 }
 
 static status_t list(void)

@@ -1,12 +1,14 @@
 #pragma once
 /* devmgr's parts: finding devices (scan.c for the platform, pci_scan.c behind host bridges; on top of acpi.c, tree.c, pci.c, pci_host.c),
- * their interrupts (irq.c), starting and supervising their drivers (driver.c). */
+ * their interrupts (irq.c), starting and supervising their drivers (driver.c), which are watched and ordered about by a second thread
+ * (watch.c). */
 #include "acpi.h"
 #include "pci_host.h"
 #include "tree.h"
 
 #include <idl/device.h>
 #include <os/catalogue.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,16 +34,22 @@ struct device {
     bool has_driver;
     struct catalogue_entry manifest;
     handle_t process; /* HANDLE_NONE: none runs */
+    handle_t ping;    /* to call its endpoint, HANDLE_NONE: it has none */
     handle_t dma;     /* the master: closing it unpins */
     handle_t irqs[IRQS_PER_DEVICE];
     uint32_t irq_count;
     struct device_info info;
     uint32_t restarts;
+    uint32_t failures;                          /* short lives, one after another */
     uint64_t started_ns, delay_ns, start_at_ns; /* start_at_ns 0: not scheduled */
-    bool quarantined; /* its reset could not be verified: no driver touches it again */
+    bool hung;                                  /* it did not answer, and is being ended */
+    bool stopped;                               /* on request: it does not start by itself */
+    bool
+        quarantined; /* given up, or its reset could not be verified: no driver touches it until somebody starts it */
 };
 
 struct devmgr {
+    pthread_mutex_t lock; /* of all below, once the second thread runs */
     handle_t physical, interrupts, dma, ioports, archive, queue, timer;
     const void *archive_data;
     uint64_t archive_bytes;
@@ -81,6 +89,10 @@ MUST_CHECK status_t device_make_irqs(struct device *device);
 void driver_start(struct device *device);
 /** Event of the queue: a driver ended (cookie: device index), or a start is due. */
 void driver_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data);
+/** What a tool asks of the driver: SVC_ORDER_*. Under the lock. */
+void driver_order(struct device *device, uint32_t order);
+/** Begin to look after drivers that hang and to take orders: on a thread of its own. */
+MUST_CHECK status_t watch_begin(void);
 /** The virtio way of resetting (VIRTIO 1.2, 4.1.4.3.1): status 0, until it reads 0. False: no such device, or it did not obey. */
 bool virtio_reset(const struct device *device);
 #define COOKIE_TIMER UINT64_MAX

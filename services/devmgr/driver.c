@@ -3,7 +3,9 @@
  * A driver gets the device's register windows without the pages of its MSI-X table, its interrupts, a DmaSpace whose master stays here, and
  * the endpoint of its name, which the service manager keeps over all lives. When it ends: bus mastering off, the device reset and the reset
  * verified, and only then the DmaSpace closed, which unpins the pages that the device could reach. A device that does not obey is
- * quarantined: mastering stays off, its pages stay pinned, and the log says so. Starts are delayed longer after each death. */
+ * quarantined: mastering stays off, its pages stay pinned, and the log says so. Starts are delayed longer after each death, and a
+ * driver that cannot keep alive is given up: its device is quarantined too, reset and with nothing pinned. `svc start` tries again. A death
+ * that somebody asked for (svc kill) is not the driver's fault. */
 #include "devmgr.h"
 
 #include <idl/svc.h>
@@ -22,6 +24,9 @@
 #define DELAY_LAST_NS (5 * NS_PER_S)
 #define GOOD_NS (10 * NS_PER_S)
 #define RESET_NS (100 * NS_PER_MS)
+/* This many lives in a row, each shorter than that or ended because the driver hung, and it is given up. */
+#define FAILURES_MAX 10u
+#define SHORT_LIFE_NS (60 * NS_PER_S)
 
 /* Capabilities for a driver in the making: all are moved. */
 struct launch {
@@ -153,13 +158,18 @@ static status_t add_connects(struct launch *l, struct catalogue_list list)
     return status;
 }
 
-static status_t add_endpoint(struct launch *l, const struct device *d)
+static status_t add_endpoint(struct launch *l, struct device *d)
 {
     handle_t endpoint;
     if (d->manifest.provides[0] == '\0')
         return STATUS_OK;
     status_t status = svc_serve(os_cap("svc"), d->manifest.name, &endpoint);
-    return status_is_ok(status) ? add(l, endpoint, "endpoint", UNNUMBERED) : status;
+    if (status_is_ok(status)) {
+        status = add(l, endpoint, "endpoint", UNNUMBERED);
+        status_t derived = sys_cap_derive(endpoint, RIGHT_CALL, 0, &d->ping);
+        status = status_is_ok(status) ? derived : status;
+    }
+    return status;
 }
 
 static status_t prepare(struct launch *l, struct device *d)
@@ -220,9 +230,18 @@ static status_t adopt(const struct device *d)
         sys_cap_copy(d->process, RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_TRANSFER | RIGHT_COPY, &copy);
     if (!status_is_ok(status))
         return status;
-    status = svc_adopt(os_cap("svc"), d->manifest.name, copy);
+    status = svc_adopt(os_cap("svc"), d->manifest.name, copy, d->restarts);
     status_ignore(sys_cap_close(copy));
     return status;
+}
+
+/* It has no process: have that shown. */
+static void report(const struct device *d, uint32_t state)
+{
+    status_t status = svc_report(os_cap("svc"), d->manifest.name, state);
+    if (!status_is_ok(status))
+        os_log("devmgr: the service manager does not show what is with %s: %s", d->manifest.name,
+               status_name(status));
 }
 
 /* True: the device is as after power-on, and reaches no memory. One whose driver does no DMA never masters the bus, so there is nothing that
@@ -250,12 +269,18 @@ static void schedule(struct device *d)
     d->delay_ns = longer_ns < DELAY_LAST_NS ? longer_ns : DELAY_LAST_NS;
 }
 
+static void close_handle(handle_t *handle)
+{
+    if (*handle != HANDLE_NONE)
+        status_ignore(sys_cap_close(*handle));
+    *handle = HANDLE_NONE;
+}
+
 /* After the driver's end, or before its first start: nothing of a former driver (or of the firmware) may be in flight. */
 static void quiet(struct device *d)
 {
-    if (d->process != HANDLE_NONE)
-        status_ignore(sys_cap_close(d->process));
-    d->process = HANDLE_NONE;
+    close_handle(&d->process);
+    close_handle(&d->ping);
     if (d->is_pci)
         pci_enable(&d->function, false, false);
     if (!reset_device(d)) {
@@ -264,11 +289,9 @@ static void quiet(struct device *d)
                d->function.address);
         return;
     }
-    if (d->dma != HANDLE_NONE) {
+    if (d->dma != HANDLE_NONE)
         status_ignore(sys_cap_revoke(d->dma));
-        status_ignore(sys_cap_close(d->dma));
-    }
-    d->dma = HANDLE_NONE;
+    close_handle(&d->dma);
 }
 
 static void set_timer(void)
@@ -286,8 +309,10 @@ void driver_start(struct device *d)
     static struct launch launch;
     d->start_at_ns = 0;
     quiet(d);
-    if (d->quarantined)
+    if (d->quarantined) {
+        report(d, SVC_STATE_QUARANTINED);
         return;
+    }
     launch.count = 0;
     status_t status = prepare(&launch, d);
     if (!status_is_ok(status))
@@ -296,6 +321,7 @@ void driver_start(struct device *d)
         status = spawn(&launch, d);
     if (status_is_ok(status))
         status = sys_process_bind(d->process, devmgr.queue, index_of(d));
+    d->restarts += d->started_ns != 0;
     d->started_ns = clock_now_ns();
     if (!status_is_ok(status)) {
         os_log("devmgr: %s for %s does not start: %s", d->manifest.name, d->match,
@@ -310,22 +336,78 @@ void driver_start(struct device *d)
                status_name(status));
 }
 
+/* It died with @status: true, if that was once too often. */
+static bool is_given_up(struct device *d, int64_t status)
+{
+    bool asked = status == STATUS_CODE_INTERRUPTED && !d->hung;
+    bool lived = clock_now_ns() - d->started_ns >= SHORT_LIFE_NS && !d->hung;
+    if (!asked)
+        d->failures = lived ? 0 : d->failures + 1;
+    d->hung = false;
+    return d->failures >= FAILURES_MAX;
+}
+
+static void on_exit_of(struct device *d, int64_t status)
+{
+    bool given_up = is_given_up(d, status);
+    quiet(d);
+    if (given_up && !d->quarantined)
+        os_log("devmgr: %s died %u times in a row (status %lld): quarantined", d->manifest.name,
+               d->failures, (long long)status);
+    d->quarantined = d->quarantined || given_up;
+    if (d->quarantined || d->stopped) {
+        report(d, d->quarantined ? SVC_STATE_QUARANTINED : SVC_STATE_STOPPED);
+        return;
+    }
+    os_log("devmgr: %s died (status %lld) and starts again", d->manifest.name, (long long)status);
+    schedule(d);
+    if (d->start_at_ns > clock_now_ns())
+        report(d, SVC_STATE_BACKOFF);
+}
+
+static void start_anew(struct device *d)
+{
+    d->stopped = d->quarantined = false;
+    d->failures = 0;
+    d->delay_ns = 0;
+    if (d->process == HANDLE_NONE)
+        driver_start(d);
+}
+
+static void stop(struct device *d)
+{
+    d->stopped = true;
+    d->start_at_ns = 0;
+    if (d->process == HANDLE_NONE) {
+        report(d, SVC_STATE_STOPPED);
+        return;
+    }
+    status_t status = sys_process_kill(d->process, STATUS_CODE_INTERRUPTED);
+    if (!status_is_ok(status))
+        os_log("devmgr: %s cannot be stopped: %s", d->manifest.name, status_name(status));
+}
+
+void driver_order(struct device *d, uint32_t order)
+{
+    os_log("devmgr: %s shall %s", d->manifest.name, order == SVC_ORDER_STOP ? "stop" : "start");
+    if (order == SVC_ORDER_STOP)
+        stop(d);
+    else
+        start_anew(d);
+}
+
 void driver_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data)
 {
     (void)instance;
-    if (kind == EVENT_EXIT && cookie < devmgr.device_count) {
-        struct device *d = &devmgr.devices[cookie];
-        os_log("devmgr: %s died (status %lld) and starts again", d->manifest.name, (long long)data);
-        d->restarts++;
-        quiet(d);
-        if (!d->quarantined)
-            schedule(d);
-    }
+    pthread_mutex_lock(&devmgr.lock);
+    if (kind == EVENT_EXIT && cookie < devmgr.device_count)
+        on_exit_of(&devmgr.devices[cookie], (int64_t)data);
     uint64_t now_ns = clock_now_ns();
     for (uint32_t i = 0; i < devmgr.device_count; i++)
         if (devmgr.devices[i].start_at_ns != 0 && devmgr.devices[i].start_at_ns <= now_ns)
             driver_start(&devmgr.devices[i]);
     set_timer();
+    pthread_mutex_unlock(&devmgr.lock);
 }
 
 /* VIRTIO 1.2, 4.1.4: the common configuration structure is where the vendor capability of type 1 says. */

@@ -43,10 +43,14 @@ int main(void)
         os_log("devmgr: cannot begin: %s", status_name(status));
         return 1;
     }
+    pthread_mutex_init(&devmgr.lock, NULL);
     scan_devices();
     for (uint32_t i = 0; i < devmgr.device_count; i++)
         if (devmgr.devices[i].has_driver)
             driver_start(&devmgr.devices[i]);
+    status = watch_begin();
+    if (!status_is_ok(status))
+        os_log("devmgr: nobody looks after drivers that hang: %s", status_name(status));
     const struct server_ops ops = {.event = driver_event};
     struct server server = {.endpoint = os_cap("endpoint"), .queue = devmgr.queue, .ops = &ops};
     return status_code(server_run(&server));

@@ -1,11 +1,20 @@
 /* Children of services: drivers that devmgr starts and supervises. They are known here so that tools can list and kill them, and
- * because holding their Process capability keeps them alive: when their parent ends they are ended. init keeps them too, each as "+" and
- * its name, with its parent in place of the number of restarts. */
+ * because holding their Process capability keeps them alive: when their parent ends they are ended. What else tools ask is an order, which
+ * the parent takes with a call that waits for one: it is never called from here. init keeps the children too, each as "+" and its name,
+ * with its parent in place of the number of restarts, and that number and the state in place of a time. */
 #include "svcmgr.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <veridian/syscalls.h>
+
+#define WAITERS_MAX 4u
+
+/* Programs that wait for orders. */
+static struct {
+    uint64_t parent;
+    uint64_t token; /* 0: a free entry */
+} waiters[WAITERS_MAX];
 
 static bool is_dead(const struct adopted *adopted)
 {
@@ -62,34 +71,38 @@ static status_t keep(const struct adopted *adopted)
     status_t status =
         sys_cap_copy(adopted->process, RIGHT_INSPECT | RIGHT_MANAGE | RIGHT_COPY | RIGHT_TRANSFER,
                      &copy);
-    return status_is_ok(status) ? keeper_keep_process(manager.keeper, key_of(adopted), copy,
-                                                      (uint32_t)adopted->parent, 0)
-                                : status;
+    return status_is_ok(status)
+               ? keeper_keep_process(manager.keeper, key_of(adopted), copy,
+                                     (uint32_t)adopted->parent,
+                                     (uint64_t)adopted->state << 32 | adopted->restarts)
+               : status;
 }
 
 static void fill(struct adopted *adopted, const char *name, handle_t process, uint64_t parent)
 {
+    *adopted = (struct adopted){.process = process, .parent = parent, .state = SVC_STATE_RUNNING};
     snprintf(adopted->name, sizeof(adopted->name), "%s", name);
-    adopted->process = process;
-    adopted->parent = parent;
 }
 
 void adopted_begin(void)
 {
     char key[KEEPER_NAME_BYTES + 1];
     uint32_t next = 0, parent;
-    uint64_t started_ns;
+    uint64_t kept;
     size_t count = 0;
     handle_t process;
     while (count < ADOPTED_MAX && status_is_ok(keeper_list(manager.keeper, next, key, &next))) {
         if (key[0] == '+' &&
-            status_is_ok(keeper_process(manager.keeper, key, &process, &parent, &started_ns))) {
-            fill(&manager.adopted[count++], key + 1, process, parent);
+            status_is_ok(keeper_process(manager.keeper, key, &process, &parent, &kept))) {
+            fill(&manager.adopted[count], key + 1, process, parent);
+            manager.adopted[count].restarts = (uint32_t)kept;
+            manager.adopted[count].state = (uint32_t)(kept >> 32);
+            count++;
         }
     }
 }
 
-status_t adopted_add(const char *name, handle_t process, uint64_t parent)
+status_t adopted_add(const char *name, handle_t process, uint64_t parent, uint32_t restarts)
 {
     struct adopted *adopted = adopted_find(name);
     struct process_info info;
@@ -102,6 +115,8 @@ status_t adopted_add(const char *name, handle_t process, uint64_t parent)
     if (adopted && adopted->parent != parent && !is_dead(adopted)) {
         return STATUS_EXISTS;
     }
+    // What was asked of the child before it died is still to be done.
+    uint32_t order = adopted && adopted->parent == parent ? adopted->order : 0;
     if (adopted) {
         drop(adopted);
     } else {
@@ -111,6 +126,8 @@ status_t adopted_add(const char *name, handle_t process, uint64_t parent)
         return STATUS_NO_SPACE;
     }
     fill(adopted, name, process, parent);
+    adopted->restarts = restarts;
+    adopted->order = order;
     status_t status = keep(adopted);
     if (!status_is_ok(status)) {
         // The caller still has its capability, and closes it.
@@ -132,14 +149,81 @@ struct adopted *adopted_at(size_t index)
 void adopted_describe(const struct adopted *adopted, struct svc_info *info)
 {
     struct process_info process;
-    *info = (struct svc_info){.adopted = 1, .state = SVC_STATE_DONE};
+    *info = (struct svc_info){.adopted = 1, .restarts = adopted->restarts};
+    info->state = adopted->state == SVC_STATE_RUNNING ? SVC_STATE_DONE : adopted->state;
     _Static_assert(sizeof(info->name) == sizeof(adopted->name), "names of one size");
     memcpy(info->name, adopted->name, sizeof(info->name));
     if (status_is_ok(sys_process_info(adopted->process, &process))) {
-        info->process_id = process.id;
+        bool dead = process.state == PROCESS_STATE_DEAD;
+        info->process_id = dead ? 0 : process.id;
         info->exit_status = process.exit_status;
-        info->state = process.state == PROCESS_STATE_DEAD ? SVC_STATE_DONE : SVC_STATE_RUNNING;
+        info->state = dead ? info->state : SVC_STATE_RUNNING;
     }
+}
+
+status_t adopted_report(const char *name, uint64_t parent, uint32_t state)
+{
+    struct adopted *adopted = adopted_find(name);
+    if (!adopted || adopted->parent != parent) {
+        return STATUS_NOT_FOUND;
+    }
+    adopted->state = state;
+    return keep(adopted);
+}
+
+/* --- orders ------------------------------------------------------------------------------------------------ */
+
+/** An order that @parent has not taken, if there is one. */
+static struct adopted *ordered(uint64_t parent)
+{
+    for (size_t i = 0; i < ADOPTED_MAX; i++) {
+        struct adopted *adopted = &manager.adopted[i];
+        if (adopted->process != HANDLE_NONE && adopted->parent == parent && adopted->order != 0) {
+            return adopted;
+        }
+    }
+    return NULL;
+}
+
+void adopted_order(struct adopted *adopted, uint32_t order)
+{
+    adopted->order = order;
+    for (size_t i = 0; i < WAITERS_MAX; i++) {
+        if (waiters[i].token != 0 && waiters[i].parent == adopted->parent) {
+            status_t status =
+                svc_await_order_reply(waiters[i].token, STATUS_OK, adopted->name, order);
+            waiters[i].token = 0;
+            // It may have stopped waiting just now; then it takes the order when it asks again.
+            adopted->order = status_is_ok(status) ? 0 : order;
+            return;
+        }
+    }
+}
+
+status_t adopted_await(struct ipc_call *call, char *name, uint32_t *order)
+{
+    struct adopted *adopted = ordered(call->badge);
+    size_t place = WAITERS_MAX;
+    if (adopted) {
+        strcpy(name, adopted->name);
+        *order = adopted->order;
+        adopted->order = 0;
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < WAITERS_MAX; i++) {
+        if (waiters[i].token == 0 || !ipc_reply_waits(waiters[i].token)) {
+            waiters[i].token = 0;
+            place = i;
+        } else if (waiters[i].parent == call->badge) {
+            return STATUS_BUSY;
+        }
+    }
+    if (place == WAITERS_MAX) {
+        return STATUS_BUSY;
+    }
+    status_t status = ipc_reply_save(call, &waiters[place].token);
+    waiters[place].parent = call->badge;
+    return status_is_ok(status) ? STATUS_PENDING : status;
 }
 
 void adopted_end(uint64_t parent)

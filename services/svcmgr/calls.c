@@ -75,35 +75,43 @@ static status_t op_status(void *instance, struct ipc_call *call, const char *nam
     return STATUS_OK;
 }
 
-/** The service @name, if the caller may do @what with it; a child of another program is UNSUPPORTED. */
+/** What @name is, if the caller may do @what with it: @service, or if that is NULL a child of another program. */
 static status_t pick(const struct ipc_call *call, uint32_t what, const char *name,
-                     struct service **service)
+                     struct service **service, struct adopted **adopted)
 {
     if (!may(call, what)) {
         return STATUS_DENIED;
     }
     *service = service_find(name);
-    if (*service) {
-        return STATUS_OK;
-    }
-    return adopted_find(name) ? STATUS_UNSUPPORTED : STATUS_NOT_FOUND;
+    *adopted = adopted_find(name);
+    return *service || *adopted ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 static status_t op_start(void *instance, struct ipc_call *call, const char *name)
 {
     (void)instance;
     struct service *service = NULL;
-    status_t status = pick(call, SVC_MAY_START, name, &service);
-    return status_is_ok(status) ? service_start(service) : status;
+    struct adopted *adopted = NULL;
+    status_t status = pick(call, SVC_MAY_START, name, &service, &adopted);
+    if (status_is_ok(status) && service) {
+        return service_start(service);
+    }
+    if (status_is_ok(status)) {
+        adopted_order(adopted, SVC_ORDER_START);
+    }
+    return status;
 }
 
 static status_t op_stop(void *instance, struct ipc_call *call, const char *name)
 {
     (void)instance;
     struct service *service = NULL;
-    status_t status = pick(call, SVC_MAY_STOP, name, &service);
-    if (status_is_ok(status)) {
+    struct adopted *adopted = NULL;
+    status_t status = pick(call, SVC_MAY_STOP, name, &service, &adopted);
+    if (status_is_ok(status) && service) {
         service_stop(service);
+    } else if (status_is_ok(status)) {
+        adopted_order(adopted, SVC_ORDER_STOP);
     }
     return status;
 }
@@ -112,24 +120,32 @@ static status_t op_restart(void *instance, struct ipc_call *call, const char *na
 {
     (void)instance;
     struct service *service = NULL;
-    status_t status = pick(call, SVC_MAY_RESTART, name, &service);
-    return status_is_ok(status) ? service_restart(service) : status;
+    struct adopted *adopted = NULL;
+    status_t status = pick(call, SVC_MAY_RESTART, name, &service, &adopted);
+    if (status_is_ok(status) && service) {
+        return service_restart(service);
+    }
+    if (status_is_ok(status)) {
+        status_ignore(sys_process_kill(adopted->process, STATUS_CODE_INTERRUPTED));
+        adopted_order(adopted, SVC_ORDER_START);
+    }
+    return status;
 }
 
 static status_t op_kill(void *instance, struct ipc_call *call, const char *name)
 {
     (void)instance;
     struct service *service = NULL;
-    struct adopted *adopted = adopted_find(name);
-    status_t status = pick(call, SVC_MAY_KILL, name, &service);
-    if (status == STATUS_UNSUPPORTED && adopted) {
-        return sys_process_kill(adopted->process, STATUS_CODE_INTERRUPTED);
-    }
+    struct adopted *adopted = NULL;
+    status_t status = pick(call, SVC_MAY_KILL, name, &service, &adopted);
     if (!status_is_ok(status)) {
         // The service manager itself: init starts another.
         return status == STATUS_NOT_FOUND && strcmp(name, "svcmgr") == 0
                    ? sys_process_exit(STATUS_CODE_INTERRUPTED)
                    : status;
+    }
+    if (!service) {
+        return sys_process_kill(adopted->process, STATUS_CODE_INTERRUPTED);
     }
     service->was_killed = service->process != HANDLE_NONE;
     return service->was_killed ? sys_process_kill(service->process, STATUS_CODE_INTERRUPTED)
@@ -163,7 +179,8 @@ static status_t op_serve(void *instance, struct ipc_call *call, const char *name
                                 : status;
 }
 
-static status_t op_adopt(void *instance, struct ipc_call *call, const char *name, handle_t process)
+static status_t op_adopt(void *instance, struct ipc_call *call, const char *name, handle_t process,
+                         uint32_t restarts)
 {
     (void)instance;
     if (!may(call, SVC_MAY_ADOPT)) {
@@ -172,11 +189,27 @@ static status_t op_adopt(void *instance, struct ipc_call *call, const char *name
     if (service_find(name)) {
         return STATUS_EXISTS;
     }
-    status_t status = adopted_add(name, process, call->badge);
+    status_t status = adopted_add(name, process, call->badge, restarts);
     if (status_is_ok(status)) {
         ipc_cap_take(call, process);
     }
     return status;
+}
+
+static status_t op_report(void *instance, struct ipc_call *call, const char *name, uint32_t state)
+{
+    (void)instance;
+    if (!may(call, SVC_MAY_ADOPT)) {
+        return STATUS_DENIED;
+    }
+    return state <= SVC_STATE_QUARANTINED ? adopted_report(name, call->badge, state)
+                                          : STATUS_INVALID;
+}
+
+static status_t op_await_order(void *instance, struct ipc_call *call, char *name, uint32_t *order)
+{
+    (void)instance;
+    return may(call, SVC_MAY_ADOPT) ? adopted_await(call, name, order) : STATUS_DENIED;
 }
 
 const struct svc_ops svc_ops = {
@@ -189,4 +222,6 @@ const struct svc_ops svc_ops = {
     .connect = op_connect,
     .serve = op_serve,
     .adopt = op_adopt,
+    .report = op_report,
+    .await_order = op_await_order,
 };

@@ -34,6 +34,10 @@ struct adopted {
     char name[SVC_NAME_BYTES];
     handle_t process; /**< HANDLE_NONE: a free entry */
     uint64_t parent;  /**< badge of who supervises it */
+    uint32_t restarts;
+    uint32_t
+        state; /**< enum svc_state, while the process is dead; RUNNING: the parent has not said yet */
+    uint32_t order; /**< enum svc_order that the parent has not taken yet; 0: none */
 };
 
 struct manager {
@@ -78,7 +82,14 @@ MUST_CHECK status_t launch_connect(const struct service *service, uint32_t clien
 /* adopted.c */
 /** Go on with those that an earlier service manager had. */
 void adopted_begin(void);
-MUST_CHECK status_t adopted_add(const char *name, handle_t process, uint64_t parent);
+MUST_CHECK status_t adopted_add(const char *name, handle_t process, uint64_t parent,
+                                uint32_t restarts);
+/** @parent says what is with its child @name. */
+MUST_CHECK status_t adopted_report(const char *name, uint64_t parent, uint32_t state);
+/** Have its parent do @order. */
+void adopted_order(struct adopted *adopted, uint32_t order);
+/** The next order for @call's program: now, or, PENDING, when there is one. */
+MUST_CHECK status_t adopted_await(struct ipc_call *call, char *name, uint32_t *order);
 struct adopted *adopted_find(const char *name);
 /** Entry @index of those in use, or NULL. */
 struct adopted *adopted_at(size_t index);

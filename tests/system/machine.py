@@ -38,14 +38,15 @@ class Ended(Exception):
 
 
 class Machine:
-    def __init__(self, log, smp=SMP, mem=MEM, disk=None, build=BUILD, extra=(), append="", arguments=None):
-        """@arguments: all of the launcher's, instead of what the others say."""
+    def __init__(self, log, smp=SMP, mem=MEM, disk=None, build=BUILD, extra=(), append="", archive="boot.img",
+                 arguments=None):
+        """@archive: of those that were built. @arguments: all of the launcher's, instead of what the others say."""
         root = os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build"))
         arch = os.environ.get("ARCH", "x86_64")
         self.log = log
         folder = os.path.join(root, arch, build)
         if arguments is None:
-            arguments = ["--arch", arch, "--kernel", f"{folder}/kernel.elf", "--archive", f"{folder}/boot.img", "--log", log,
+            arguments = ["--arch", arch, "--kernel", f"{folder}/kernel.elf", "--archive", f"{folder}/{archive}", "--log", log,
                          "--smp", str(smp), "--mem", mem, "--append", append]
             if disk:
                 arguments += ["--disk", disk]

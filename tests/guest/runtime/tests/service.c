@@ -179,15 +179,52 @@ static void test_service_adopted_child_is_listed_and_killed(void)
     handle_t process;
     struct svc_info info;
     OK(child_start(args, NULL, 0, &process));
-    OK(svc_adopt(svc(), "a-child", process));
+    OK(svc_adopt(svc(), "a-child", process, 3));
     OK(svc_status(svc(), "a-child", &info));
-    CHECK(info.adopted == 1 && info.state == SVC_STATE_RUNNING);
-    CHECK_STATUS(STATUS_UNSUPPORTED, svc_stop(svc(), "a-child"));
+    CHECK(info.adopted == 1 && info.state == SVC_STATE_RUNNING && info.restarts == 3);
     CHECK_STATUS(STATUS_PEER_DIED, svc_kill(svc(), "svcmgr"));
     OK(svc_status(svc(), "a-child", &info));
-    CHECK(info.adopted == 1 && info.state == SVC_STATE_RUNNING);
+    CHECK(info.adopted == 1 && info.state == SVC_STATE_RUNNING && info.restarts == 3);
     OK(svc_kill(svc(), "a-child"));
     CHECK(child_end(process) == STATUS_CODE_INTERRUPTED);
+    CHECK_STATUS(STATUS_INVALID, svc_report(svc(), "a-child", SVC_STATE_QUARANTINED + 1));
+    CHECK_STATUS(STATUS_NOT_FOUND, svc_report(svc(), "no-child", SVC_STATE_QUARANTINED));
+    OK(svc_report(svc(), "a-child", SVC_STATE_QUARANTINED));
+    CHECK_STATUS(STATUS_PEER_DIED, svc_kill(svc(), "svcmgr"));
+    OK(svc_status(svc(), "a-child", &info));
+    CHECK(info.state == SVC_STATE_QUARANTINED && info.process_id == 0);
+}
+
+/* Orders given before they are waited for, and after. */
+static void *order_later(void *unused)
+{
+    clock_sleep(20 * NS_PER_MS);
+    OK(svc_start(svc(), "a-child"));
+    return unused;
+}
+
+static void test_service_adopted_child_is_stopped_by_its_parent(void)
+{
+    static const char *const args[] = {"child", "wait", NULL};
+    char name[SVC_NAME_BYTES + 1];
+    uint32_t order = 0;
+    handle_t process;
+    pthread_t thread;
+    OK(child_start(args, NULL, 0, &process));
+    OK(svc_adopt(svc(), "a-child", process, 0));
+    CHECK_STATUS(STATUS_TIMED_OUT,
+                 svc_await_order_until(svc(), name, &order, clock_deadline(10 * NS_PER_MS)));
+    OK(svc_stop(svc(), "a-child"));
+    OK(svc_await_order(svc(), name, &order));
+    CHECK(strcmp(name, "a-child") == 0 && order == SVC_ORDER_STOP);
+    CHECK(pthread_create(&thread, NULL, order_later, NULL) == 0);
+    OK(svc_await_order(svc(), name, &order));
+    CHECK(strcmp(name, "a-child") == 0 && order == SVC_ORDER_START);
+    CHECK(pthread_join(thread, NULL) == 0);
+    OK(svc_restart(svc(), "a-child"));
+    CHECK(child_end(process) == STATUS_CODE_INTERRUPTED);
+    OK(svc_await_order(svc(), name, &order));
+    CHECK(order == SVC_ORDER_START);
 }
 
 const struct test service_tests[] = {
@@ -199,5 +236,6 @@ const struct test service_tests[] = {
     TEST(test_service_manager_killed_takes_over),
     TEST(test_service_connect_gives_what_the_manifest_allows),
     TEST(test_service_adopted_child_is_listed_and_killed),
+    TEST(test_service_adopted_child_is_stopped_by_its_parent),
     {NULL, NULL},
 };

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Drivers that hang, die again and again, or have a device that does not answer; and drivers stopped and started.
+
+    test_drivers.py --disk IMAGE --tree FOLDER        FOLDER holds the files that went into IMAGE
+
+All is done from outside, by QEMU's monitor: the disk is throttled until a request takes longer than any may, and a balloon device asks for
+the sizes with which its driver (tests/guest/faulty) hangs or crashes. Who reads the disk meanwhile gets the right bytes, late.
+"""
+import argparse
+import sys
+import tempfile
+
+import machine
+from machine import Machine, Tap
+from screen import Monitor
+from test_shell import digest, host_files
+
+POLLS = 600
+MIB = 1 << 20
+WELL, CRASHES, HANGS = 0, 16 * MIB, 32 * MIB
+# So slow that no request ends.
+THROTTLE = {"bps": 1, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
+FAILURES = 10        # FAILURES_MAX of devmgr
+
+
+class Drivers:
+    def __init__(self, guest, monitor, tree):
+        self.guest, self.monitor = guest, monitor
+        plain = sorted(path for path in host_files(tree) if all(c.isalnum() or c in "/._-+" for c in path))
+        self.sums = {path: digest(tree + path) for path in plain[10::len(plain) // 20][:20]}
+        self.ram = int(machine.MEM.rstrip("M")) * MIB
+
+    def wants(self, missing):
+        self.monitor.run("balloon", value=self.ram - missing)
+
+    def driver(self, name):
+        """State, process and number of restarts, as svc says."""
+        line = [line.split() for line in self.guest.run(f"svc status {name}")[0].splitlines()][-1]
+        return line[1], line[2], int(line[3])
+
+    def wait(self, name, condition):
+        """Until @condition of the driver's state; what it was last."""
+        for _ in range(POLLS):
+            now = self.driver(name)
+            if condition(*now):
+                return True
+            self.guest.run("sleep 0.05")
+        return f"{name}: {now}"
+
+    def logged(self, text):
+        return self.guest.run("log")[0].count(text)
+
+    def runs(self, name="faulty"):
+        return self.wait(name, lambda state, process, _: state == "running" and process != "0")
+
+    # ── a device that does not answer, and a driver that does not ─────────────────────────────────────────────────────
+
+    def both_hang(self):
+        """The disk's driver ends itself, the other is ended: both within their deadlines, at the same time."""
+        disk, faulty = self.driver("virtio-blk"), self.driver("faulty")
+        self.monitor.run("block_set_io_throttle", device="root", **THROTTLE)
+        self.guest.run(f"echo -n > /tmp/sums; sha256sum {' '.join(self.sums)} > /tmp/sums 2>&1 & true")
+        self.wants(HANGS)
+        for name, before in (("virtio-blk", disk), ("faulty", faulty)):
+            result = self.wait(name, lambda state, process, restarts, b=before: restarts > b[2])
+            if result is not True:
+                return result
+        return self.logged("virtio-blk: the device does not answer") > 0 and self.logged("faulty does not answer: it is ended") > 0
+
+    def both_come_back(self):
+        self.wants(WELL)
+        self.monitor.run("block_set_io_throttle", device="root", **dict(THROTTLE, bps=0))
+        output, _ = self.guest.run("wait; cat /tmp/sums")
+        wrong = [path for path, total in self.sums.items() if f"{total}  {path}\n" not in output]
+        return self.runs("virtio-blk") and (not wrong or f"{len(wrong)} wrong: {wrong[:3]} {output[-500:]!r}")
+
+    # ── a driver that cannot keep alive ───────────────────────────────────────────────────────────────────────────────
+
+    def quarantine(self):
+        """It dies, starts again, each time later, and is given up; a kill on request does not count. Nobody touches the device any more."""
+        first = self.driver("faulty")
+        self.guest.run("svc kill faulty")
+        result = self.wait("faulty", lambda state, process, restarts: state == "running" and restarts > first[2])
+        before = self.driver("faulty")
+        self.wants(CRASHES)
+        if result is True:
+            result = self.wait("faulty", lambda state, *_: state == "quarantined")
+        now = self.driver("faulty")
+        if result is not True or now[1] != "0" or now[2] != before[2] + FAILURES - 2:      # the hang was the first failure
+            return f"{result} {before} {now}"
+        self.guest.run("sleep 1")
+        return self.driver("faulty") == now and self.logged("faulty died 10 times in a row") == 1
+
+    def quarantine_outlives_the_service_manager(self):
+        now = self.driver("faulty")
+        self.guest.run("svc kill svcmgr")
+        return self.driver("faulty") == now and self.driver("virtio-blk")[0] == "running" or f"{now}: {self.driver('faulty')}"
+
+    def start_ends_the_quarantine(self):
+        """In vain as long as the mistake is there."""
+        before = self.driver("faulty")
+        self.guest.run("svc start faulty")
+        result = self.wait("faulty", lambda state, process, restarts: state == "quarantined" and restarts >= before[2] + FAILURES)
+        if result is not True:
+            return result
+        self.wants(WELL)
+        output, status = self.guest.run("svc start faulty")
+        return self.runs() if status == 0 else output
+
+    # ── what tools may ask ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def drivers_are_stopped_and_started(self):
+        first = self.driver("faulty")
+        for command, condition in (("start", lambda state, process, _: (state, process) == first[:2]),
+                                   ("stop", lambda state, process, _: (state, process) == ("stopped", "0")),
+                                   ("stop", lambda state, process, _: (state, process) == ("stopped", "0")),
+                                   ("start", lambda state, process, _: state == "running" and process != first[1]),
+                                   ("restart", lambda state, _, restarts: state == "running" and restarts >= first[2] + 2),
+                                   ("kill", lambda state, _, restarts: state == "running" and restarts >= first[2] + 3)):
+            output, status = self.guest.run(f"svc {command} faulty")
+            result = self.wait("faulty", condition)
+            if status != 0 or result is not True:
+                return f"{command}: {status} {output!r} {result}"
+        return True
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--disk", required=True)
+    parser.add_argument("--tree", required=True)
+    options = parser.parse_args()
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="veridian-drivers-") as folder:
+        extra = [f"-qmp unix:{folder}/qmp,server=on,wait=off", "-device virtio-balloon-pci,disable-legacy=on"]
+        with Machine(f"{folder}/log", disk=options.disk, extra=extra, archive="guest/faulty/boot.img") as guest:
+            tap.run("a prompt appears with a faulty driver", lambda: guest.expect(machine.PROMPT) and None)
+            drivers = Drivers(guest, Monitor(f"{folder}/qmp"), options.tree)
+            tap.run("the faulty driver runs", drivers.runs)
+            for name, test in (("a disk that does not answer, and a driver that hangs: both are killed", drivers.both_hang),
+                               ("they come back, and readers get the right bytes", drivers.both_come_back),
+                               ("a driver that dies again and again is quarantined", drivers.quarantine),
+                               ("the quarantine is known to the next service manager", drivers.quarantine_outlives_the_service_manager),
+                               ("svc start ends the quarantine", drivers.start_ends_the_quarantine),
+                               ("drivers are stopped, started, restarted and killed", drivers.drivers_are_stopped_and_started),
+                               ("the kernel complained of nothing", guest.is_clean)):
+                tap.run(name, test)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
