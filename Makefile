@@ -71,7 +71,11 @@ run: $(GOALS_$(BOOT))
 debug: $(GOALS_$(BOOT))
 	@exec $(RUN) --debug
 
-# PROFILE=figure tells where its instructions are spent.
+# PROFILE=figure tells where its instructions are spent. The budgets are of the release build, and each figure has a machine of its own.
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+$(foreach v,BUILD SMP MEM,$(if $(filter command%,$(origin $(v))),$(if $(filter BUILD=release,$(v)=$($(v))),,$(error \
+  make bench $(v)=$($(v)): it measures the release build, on the machines that tests/bench/README.md names))))
+endif
 PROFILE ?=
 bench: image-direct $(IMAGE) $(DISK_GOAL) $(BENCH_COUNTER)
 	tests/bench/run --arch $(ARCH) --build-root $(BUILD_ROOT) \

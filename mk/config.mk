@@ -10,7 +10,7 @@
 #   gen           run the IDL generator              manual      write docs/reference anew
 #   clean         remove the build folder
 # Variables
-#   ARCH=x86_64   BUILD=release|debug|kasan|kcsan    SMP=4  MEM=256M
+#   ARCH=x86_64   BUILD=release|debug|kasan|kcsan    SMP=4  MEM=256M     (bench: ARCH only)
 #   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes
 #   APPEND='…'    words for the kernel's command line
 #   BOOT=direct|uefi   how run and debug start: kernel.elf and boot.img given by QEMU, or the disk by the firmware
