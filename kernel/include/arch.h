@@ -122,6 +122,8 @@ NORETURN void kernel_cpu_main(void);
 __attribute__((warn_unused_result)) status_t trap_syscall(struct thread *self);
 /* Of a quick one entry code calls the dispatcher itself (handlers.h), and leaves by the short way. Where cpu->work is not 0 it saves
  * the status and all registers that are not saved, and calls sched_leave(). */
+/** A system call whose number is not below self->syscall_limit: of a foreign thread, or one that there is not. All registers are saved. */
+NORETURN void trap_foreign(struct thread *self);
 /** User page fault. @access: MAP_READ, MAP_WRITE or MAP_EXECUTE. */
 NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access);
 /** Any other user exception, but EXCEPTION_PAGE: @what for the report. */
@@ -148,6 +150,8 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
  *   void arch_syscall_status_set(struct thread *, status_t)
  *   void arch_syscall_result_set(struct thread *, unsigned i, uint64_t value)    i < 4
  *   void arch_syscall_restart(struct thread *)                                   execute the call again
+ *   void arch_syscall_skip(struct thread *)                                      undo that
+ *   void arch_foreign_result_set(struct thread *, uint64_t value)                where Linux's system calls return it
  *   ipc registers, in and out: arch_ipc_handle(t), arch_ipc_info(t), arch_ipc_word(t, i), arch_ipc_deadline(t), arch_ipc_queue(t);
  *   arch_ipc_set(t, status, badge, info), arch_ipc_words_copy(to, from)
  *   void arch_context_init(struct thread *, uint64_t pc, uint64_t sp, uint64_t argument, uint64_t tls)

@@ -28,8 +28,8 @@ struct timer_heap {
 struct cpu {
     struct cpu *self;       /* offset 0 */
     uint64_t kernel_stack;  /* offset 8: top */
-    uint64_t scratch;       /* offset 16: for entry code */
-    struct thread *current; /* offset 24: whose registers entry saves to */
+    struct thread *current; /* offset 16: whose registers entry saves to */
+    uint64_t scratch;       /* offset 24: for entry code */
     uint64_t scratch2;      /* offset 32 */
     uint64_t stack_guard;   /* offset 40: stack protector canary */
     uint32_t id;            /* offset 48 */

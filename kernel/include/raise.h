@@ -4,6 +4,7 @@
 
 #include <veridian/abi.h>
 
+struct cap;
 struct endpoint;
 struct process;
 struct thread;
@@ -24,5 +25,20 @@ __attribute__((warn_unused_result)) status_t raise_target_set(struct thread *sel
                                                               struct process *process,
                                                               struct raise_target *target,
                                                               handle_t handle, uint64_t cookie);
+/** @endpoint, with @cookie. BAD_HANDLE: it is ending. */
+__attribute__((warn_unused_result)) status_t raise_target_init(struct raise_target *target,
+                                                               struct cap *endpoint,
+                                                               uint64_t cookie);
 /** Its end. */
 void raise_target_drop(struct raise_target *target);
+/** Resolve a fault of the current thread in user mode, which then goes on, waits, or raises an exception. */
+void raise_page_fault(struct thread *self, uint64_t address, uint32_t access);
+/** @thread waits for the answer to a call that the kernel made. */
+bool raise_is_accepted(const struct thread *thread);
+
+/* Foreign threads: ipc/foreign.c. */
+
+/** Let go of what the foreign @thread holds. */
+void foreign_drop(struct thread *thread);
+/** The current thread, which is foreign, was interrupted: its personality is told, and it waits. */
+void foreign_interrupted(struct thread *self);

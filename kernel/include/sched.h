@@ -38,6 +38,8 @@ static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 }
 /** The current thread goes to the back (or stays in front) of its queue and is not current any more. */
 void sched_requeue_current(bool front);
+/** The time since the last look at the clock was the current thread's, if there is one, and its caller's that it serves. */
+void sched_account(struct cpu *cpu);
 /** The current thread blocked (already published): forget it without touching it. */
 void sched_forget_current(void);
 /** The current thread gives way: it stays runnable and another is chosen on the way out. */

@@ -16,6 +16,7 @@
 struct aspace;
 struct cpu;
 struct endpoint;
+struct foreign;
 struct memory;
 struct process;
 struct queue;
@@ -37,9 +38,11 @@ struct wait_class {
 struct thread {
     struct object object;
     struct arch_context context; /* user registers while not in user mode */
-    struct process *process;     /* reference */
-    struct aspace *aspace;       /* reference */
-    struct list process_link;    /* process_lock */
+    uint64_t
+        syscall_limit; /* system calls below are the kernel's: SYS_LIMIT; 0 of a foreign thread: none */
+    struct process *process;  /* reference */
+    struct aspace *aspace;    /* reference */
+    struct list process_link; /* process_lock */
     uint64_t id;
 
     /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
@@ -97,8 +100,10 @@ struct thread {
     uint64_t progress;
     uint64_t raised; /* the call that the kernel makes in its name: see ipc/raise.c */
     uint64_t raised_words[3];
-    bool raised_to_debugger;
+    const struct endpoint *raised_to;
     struct raise_target debugger; /* process_lock */
+    struct foreign *foreign;      /* NULL: a native thread; set before it starts */
+    uint64_t served_ns;           /* by others, for its calls */
     struct rcu_head rcu_wait;     /* waiting for a grace period (revoke) */
     struct queue *wait_queue;     /* receive: the queue waited on together with the endpoint */
     struct arch_fpu *fpu;         /* allocated on first use */
@@ -132,6 +137,8 @@ bool thread_attend(struct thread *thread);
 /** Continuation of a thread that ends; the last one of a process takes the process down. */
 void thread_die(struct thread *self);
 bool thread_is_suspended(const struct thread *thread);
+/** It is suspended, or waits for the answer to a call that the kernel made: its registers are there to be looked at and changed. */
+bool thread_has_frame(const struct thread *thread);
 void thread_unsuspend(struct thread *thread);
 /** Call before thread_wait_begin if, once woken, @self shall execute its system call (or the faulting instruction) again from the
  *  start. The handler then returns KERNEL_BLOCKED, which everybody passes up unchanged. */

@@ -652,11 +652,15 @@ status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
 
 /* ── Granted buffers ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* The part [@offset, @offset + @bytes) of a grant: its address in the caller's space, cut to the grant's end. The caller waits, its
+/* The part [@offset, @offset + @bytes) of a grant, or of the whole user range if the kernel made the call: its address in the caller's space, cut to the grant's end. The caller waits, its
  * buffer is its own memory: what other threads of it write there meanwhile can only hurt itself. */
 static status_t grant_range(struct thread *caller, uint32_t index, uint32_t access, uint64_t offset,
                             uint64_t *bytes, uint64_t *address)
 {
+    if (caller->wait_class == &raised_wait) {
+        *address = offset; /* all that user code has, whatever @index */
+        return STATUS_OK;
+    }
     if (index >= info_grants(arch_ipc_info(caller)) || caller->buffer == NULL)
         return STATUS_RANGE;
     struct grant grant = caller->buffer->grants[index];

@@ -37,19 +37,28 @@ static bool raised_cancel(struct thread *thread, uint64_t sequence)
 
 /* ── Where to ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+status_t raise_target_init(struct raise_target *target, struct cap *endpoint, uint64_t cookie)
+{
+    if (!object_try_ref(endpoint->object))
+        return STATUS_BAD_HANDLE;
+    target->endpoint = endpoint_of(endpoint->object);
+    target->cookie = cookie;
+    target->epoch = __atomic_load_n(&target->endpoint->epoch, __ATOMIC_ACQUIRE);
+    return STATUS_OK;
+}
+
 status_t raise_target_set(struct thread *self, struct process *process, struct raise_target *target,
                           handle_t handle, uint64_t cookie)
 {
-    struct raise_target new = {.cookie = cookie};
+    struct raise_target new = {0};
     if (handle != 0) {
         struct cap *cap;
         status_t status = cap_lookup(self->process, handle, OBJECT_ENDPOINT, RIGHT_MANAGE, &cap);
         if (status != STATUS_OK)
             return status;
-        if (!object_try_ref(cap->object))
-            return STATUS_BAD_HANDLE;
-        new.endpoint = endpoint_of(cap->object);
-        new.epoch = __atomic_load_n(&new.endpoint->epoch, __ATOMIC_ACQUIRE);
+        status = raise_target_init(&new, cap, cookie);
+        if (status != STATUS_OK)
+            return status;
     }
     process_lock_acquire(&process->lock);
     struct raise_target old = *target;
@@ -81,28 +90,38 @@ status_t sys_thread_set_exception(struct thread *self, struct cap *cap, handle_t
 
 /* ── The call ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* The registers as message data of @worker, and what everybody looks at in the last words: the info word's part. */
-static uint64_t deliver_frame(struct thread *caller, struct thread *worker)
+uint64_t deliver_frame(struct thread *caller, struct thread *worker)
 {
     struct thread_regs regs;
-    arch_regs_get(caller, &regs);
-    arch_ipc_word_set(worker, 3, regs.pc);
-    arch_ipc_word_set(worker, 4, regs.sp);
-    arch_ipc_word_set(worker, 5, 0);
     if (worker->buffer == NULL)
         return 0;
+    arch_regs_get(caller, &regs);
     memcpy(worker->buffer->data, &regs, sizeof(regs));
     return sizeof(regs) << IPC_INFO_DATA_SHIFT;
+}
+
+static uint64_t exception_deliver(struct thread *caller, struct thread *worker)
+{
+    for (unsigned i = 0; i < IPC_WORDS; i++)
+        arch_ipc_word_set(worker, i,
+                          i < ARRAY_SIZE(caller->raised_words) ? caller->raised_words[i] : 0);
+    return deliver_frame(caller, worker);
 }
 
 void raised_accept(struct thread *caller, struct thread *worker)
 {
     uint64_t info = caller->raised;
-    for (unsigned i = 0; i < ARRAY_SIZE(caller->raised_words); i++)
-        arch_ipc_word_set(worker, i, caller->raised_words[i]);
-    info |= deliver_frame(caller, worker);
+    if (likely(info_kind(info) == IPC_KIND_FOREIGN))
+        info |= foreign_deliver(caller, worker);
+    else
+        info |= exception_deliver(caller, worker);
     arch_ipc_set(worker, STATUS_OK, caller->call_badge, info);
     reply_link(caller, worker);
+}
+
+bool raise_is_accepted(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST) == &raised_wait;
 }
 
 void raised_await(struct thread *caller)
@@ -125,11 +144,11 @@ static void raise_queue(struct thread *self, struct endpoint *endpoint) RELEASE(
         sched_forget_current();
 }
 
-/* Call @target in the name of @self, the current thread. False: there is nobody any more. */
-static bool raise(struct thread *self, const struct raise_target *target, uint64_t info)
+bool raise_call(struct thread *self, const struct raise_target *target, uint64_t info)
 {
     struct endpoint *endpoint = target->endpoint;
     self->raised = info;
+    self->raised_to = endpoint;
     self->call_badge = target->cookie;
     self->call_cap_id = 0;
     self->call_sequence++;
@@ -164,12 +183,14 @@ void raise_exception(struct thread *self, uint32_t exception, const char *what,
     process_lock_acquire(&process->lock); /* the endpoints stay until we leave the kernel */
     struct raise_target targets[] = {self->debugger, process->exception};
     process_lock_release(&process->lock);
+    if (self->foreign != NULL)
+        targets[1] = *foreign_personality(self);
     memcpy(self->raised_words, words, sizeof(self->raised_words));
     for (unsigned i = 0; i < ARRAY_SIZE(targets); i++) {
-        self->raised_to_debugger = i == 0;
-        if (targets[i].endpoint != NULL &&
-            raise(self, &targets[i], INFO_KIND(IPC_KIND_EXCEPTION) | exception))
-            return;
+        if (targets[i].endpoint == NULL ||
+            !raise_call(self, &targets[i], INFO_KIND(IPC_KIND_EXCEPTION) | exception))
+            continue;
+        return;
     }
     process_fault(self, what, words[0]);
 }
@@ -182,26 +203,90 @@ static bool awaits(const struct thread *self, struct thread *caller, uint64_t to
     return caller->wait_class == &raised_wait && reply_is_owed(self, caller, token);
 }
 
-/* What the answer changes in @caller, which still waits. */
-static status_t answer_apply(struct thread *self, struct thread *caller, uint64_t info)
+static void fault_in(struct thread *self)
+{
+    self->continuation = NULL;
+    raise_page_fault(self, self->raised_words[0], (uint32_t)self->raised_words[1]);
+}
+
+static status_t answer_value(const struct thread *self, struct thread *caller)
+{
+    if (info_kind(caller->raised) != IPC_KIND_FOREIGN)
+        return STATUS_INVALID;
+    arch_foreign_result_set(caller, arch_ipc_word(self, 0));
+    arch_syscall_skip(caller);
+    return STATUS_OK;
+}
+
+static status_t answer_frame(const struct thread *self, struct thread *caller, uint64_t info)
 {
     struct thread_regs regs;
+    if (self->buffer == NULL || info_data(info) != sizeof(regs))
+        return STATUS_INVALID;
+    memcpy(&regs, self->buffer->data, sizeof(regs));
+    return arch_regs_set(caller, &regs);
+}
+
+static status_t answer_fault_in(const struct thread *self, struct thread *caller)
+{
+    uint64_t access = arch_ipc_word(self, 1);
+    if (access != MAP_READ && access != MAP_WRITE && access != MAP_EXECUTE)
+        return STATUS_INVALID;
+    caller->raised_words[0] = arch_ipc_word(self, 0);
+    caller->raised_words[1] = access;
+    caller->continuation = fault_in;
+    return STATUS_OK;
+}
+
+/* What the answer changes in @caller, which still waits. */
+static status_t answer_apply(const struct thread *self, struct thread *caller, uint64_t info)
+{
     switch ((uint32_t)info) {
+    case ANSWER_VALUE:
+    case ANSWER_MEMORY:
+        return answer_value(self, caller);
     case ANSWER_RESTART:
+    case ANSWER_KILL:
         return STATUS_OK;
     case ANSWER_FRAME:
-        if (self->buffer == NULL || info_data(info) != sizeof(regs))
-            return STATUS_INVALID;
-        memcpy(&regs, self->buffer->data, sizeof(regs));
-        return arch_regs_set(caller, &regs);
+        return answer_frame(self, caller, info);
     case ANSWER_EXIT:
         caller->continuation = thread_die;
         return STATUS_OK;
-    case ANSWER_KILL:
-        return STATUS_OK;
+    case ANSWER_FAULT_IN:
+        return answer_fault_in(self, caller);
     default:
         return STATUS_INVALID;
     }
+}
+
+/* What comes along with a value, to the memory of @caller, before it is looked whether it still waits for us. */
+static status_t answer_copy(struct thread *self, struct thread *caller, uint64_t token,
+                            uint64_t info)
+{
+    uint64_t bytes = info_data(info);
+    uint64_t done = 0;
+    struct cap *cap;
+    if ((uint32_t)info == ANSWER_VALUE) {
+        if (self->buffer == NULL || bytes > FOREIGN_VALUE_MAX)
+            return STATUS_INVALID;
+        status_t status = aspace_copy_out(caller->aspace, NULL, arch_ipc_word(self, 1),
+                                          self->buffer->data, bytes, NULL);
+        return status == STATUS_BUSY ? STATUS_FAULT : status;
+    }
+    bytes = arch_ipc_word(self, 4);
+    status_t status =
+        cap_lookup(self->process, arch_ipc_word(self, 2), OBJECT_MEMORY, RIGHT_READ, &cap);
+    if (status == STATUS_OK)
+        status = sys_endpoint_reply_write_memory(self, token, 0, arch_ipc_word(self, 1), cap,
+                                                 arch_ipc_word(self, 3), bytes, &done);
+    return status == STATUS_OK && done != bytes ? STATUS_FAULT : status;
+}
+
+static bool answer_has_copy(uint64_t info)
+{
+    return (uint32_t)info == ANSWER_MEMORY ||
+           ((uint32_t)info == ANSWER_VALUE && info_data(info) != 0);
 }
 
 status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struct thread **out)
@@ -211,8 +296,18 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
     if (caller == NULL)
         return STATUS_GONE;
     reply_lock_acquire(&caller->reply);
-    status_t status = awaits(self, caller, token) ? answer_apply(self, caller, info) : STATUS_GONE;
+    bool owed = awaits(self, caller, token);
+    if (owed && unlikely(answer_has_copy(info))) {
+        reply_lock_release(&caller->reply);
+        status_t status = answer_copy(self, caller, token, info);
+        if (status != STATUS_OK)
+            return status;
+        reply_lock_acquire(&caller->reply);
+        owed = awaits(self, caller, token);
+    }
+    status_t status = owed ? answer_apply(self, caller, info) : STATUS_GONE;
     if (status == STATUS_OK) {
+        sched_account(arch_cpu_local()); /* while it is known for whom we worked */
         reply_unlink(caller);
         thread_wait_end(caller);
         *out = caller;
@@ -229,8 +324,8 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
 
 void raised_abandoned(struct thread *caller)
 {
-    if (!caller->raised_to_debugger)
-        process_fault(caller, "no answer to its exception", caller->raised_words[0]);
+    if (caller->raised_to != caller->debugger.endpoint)
+        process_fault(caller, "no answer to its call", caller->raised);
     thread_wake(caller);
 }
 

@@ -42,6 +42,10 @@ bool queued_cancel_class(struct thread *thread, uint64_t sequence,
 
 /** Who made one waits as this until somebody accepts it, and then as that. */
 extern const struct wait_class raised_queued_wait, raised_wait;
+/** Call @target in the name of @self, the current thread, with @info: it waits, or has attention pending. False: there is nobody any more. */
+__attribute__((warn_unused_result)) bool raise_call(struct thread *self,
+                                                    const struct raise_target *target,
+                                                    uint64_t info);
 /** Deliver the call of @caller to @worker, both ours, which accepts it. */
 void raised_accept(struct thread *caller, struct thread *worker);
 /** @caller, which was queued and has been accepted, waits for the answer now. */
@@ -54,3 +58,12 @@ __attribute__((warn_unused_result)) status_t raised_answer(struct thread *self, 
 void raised_abandon(struct thread *worker, struct thread *caller);
 /** The same for one that is ours. */
 void raised_abandoned(struct thread *caller);
+/** The registers of @caller as data of @worker, if it has a buffer: the info word's part. */
+uint64_t deliver_frame(struct thread *caller, struct thread *worker);
+
+/* ── Foreign threads: foreign.c ──────────────────────────────────────────────────────────────────────────────────── */
+
+/** Words and data of a system call of @caller to @worker: the info word's part. */
+uint64_t foreign_deliver(struct thread *caller, struct thread *worker);
+/** Who serves @thread, which is foreign. */
+const struct raise_target *foreign_personality(const struct thread *thread);

@@ -301,11 +301,14 @@ static void describe_thread(const struct thread *thread, struct thread_info *inf
 {
     info->id = thread->id;
     info->cpu_time_ns = thread->cpu_time_ns;
+    info->served_ns = thread->served_ns;
     info->priority = thread->priority;
     info->cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
     if (__atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE) == NULL)
         return;
-    info->wait = thread->in_syscall ? THREAD_WAIT_SYSCALL : THREAD_WAIT_PAGE;
+    info->wait = !thread->in_syscall       ? THREAD_WAIT_PAGE
+                 : thread->foreign == NULL ? THREAD_WAIT_SYSCALL
+                                           : THREAD_WAIT_FOREIGN;
     if (thread->in_syscall) {
         info->syscall = (uint32_t)arch_syscall_number(thread);
         info->label = info->syscall == SYS_ENDPOINT_CALL ? (uint32_t)arch_ipc_info(thread) : 0;

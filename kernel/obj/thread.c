@@ -108,6 +108,7 @@ static void thread_free(struct object *object)
     buffer_release(thread); /* one that was set while the thread came to its end */
     arch_fpu_free(thread);
     raise_target_drop(&thread->debugger);
+    foreign_drop(thread);
     object_unref(&thread->aspace->object);
     object_unref(&thread->process->object);
     kmem_free(budget, thread, sizeof(*thread));
@@ -155,6 +156,7 @@ void thread_die(struct thread *self)
     sched_save_fpu(arch_cpu_local(), self);
     ipc_thread_died(self);
     buffer_release(self);
+    foreign_drop(self);
     if (thread_unlink(self))
         self->continuation = teardown_step;
     else
@@ -193,7 +195,7 @@ status_t thread_create(struct process *process, struct budget *budget, struct th
     object_init(&thread->object, &thread_ops, budget);
     thread->id = thread->object.id;
     thread->process = process;
-    thread->aspace = process->aspace;
+    thread->syscall_limit = SYS_LIMIT;
     thread->state = THREAD_NEW;
     thread->priority = thread->effective = (uint8_t)MIN(16u, budget->priority_ceiling);
     thread->cpu = arch_cpu_local()->id;
@@ -204,8 +206,9 @@ status_t thread_create(struct process *process, struct budget *budget, struct th
     list_init(&thread->wait_link);
     list_init(&thread->saved_link);
     object_ref(&process->object);
-    object_ref(&process->aspace->object);
     process_lock_acquire(&process->lock);
+    thread->aspace = process->aspace;
+    object_ref(&thread->aspace->object);
     bool alive = !process->dying;
     if (alive) {
         list_push_back(&process->threads, &thread->process_link);
@@ -334,18 +337,11 @@ status_t sys_thread_resume(struct thread *self, struct cap *thread)
     return STATUS_OK;
 }
 
-status_t sys_thread_interrupt(struct thread *self, struct cap *thread)
-{
-    (void)self;
-    thread_set_attention(thread_of(thread->object), ATTENTION_INTERRUPT);
-    return STATUS_OK;
-}
-
 status_t sys_thread_get_regs(struct thread *self, struct cap *cap, struct thread_regs *regs)
 {
     (void)self;
     struct thread *thread = thread_of(cap->object);
-    if (!thread_is_suspended(thread))
+    if (!thread_has_frame(thread))
         return STATUS_BUSY;
     arch_regs_get(thread, regs);
     return STATUS_OK;
@@ -355,7 +351,7 @@ status_t sys_thread_set_regs(struct thread *self, struct cap *cap, const struct 
 {
     (void)self;
     struct thread *thread = thread_of(cap->object);
-    if (!thread_is_suspended(thread))
+    if (!thread_has_frame(thread))
         return STATUS_BUSY;
     return arch_regs_set(thread, regs);
 }

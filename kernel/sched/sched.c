@@ -177,11 +177,16 @@ static struct thread *dequeue_best(struct cpu *cpu)
 
 /* ── The current thread ──────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void account(struct cpu *cpu, struct thread *thread)
+void sched_account(struct cpu *cpu)
 {
     uint64_t now_ns = arch_time_now_ns();
-    if (thread != NULL)
+    struct thread *thread = cpu->current;
+    if (thread != NULL) {
+        struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
         thread->cpu_time_ns += now_ns - cpu->last_clock_ns;
+        if (caller != NULL)
+            caller->served_ns += now_ns - cpu->last_clock_ns;
+    }
     cpu->last_clock_ns = now_ns;
 }
 
@@ -189,7 +194,7 @@ void sched_requeue_current(bool front)
 {
     struct cpu *cpu = arch_cpu_local();
     struct thread *thread = cpu->current;
-    account(cpu, thread);
+    sched_account(cpu);
     sched_save_fpu(cpu, thread);
     cpu->current = NULL;
     bool here = sched_may_run_on(thread, cpu);
@@ -251,7 +256,6 @@ static void idle(struct cpu *cpu)
 
 static void choose(struct cpu *cpu)
 {
-    account(cpu, NULL);
     struct thread *thread;
     while ((thread = dequeue_best(cpu)) == NULL && (thread = steal(cpu)) == NULL)
         idle(cpu);

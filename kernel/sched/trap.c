@@ -56,17 +56,31 @@ status_t trap_syscall(struct thread *self)
     sched_leave();
 }
 
-NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access)
+/* True: @self goes on. */
+static inline bool resolve(struct thread *self, uint64_t address, uint32_t access)
 {
     self->in_syscall = false;
     self->wait_restarts = false;
     status_t status = aspace_fault(self->aspace, self, address, access);
+    if (likely(status == STATUS_OK || status == KERNEL_DONE))
+        return true;
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
-    else if (status != STATUS_OK && !status_is_internal(status))
+    else if (!status_is_internal(status))
         raise_exception(self, EXCEPTION_PAGE, status_name(status),
                         (uint64_t[]){address, access, (uint64_t)(int64_t)status_code(status)});
-    else if (likely(arch_cpu_local()->work == 0))
+    return false;
+}
+
+void raise_page_fault(struct thread *self, uint64_t address, uint32_t access)
+{
+    (void)resolve(self, address, access);
+}
+
+NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access)
+{
+    bool resolved = resolve(self, address, access);
+    if (likely(resolved && arch_cpu_local()->work == 0))
         arch_thread_resume(self);
     sched_leave();
 }

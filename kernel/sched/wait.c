@@ -59,7 +59,8 @@ bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_c
     if (unlikely(__atomic_load_n(&self->attention, __ATOMIC_SEQ_CST) != 0)) {
         __atomic_store_n(&self->wait_class, NULL, __ATOMIC_RELEASE);
         self->state = THREAD_RUNNING;
-        __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
+        if (self->foreign == NULL) /* else its personality is told */
+            __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
         return false;
     }
     if (unlikely(deadline_ns != DEADLINE_NEVER))
@@ -102,7 +103,7 @@ void thread_set_attention(struct thread *thread, uint32_t bits)
 {
     __atomic_fetch_or(&thread->attention, bits, __ATOMIC_SEQ_CST);
     if ((bits & (ATTENTION_KILL | ATTENTION_INTERRUPT)) != 0 &&
-        thread_cancel_wait(thread, STATUS_INTERRUPTED)) {
+        thread_cancel_wait(thread, STATUS_INTERRUPTED) && thread->foreign == NULL) {
         __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
         return;
     }
@@ -133,6 +134,11 @@ bool thread_is_suspended(const struct thread *thread)
     return __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST) == &suspended_wait;
 }
 
+bool thread_has_frame(const struct thread *thread)
+{
+    return thread_is_suspended(thread) || raise_is_accepted(thread);
+}
+
 void thread_unsuspend(struct thread *thread)
 {
     __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_SUSPEND, __ATOMIC_SEQ_CST);
@@ -148,8 +154,12 @@ bool thread_attend(struct thread *thread)
         thread->continuation = thread_die;
         return true;
     }
-    if ((attention & ATTENTION_SUSPEND) == 0)
-        return false;             /* an interruption waits for the next wait */
+    if ((attention & ATTENTION_SUSPEND) == 0) {
+        if (thread->foreign == NULL)
+            return false; /* an interruption waits for the next wait */
+        foreign_interrupted(thread);
+        return true;
+    }
     thread->wait_restarts = true; /* woken, it goes on with the registers it has */
     thread_wait_uncancellable(thread, &suspended_wait);
     sched_forget_current();

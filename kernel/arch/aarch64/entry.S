@@ -14,11 +14,10 @@
  * which the ABI does not keep, it loads older values of the same thread. */
 #include "cpu_regs.h"
 
-#include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
-#define CPU_SCRATCH 16 /* top of the stack for faults */
-#define CPU_CURRENT 24
+#define CPU_SCRATCH 24 /* top of the stack for faults */
+#define CPU_CURRENT 16
 #define CPU_WORK 52
 
 /* struct arch_context: x0 to x30, then these. Checked by offsets.c. */
@@ -27,6 +26,7 @@
 #define CONTEXT_PC 256
 #define CONTEXT_TLS 272
 #define CONTEXT_KEY 288
+#define SYSCALL_LIMIT 304               /* of struct thread, behind the context */
 
 /* struct trap_frame */
 #define FRAME_BYTES 288
@@ -87,8 +87,7 @@
     isb
     mrs x1, tpidr_el1
     msr sp_el0, x1
-    ldr x2, [x1, #CPU_KERNEL_STACK]
-    ldr x0, [x1, #CPU_CURRENT]
+    ldp x2, x0, [x1, #CPU_KERNEL_STACK] /* and CPU_CURRENT */
     mov sp, x2
     .endm
 
@@ -140,8 +139,9 @@ syscall_entry:
     stp x6, x7, [sp, #CONTEXT_X(6)]
     mrs x2, sp_el0
     str x2, [sp, #CONTEXT_SP]
-    cmp x8, #SYS_LIMIT
-    b.hs syscall_waits
+    ldr x3, [sp, #SYSCALL_LIMIT]
+    cmp x8, x3
+    b.hs syscall_other
     adrp x3, syscall_index
     add x3, x3, :lo12:syscall_index
     ldrb w4, [x3, x8]
@@ -205,6 +205,17 @@ syscall_waits:
     enter_kernel
     bl trap_syscall
     b syscall_return
+
+syscall_other:
+    save_kept sp
+    stp x12, x13, [sp, #CONTEXT_X(12)]
+    stp x14, x15, [sp, #CONTEXT_X(14)]
+    stp x16, x17, [sp, #CONTEXT_X(16)]
+    str x18, [sp, #CONTEXT_X(18)]
+    str x30, [sp, #CONTEXT_X(30)]
+    enter_kernel
+    mov x29, xzr
+    bl trap_foreign
 
 syscall_work:
     mov x9, xzr

@@ -20,13 +20,15 @@ _Static_assert(offsetof(struct arch_context, tls) == 272, "CONTEXT_TLS");
 _Static_assert(offsetof(struct arch_context, key) == 288, "CONTEXT_KEY");
 _Static_assert(offsetof(struct thread, context) < 4096, "an immediate in entry.S");
 _Static_assert(offsetof(struct thread, context) % 16 == 0, "SP is aligned in the kernel");
+_Static_assert(offsetof(struct thread, syscall_limit) - offsetof(struct thread, context) == 304,
+               "SYSCALL_LIMIT");
 _Static_assert(offsetof(struct trap_frame, sp) == 248, "FRAME_SP");
 _Static_assert(offsetof(struct trap_frame, pc) == 256, "FRAME_PC");
 _Static_assert(offsetof(struct trap_frame, esr) == 272, "FRAME_ESR");
 _Static_assert(sizeof(struct trap_frame) == 288, "FRAME_BYTES");
 _Static_assert(offsetof(struct cpu, self) == 0, "cpu.self");
 _Static_assert(offsetof(struct cpu, kernel_stack) == 8, "cpu.kernel_stack");
-_Static_assert(offsetof(struct cpu, scratch) == 16, "cpu.scratch");
-_Static_assert(offsetof(struct cpu, current) == 24, "cpu.current");
+_Static_assert(offsetof(struct cpu, scratch) == 24, "cpu.scratch");
+_Static_assert(offsetof(struct cpu, current) == 16, "cpu.current");
 _Static_assert(offsetof(struct cpu, work) == 52, "cpu.work");
 _Static_assert(offsetof(struct cpu, stack_guard) == 40, "cpu.stack_guard");

@@ -13,11 +13,10 @@
  * A system call saves its arguments, sp, tp and pc; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on
  * with nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still; what the ABI does
  * not keep gets older values of the same thread. */
-#include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
-#define CPU_SCRATCH 16
-#define CPU_CURRENT 24
+#define CPU_CURRENT 16
+#define CPU_SCRATCH 24
 #define CPU_SCRATCH2 32
 #define CPU_WORK 52
 #define CAUSE_USER_CALL 8
@@ -66,15 +65,15 @@ trap_entry:
     for_each_argument put, sp
     ld t0, CPU_SCRATCH(tp)
     csrrw t1, sscratch, zero
-    csrr t3, sepc
-    addi t3, t3, 4
     sd t0, %lo(CONTEXT_sp)(sp)
     sd t1, %lo(CONTEXT_tp)(sp)
-    sd t3, %lo(CONTEXT_pc)(sp)
+    csrr t1, sepc
+    addi t1, t1, 4
+    sd t1, %lo(CONTEXT_pc)(sp)
     mv a0, sp
     ld sp, CPU_KERNEL_STACK(tp)
-    li t0, SYS_LIMIT
-    bgeu a7, t0, syscall_waits
+    ld t0, %lo(THREAD_syscall_limit)(a0)
+    bgeu a7, t0, syscall_other
     la t0, syscall_index
     add t0, t0, a7
     lb t0, 0(t0)
@@ -106,6 +105,17 @@ syscall_waits:
     for_each_saved put, a0
     call trap_syscall
     j syscall_return
+
+syscall_other:
+    put t2, a0
+    put gp, a0
+    for_each_saved put, a0
+    .irp register, ra, t3, t4, t5, t6
+    put \register, a0
+    .endr
+    li s0, 0
+    call trap_foreign
+    unimp
 
 syscall_work:
     put a7, a0

@@ -47,16 +47,17 @@ __attribute__((used)) void arch_offsets(void)
     CONTEXT(t4);
     CONTEXT(t5);
     CONTEXT(t6);
+    SYMBOL(THREAD_syscall_limit, offsetof(struct thread, syscall_limit));
 }
 
 /* The whole context is in reach of a load's 12-bit offset. */
-_Static_assert(offsetof(struct thread, context) + sizeof(struct arch_context) <= 2048, "context");
+_Static_assert(offsetof(struct thread, syscall_limit) <= 2040, "context");
 
 /* entry.S and boot.S use these as numbers. */
 _Static_assert(offsetof(struct cpu, self) == 0, "cpu.self");
 _Static_assert(offsetof(struct cpu, kernel_stack) == 8, "cpu.kernel_stack");
-_Static_assert(offsetof(struct cpu, scratch) == 16, "cpu.scratch");
-_Static_assert(offsetof(struct cpu, current) == 24, "cpu.current");
+_Static_assert(offsetof(struct cpu, scratch) == 24, "cpu.scratch");
+_Static_assert(offsetof(struct cpu, current) == 16, "cpu.current");
 _Static_assert(offsetof(struct cpu, work) == 52, "cpu.work");
 _Static_assert(offsetof(struct cpu, scratch2) == 32, "cpu.scratch2");
 _Static_assert(sizeof(struct trap_frame) == 288, "trap_frame");

@@ -16,11 +16,10 @@
  * A system call saves its arguments, and what C does not preserve; a quick one (SYSCALL_MAY_WAIT) no more than that. If the same thread goes
  * on with nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still. by_syscall is 1
  * whenever user code runs, so that only traps need to say what they are. */
-#include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
-#define CPU_SCRATCH 16
-#define CPU_CURRENT 24
+#define CPU_CURRENT 16
+#define CPU_SCRATCH 24
 #define CPU_WORK 52
 
     .section .text.entry, "ax", @progbits
@@ -47,8 +46,8 @@ syscall_entry:
     movq %r13, CONTEXT_r13(%rsp)
     movq %rsp, %rdi
     movq %gs:CPU_KERNEL_STACK, %rsp
-    cmpq $SYS_LIMIT, %rax
-    jae syscall_waits
+    cmpq THREAD_syscall_limit(%rdi), %rax
+    jae syscall_other
     movzbl syscall_index(%rax), %ecx
     testb %cl, %cl                          /* SYSCALL_MAY_WAIT is its sign */
     js syscall_waits
@@ -90,6 +89,16 @@ syscall_work:
     movq %r15, CONTEXT_r15(%rdi)
     xorl %ebp, %ebp
     call sched_leave
+    ud2
+
+syscall_other:
+    movq %rax, CONTEXT_rax(%rdi)
+    movq %rbx, CONTEXT_rbx(%rdi)
+    movq %rbp, CONTEXT_rbp(%rdi)
+    movq %r14, CONTEXT_r14(%rdi)
+    movq %r15, CONTEXT_r15(%rdi)
+    xorl %ebp, %ebp
+    call trap_foreign
     ud2
     .size syscall_entry, . - syscall_entry
 

@@ -33,12 +33,13 @@ __attribute__((used)) void arch_offsets(void)
     CONTEXT(fs_base);
     CONTEXT(gs_base);
     CONTEXT(by_syscall);
+    SYMBOL(THREAD_syscall_limit, offsetof(struct thread, syscall_limit));
 }
 
 /* entry.S and boot.S use these as numbers. */
 _Static_assert(offsetof(struct cpu, self) == 0, "cpu.self");
 _Static_assert(offsetof(struct cpu, kernel_stack) == 8, "cpu.kernel_stack");
-_Static_assert(offsetof(struct cpu, scratch) == 16, "cpu.scratch");
-_Static_assert(offsetof(struct cpu, current) == 24, "cpu.current");
+_Static_assert(offsetof(struct cpu, scratch) == 24, "cpu.scratch");
+_Static_assert(offsetof(struct cpu, current) == 16, "cpu.current");
 _Static_assert(offsetof(struct cpu, work) == 52, "cpu.work");
 _Static_assert(offsetof(struct cpu, stack_guard) == 40, "cpu.stack_guard");

@@ -23,6 +23,11 @@ void bench_mark_end(void);
 void bench_turn_begin(void);
 void bench_turn_end(void);
 
+/** A system call without arguments as a foreign thread makes it, by Linux's registers: its result. */
+uint64_t bench_foreign_call(uint64_t number);
+/** What the personality answers with 0, and with the thread's end. */
+enum { FOREIGN_NOTHING = 1, FOREIGN_END = 2 };
+
 /** A call without words, as lean as the registers allow. */
 static inline uint64_t bench_call_0(handle_t target, uint64_t label)
 {

@@ -309,6 +309,50 @@ static void measure_switch(const char *name)
     end_peer(peer);
 }
 
+/* ── Foreign threads ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define FOREIGN_CALLS_EACH 1000u
+
+static uint64_t foreign_cost, foreign_stack[512] __attribute__((aligned(16)));
+
+static void foreign_calls(void)
+{
+    uint64_t best = UINT64_MAX;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        bench_mark_begin();
+        uint64_t start = cycles();
+        for (uint32_t i = 0; i < FOREIGN_CALLS_EACH; i++)
+            (void)bench_foreign_call(FOREIGN_NOTHING);
+        uint64_t spent = cycles() - start;
+        bench_mark_end();
+        best = spent < best ? spent : best;
+    }
+    __atomic_store_n(&foreign_cost, best / FOREIGN_CALLS_EACH, __ATOMIC_RELEASE);
+    for (;;)
+        (void)bench_foreign_call(FOREIGN_END);
+}
+
+/* A thread of ours whose system calls go to a personality in a process of its own. */
+static void measure_foreign(const char *name)
+{
+    handle_t master, thread, table;
+    must(sys_endpoint_create(os_self.budget, &master), "endpoint");
+    const struct process_cap caps[] = {{.name = "endpoint", .handle = master}};
+    const char *args[] = {"bench", "personality", NULL};
+    handle_t peer = spawn(args, caps, 1);
+    must(memory_create(PAGE_SIZE, MEMORY_COMMIT, &table), "table");
+    must(sys_thread_create(os_self.process, os_self.budget, &thread), "thread");
+    must(sys_thread_set_affinity(thread, 0, 1), "affinity");
+    must(sys_thread_set_foreign(thread, master, 0, table, table, 0), "foreign thread");
+    must(sys_thread_start(thread, (uint64_t)foreign_calls, (uint64_t)&foreign_stack[511], 0, 0),
+         "start");
+    while (__atomic_load_n(&foreign_cost, __ATOMIC_ACQUIRE) == 0)
+        clock_sleep(100 * NS_PER_MS);
+    printf("REPEAT %s %u\n", name, FOREIGN_CALLS_EACH);
+    report(name, foreign_cost);
+    end_peer(peer);
+}
+
 /* ── Files ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static struct file *file;
@@ -348,6 +392,7 @@ static const struct figure {
     {"call_reply_64k", call_64k, 50, NULL},
     /* The last of the calls: it leaves the server's state in the registers. */
     {"call_reply_0_fpu", call_0_fpu, 1000, NULL},
+    {"foreign_call", NULL, 0, measure_foreign},
     {"signal_wake", NULL, 0, measure_signal},
     {"context_switch", NULL, 0, measure_switch},
     {"map_unmap", map_unmap, 200, NULL},

@@ -67,6 +67,24 @@ static _Noreturn void server(void)
     exit(1);
 }
 
+/* A personality: every call returns 0, but for one. */
+static _Noreturn void personality(void)
+{
+    handle_t endpoint = os_cap("endpoint");
+    struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
+    status_t status = ipc_raw_receive(&regs);
+    while (status == STATUS_OK) {
+        uint64_t answer = ipc_info_label(regs.info) == FOREIGN_END ? ANSWER_EXIT : ANSWER_VALUE;
+        regs.target = endpoint;
+        regs.info = answer | (uint64_t)IPC_KIND_FOREIGN << IPC_INFO_KIND_SHIFT;
+        regs.words[0] = 0;
+        regs.deadline = DEADLINE_NEVER;
+        regs.queue = 0;
+        status = ipc_raw_reply_receive(&regs);
+    }
+    exit(1);
+}
+
 /* Calls as often as the second argument says, each time that its bit of "go" is signalled. */
 static _Noreturn void client(uint32_t cpu, uint32_t calls)
 {
@@ -114,7 +132,8 @@ static _Noreturn void yielder(void)
     exit(0);
 }
 
-static const char *const peers[] = {"exit", "server", "client", "sleeper", "yielder"};
+static const char *const peers[] = {"exit",    "server",  "client",
+                                    "sleeper", "yielder", "personality"};
 
 static bool is_peer(const char *name)
 {
@@ -132,6 +151,8 @@ void peer_main(int argc, char **argv)
     must(sys_thread_set_affinity(os_self.thread, 0, 1ull << cpu), "affinity");
     if (strcmp(argv[1], "server") == 0)
         server();
+    if (strcmp(argv[1], "personality") == 0)
+        personality();
     if (strcmp(argv[1], "client") == 0 && argc > 3)
         client(cpu, (uint32_t)strtoul(argv[3], NULL, 10));
     if (strcmp(argv[1], "sleeper") == 0)

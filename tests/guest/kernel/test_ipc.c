@@ -389,7 +389,7 @@ static void test_ipc_saved_replies(void)
     worker_start(&caller, save_caller, &server.endpoint);
     CHECK(EVENTUALLY(__atomic_load_n(&server.token, __ATOMIC_SEQ_CST) != 0));
     sleep_ms(2);
-    OK(sys_thread_interrupt(caller.thread));
+    OK(sys_thread_interrupt(caller.thread, &done));
     CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_INTERRUPTED);
     regs = (struct ipc_regs){.target = server.token};
     CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));

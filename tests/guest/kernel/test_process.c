@@ -262,11 +262,13 @@ static void test_thread_interrupt_ends_a_wait(void)
 {
     handle_t notification;
     struct worker worker;
+    uint64_t call;
 
     OK(sys_notification_create(info->budget, &notification));
     worker_start(&worker, wait_long, &notification);
     sleep_ms(10);
-    OK(sys_thread_interrupt(worker.thread));
+    OK(sys_thread_interrupt(worker.thread, &call));
+    CHECK(call == FOREIGN_NO_CALL);
     CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_INTERRUPTED);
     close_handle(notification);
 }

@@ -454,12 +454,14 @@ static void tree_main(struct actor *self)
 
 static void disturb(struct actor *self, handle_t thread)
 {
+    uint64_t call;
+
     switch (below(self, 4)) {
     case 0:
         EXPECT(status_is_ok(sys_thread_set_priority(thread, 1 + (uint32_t)below(self, 20))), 0);
         break;
     case 1:
-        EXPECT(status_is_ok(sys_thread_interrupt(thread)), 0);
+        EXPECT(status_is_ok(sys_thread_interrupt(thread, &call)), 0);
         break;
     case 2:
         EXPECT(status_is_ok(sys_thread_suspend(thread)), 0);

@@ -49,6 +49,17 @@ static inline void arch_syscall_restart(struct thread *thread)
     thread->context.pc -= ARCH_SYSCALL_BYTES;
 }
 
+static inline void arch_syscall_skip(struct thread *thread)
+{
+    thread->context.pc += ARCH_SYSCALL_BYTES;
+}
+
+/** System calls of foreign threads have number and arguments where ours have them, the result elsewhere. */
+static inline void arch_foreign_result_set(struct thread *thread, uint64_t value)
+{
+    thread->context.x[0] = value;
+}
+
 /** A reply_receive whose reply is done: what is executed again is the receive alone. */
 static inline void arch_ipc_restart_as_receive(struct thread *thread)
 {

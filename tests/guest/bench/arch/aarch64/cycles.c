@@ -30,3 +30,11 @@ void bench_turn_end(void)
 {
     __asm__ volatile("movz xzr, #0xeca4" : : : "memory");
 }
+
+uint64_t bench_foreign_call(uint64_t number)
+{
+    register uint64_t x8 __asm__("x8") = number;
+    register uint64_t x0 __asm__("x0");
+    __asm__ volatile("svc #0" : "=r"(x0) : "r"(x8) : "memory");
+    return x0;
+}

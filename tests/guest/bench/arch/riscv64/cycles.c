@@ -26,3 +26,11 @@ void bench_turn_end(void)
 {
     __asm__ volatile("lui zero, 0x7eca4" : : : "memory");
 }
+
+uint64_t bench_foreign_call(uint64_t number)
+{
+    register uint64_t a7 __asm__("a7") = number;
+    register uint64_t a0 __asm__("a0");
+    __asm__ volatile("ecall" : "=r"(a0) : "r"(a7) : "memory");
+    return a0;
+}

@@ -26,3 +26,9 @@ void bench_turn_end(void)
 {
     __asm__ volatile("nopl 0x7eca5d04(%%rax)" : : : "memory");
 }
+
+uint64_t bench_foreign_call(uint64_t number)
+{
+    __asm__ volatile("syscall" : "+a"(number) : : "rcx", "r11", "memory");
+    return number;
+}

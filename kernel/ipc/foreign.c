@@ -1,0 +1,239 @@
+/* Foreign threads: their system calls are calls on their personality's endpoint.
+ *
+ * Such a thread has no native calls, so entry code brings all of its calls here: it compares the number with thread.syscall_limit, which is
+ * 0 for foreign threads. The call table, one page that the personality shares with the kernel and may change at any time, says what
+ * becomes of each; an entry is read once. The pc goes back to the call at once and over it with the answer, so that whatever comes in
+ * between - an interruption, a page to be fetched, nobody there to be called - leaves a thread that will just make its call again. */
+#include "arch.h"
+#include "arch_accessors.h"
+#include "budget.h"
+#include "handlers.h"
+#include "kmem.h"
+#include "kstring.h"
+#include "mm/aspace.h"
+#include "mm/phys.h"
+#include "reply.h"
+#include "sched.h"
+
+struct pinned_page {
+    struct memory *memory; /* reference; NULL: none */
+    uint64_t index;
+    const uint64_t *words;
+};
+
+struct foreign {
+    struct raise_target personality;
+    struct pinned_page table, constants;
+    uint64_t constants_first;
+    struct foreign_call call; /* the entry of the call under way */
+};
+
+_Static_assert(FOREIGN_CALLS * sizeof(struct foreign_call) == PAGE_SIZE, "a table is a page");
+
+/* ── Binding ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static status_t page_pin(struct thread *self, struct cap *cap, uint64_t offset,
+                         struct pinned_page *page)
+{
+    struct memory *memory = memory_of(cap->object);
+    paddr_t frame;
+    if (!object_try_ref(&memory->object))
+        return STATUS_BAD_HANDLE;
+    status_t status = memory_pin(memory, self, offset / PAGE_SIZE, true, &frame);
+    if (status == STATUS_OK)
+        *page = (struct pinned_page){memory, offset / PAGE_SIZE, phys_to_virt(frame)};
+    else
+        object_unref(&memory->object);
+    return status;
+}
+
+static void page_unpin(struct pinned_page *page)
+{
+    if (page->memory == NULL)
+        return;
+    memory_unpin(page->memory, page->index);
+    object_unref(&page->memory->object);
+}
+
+static void foreign_free(struct foreign *foreign, struct budget *budget)
+{
+    raise_target_drop(&foreign->personality);
+    page_unpin(&foreign->table);
+    page_unpin(&foreign->constants);
+    kmem_free(budget, foreign, sizeof(*foreign));
+}
+
+void foreign_drop(struct thread *thread)
+{
+    if (thread->foreign != NULL)
+        foreign_free(thread->foreign, thread->object.budget);
+    thread->foreign = NULL;
+}
+
+const struct raise_target *foreign_personality(const struct thread *thread)
+{
+    return &thread->foreign->personality;
+}
+
+status_t sys_thread_set_foreign(struct thread *self, struct cap *cap, struct cap *endpoint,
+                                uint64_t cookie, struct cap *table, struct cap *constants,
+                                uint64_t offset)
+{
+    struct thread *thread = thread_of(cap->object);
+    if (offset % sizeof(uint64_t) != 0)
+        return STATUS_INVALID;
+    struct foreign *foreign = kmem_alloc(thread->object.budget, sizeof(*foreign));
+    if (foreign == NULL)
+        return STATUS_NO_MEMORY;
+    foreign->constants_first = offset % PAGE_SIZE / sizeof(uint64_t);
+    status_t status = raise_target_init(&foreign->personality, endpoint, cookie);
+    if (status == STATUS_OK)
+        status = page_pin(self, table, 0, &foreign->table);
+    if (status == STATUS_OK)
+        status = page_pin(self, constants, offset, &foreign->constants);
+    if (status == STATUS_OK) {
+        process_lock_acquire(&thread->process->lock);
+        if (thread->state == THREAD_NEW && thread->foreign == NULL) {
+            thread->foreign = foreign;
+            thread->syscall_limit = 0;
+        } else {
+            status = STATUS_BUSY;
+        }
+        process_lock_release(&thread->process->lock);
+    }
+    if (status != STATUS_OK)
+        foreign_free(foreign, thread->object.budget);
+    return status;
+}
+
+/* ── System calls ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline struct foreign_call call_of(const struct foreign *foreign, uint64_t number)
+{
+    union {
+        uint64_t word;
+        struct foreign_call call;
+    } entry = {0};
+    if (number < FOREIGN_CALLS)
+        entry.word = __atomic_load_n(&foreign->table.words[number], __ATOMIC_RELAXED);
+    return entry.call;
+}
+
+static uint64_t constant(const struct foreign *foreign, uint64_t index)
+{
+    index += foreign->constants_first;
+    return index >= PAGE_SIZE / sizeof(uint64_t)
+               ? 0
+               : __atomic_load_n(&foreign->constants.words[index], __ATOMIC_RELAXED);
+}
+
+NORETURN void trap_foreign(struct thread *self)
+{
+    struct foreign *foreign = self->foreign;
+    uint64_t number = arch_syscall_number(self);
+    if (unlikely(foreign == NULL)) {
+        arch_syscall_status_set(self, STATUS_UNSUPPORTED); /* a native one: there is no such call */
+        sched_leave();
+    }
+    struct foreign_call call = call_of(foreign, number);
+    self->in_syscall = true;
+    if (call.action == FOREIGN_ACTION_CONSTANT) {
+        arch_foreign_result_set(self, constant(foreign, call.value));
+    } else {
+        foreign->call = call;
+        arch_syscall_restart(self);
+        sched_account(arch_cpu_local());
+        if (unlikely(!raise_call(self, &foreign->personality,
+                                 INFO_KIND(IPC_KIND_FOREIGN) | (uint32_t)number)))
+            process_fault(self, "its personality is gone", number);
+    }
+    sched_leave_quickly();
+    sched_leave();
+}
+
+/* What the table says that the message brings along: bytes of the caller's memory, as far as they are there. */
+static uint64_t deliver_copy(struct thread *caller, struct thread *worker)
+{
+    const struct foreign_call *call = &caller->foreign->call;
+    size_t done = 0;
+    uint64_t bytes = MIN(call->value, IPC_DATA_MAX);
+    if (call->limit < IPC_WORDS)
+        bytes = MIN(bytes, arch_syscall_arg(caller, call->limit));
+    status_ignore(aspace_copy_in(caller->aspace, NULL, worker->buffer->data,
+                                 arch_syscall_arg(caller, call->argument % IPC_WORDS), bytes,
+                                 &done));
+    return done << IPC_INFO_DATA_SHIFT;
+}
+
+uint64_t foreign_deliver(struct thread *caller, struct thread *worker)
+{
+    for (unsigned i = 0; i < IPC_WORDS; i++)
+        arch_ipc_word_set(worker, i, arch_syscall_arg(caller, i));
+    switch (worker->buffer == NULL ? FOREIGN_ACTION_FORWARD : caller->foreign->call.action) {
+    case FOREIGN_ACTION_COPY:
+        return deliver_copy(caller, worker);
+    case FOREIGN_ACTION_FRAME:
+        return deliver_frame(caller, worker);
+    default:
+        return 0;
+    }
+}
+
+/* ── Interruption ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void foreign_interrupted(struct thread *self)
+{
+    __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
+    self->in_syscall = false;
+    if (!raise_call(self, &self->foreign->personality, INFO_KIND(IPC_KIND_INTERRUPTED)))
+        process_fault(self, "its personality is gone", 0);
+}
+
+/* The bit is set before it is looked whether the thread is in a call; if so it is taken back, and the personality knows where it is. */
+status_t sys_thread_interrupt(struct thread *self, struct cap *cap, uint64_t *call)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    *call = FOREIGN_NO_CALL;
+    thread_set_attention(thread, ATTENTION_INTERRUPT);
+    if (thread->foreign == NULL)
+        return STATUS_OK;
+    reply_lock_acquire(&thread->reply);
+    if (thread->wait_class == &raised_wait && info_kind(thread->raised) == IPC_KIND_FOREIGN) {
+        *call = (uint32_t)thread->raised;
+        __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
+    }
+    reply_lock_release(&thread->reply);
+    return STATUS_OK;
+}
+
+/* ── Other address spaces ────────────────────────────────────────────────────────────────────────────────────────── */
+
+status_t sys_thread_set_aspace(struct thread *self, struct cap *cap, struct cap *aspace_cap)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    struct process *process = thread->process;
+    struct aspace *aspace = aspace_of(aspace_cap->object);
+    if (!object_try_ref(&aspace->object))
+        return STATUS_BAD_HANDLE;
+    process_lock_acquire(&process->lock);
+    bool stands = thread->state == THREAD_NEW || thread_has_frame(thread);
+    bool alone = stands && process->thread_count == 1;
+    struct aspace *old = aspace;
+    struct aspace *old_of_process = aspace;
+    if (stands) {
+        old = thread->aspace;
+        thread->aspace = aspace;
+    }
+    if (alone) {
+        object_ref(&aspace->object);
+        old_of_process = process->aspace;
+        process->aspace = aspace;
+    }
+    process_lock_release(&process->lock);
+    object_unref(&old->object);
+    if (alone)
+        object_unref(&old_of_process->object);
+    return stands ? STATUS_OK : STATUS_BUSY;
+}
