@@ -26,18 +26,14 @@ static inline paddr_t frame_lookup(const struct aspace *aspace, uint64_t address
 status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access,
                       paddr_t *frame)
 {
-    for (unsigned tries = 0; tries < 4; tries++) {
-        *frame = frame_lookup(aspace, address, access);
-        if (likely(*frame != 0))
-            return STATUS_OK;
-        if (address < ARCH_USER_START || address >= ARCH_USER_END)
-            return STATUS_FAULT;
-        status_t status = aspace_resolve(aspace, self, address, access);
-        if (!status_is_ok(status))
-            return status;
-    }
-    /* Device memory; or another CPU takes the page away as fast as we get it. */
-    return STATUS_FAULT;
+    *frame = frame_lookup(aspace, address, access);
+    if (likely(*frame != 0))
+        return STATUS_OK;
+    if (address < ARCH_USER_START || address >= ARCH_USER_END)
+        return STATUS_FAULT;
+    status_t status = aspace_resolve(aspace, self, address, access, frame);
+    bool is_none = status == STATUS_RANGE || (status_is_ok(status) && *frame == 0);
+    return is_none ? STATUS_FAULT : status;
 }
 
 /* One run of bytes inside a page, between the kernel and user memory. */

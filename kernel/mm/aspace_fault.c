@@ -3,9 +3,11 @@
  * The mapping says which page of which Memory, the Memory says which frame, and the entry is written under both locks. A page that
  * others share is installed without the right to write, so that the first write faults and copies. Memory that is one run of
  * physical addresses gets large entries where alignment allows.
- * When a shared frame was replaced by a copy, another CPU may still read the old one through its TLB. Nobody waits for it in the
- * kernel: the new frame is not installed for writing until every CPU has flushed, and a thread that wants to write meanwhile
- * executes its instruction again until then. */
+ * Where a translation was taken away, another CPU may still use it by its TLB. Nobody waits for that in the kernel: while it may be so,
+ * nothing is installed, and the thread executes its instruction again until every CPU has flushed; the kernel's own accesses go to the
+ * frame meanwhile. For the frames of one Memory that is told for each Memory (memory_is_flushed: a shared frame was replaced by a
+ * copy, a page was dropped). Where the architecture wants an entry broken before another is made (Arm ARM DDI 0487, D8.14.1: another
+ * address or another size), all that was taken away in the address space counts, this CPU's own TLB too. */
 #include "arch.h"
 #include "arch_cpu.h"
 #include "mapping.h"
@@ -14,24 +16,38 @@
 /** Neighbours that are there already are installed with a page that faults: up to the end of this aligned window. */
 #define AROUND_PAGES 16ull /* wide: its complement masks addresses */
 
-/* Write @entry for @address, for one page or a large one. */
-static void entry_install(struct aspace *aspace, pte_t *slot, uint64_t address, pte_t entry,
-                          unsigned level)
+/* May translations be added to @aspace, as far as its former ones matter? */
+static inline bool is_settled(struct aspace *aspace)
 {
-    pte_t old = pagetable_read(slot);
-    pagetable_write(slot, entry);
-    if (!arch_pte_is_present(old))
-        __atomic_fetch_add(&aspace->resident, arch_pt_span(level) >> PAGE_SHIFT, __ATOMIC_RELAXED);
-    else if (arch_cpu_local()->aspace == aspace)
-        arch_tlb_flush_page(address); /* it allowed less, or is the same and the fault spurious */
+    return !ARCH_PT_BREAK_BEFORE_MAKE || aspace_is_flushed(aspace);
 }
 
-/* Install @page at @address as @mapping allows. */
-static void page_install(struct mapping *mapping, pte_t *slot, uint64_t address,
-                         const struct page *page, bool may_write) REQUIRES(memory_lock)
+/* Write @entry for @address, for one page or a large one. */
+static inline void entry_install(struct aspace *aspace, pte_t *slot, uint64_t address, pte_t entry,
+                                 unsigned level)
+{
+    const struct cpu *cpu = arch_cpu_local();
+    pte_t old = pagetable_read(slot);
+    if (arch_pte_is_present(old)) {
+        DEBUG_ASSERT(arch_pte_address(old) == arch_pte_address(entry));
+        pagetable_write(slot, entry);
+        if (cpu->aspace == aspace)
+            arch_tlb_flush_page(
+                address); /* it allowed less, or is the same and the fault spurious */
+        return;
+    }
+    if (ARCH_PT_BREAK_BEFORE_MAKE && cpu->aspace == aspace && !aspace_is_current(aspace, cpu))
+        arch_tlb_flush_page(address);
+    pagetable_write(slot, entry);
+    __atomic_fetch_add(&aspace->resident, arch_pt_span(level) >> PAGE_SHIFT, __ATOMIC_RELAXED);
+}
+
+/* Install @page at @address as @mapping allows; memory_is_flushed(). */
+static inline void page_install(struct mapping *mapping, pte_t *slot, uint64_t address,
+                                const struct page *page) REQUIRES(memory_lock)
 {
     uint32_t prot = mapping->prot;
-    if (!page->writable || !may_write)
+    if (!page->writable)
         prot &= ~MAP_WRITE;
     if ((prot & MAP_EXECUTE) != 0 && !mapping->memory->device)
         arch_icache_sync(mapping->aspace, page->frame, PAGE_SIZE);
@@ -81,40 +97,44 @@ static void around_install(struct mapping *mapping, uint64_t address, pte_t *slo
 {
     uint64_t start = MAX(address & ~((AROUND_PAGES << PAGE_SHIFT) - 1), mapping->start);
     uint64_t end = MIN((address | ((AROUND_PAGES << PAGE_SHIFT) - 1)) + 1, mapping_end(mapping));
-    bool may_write = memory_is_flushed(mapping->memory);
     slot -= (address - start) >> PAGE_SHIFT;
     for (uint64_t at = start; at < end; at += PAGE_SIZE, slot++) {
         struct page page;
         if (!arch_pte_is_present(pagetable_read(slot)) &&
             memory_present(mapping->memory, index_of(mapping, at), &page))
-            page_install(mapping, slot, at, &page, may_write);
+            page_install(mapping, slot, at, &page);
     }
 }
 
+/* *@frame, unless NULL: of the page, or 0 if it is a device's. */
 static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t address,
-                         uint32_t access, bool wait_flush) REQUIRES(aspace_lock)
+                         uint32_t access, paddr_t *frame) REQUIRES(aspace_lock)
 {
     struct aspace *aspace = mapping->aspace;
     struct memory *memory = mapping->memory;
-    bool write = (access & MAP_WRITE) != 0;
+    uint64_t index = index_of(mapping, address);
+    bool write = (access & MAP_WRITE) != 0, settled = is_settled(aspace);
     struct page page;
-    pte_t *slot;
-    if (memory_is_linear(memory) && large_install(mapping, address))
+    pte_t *slot = NULL;
+    if (frame != NULL)
+        *frame = memory->device ? 0 : memory->base + (index << PAGE_SHIFT);
+    if (settled && memory_is_linear(memory) && large_install(mapping, address))
         return STATUS_OK;
-    status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, &slot);
-    if (!status_is_ok(status))
-        return status;
-    if (slot == NULL) {
-        large_installed_already(aspace, address);
-        return STATUS_OK;
+    if (settled) {
+        status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, &slot);
+        if (!status_is_ok(status))
+            return status;
+        if (slot == NULL) {
+            large_installed_already(aspace, address);
+            return STATUS_OK;
+        }
     }
     memory_lock_acquire(memory->lock);
-    uint64_t index = index_of(mapping, address);
-    status = memory_resolve(memory, self, index, write, &page);
-    if (status_is_ok(status)) {
-        bool may_write = memory_is_flushed(memory);
-        if (may_write || !write || !wait_flush)
-            page_install(mapping, slot, address, &page, may_write || !wait_flush);
+    status_t status = memory_resolve(memory, self, index, write, &page);
+    if (frame != NULL && status_is_ok(status) && !memory->device)
+        *frame = page.frame;
+    if (status_is_ok(status) && slot != NULL && memory_is_flushed(memory)) {
+        page_install(mapping, slot, address, &page);
         if (page.was_present && !write)
             around_install(mapping, address, slot);
     }
@@ -122,35 +142,28 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
     return status;
 }
 
-static status_t resolve(struct aspace *aspace, struct thread *self, uint64_t address,
-                        uint32_t access, bool wait_flush)
+status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address,
+                        uint32_t access, paddr_t *frame)
 {
     address &= ~(PAGE_SIZE - 1);
     status_t status = STATUS_FAULT;
     aspace_lock_acquire(&aspace->lock);
     struct mapping *mapping = mapping_find(aspace->mappings, address);
     if (mapping != NULL && mapping->start <= address && (access & ~mapping->prot) == 0)
-        status = fault_in(mapping, self, address, access, wait_flush);
+        status = fault_in(mapping, self, address, access, frame);
     aspace_lock_release(&aspace->lock);
     return status;
 }
 
 status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access)
 {
-    return resolve(aspace, self, address, access, true);
-}
-
-status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address,
-                        uint32_t access)
-{
-    status_t status = resolve(aspace, self, address, access, false);
-    return status == STATUS_RANGE ? STATUS_FAULT : status;
+    return aspace_resolve(aspace, self, address, access, NULL);
 }
 
 void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes)
 {
     aspace_lock_acquire(&aspace->lock);
-    for (uint64_t at = address; at - address < bytes; at += PAGE_SIZE) {
+    for (uint64_t at = address; at - address < bytes && is_settled(aspace); at += PAGE_SIZE) {
         struct mapping *mapping = mapping_find(aspace->mappings, at);
         pte_t *slot;
         struct page page;
@@ -164,9 +177,9 @@ void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t by
         if (slot == NULL)
             continue;
         memory_lock_acquire(memory->lock);
-        if (!arch_pte_is_present(pagetable_read(slot)) &&
+        if (!arch_pte_is_present(pagetable_read(slot)) && memory_is_flushed(memory) &&
             memory_present(memory, index_of(mapping, at), &page))
-            page_install(mapping, slot, at, &page, memory_is_flushed(memory));
+            page_install(mapping, slot, at, &page);
         memory_lock_release(memory->lock);
     }
     aspace_lock_release(&aspace->lock);

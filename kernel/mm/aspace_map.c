@@ -360,6 +360,8 @@ status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap 
     status_t status = map_check(memory, &request);
     if (!status_is_ok(status))
         return status;
+    if (!aspace_is_flushed(aspace))
+        return KERNEL_RESTART; /* who is told the address must not reach what was there before */
     struct mapping *mapping = map_prepare(aspace, memory, &request);
     if (mapping == NULL)
         return STATUS_NO_MEMORY;

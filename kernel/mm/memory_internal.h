@@ -40,7 +40,7 @@ static inline bool memory_is_linear(const struct memory *memory)
 /** @memory, which is new, becomes an overlay over @parent (no overlay itself) from page @first on. */
 void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first)
     REQUIRES(memory_lock);
-/** May a frame that replaced another be written through @memory, that is: has every CPU stopped using the former one? */
+/** May pages of @memory be installed, that is: has every CPU stopped using the frames that others have replaced? */
 bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock);
 /** A zeroed Memory of @kind, charged to @budget. NULL: no memory. */
 struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages);
@@ -72,12 +72,24 @@ void aspace_invalidate(struct aspace *aspace);
 /** Does a CPU other than this one have @aspace loaded without having flushed since @generation? */
 bool aspace_is_stale(const struct aspace *aspace, uint64_t generation);
 
+/** Has every CPU stopped using what was taken away in @aspace? This one has when it leaves the kernel. */
+static inline bool aspace_is_flushed(struct aspace *aspace)
+{
+    uint64_t generation = __atomic_load_n(&aspace->generation, __ATOMIC_ACQUIRE);
+    if (likely(__atomic_load_n(&aspace->flushed, __ATOMIC_ACQUIRE) == generation))
+        return true;
+    if (aspace_is_stale(aspace, generation))
+        return false;
+    __atomic_store_n(&aspace->flushed, generation, __ATOMIC_RELEASE);
+    return true;
+}
+
 /** Install translations for the pages of [@address, @address + @bytes) that are there already, without waiting for anything. */
 void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes);
-/** aspace_fault() for the kernel's own access: does not wait until replaced frames are out of other CPUs' TLBs. */
+/** aspace_fault(); *@frame, unless NULL, is the page's, installed or not, for the kernel's own access; 0: a device's. */
 __attribute__((warn_unused_result)) status_t aspace_resolve(struct aspace *aspace,
                                                             struct thread *self, uint64_t address,
-                                                            uint32_t access);
+                                                            uint32_t access, paddr_t *frame);
 
 /* A call that is cut at a preemption point, or by a wait, is executed again from its beginning: what it has done already it keeps in
  * its thread, under a key made of its arguments. It must store progress before anything that may queue the thread. */

@@ -3,7 +3,8 @@
  *
  * TLB: each aspace has a generation, raised by everything that takes a translation away. A CPU compares it on the way out of the kernel
  * (and when switching) and flushes. CPUs that run user code of this aspace are sent an IPI, and nobody waits: frames taken out of page
- * tables are freed through rcu_call(), whose grace period implies that every CPU left the kernel, hence flushed. */
+ * tables are freed through rcu_call(), whose grace period implies that every CPU left the kernel, hence flushed. Only what is mapped
+ * next waits: a call that gives out addresses begins again until all have flushed. */
 #include "../arch.h"
 #include "../cap.h"
 #include "../cpu.h"
@@ -49,8 +50,9 @@ struct aspace {
     struct mapping *freed
         GUARDED_BY(aspace_lock); /* what was unmapped last came behind this one; NULL: not known */
     uint64_t generation;         /* atomic */
-    uint64_t resident;           /* atomic: pages in page tables */
-    uint64_t map_base;           /* where the search for free ranges begins: random */
+    uint64_t flushed;  /* atomic: a generation that no other CPU was behind when looked at */
+    uint64_t resident; /* atomic: pages in page tables */
+    uint64_t map_base; /* where the search for free ranges begins: random */
     uint32_t
         holds; /* atomic: mappings that may still look at this structure, and 1 until teardown */
 };

@@ -224,6 +224,7 @@ void arch_aspace_root_init(paddr_t root)
 void arch_tlb_flush_page(uint64_t address)
 {
     (void)address;
+    env.page_flushes++;
 }
 
 void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes)

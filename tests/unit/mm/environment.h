@@ -32,7 +32,7 @@ struct environment {
     struct process process;
     unsigned yield_every; /* sched_should_yield() says yes each so many calls; 0: never */
     unsigned yield_calls;
-    unsigned ipis;
+    unsigned ipis, page_flushes;
     unsigned events; /* posted to pagers */
     bool revoking;   /* cap_leaf_insert blocks */
     bool panic_expected;

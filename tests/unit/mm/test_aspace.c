@@ -43,13 +43,42 @@ static struct memory *make(uint64_t pages)
     return memory;
 }
 
-static status_t map(struct aspace *aspace, struct memory *memory, uint32_t rights, uint64_t address,
-                    uint64_t offset, uint64_t length, uint32_t flags, uint64_t *mapped)
+static status_t map_once(struct aspace *aspace, struct memory *memory, uint32_t rights,
+                         uint64_t address, uint64_t offset, uint64_t length, uint32_t flags,
+                         uint64_t *mapped)
 {
     struct cap aspace_cap = cap_to(&aspace->object, RIGHT_ALL),
                memory_cap = cap_to(&memory->object, rights);
     return sys_aspace_map(self, &aspace_cap, &memory_cap, address, offset, length, flags, 42,
                           mapped);
+}
+
+/* CPU 1 leaves the kernel, and flushes. */
+static void other_cpu_flushes(struct aspace *aspace)
+{
+    uint32_t id = arch_cpu_local()->id;
+    environment_cpu(1);
+    aspace_activate(aspace);
+    environment_cpu(id);
+}
+
+/* As a thread does it: again while other CPUs have not flushed. */
+static status_t map(struct aspace *aspace, struct memory *memory, uint32_t rights, uint64_t address,
+                    uint64_t offset, uint64_t length, uint32_t flags, uint64_t *mapped)
+{
+    status_t status;
+    while ((status = map_once(aspace, memory, rights, address, offset, length, flags, mapped)) ==
+           KERNEL_RESTART) {
+        CHECK(aspace_is_stale(aspace, aspace->generation));
+        for (uint32_t i = 0; i < 2; i++) {
+            uint32_t id = arch_cpu_local()->id;
+            environment_cpu(i);
+            if (cpus[i]->aspace == aspace)
+                aspace_activate(aspace);
+            environment_cpu(id);
+        }
+    }
+    return status;
 }
 
 static status_t unmap(struct aspace *aspace, uint64_t address, uint64_t length)
@@ -489,14 +518,52 @@ static void test_aspace_write_waits_for_stale_readers(void)
     CHECK_STATUS(aspace_fault(space, self, mapped, MAP_WRITE), STATUS_OK);
     CHECK(pagetable_lookup(space->root, mapped, &level) == 0);
     CHECK_STATUS(aspace_fault(space, self, mapped, MAP_READ), STATUS_OK);
-    CHECK((arch_pte_flags(pagetable_lookup(space->root, mapped, &level)) & MAP_WRITE) == 0);
-    environment_cpu(1);
-    aspace_activate(space);
-    environment_cpu(0);
+    CHECK(pagetable_lookup(space->root, mapped, &level) == 0);
+    uint32_t value = 7;
+    CHECK_STATUS(user_copy_out(self, mapped, &value, 4), STATUS_OK);
+    CHECK(pagetable_lookup(space->root, mapped, &level) == 0);
+    value = 0;
+    CHECK_STATUS(user_copy_in(self, &value, mapped, 4), STATUS_OK);
+    CHECK(value == 7);
+    other_cpu_flushes(space);
     CHECK_STATUS(aspace_fault(space, self, mapped, MAP_WRITE), STATUS_OK);
     CHECK((arch_pte_flags(pagetable_lookup(space->root, mapped, &level)) & MAP_WRITE) != 0);
     object_unref(&memory->object);
     object_unref(&copy->object);
+    teardown();
+}
+
+/* Who is given an address must not reach, on another CPU, what was there before; nor may an entry be made while another CPU may have one
+ * of another size (unmapping a part of a large one takes it away as a whole). */
+static void test_aspace_new_translations_wait_for_former_ones(void)
+{
+    setup();
+    struct memory *memory = make(4), *linear;
+    uint64_t mapped, again, large;
+    unsigned level;
+    CHECK_STATUS(memory_create_physical(env.budget, 0xc0000000, 4u << 20, &linear), STATUS_OK);
+    CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, 4 * PAGE_SIZE, MAP_READ, &mapped), STATUS_OK);
+    CHECK_STATUS(map(space, linear, RIGHT_READ, 0, 0, 4u << 20, MAP_READ | MAP_POPULATE, &large),
+                 STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, mapped, MAP_READ), STATUS_OK);
+    other_cpu_flushes(space);
+    CHECK_STATUS(unmap(space, mapped, 4 * PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(map_once(space, memory, RIGHT_READ, 0, 0, 4 * PAGE_SIZE, MAP_READ, &again),
+                 KERNEL_RESTART);
+    other_cpu_flushes(space);
+    CHECK_STATUS(map_once(space, memory, RIGHT_READ, 0, 0, 4 * PAGE_SIZE, MAP_READ, &again),
+                 STATUS_OK);
+    CHECK(again == mapped);
+    CHECK_STATUS(unmap(space, large, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, large + PAGE_SIZE, MAP_READ), STATUS_OK);
+    CHECK(pagetable_lookup(space->root, large + PAGE_SIZE, &level) == 0);
+    unsigned flushes = env.page_flushes;
+    other_cpu_flushes(space);
+    CHECK_STATUS(aspace_fault(space, self, large + PAGE_SIZE, MAP_READ), STATUS_OK);
+    CHECK(pagetable_lookup(space->root, large + PAGE_SIZE, &level) != 0 && level == 0);
+    CHECK(env.page_flushes > flushes); /* this CPU has not left the kernel either */
+    object_unref(&linear->object);
+    object_unref(&memory->object);
     teardown();
 }
 
@@ -652,6 +719,8 @@ const struct test aspace_tests[] = {
      test_aspace_chosen_addresses_are_random_and_apart},
     {"test_aspace_failures_change_nothing", test_aspace_failures_change_nothing},
     {"test_aspace_revocation_takes_mappings_away", test_aspace_revocation_takes_mappings_away},
+    {"test_aspace_new_translations_wait_for_former_ones",
+     test_aspace_new_translations_wait_for_former_ones},
     {"test_aspace_write_waits_for_stale_readers", test_aspace_write_waits_for_stale_readers},
     {"test_aspace_large_pages_for_linear_memory", test_aspace_large_pages_for_linear_memory},
     {"test_aspace_copies_between_spaces", test_aspace_copies_between_spaces},

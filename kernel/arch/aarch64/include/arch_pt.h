@@ -12,6 +12,9 @@ typedef uint64_t pte_t;
 /** The highest level whose entries may be leaves for user mappings (2 MiB). */
 #define ARCH_PT_LEAF_LEVEL_MAX 1u
 
+/** Must every CPU have forgotten an entry before one with another address or size takes its place? */
+#define ARCH_PT_BREAK_BEFORE_MAKE true
+
 /** User addresses: [START, END). As on x86_64, half of what the hardware would allow. */
 #define ARCH_USER_START 0x0000000000010000ull
 #define ARCH_USER_END 0x00007ffffffff000ull

@@ -20,6 +20,9 @@ extern uint64_t arch_pte_device_bits;
 /** The highest level whose entries may be leaves for user mappings (2 MiB). */
 #define ARCH_PT_LEAF_LEVEL_MAX 1u
 
+/** Must every CPU have forgotten an entry before one with another address or size takes its place? */
+#define ARCH_PT_BREAK_BEFORE_MAKE false
+
 /** User addresses: [START, END). The lower half without its last page. */
 #define ARCH_USER_START 0x0000000000010000ull
 #define ARCH_USER_END arch_user_end

@@ -11,6 +11,9 @@ typedef uint64_t pte_t;
 /** The highest level whose entries may be leaves for user mappings (2 MiB). */
 #define ARCH_PT_LEAF_LEVEL_MAX 1u
 
+/** Must every CPU have forgotten an entry before one with another address or size takes its place? */
+#define ARCH_PT_BREAK_BEFORE_MAKE false
+
 /** User addresses: [START, END). The last page below the hole stays out, so that no instruction ends at a non-canonical address
  *  (sysret to one would fault in the kernel, on the user's stack). */
 #define ARCH_USER_START 0x0000000000010000ull
