@@ -34,7 +34,8 @@
     .globl register_set_pass
     .type register_set_pass, @function
 register_set_pass:
-    stp x19, x20, [sp, #-16]!
+    stp x19, x20, [sp, #-32]!           /* a system call keeps x19 to x29 only */
+    str x30, [sp, #16]
     mov x19, x2
     mov x20, x4
     cbnz w0, vectors_pass
@@ -59,7 +60,8 @@ register_set_pass:
     ubfx x11, x11, #22, #2
     orr x9, x9, x11, lsl #6
     strb w9, [x19, #512]
-    ldp x19, x20, [sp], #16
+    ldr x30, [sp, #16]
+    ldp x19, x20, [sp], #32
     ret
 
 vectors_pass:
@@ -69,7 +71,7 @@ vectors_pass:
     setffr
     each_vector ldr, x1
     each_predicate ldr, x10
-    stp x9, x11, [sp, #-16]!            /* a system call keeps x19 to x28 only */
+    stp x9, x11, [sp, #-16]!
     spend_a_while
     ldp x9, x11, [sp], #16
     each_vector str, x19
@@ -82,7 +84,8 @@ vectors_pass:
     ldrb w10, [x19]                     /* what the first-fault register became shows in the first byte */
     mvn w10, w10
     strb w10, [x19]
-3:  ldp x19, x20, [sp], #16
+3:  ldr x30, [sp, #16]
+    ldp x19, x20, [sp], #32
     ret
     .size register_set_pass, . - register_set_pass
 
