@@ -259,7 +259,7 @@ static void client_main(struct actor *self)
 
 /* ── Memory ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static uint64_t *map_memory(handle_t memory, uint64_t bytes, uint32_t prot)
+static uint64_t *area_map(handle_t memory, uint64_t bytes, uint32_t prot)
 {
     uint64_t mapped = 0;
     return DONE(sys_aspace_map(child_start.handles[HANDLE_ASPACE], memory, 0, 0, bytes, prot, 0,
@@ -268,7 +268,7 @@ static uint64_t *map_memory(handle_t memory, uint64_t bytes, uint32_t prot)
                : NULL;
 }
 
-static void unmap_memory(void *address, uint64_t bytes)
+static void area_unmap(void *address, uint64_t bytes)
 {
     /* Splitting a mapping takes memory; what is whole needs none. */
     if (address != NULL)
@@ -290,7 +290,7 @@ static void compare_clone(struct actor *self, uint64_t *area, handle_t memory, u
     uint64_t bytes = pages * PAGE_SIZE;
     if (!DONE(sys_memory_clone(memory, child_start.handles[HANDLE_BUDGET], 0, bytes, &clone)))
         return;
-    uint64_t *copy = map_memory(clone, bytes, MAP_READ | MAP_WRITE);
+    uint64_t *copy = area_map(clone, bytes, MAP_READ | MAP_WRITE);
     for (uint64_t i = 0; copy != NULL && i < pages; i++) {
         if (below(self, 2) == 0)
             *page_of(area, i) = mark + 1000 + i;
@@ -298,7 +298,7 @@ static void compare_clone(struct actor *self, uint64_t *area, handle_t memory, u
         *page_of(copy, i) = mark + 2000 + i;
         EXPECT(*page_of(area, i) == mark + i || *page_of(area, i) == mark + 1000 + i, i);
     }
-    unmap_memory(copy, bytes);
+    area_unmap(copy, bytes);
     close_own(clone);
 }
 
@@ -315,7 +315,7 @@ static void memory_work(struct actor *self)
     uint64_t pages = 1 + below(self, 24), bytes = pages * PAGE_SIZE, mark = self->random;
     if (!DONE(sys_memory_create(child_start.handles[HANDLE_BUDGET], bytes, 0, &memory)))
         return;
-    uint64_t *area = map_memory(memory, bytes, MAP_READ | MAP_WRITE);
+    uint64_t *area = area_map(memory, bytes, MAP_READ | MAP_WRITE);
     for (uint64_t i = 0; area != NULL && i < pages; i++)
         *page_of(area, i) = mark + i;
     if (area != NULL) {
@@ -326,7 +326,7 @@ static void memory_work(struct actor *self)
         count(WORK_MEMORY);
     }
     close_own(memory); /* the mapping keeps it */
-    unmap_memory(area, bytes);
+    area_unmap(area, bytes);
 }
 
 /* One word of the shared Memory is this child's: what it writes there, all ways of reading tell. */
@@ -524,7 +524,7 @@ static bool actor_create(uint32_t index)
         !DONE(sys_memory_create(budget, PAGE_SIZE, MEMORY_COMMIT, &memory)) ||
         !DONE(sys_thread_set_buffer(actor->thread, memory, 0)))
         return false;
-    actor->buffer = (struct ipc_buffer *)map_memory(memory, PAGE_SIZE, MAP_READ | MAP_WRITE);
+    actor->buffer = (struct ipc_buffer *)area_map(memory, PAGE_SIZE, MAP_READ | MAP_WRITE);
     return actor->buffer != NULL;
 }
 
