@@ -152,7 +152,7 @@ NORETURN void trap_foreign(struct thread *self)
 }
 
 /* What the table says that the message brings along: bytes of the caller's memory, as far as they are there. */
-static uint64_t deliver_copy(struct thread *caller, struct thread *worker)
+static __attribute__((noinline)) uint64_t deliver_copy(struct thread *caller, struct thread *worker)
 {
     const struct foreign_call *call = &caller->foreign->call;
     size_t done = 0;

@@ -218,7 +218,8 @@ static status_t answer_value(const struct thread *self, struct thread *caller)
     return STATUS_OK;
 }
 
-static status_t answer_frame(const struct thread *self, struct thread *caller, uint64_t info)
+static __attribute__((noinline)) status_t answer_frame(const struct thread *self,
+                                                       struct thread *caller, uint64_t info)
 {
     struct thread_regs regs;
     if (self->buffer == NULL || info_data(info) != sizeof(regs))
@@ -261,8 +262,8 @@ static status_t answer_apply(const struct thread *self, struct thread *caller, u
 }
 
 /* What comes along with a value, to the memory of @caller, before it is looked whether it still waits for us. */
-static status_t answer_copy(struct thread *self, struct thread *caller, uint64_t token,
-                            uint64_t info)
+static __attribute__((noinline)) status_t answer_copy(struct thread *self, struct thread *caller,
+                                                      uint64_t token, uint64_t info)
 {
     uint64_t bytes = info_data(info);
     uint64_t done = 0;
