@@ -15,8 +15,8 @@
 #include <veridian/syscalls.h>
 
 #define PATIENCE_NS (30 * NS_PER_S)
-/* For a file system that did not come back in that time, until it does. */
-#define PATIENCE_LOST_NS (100 * NS_PER_MS)
+/* For a file system that did not come back in that time, until it does: what it takes to mount, for it may just have been started. */
+#define PATIENCE_LOST_NS (3 * NS_PER_S)
 #define RETRY_NS (10 * NS_PER_MS)
 /* Read at once when a page is missing. */
 #define WINDOW_BYTES ((size_t)64 << 10)

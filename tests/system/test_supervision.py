@@ -84,6 +84,20 @@ class Supervision:
                 return good
         return True
 
+    def long_stop(self, first):
+        """Who reads while the file system is stopped waits for it; after half a minute it is a medium that fails. Who reads when it
+        is started is served."""
+        names = self.guest.run(f"tail -n +{first + 1} all | head -n 3")[0].splitlines()
+        output, _ = self.guest.run(f"svc stop ext4; sha256sum '{names[0]}' > sums & sleep 1; svc start ext4; wait; cat sums")
+        if not output.endswith(f"{self.sums[names[0]]}  {names[0]}\n"):
+            return f"a reader who waited: {output!r}"
+        output, status = self.guest.run(f"svc stop ext4; cat '{names[1]}' 2>&1")
+        if status != 1 or "input/output error" not in output:
+            return f"a reader who waited in vain: {status} {output!r}"
+        output, _ = self.guest.run(f"sha256sum '{names[1]}' '{names[2]}' > sums 2>&1 & sleep 0.2; svc start ext4; wait; cat sums")
+        wanted = "".join(f"{self.sums[name]}  {name}\n" for name in names[1:])
+        return output.endswith(wanted) or f"who read at the time of the start: {output!r}"
+
     def session_goes_on(self):
         output, _ = self.guest.run("echo $keep $PWD")
         shell = self.process_of("vsh")
@@ -109,6 +123,9 @@ def main():
             for number, name in enumerate(plan):
                 point = chance.randrange(5, LAST_POINT)
                 tap.run(f"{name} is killed after file {point} of {FILES} and comes back", supervision.round, name, number * FILES, point)
+            # Half a minute of waiting, which one architecture may take.
+            if options.rounds > 1:
+                tap.run("a file system is stopped for long and started", supervision.long_stop, len(plan) * FILES)
             tap.run("the kernel complained of nothing", guest.is_clean)
     return tap.end()
 
