@@ -17,5 +17,14 @@ $(GUEST_REQUESTS)/boot.img: tools/mkboot $(GUEST_REQUESTS)/catalogue $(GUEST_REQ
 	$(Q)tools/mkboot --out $@ catalogue=$(GUEST_REQUESTS)/catalogue $(foreach p,$(GUEST_REQUESTS_PROGRAMS),$(p)=$(O)/bin/$(p)) \
 	  fuzz=$(O)/bin/requests-fuzz victim=$(O)/bin/requests-victim
 
-.PHONY: guest-requests
+# init and the fuzzer alone.
+GUEST_KEEPER := $(O)/guest/keeper
+$(GUEST_KEEPER)/catalogue: tools/mkcatalogue services/init/manifest.toml tests/guest/requests/svcmgr/manifest.toml
+	@mkdir -p $(@D)
+	$(Q)tools/mkcatalogue --out $@ $(filter %.toml,$^)
+$(GUEST_KEEPER)/boot.img: tools/mkboot $(GUEST_KEEPER)/catalogue $(O)/bin/init $(O)/bin/requests-fuzz
+	$(Q)tools/mkboot --out $@ catalogue=$(GUEST_KEEPER)/catalogue init=$(O)/bin/init svcmgr=$(O)/bin/requests-fuzz
+
+.PHONY: guest-requests guest-keeper
+guest-keeper: $(KERNEL) $(GUEST_KEEPER)/boot.img
 guest-requests: $(KERNEL) $(GUEST_REQUESTS)/boot.img $(O)/guest/vfs/disk.img

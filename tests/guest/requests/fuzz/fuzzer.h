@@ -56,6 +56,7 @@ struct fuzzer {
     struct learned learned[LEARNED];
     const struct gifts *gifts;
     char paths[SLOTS][PATH_BYTES]; /**< of files below /tmp that were there; "": none yet */
+    char fresh[8];                 /**< "/tmp/" and two letters */
     uint32_t slot;                 /**< of the values that the message at hand takes */
     uint8_t *scratch;
 };
@@ -67,6 +68,7 @@ struct message {
     uint64_t words[IPC_WORDS];
     struct cap_out cap[IPC_CAPS_MAX];
     struct grant grant[IPC_GRANTS_MAX];
+    handle_t moved; /**< one of the capabilities, which is given away */
     struct ipc_writer data;
     bool broken;
     char path[PATH_BYTES]; /**< its first path, if that is short */

@@ -35,16 +35,34 @@ handle_t protocol_connect(uint32_t protocol)
         return os_cap("power");
     case PROTOCOL_SVC:
         return os_cap("svc");
+    case PROTOCOL_KEEPER:
+        return os_cap("keeper");
     default:
-        /* The keeper's only client is the service manager. */
         return HANDLE_NONE;
     }
 }
 
 /* --- a right message ---------------------------------------------------------------------------------------- */
 
+/* A capability like @gift with all its rights, to be given away for good. */
+static handle_t copy_of(handle_t gift)
+{
+    uint32_t type, rights;
+    uint64_t badge, id;
+    handle_t copy = HANDLE_NONE;
+    if (status_is_ok(sys_cap_info(gift, &type, &rights, &badge, &id))) {
+        status_ignore(sys_cap_copy(gift, rights, &copy));
+    }
+    return copy;
+}
+
 static void add_cap(struct fuzzer *f, struct message *m, const struct request_part *part)
 {
+    if (part->move && m->moved == HANDLE_NONE) {
+        m->moved = copy_of(gift_for(f, part));
+        m->cap[m->caps++] = ipc_cap(m->moved, 0, true);
+        return;
+    }
     m->cap[m->caps++] = ipc_cap(gift_for(f, part), part->rights, false);
 }
 
@@ -202,15 +220,17 @@ static const struct session *session_of(struct fuzzer *f, const struct target *t
                                         uint32_t like)
 {
     uint32_t start = (uint32_t)(below(f, MAKERS) * SESSIONS_EACH + below(f, SESSIONS_EACH) + 1);
-    const struct session *any = &target->sessions[start];
     bool choosy = chance(f, 80);
-    for (uint32_t i = 0; i < SESSIONS && choosy; i++) {
+    const struct session *any = &target->sessions[0];
+    for (uint32_t i = SESSIONS; i-- > 0;) {
         const struct session *session = &target->sessions[(start + i) % SESSIONS];
-        if (session->maker == like && session->handle != HANDLE_NONE) {
+        bool is_there = session->handle != HANDLE_NONE;
+        if (is_there && choosy && session->maker == like) {
             return session;
         }
+        any = is_there ? session : any;
     }
-    return any->handle != HANDLE_NONE ? any : &target->sessions[0];
+    return any;
 }
 
 /* Whom the message goes to: rarely somebody who speaks another protocol, but not who ends the machine. */
@@ -254,7 +274,9 @@ static void keep(struct fuzzer *f, const struct message *m, const struct request
                  handle_t handle)
 {
     struct target *target = &f->targets[ipc_label_protocol(m->label)];
-    if (part->object_type != OBJECT_ENDPOINT || strcmp(part->name, "connect") == 0) {
+    /* What init keeps, or the service manager connects to, speaks another protocol. */
+    bool speaks = strcmp(part->name, "session") == 0 || strcmp(part->name, "file") == 0;
+    if (part->object_type != OBJECT_ENDPOINT || !speaks) {
         status_ignore(sys_cap_close(handle));
         return;
     }
@@ -284,7 +306,9 @@ static bool take_results(struct fuzzer *f, const struct message *m, const struct
     size_t bytes;
     f->slot = (uint32_t)below(f, SLOTS);
     f->likes[m->request - requests] = m->session->maker;
-    bool is_file = m->label == LABEL_FILES_OPEN || m->label == LABEL_FILES_LINK;
+    /* What can be written is no directory. */
+    bool is_file = m->label == LABEL_FILES_LINK ||
+                   (m->label == LABEL_FILES_OPEN && (m->words[0] & FILE_OPEN_WRITE) != 0);
     if (is_file && strncmp(m->path, "/tmp/", 5) == 0) {
         memcpy(f->paths[f->slot], m->path, PATH_BYTES);
     }
@@ -352,6 +376,10 @@ static void send(struct fuzzer *f, const struct message *m)
         }
         close_received();
     }
+    if (m->moved != HANDLE_NONE) {
+        /* It is still ours if the message did not get there. */
+        status_ignore(sys_cap_close(m->moved));
+    }
     note(m, status);
 }
 
@@ -396,7 +424,6 @@ void *fuzz(void *fuzzer)
     for (uint32_t i = 0; i < PROTOCOLS_MAX; i++) {
         f->targets[i] = (struct target){.sessions[0].handle = protocol_connect(i)};
     }
-    memset(f->likes, 0xff, sizeof(f->likes));
     for (uint64_t i = 0; i < f->requests; i++) {
         struct message message;
         memset(data, 0, sizeof(data));

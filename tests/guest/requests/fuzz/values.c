@@ -148,20 +148,30 @@ static const char *const names[] = {"list", "files", "boot", "link", "link", "li
 static const char *const services[] = {"victim",  "victim",  "victim",
                                        "child-1", "child-2", "nobody"};
 
-static const char *const fresh[] = {"/tmp/n", "/tmp/o", "/tmp/p", "/tmp/d/q", "/tmp/r", "/tmp/s"};
+/* Whether argument @name of @label is to name what is not there yet. */
+static bool makes(struct fuzzer *f, uint32_t label, const char *name)
+{
+    if (label == LABEL_FILES_OPEN) {
+        return chance(f, 30);
+    }
+    bool is_new =
+        strcmp(name, "new") == 0 ||
+        (strcmp(name, "path") == 0 && (label == LABEL_FILES_SYMLINK || label == LABEL_FILES_LINK));
+    return is_new && chance(f, 80);
+}
 
-/* A path that worked before; for what makes a name one that may be free. Directories keep to few names, or there would be no files. */
+/* A path of a file that was there for what needs one. Directories keep to few names, or there would be no files. */
 static const char *known_path(struct fuzzer *f, uint32_t label, const char *name)
 {
     const char *used = f->paths[below(f, SLOTS)];
-    bool makes =
-        label == LABEL_FILES_SYMLINK || label == LABEL_FILES_LINK || strcmp(name, "new") == 0;
     bool is_source = strcmp(name, "existing") == 0 || strcmp(name, "old") == 0;
     if ((label == LABEL_FILES_MKDIR || label == LABEL_FILES_RMDIR) && chance(f, 95)) {
         return chance(f, 50) ? "/tmp/d" : "/tmp/d/e";
     }
-    if (makes && !is_source && chance(f, 60)) {
-        return fresh[below(f, COUNT(fresh))];
+    if (makes(f, label, name)) {
+        f->fresh[5] = (char)('a' + below(f, 26));
+        f->fresh[6] = (char)('a' + below(f, 26));
+        return f->fresh;
     }
     return *used && chance(f, is_source ? 90 : 40) ? used : paths[below(f, COUNT(paths))];
 }
