@@ -262,8 +262,7 @@ static uint64_t address(uint64_t *length)
 
 static bool is_of_pager(const struct fuzz_syscall *call)
 {
-    return call->number == SYS_MEMORY_SET_PAGER || call->number == SYS_MEMORY_PAGER_NEXT ||
-           call->number == SYS_MEMORY_SUPPLY || call->number == SYS_MEMORY_FAIL;
+    return call->number >= SYS_MEMORY_SET_PAGER && call->number <= SYS_MEMORY_DIRTY_NEXT;
 }
 
 static void fill(const struct fuzz_syscall *call, uint64_t *registers)
@@ -453,6 +452,17 @@ static void server_begin(handle_t budget)
     }
 }
 
+/* The first page of a pager's Memory is there, and dirty: chance alone hardly gets that far. */
+static void paged_begin(handle_t budget, handle_t paged)
+{
+    handle_t source;
+    if (!status_is_ok(sys_memory_create(budget, PAGE_SIZE, MEMORY_COMMIT, &source)))
+        return;
+    if (status_is_ok(sys_memory_supply(paged, 0, source, 0, PAGE_SIZE, 0)))
+        status_ignore(sys_memory_write(paged, 0, scratch, 1));
+    status_ignore(sys_cap_close(source));
+}
+
 static void pool_begin(void)
 {
     handle_t handle, other;
@@ -464,6 +474,7 @@ static void pool_begin(void)
     if (status_is_ok(sys_memory_create(budget, 4 * PAGE_SIZE, MEMORY_PAGED, &handle))) {
         learn("paged", handle);
         pool_put(handle);
+        paged_begin(budget, handle);
     }
     if (status_is_ok(sys_endpoint_create(budget, &handle)))
         pool_put(handle);
