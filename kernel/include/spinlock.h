@@ -6,17 +6,37 @@
 
 struct spinlock {
     uint32_t held; /* atomic: 1 while somebody has it */
+#ifdef CONFIG_DEBUG
+    uint32_t holder; /* atomic: the CPU that has it or had it last */
+#endif
 };
 
-/** Debug builds: record and check the order of classes. Implemented in debug/lockdep.c; no-ops in release. */
+/** A CPU's wait for a lock, as long as it lasts. */
+struct lock_wait {
+    uint64_t spins, since_ns;
+};
+
+/** Debug builds: record and check the order of classes, record the holder, and panic if a lock is not given back. Implemented in
+ *  debug/lockdep.c; no-ops in release. */
 #ifdef CONFIG_DEBUG
 void lockdep_acquire(const struct spinlock *lock, enum lock_rank rank);
+void lockdep_acquired(struct spinlock *lock);
+void lockdep_spin(const struct spinlock *lock, struct lock_wait *wait);
 void lockdep_release(const struct spinlock *lock, enum lock_rank rank);
 #else
 static inline void lockdep_acquire(const struct spinlock *lock, enum lock_rank rank)
 {
     (void)lock;
     (void)rank;
+}
+static inline void lockdep_acquired(struct spinlock *lock)
+{
+    (void)lock;
+}
+static inline void lockdep_spin(const struct spinlock *lock, struct lock_wait *wait)
+{
+    (void)lock;
+    (void)wait;
 }
 static inline void lockdep_release(const struct spinlock *lock, enum lock_rank rank)
 {
@@ -33,6 +53,7 @@ static inline void spinlock_take(struct spinlock *lock, enum lock_rank rank)
     lockdep_acquire(lock, rank);
     if (unlikely(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0))
         spinlock_wait(lock);
+    lockdep_acquired(lock);
 }
 
 static inline void spinlock_give(struct spinlock *lock, enum lock_rank rank)
