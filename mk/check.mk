@@ -168,6 +168,13 @@ $(O)/headers/user/%.h: %.h $(MAKEFILES_READ) | $(SYSROOT)/.stamp $(SYSROOT)/.lib
 	@touch $@
 -include $(HEADERS_KERNEL:%=$(O)/headers/kernel/%.d) $(HEADERS_USER:%=$(O)/headers/user/%.d)
 
+# --- proofs by CBMC of the kernel's own sources: all of them, with a table; PROOFS='ring buddy …' only those -----------------
+
+PROOFS ?= $(patsubst tests/proof/cbmc/%.c,%,$(wildcard tests/proof/cbmc/*.c))
+.PHONY: prove
+prove: gen
+	@tests/proof/cbmc/check --build-root $(BUILD_ROOT) --table $(PROOFS:%=tests/proof/cbmc/%.c)
+
 # --- all of it ----------------------------------------------------------------------------------------------------
 
 .PHONY: test test-long parity

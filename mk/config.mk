@@ -5,6 +5,7 @@
 #   image         a disk that a UEFI firmware boots  (with DISK as its root file system)
 #   run           boot QEMU on the terminal          debug       the same, halted, with gdb attached
 #   test          what CI runs                       test-long   and what takes longer
+#   prove         CBMC on the kernel's sources
 #   unit          host unit tests                    bench       figures beside their budgets
 #   format        clang-format in place              lint        clang-tidy and the other gates
 #   gen           run the IDL generator              manual      write docs/reference anew
