@@ -415,6 +415,25 @@ status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *le
     return status;
 }
 
+/* While a revocation goes on, too: if it has not come to @leaf yet it comes to @copy after it. */
+bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *))
+{
+    struct object *object = leaf->object;
+    copy->object = object;
+    copy->sever = sever;
+    copy->id = leaf->id;
+    list_init(&copy->children);
+    list_init(&copy->sibling);
+    tree_lock_acquire(&object->lock);
+    bool live = leaf->kind == CAP_LEAF && !cap_is_dead(leaf);
+    if (live) {
+        copy->kind = CAP_LEAF;
+        tree_insert(object, leaf->parent, copy);
+    }
+    tree_lock_release(&object->lock);
+    return live;
+}
+
 bool cap_leaf_remove(struct cap *leaf)
 {
     struct object *object = leaf->object;

@@ -63,6 +63,9 @@ __attribute__((warn_unused_result)) status_t cap_create(struct process *process,
 __attribute__((warn_unused_result)) status_t cap_leaf_insert(struct thread *self,
                                                              struct cap *parent, struct cap *leaf,
                                                              void (*sever)(struct cap *leaf));
+/** Put @copy, zeroed, beside @leaf in its tree. False: @leaf is in none any more. */
+__attribute__((warn_unused_result)) bool cap_leaf_copy(struct cap *leaf, struct cap *copy,
+                                                       void (*sever)(struct cap *leaf));
 /** Remove a leaf from its tree unless revocation did already: then false, and sever() was or will be called. The leaf's memory
  *  must live until a grace period has passed. */
 bool cap_leaf_remove(struct cap *leaf);

@@ -18,10 +18,6 @@
 #include "random.h"
 #include "sched.h"
 
-#define ASPACE_RIGHTS                                                                        \
-    (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
-     RIGHT_MANAGE)
-
 /** Where ranges that the kernel chooses lie: from here plus a random number below that. */
 #define MAP_BASE (ARCH_USER_END / 4)
 #define MAP_RANDOM (ARCH_USER_END / 128)

@@ -17,6 +17,7 @@
 #include "sched.h"
 
 #define PROT_MASK (MAP_READ | MAP_WRITE | MAP_EXECUTE)
+#define CLONE_MASK (MAP_CLONE_SHARED | MAP_CLONE_NONE | MAP_CLONE_ZERO)
 /** Page-table entries looked at with interrupts off before asking whether to give way. */
 #define UNMAP_EFFORT 256u
 /** An unmapped page before each range that the kernel chooses. */
@@ -147,7 +148,7 @@ static void mapping_free_rcu(struct rcu_head *head)
     aspace_drop(aspace);
 }
 
-static void mapping_free(struct mapping *mapping)
+void mapping_free(struct mapping *mapping)
 {
     rcu_call(&mapping->rcu, mapping_free_rcu);
 }
@@ -242,8 +243,7 @@ static status_t map_check(const struct memory *memory, const struct map_request 
     return prot_check(request->flags & PROT_MASK, request->max_prot);
 }
 
-/* NULL: no memory, or the last capability of @memory is going at this moment. */
-static struct mapping *mapping_create(struct aspace *aspace, struct memory *memory)
+struct mapping *mapping_create(struct aspace *aspace, struct memory *memory)
 {
     if (!object_try_ref(&memory->object))
         return NULL;
@@ -272,6 +272,7 @@ static struct mapping *map_prepare(struct aspace *aspace, struct memory *memory,
     mapping->offset_pages = request->offset >> PAGE_SHIFT;
     mapping->prot = request->flags & PROT_MASK;
     mapping->max_prot = request->max_prot;
+    mapping->clone = request->flags & CLONE_MASK;
     mapping->cookie = request->cookie;
     return mapping;
 }
@@ -336,6 +337,18 @@ static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint3
     return STATUS_OK;
 }
 
+status_t mapping_put(struct mapping *mapping, uint32_t flags, uint64_t *start)
+{
+    struct aspace *aspace = mapping->aspace;
+    aspace_lock_acquire(&aspace->lock);
+    status_t status = map_commit(aspace, mapping, flags);
+    *start = mapping->start;
+    aspace_lock_release(&aspace->lock);
+    if (!status_is_ok(status) && (!mapping->has_leaf || cap_leaf_remove(&mapping->leaf)))
+        mapping_free(mapping);
+    return status;
+}
+
 /* Install what is there already, until somebody waits for this CPU: what is left comes by faults. */
 static void populate(struct aspace *aspace, uint64_t address, uint64_t length)
 {
@@ -371,19 +384,10 @@ status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap 
         mapping_free(mapping);
         return status;
     }
-    aspace_lock_acquire(&aspace->lock);
-    status = map_commit(aspace, mapping, flags);
-    uint64_t start = mapping->start;
-    aspace_lock_release(&aspace->lock);
-    if (!status_is_ok(status)) {
-        if (cap_leaf_remove(&mapping->leaf))
-            mapping_free(mapping);
-        return status;
-    }
-    if ((flags & MAP_POPULATE) != 0)
-        populate(aspace, start, length);
-    *mapped = start;
-    return STATUS_OK;
+    status = mapping_put(mapping, flags, mapped);
+    if (status_is_ok(status) && (flags & MAP_POPULATE) != 0)
+        populate(aspace, *mapped, length);
+    return status;
 }
 
 status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_t address,
@@ -396,13 +400,7 @@ status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_
     struct mapping *mapping = map_prepare(aspace, memory, &request);
     if (mapping == NULL)
         return STATUS_NO_MEMORY;
-    aspace_lock_acquire(&aspace->lock);
-    status = map_commit(aspace, mapping, flags);
-    *mapped = mapping->start;
-    aspace_lock_release(&aspace->lock);
-    if (!status_is_ok(status))
-        mapping_free(mapping);
-    return status;
+    return mapping_put(mapping, flags, mapped);
 }
 
 /* ── Unmapping and protecting ─────────────────────────────────────────────────────────────────────────────────────── */
@@ -421,6 +419,7 @@ static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, ui
     upper->offset_pages = mapping->offset_pages + lower_pages;
     upper->prot = mapping->prot;
     upper->max_prot = mapping->max_prot;
+    upper->clone = mapping->clone;
     upper->cookie = mapping->cookie;
     upper->head = mapping->head;
     upper->state = MAPPING_LIVE;
@@ -535,16 +534,17 @@ status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_
 {
     (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);
-    if (!user_range_is_valid(address, length) || (flags & ~PROT_MASK) != 0)
+    if (!user_range_is_valid(address, length) || (flags & ~(PROT_MASK | CLONE_MASK)) != 0)
         return STATUS_INVALID;
     uint64_t end = address + length;
     aspace_lock_acquire(&aspace->lock);
-    status_t status = protect_check(aspace, address, end, flags);
+    status_t status = protect_check(aspace, address, end, flags & PROT_MASK);
     if (status_is_ok(status))
         status = range_cut(aspace, address, end);
     while (status_is_ok(status) && address < end) {
         struct mapping *mapping = mapping_find(aspace->mappings, address);
-        if (mapping_protect(mapping, flags))
+        mapping->clone = flags & CLONE_MASK;
+        if (mapping_protect(mapping, flags & PROT_MASK))
             address = mapping_end(mapping);
         if (address < end && sched_should_yield())
             status = KERNEL_RESTART;
@@ -567,7 +567,7 @@ status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t 
             .offset = mapping->offset_pages << PAGE_SHIFT,
             .cookie = mapping->cookie,
             .memory_id = mapping->memory->object.id,
-            .prot = mapping->prot,
+            .prot = mapping->prot | mapping->clone,
         };
     aspace_lock_release(&aspace->lock);
     return mapping != NULL ? STATUS_OK : STATUS_NOT_FOUND;

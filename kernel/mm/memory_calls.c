@@ -70,23 +70,28 @@ static status_t commit_piece(struct memory *memory)
     return memory->job_cursor < memory->pages ? KERNEL_RESTART : STATUS_OK;
 }
 
+bool memory_protect_next(struct memory *source, uint64_t *index, uint64_t end)
+{
+    uint64_t found;
+    memory_lock_acquire(source->lock);
+    end += source->first;
+    bool more = !list_is_empty(&source->mappings) &&
+                radix_next(&source->tree, source->first + *index, end, &found);
+    if (more) {
+        uint64_t next = MIN((found | (RADIX_FANOUT - 1)) + 1, end);
+        mappings_restrict(source, found - source->first, next - found, PAGETABLE_WRITE_PROTECT);
+        *index = next - source->first;
+    }
+    memory_lock_release(source->lock);
+    return more;
+}
+
 /* Write-protect the next leaf's pages of the source of a clone. */
 static status_t protect_piece(struct memory *clone)
 {
     struct memory *source = clone->job_source;
-    uint64_t found;
-    bool more = false;
-    memory_lock_acquire(source->lock);
-    uint64_t end = source->first + source->pages;
-    if (!list_is_empty(&source->mappings) &&
-        radix_next(&source->tree, source->first + clone->job_cursor, end, &found)) {
-        uint64_t next = MIN((found | (RADIX_FANOUT - 1)) + 1, end);
-        mappings_restrict(source, found - source->first, next - found, PAGETABLE_WRITE_PROTECT);
-        clone->job_cursor = next - source->first;
-        more = true;
-    }
-    memory_lock_release(source->lock);
-    return more ? KERNEL_RESTART : STATUS_OK;
+    return memory_protect_next(source, &clone->job_cursor, memory_pages(source)) ? KERNEL_RESTART
+                                                                                 : STATUS_OK;
 }
 
 /* The work is done, or failed: the object gets its capability, or goes. */
@@ -158,9 +163,8 @@ status_t sys_memory_create(struct thread *self, struct cap *budget_cap, uint64_t
     return object_publish(self->process, &memory->object, MEMORY_RIGHTS, handle);
 }
 
-/* Make @clone show pages [@offset, …) of @source: as they are now, or (@overlay) as they come to be. */
-static status_t clone_take(struct memory *clone, struct memory *source, uint64_t offset,
-                           uint64_t bytes, bool overlay) REQUIRES(memory_lock)
+status_t memory_clone_take(struct memory *clone, struct memory *source, uint64_t offset,
+                           uint64_t bytes, bool overlay)
 {
     uint64_t first = offset >> PAGE_SHIFT;
     status_t status = memory_range_check(source, offset, bytes);
@@ -191,7 +195,7 @@ static status_t clone_make(struct memory *source, struct cap *budget_cap, uint64
     if (clone == NULL)
         return STATUS_NO_MEMORY;
     memory_lock_acquire(source->lock);
-    status_t status = clone_take(clone, source, offset, bytes, overlay);
+    status_t status = memory_clone_take(clone, source, offset, bytes, overlay);
     memory_lock_release(source->lock);
     if (!status_is_ok(status))
         object_unref(&clone->object);

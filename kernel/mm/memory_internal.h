@@ -37,6 +37,19 @@ static inline bool memory_is_linear(const struct memory *memory)
 {
     return memory->kind == MEMORY_KIND_PHYSICAL || memory->kind == MEMORY_KIND_CONTIGUOUS;
 }
+/** Make the new @clone show pages [@offset, …) of @source: as they are now, or (@overlay) as they come to be. RANGE, BUSY. Until the
+ *  former's pages are write-protected in @source and flushed nobody may see them. */
+__attribute__((warn_unused_result)) status_t memory_clone_take(struct memory *clone,
+                                                               struct memory *source,
+                                                               uint64_t offset, uint64_t bytes,
+                                                               bool overlay) REQUIRES(memory_lock);
+/** Write-protect those pages of [*@index, @end) of @source that stand in one leaf with the first that is there. False: there are none. */
+bool memory_protect_next(struct memory *source, uint64_t *index, uint64_t end);
+/** Does a copy of the address space map the same Memory? */
+static inline bool mapping_is_shared(const struct mapping *mapping)
+{
+    return (mapping->clone & MAP_CLONE_SHARED) != 0 || memory_is_linear(mapping->memory);
+}
 /** @memory, which is new, becomes an overlay over @parent (no overlay itself) from page @first on. */
 void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first)
     REQUIRES(memory_lock);

@@ -26,6 +26,7 @@ struct mapping {
     bool retired;      /* head: somebody sees to its end; aspace_lock */
     uint32_t prot;     /* MAP_READ|WRITE|EXECUTE now; both locks to write */
     uint32_t max_prot; /* what the capability allowed */
+    uint32_t clone;    /* MAP_CLONE_ bits; aspace_lock */
     uint64_t cookie;
     uint64_t
         protect_cursor; /* aspace_lock: entries from here on may still allow more than prot; 0: none */
@@ -55,6 +56,11 @@ struct aspace {
     uint64_t map_base; /* where the search for free ranges begins: random */
     uint32_t
         holds; /* atomic: mappings that may still look at this structure, and 1 until teardown */
+    /* While it is made as a copy (mm/aspace_clone.c), by the thread that makes it. */
+    struct aspace *clone_source; /* reference */
+    uint64_t clone_address;      /* copied up to here */
+    struct memory *clone_memory; /* whose pages are write-protected in the source; reference */
+    uint64_t clone_page, clone_page_end;
 };
 
 static inline struct aspace *aspace_of(struct object *object)

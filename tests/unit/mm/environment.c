@@ -319,6 +319,14 @@ status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *le
     abort();
 }
 
+bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *))
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++)
+        if (leaves[i] == leaf)
+            return status_is_ok(cap_leaf_insert(NULL, leaf, copy, sever));
+    return false;
+}
+
 bool cap_leaf_remove(struct cap *leaf)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++) {

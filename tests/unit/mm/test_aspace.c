@@ -712,6 +712,210 @@ static void test_mapping_tree_random_operations(void)
     }
 }
 
+/* ── Copies of address spaces ─────────────────────────────────────────────────────────────────────────────────────── */
+
+static status_t clone_begin(struct aspace *source)
+{
+    struct cap budget = cap_to(&env.budget->object, RIGHT_SPEND),
+               cap = cap_to(&source->object, RIGHT_ALL);
+    handle_t handle;
+    env.published = NULL;
+    return sys_aspace_clone(self, &cap, &budget, &handle);
+}
+
+static struct aspace *clone_aspace(struct aspace *source)
+{
+    CHECK_STATUS(continuation_run(self, clone_begin(source)), STATUS_OK);
+    return aspace_of(env.published);
+}
+
+static uint32_t word_in(struct aspace *aspace, uint64_t address)
+{
+    uint32_t word = 0xdeadbeef;
+    CHECK_STATUS(aspace_copy_in(aspace, self, &word, address, 4, NULL), STATUS_OK);
+    return word;
+}
+
+static void word_into(struct aspace *aspace, uint64_t address, uint32_t word)
+{
+    CHECK_STATUS(aspace_copy_out(aspace, self, address, &word, 4, NULL), STATUS_OK);
+}
+
+static uint64_t map_at(struct memory *memory, uint64_t address, uint64_t offset, uint64_t pages,
+                       uint32_t flags)
+{
+    uint64_t mapped;
+    CHECK_STATUS(map(space, memory, MEMORY_RIGHTS, address, offset, pages * PAGE_SIZE,
+                     MAP_FIXED | MAP_READ | flags, &mapped),
+                 STATUS_OK);
+    return mapped;
+}
+
+static void test_aspace_clone_copies_as_flags_say(void)
+{
+    setup();
+    const uint64_t at = WINDOW_START;
+    struct memory *memory = make(40), *shared = make(2), *none = make(2), *zero = make(2);
+    struct cap cap = cap_to(&space->object, RIGHT_ALL);
+    struct mapping_info info;
+    map_at(memory, at, 2 * PAGE_SIZE, 20, MAP_WRITE);
+    CHECK_STATUS(protect(space, at + 5 * PAGE_SIZE, PAGE_SIZE, MAP_READ), STATUS_OK);
+    map_at(shared, at + 30 * PAGE_SIZE, 0, 2, MAP_WRITE | MAP_CLONE_SHARED);
+    map_at(none, at + 40 * PAGE_SIZE, 0, 2, MAP_WRITE | MAP_CLONE_NONE);
+    map_at(zero, at + 50 * PAGE_SIZE, 0, 2, MAP_WRITE);
+    CHECK_STATUS(protect(space, at + 51 * PAGE_SIZE, PAGE_SIZE,
+                         MAP_READ | MAP_WRITE | MAP_CLONE_ZERO),
+                 STATUS_OK);
+    CHECK_STATUS(sys_aspace_query(self, &cap, at + 51 * PAGE_SIZE, &info), STATUS_OK);
+    CHECK(info.prot == (MAP_READ | MAP_WRITE | MAP_CLONE_ZERO) && info.length == PAGE_SIZE);
+    for (unsigned i = 0; i < 60; i++)
+        if (i < 5 || (i > 5 && i < 20) || i == 30 || i == 40 || i == 50 || i == 51)
+            word_into(space, at + i * PAGE_SIZE, i + 1);
+    env.yield_every = 1;
+    struct aspace *copy = clone_aspace(space);
+    env.yield_every = 0;
+    word_into(space, at, 100);
+    word_into(copy, at + PAGE_SIZE, 101);
+    word_into(space, at + 30 * PAGE_SIZE, 102);
+    CHECK(word_in(copy, at) == 1 && word_in(space, at + PAGE_SIZE) == 2);
+    CHECK(word_in(copy, at + 19 * PAGE_SIZE) == 20 && word_in(copy, at + 5 * PAGE_SIZE) == 0);
+    CHECK(word_in(copy, at + 30 * PAGE_SIZE) == 102);
+    CHECK(word_in(copy, at + 50 * PAGE_SIZE) == 51 && word_in(copy, at + 51 * PAGE_SIZE) == 0);
+    uint32_t word = 0;
+    CHECK_STATUS(aspace_copy_in(copy, self, &word, at + 40 * PAGE_SIZE, 4, NULL), STATUS_FAULT);
+    CHECK_STATUS(aspace_copy_out(copy, self, at + 5 * PAGE_SIZE, &word, 4, NULL), STATUS_FAULT);
+    struct cap copy_cap = cap_to(&copy->object, RIGHT_ALL);
+    CHECK_STATUS(sys_aspace_query(self, &copy_cap, at + 51 * PAGE_SIZE, &info), STATUS_OK);
+    CHECK(info.prot == (MAP_READ | MAP_WRITE | MAP_CLONE_ZERO) && info.cookie == 42);
+    /* What is shared is revoked there too; what is private is not. */
+    leaves_sever(&shared->object);
+    leaves_sever(&memory->object);
+    CHECK_STATUS(aspace_copy_in(copy, self, &word, at + 30 * PAGE_SIZE, 4, NULL), STATUS_FAULT);
+    CHECK(word_in(copy, at) == 1);
+    CHECK_STATUS(unmap(copy, at, 60 * PAGE_SIZE), STATUS_OK);
+    object_unref(&copy->object);
+    object_unref(&memory->object);
+    object_unref(&shared->object);
+    object_unref(&none->object);
+    object_unref(&zero->object);
+    teardown();
+}
+
+/* Files: private over what the file becomes, shared, and behind its end. */
+static void test_aspace_clone_of_file_mappings(void)
+{
+    setup();
+    const uint64_t at = WINDOW_START;
+    struct memory *file, *source = make(4);
+    CHECK_STATUS(memory_create(env.budget, 4 * PAGE_SIZE, MEMORY_PAGED, &file), STATUS_OK);
+    struct cap file_cap = cap_to(&file->object, RIGHT_ALL),
+               from = cap_to(&source->object, RIGHT_ALL);
+    CHECK_STATUS(sys_memory_supply(self, &file_cap, 0, &from, 0, 4 * PAGE_SIZE, 0), STATUS_OK);
+    map_at(file, at, 0, 4, MAP_WRITE);
+    map_at(file, at + 10 * PAGE_SIZE, 0, 4, MAP_WRITE | MAP_CLONE_SHARED);
+    struct aspace *copy = clone_aspace(space);
+    word_into(space, at, 1);
+    word_into(copy, at + 11 * PAGE_SIZE, 2);
+    CHECK(word_in(copy, at) == 1 && word_in(copy, at + PAGE_SIZE) == 2 &&
+          word_in(space, at + PAGE_SIZE) == 2);
+    word_into(copy, at, 3);
+    CHECK(word_in(copy, at) == 3 && word_in(space, at) == 1);
+    struct aspace *second = clone_aspace(copy);
+    word_into(copy, at, 4);
+    CHECK(word_in(second, at) == 3);
+    CHECK_STATUS(sys_memory_set_size(self, &file_cap, PAGE_SIZE), STATUS_OK);
+    object_unref(&second->object);
+    second = clone_aspace(space);
+    CHECK(word_in(second, at) == 1);
+    CHECK_STATUS(aspace_fault(second, self, at + PAGE_SIZE, MAP_READ), STATUS_RANGE);
+    object_unref(&second->object);
+    object_unref(&copy->object);
+    object_unref(&file->object);
+    object_unref(&source->object);
+    teardown();
+}
+
+/* Killed at every preemption point, and out of memory at every allocation: nothing is left (environment_end() looks). */
+static void test_aspace_clone_cut_anywhere_leaves_nothing(void)
+{
+    setup();
+    struct memory *memory = make(MEMORY_PAGES), *shared = make(4);
+    for (unsigned i = 0; i < 6; i++) {
+        map_at(memory, WINDOW_START + i * 30 * PAGE_SIZE, i * 25 * PAGE_SIZE, 25, MAP_WRITE);
+        for (unsigned j = 0; j < 25; j++)
+            word_into(space, WINDOW_START + (i * 30 + j) * PAGE_SIZE, j);
+    }
+    map_at(shared, WINDOW_START + 200 * PAGE_SIZE, 0, 4, MAP_WRITE | MAP_CLONE_SHARED);
+    environment_grace();
+    uint64_t before = budget_pages_used();
+    status_t status = STATUS_INTERRUPTED;
+    env.yield_every = 1;
+    unsigned steps = 0;
+    for (; status == STATUS_INTERRUPTED; steps++) {
+        CHECK_STATUS(clone_begin(space), KERNEL_DONE);
+        for (unsigned i = 0; i < steps && self->continuation != NULL; i++) {
+            if (thread_is_waiting(self))
+                environment_grace();
+            self->continuation(self);
+        }
+        self->attention = ATTENTION_KILL;
+        status = continuation_run(self, KERNEL_DONE);
+        self->attention = 0;
+        if (status == STATUS_OK)
+            object_unref(env.published);
+        environment_grace();
+        CHECK(budget_pages_used() == before);
+    }
+    CHECK_STATUS(status, STATUS_OK);
+    CHECK(steps > 12);
+    env.yield_every = 0;
+    uint64_t kmem = 0;
+    do {
+        budget_limits(UINT32_MAX, kmem);
+        status = continuation_run(self, clone_begin(space));
+        CHECK(status == STATUS_OK || status == STATUS_NO_MEMORY);
+        if (status == STATUS_OK)
+            object_unref(env.published);
+        environment_grace();
+        CHECK(budget_pages_used() == before);
+        kmem += 200;
+    } while (status != STATUS_OK);
+    CHECK(kmem > 2000);
+    object_unref(&memory->object);
+    object_unref(&shared->object);
+    teardown();
+}
+
+/* The last of 10,000 copies, each of the one before it, is as far from its pages as the first, and has as many nodes. */
+static void test_aspace_clone_chain_has_constant_cost(void) NO_THREAD_SAFETY
+{
+    setup();
+    struct memory *memory = make(MEMORY_PAGES);
+    map_at(memory, WINDOW_START, 0, MEMORY_PAGES, MAP_WRITE);
+    for (unsigned i = 0; i < MEMORY_PAGES; i++)
+        word_into(space, WINDOW_START + i * PAGE_SIZE, i);
+    struct aspace *at = clone_aspace(space);
+    uint64_t nodes = 0;
+    for (unsigned i = 0; i < 10000; i++) {
+        struct aspace *next = clone_aspace(at);
+        word_into(next, WINDOW_START + i % MEMORY_PAGES * PAGE_SIZE, i);
+        object_unref(&at->object);
+        environment_grace();
+        at = next;
+        if (i == MEMORY_PAGES)
+            nodes = radix_nodes();
+    }
+    CHECK(radix_nodes() == nodes);
+    const struct memory *last = at->mappings->memory;
+    CHECK(last->tree.levels == memory->tree.levels && last->parent == NULL);
+    for (unsigned i = 10000 - MEMORY_PAGES; i < 10000; i++)
+        CHECK(word_in(at, WINDOW_START + i % MEMORY_PAGES * PAGE_SIZE) == i);
+    CHECK(word_in(space, WINDOW_START + 7 * PAGE_SIZE) == 7);
+    object_unref(&at->object);
+    object_unref(&memory->object);
+    teardown();
+}
+
 const struct test aspace_tests[] = {
     {"test_mapping_tree_random_operations", test_mapping_tree_random_operations},
     {"test_aspace_map_checks_its_arguments", test_aspace_map_checks_its_arguments},
@@ -725,5 +929,10 @@ const struct test aspace_tests[] = {
     {"test_aspace_large_pages_for_linear_memory", test_aspace_large_pages_for_linear_memory},
     {"test_aspace_copies_between_spaces", test_aspace_copies_between_spaces},
     {"test_aspace_random_operations", test_aspace_random_operations},
+    {"test_aspace_clone_copies_as_flags_say", test_aspace_clone_copies_as_flags_say},
+    {"test_aspace_clone_of_file_mappings", test_aspace_clone_of_file_mappings},
+    {"test_aspace_clone_cut_anywhere_leaves_nothing",
+     test_aspace_clone_cut_anywhere_leaves_nothing},
+    {"test_aspace_clone_chain_has_constant_cost", test_aspace_clone_chain_has_constant_cost},
     {NULL, NULL},
 };
