@@ -280,8 +280,8 @@ void child_create(struct child *child, handle_t budget, const struct child_start
                       MAP_READ | MAP_WRITE, 0, &mapped));
     child->stack_top = mapped + CHILD_STACK_BYTES - 8;
     OK(sys_memory_create(child->budget, PAGE_SIZE, MEMORY_COMMIT, &child->buffer_memory));
-    OK(sys_aspace_map(child->aspace, child->buffer_memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
-                      &child->buffer));
+    OK(sys_aspace_map(child->aspace, child->buffer_memory, 0, 0, PAGE_SIZE,
+                      MAP_READ | MAP_WRITE | MAP_CLONE_SHARED, 0, &child->buffer));
     OK(sys_aspace_map(info->aspace, child->buffer_memory, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
                       &mapped));
     child->buffer_here = (struct ipc_buffer *)mapped;

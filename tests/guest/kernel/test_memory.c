@@ -584,6 +584,142 @@ static void test_aspace_big_mappings(void)
     close_handle(memory);
 }
 
+static uint64_t forked_word = 1;
+
+static void child_adds(void)
+{
+    forked_word += child_start.values[0];
+    child_exit((int64_t)forked_word);
+}
+
+static bool process_is_dead(handle_t process, struct process_info *state)
+{
+    OK(sys_process_info(process, state));
+    return state->state == PROCESS_STATE_DEAD;
+}
+
+/* A second process goes on from what the first one had in its memory. */
+static void test_aspace_clone_forks_a_process(void)
+{
+    struct child child;
+    struct child_start start = {.values = {4}};
+    handle_t aspace, process, thread;
+    struct process_info state = {0};
+    uint32_t word = 0;
+
+    child_create(&child, 0, NULL);
+    child_run(&child, &start, child_adds);
+    CHECK(EVENTUALLY(process_is_dead(child.process, &state)));
+    OK(sys_aspace_clone(child.aspace, info->budget, &aspace));
+    OK(sys_process_create(info->budget, aspace, "forked", 6, &process));
+    OK(sys_thread_create(process, info->budget, &thread));
+    OK(sys_thread_start(thread, (uint64_t)child_adds, child.stack_top, 0, 0));
+    CHECK(EVENTUALLY(process_is_dead(process, &state)));
+    CHECK(state.exit_status == 9);
+    OK(sys_aspace_load32(child.aspace, (uint64_t)&forked_word, &word));
+    CHECK(word == 5);
+    CHECK(child_end(&child) == 5);
+    close_handle(thread);
+    close_handle(process);
+    close_handle(aspace);
+}
+
+static void test_aspace_clone_needs_rights_and_room(void)
+{
+    handle_t aspace, clone, memory = memory_new(2, 0), thread;
+    handle_t weak, small;
+    uint64_t address;
+
+    OK(sys_aspace_create(info->budget, &aspace));
+    OK(sys_aspace_map(aspace, memory, 0, 0, 2 * PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
+    weak = with_rights(aspace, RIGHT_READ | RIGHT_MANAGE);
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_clone(weak, info->budget, &clone));
+    OK(sys_budget_create(info->budget, 0, 8192, 20, &small));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_aspace_clone(aspace, small, &clone));
+    OK(sys_thread_create(info->process, info->budget, &thread));
+    OK(sys_thread_set_buffer(thread, memory, 0));
+    CHECK_STATUS(STATUS_BUSY, sys_aspace_clone(aspace, info->budget, &clone));
+    close_handle(thread);
+    close_handle(weak);
+    close_handle(small);
+    close_handle(memory);
+    close_handle(aspace);
+}
+
+static uint64_t kmem_used(void)
+{
+    struct memory_stats stats;
+
+    OK(sys_system_memory_stats(info->budget, &stats));
+    return stats.kmem_bytes;
+}
+
+/* Each a copy of the one before it, which goes: the last needs no more than the hundredth. */
+static void test_aspace_clone_chain(void)
+{
+    enum { DEPTH = 10000, PAGES = 8 };
+    handle_t at, next, memory = memory_new(PAGES, 0);
+    uint64_t address, done, used = 0, word;
+
+    OK(sys_aspace_create(info->budget, &at));
+    OK(sys_aspace_map(at, memory, 0, 0, PAGES * PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &address));
+    for (uint64_t i = 0; i < DEPTH; i++) {
+        OK(sys_aspace_write(at, address + i % PAGES * PAGE_SIZE, &i, sizeof(i), &done));
+        OK(sys_aspace_clone(at, info->budget, &next));
+        close_handle(at);
+        at = next;
+        if (i == 100)
+            used = kmem_used();
+    }
+    for (uint64_t i = DEPTH - PAGES; i < DEPTH; i++) {
+        OK(sys_aspace_read(at, address + i % PAGES * PAGE_SIZE, &word, sizeof(word), &done));
+        CHECK(word == i);
+    }
+    CHECK(EVENTUALLY(kmem_used() < used + (64 << 10)));
+    close_handle(at);
+    close_handle(memory);
+}
+
+static void child_clones(void)
+{
+    handle_t clone;
+
+    for (;;) {
+        if (!status_is_ok(
+                sys_aspace_clone(child_start.handles[0], child_start.handles[1], &clone)) ||
+            !status_is_ok(sys_cap_close(clone)))
+            child_exit(1);
+    }
+}
+
+/* Who clones is killed somewhere in the middle; the leak check at the end of all tests sees what he leaves. */
+static void test_aspace_clone_is_killed(void)
+{
+    handle_t aspace, memory = memory_new(300, 0);
+    uint64_t address, done;
+
+    OK(sys_aspace_create(info->budget, &aspace));
+    for (unsigned i = 0; i < 5; i++) {
+        OK(sys_aspace_map(aspace, memory, 0, i * 60 * PAGE_SIZE, 60 * PAGE_SIZE,
+                          MAP_READ | MAP_WRITE, 0, &address));
+        for (unsigned j = 0; j < 60; j++)
+            OK(sys_aspace_write(aspace, address + j * PAGE_SIZE, &done, sizeof(done), &done));
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        struct child child;
+        struct child_start start = {0};
+        child_create(&child, 0, NULL);
+        start.handles[0] = child_give(&child, aspace);
+        start.handles[1] = child_give(&child, info->budget);
+        child_run(&child, &start, child_clones);
+        OK(sys_thread_sleep(now_ns() + MS + i * 77000));
+        OK(sys_process_kill(child.process, 8));
+        CHECK(child_end(&child) == 8);
+    }
+    close_handle(aspace);
+    close_handle(memory);
+}
+
 extern const struct test memory_tests[];
 const struct test memory_tests[] = {
     TEST(test_init_finds_its_world),
@@ -606,5 +742,9 @@ const struct test memory_tests[] = {
     TEST(test_aspace_protect_changes_access),
     TEST(test_aspace_big_mappings),
     TEST(test_aspace_large_pages),
+    TEST(test_aspace_clone_forks_a_process),
+    TEST(test_aspace_clone_needs_rights_and_room),
+    TEST(test_aspace_clone_chain),
+    TEST(test_aspace_clone_is_killed),
     {0},
 };
