@@ -730,16 +730,16 @@ static status_t copy_memory(struct memory *memory, uint64_t memory_offset, struc
         uint64_t at = memory_offset + *done;
         uint64_t part = MIN(bytes - *done, PAGE_SIZE - at % PAGE_SIZE);
         paddr_t frame;
-        status_t status = memory_page(memory, NULL, at / PAGE_SIZE, !out, &frame);
-        if (status != STATUS_OK)
-            return *done != 0 ? STATUS_OK : (status == STATUS_BUSY ? STATUS_FAULT : status);
-        char *page = (char *)phys_to_virt(frame) + at % PAGE_SIZE;
         size_t copied = 0;
-        status = out ? aspace_copy_out(aspace, NULL, address + *done, page, part, &copied)
-                     : aspace_copy_in(aspace, NULL, page, address + *done, part, &copied);
+        status_t status = memory_page(memory, NULL, at / PAGE_SIZE, !out, &frame);
+        if (status == STATUS_OK) {
+            char *page = (char *)phys_to_virt(frame) + at % PAGE_SIZE;
+            status = out ? aspace_copy_out(aspace, NULL, address + *done, page, part, &copied)
+                         : aspace_copy_in(aspace, NULL, page, address + *done, part, &copied);
+        }
         *done += copied;
         if (status != STATUS_OK)
-            return *done != 0 ? STATUS_OK : (status == STATUS_BUSY ? STATUS_FAULT : status);
+            return *done != 0 ? STATUS_OK : STATUS_FAULT; /* whatever keeps the page away */
     }
     return STATUS_OK;
 }

@@ -121,7 +121,7 @@ status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from
     }
     if (done != NULL)
         *done = copied;
-    return status == STATUS_BUSY || status == STATUS_NO_MEMORY ? STATUS_FAULT : status;
+    return status_is_ok(status) ? STATUS_OK : STATUS_FAULT; /* whatever keeps the page away */
 }
 
 status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes)

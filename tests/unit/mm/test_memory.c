@@ -755,6 +755,8 @@ static void test_pager_is_asked_for_who_does_not_wait(void)
                  STATUS_FAULT);
     CHECK(done == 4);
     expect_request(memory, 14, PAGER_REQUEST_READ);
+    CHECK_STATUS(sys_memory_detach(self, &cap), STATUS_OK);
+    CHECK_STATUS(aspace_copy(space, USER, space, USER + 14 * PAGE_SIZE, 8, &done), STATUS_FAULT);
     drop(memory);
     drop(source);
     thread_free(one);
