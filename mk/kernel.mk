@@ -16,7 +16,7 @@ $(call remember,kernel,$(KERNEL_OBJECTS))
 KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include -I$(GEN)/kernel \
                    -Ilib/devicetree/include -isystemports/libfdt/include -isystem$(LIBFDT)
 KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
-                -fno-pic -fno-pie $(CFLAGS_COMMON) -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
+                -fno-pic -fno-pie $(CFLAGS_COMMON) -momit-leaf-frame-pointer -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
                 $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_OPTIMISE) $(KERNEL_EXTRA_CFLAGS)
 
 # Shadow memory is set up after the first C code has run, so the run time of a sanitiser is not instrumented itself;
@@ -41,7 +41,7 @@ $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 
 # What runs at every call and fault is compiled for speed, all else for size: a sixth less of text, for some hundredths more
 # instructions of a mapping and a page fault, a tenth of long copies, and none of a call.
-KERNEL_FAST := $(addprefix kernel/,ipc/endpoint.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c ipc/raise.c ipc/foreign.c lib/string.c lib/chacha.c \
+KERNEL_FAST := $(addprefix kernel/,ipc/endpoint.c ipc/fastpath.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c ipc/raise.c ipc/foreign.c lib/string.c lib/chacha.c \
                  mm/aspace_fault.c mm/kmem.c mm/memory_radix.c mm/pagetable.c obj/budget.c obj/notification.c)
 ifeq ($(BUILD),release)
 $(patsubst %,$(O)/kobj/%.o,$(filter-out $(KERNEL_FAST),$(KERNEL_SOURCES))) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := -Os

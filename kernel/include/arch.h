@@ -72,6 +72,9 @@ void arch_irq_detach(uint32_t vector);
 /* ── Threads ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 /** Leave the kernel as @thread: restore its context (its aspace is active already). */
 NORETURN void arch_thread_resume(struct thread *thread);
+/** The same for @thread that waited in a system call, after arch_aspace_activate(@root, @generation). It is for a tail call on
+ *  a hot path: compilers take whatever leads to a NORETURN function for cold. It never returns either. */
+status_t arch_thread_switch(struct thread *thread, paddr_t root, uint64_t generation);
 /** Save the live FPU state of @thread from this CPU into memory (thread->fpu_cpu is this CPU). */
 void arch_fpu_save(struct thread *thread);
 /** Unless arch_fpu_is_settled(thread, cpu) (inline, arch_cpu.h): @thread is about to run here: enable the FPU if its state is live on this CPU, else trap the first use (eager where needed). */

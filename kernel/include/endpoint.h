@@ -26,6 +26,12 @@ status_t ipc_receive(struct thread *self);
 status_t ipc_reply_receive(struct thread *self);
 status_t ipc_reply(struct thread *self);
 
+/** Where the fast path (ipc/fastpath.c) gives up: the same call by the general path, from its start. They never return. */
+status_t ipc_call_slowly(struct thread *self);
+status_t ipc_reply_receive_slowly(struct thread *self);
+/** Attention came to @self while it began to wait with @sequence: end that wait as it asks, and go on with the current thread. Never returns. */
+status_t ipc_interrupted(struct thread *self, uint64_t sequence);
+
 /** An event was posted to @queue, which @endpoint receives with: hand it to a waiting worker. No lock held from endpoint_lock on. */
 void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue);
 /** Revocation: cancel the calls and receives that wait through @cap (already dead). */

@@ -14,6 +14,8 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define CACHE_LINE 64
+/** Load a pointer that others store with release, to read only what it leads to: such loads come after it on every architecture here. */
+#define load_dependent(pointer) __atomic_load_n(pointer, __ATOMIC_RELAXED)
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

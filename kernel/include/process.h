@@ -49,10 +49,8 @@ static inline struct cap *cap_find(struct process *process, handle_t handle, uin
     uint32_t index = (uint32_t)handle;
     struct cspace_slot *leaf = NULL;
     if (likely(index < CSPACE_LEAVES * CSPACE_LEAF_SLOTS))
-        leaf = __atomic_load_n(&process->leaves[index / CSPACE_LEAF_SLOTS], __ATOMIC_ACQUIRE);
-    struct cap *cap = leaf == NULL
-                          ? NULL
-                          : __atomic_load_n(&leaf[index % CSPACE_LEAF_SLOTS].cap, __ATOMIC_ACQUIRE);
+        leaf = load_dependent(&process->leaves[index / CSPACE_LEAF_SLOTS]);
+    struct cap *cap = leaf == NULL ? NULL : load_dependent(&leaf[index % CSPACE_LEAF_SLOTS].cap);
     /* A node on its way from table to table may get its new name meanwhile: then it is not found under the old one. */
     if (unlikely(cap == NULL || __atomic_load_n(&cap->handle, __ATOMIC_RELAXED) != handle))
         *status = STATUS_BAD_HANDLE;

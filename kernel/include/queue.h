@@ -28,6 +28,12 @@ static inline struct queue *queue_of(struct object *object)
     return container_of(object, struct queue, object);
 }
 
+/** Has it events? Read without its lock. */
+static inline bool queue_has_events(const struct queue *queue) NO_THREAD_SAFETY
+{
+    return __atomic_load_n(&queue->events.next, __ATOMIC_ACQUIRE) != &queue->events;
+}
+
 /** How @data joins what is pending: replaced, added, or or-ed. */
 enum event_merge { EVENT_REPLACE, EVENT_ADD, EVENT_OR };
 

@@ -22,6 +22,10 @@ static inline uint64_t rcu_period_now(void)
  *  another. Where it is the same one and work is 0 there is nothing to be seen to: what other CPUs ask for comes with an interrupt, which is
  *  taken before the next instruction of user mode; what this CPU did itself it has noted in work. */
 NORETURN void sched_leave(void);
+/** Finish a system call of @self, the current thread, as its handler says. With KERNEL_BLOCKED the thread may run elsewhere by now. */
+void trap_finish(struct thread *self, status_t status);
+/** The same of a message call, where those that wait have chosen who runs next themselves; then leaves. For tail calls; it never returns. */
+status_t trap_leave(struct thread *self, status_t status);
 /** After a direct handoff (sched_handoff): the new thread's own side has to be looked at too. Returns if something has come up. */
 static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 {
@@ -60,6 +64,8 @@ static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
 static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
 {
     struct cpu *cpu = arch_cpu_local();
+    if (unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED)))
+        (void)__atomic_exchange_n(&next->moved, false, __ATOMIC_ACQUIRE);
     if (unlikely(!sched_may_run_on(next, cpu))) {
         cpu->current = NULL;
         thread_wake(next);

@@ -56,20 +56,44 @@ static inline void spinlock_take(struct spinlock *lock, enum lock_rank rank)
     lockdep_acquired(lock);
 }
 
+static inline bool spinlock_try(struct spinlock *lock, enum lock_rank rank)
+{
+    if (unlikely(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0))
+        return false;
+    lockdep_acquire(lock, rank);
+    return true;
+}
+
 static inline void spinlock_give(struct spinlock *lock, enum lock_rank rank)
 {
     lockdep_release(lock, rank);
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
-#define X(name)                                                                          \
-    static inline void name##_acquire(struct spinlock *l) ACQUIRE(name) NO_THREAD_SAFETY \
-    {                                                                                    \
-        spinlock_take(l, LOCK_RANK_##name);                                              \
-    }                                                                                    \
-    static inline void name##_release(struct spinlock *l) RELEASE(name) NO_THREAD_SAFETY \
-    {                                                                                    \
-        spinlock_give(l, LOCK_RANK_##name);                                              \
+/** The same where a fence has been executed since the last access that the lock guards. */
+static inline void spinlock_give_fenced(struct spinlock *lock, enum lock_rank rank)
+{
+    lockdep_release(lock, rank);
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELAXED);
+}
+
+#define X(name)                                                                                 \
+    static inline void name##_acquire(struct spinlock *l) ACQUIRE(name) NO_THREAD_SAFETY        \
+    {                                                                                           \
+        spinlock_take(l, LOCK_RANK_##name);                                                     \
+    }                                                                                           \
+    __attribute__((warn_unused_result)) static inline bool name##_try(struct spinlock *l)       \
+        TRY_ACQUIRE(true, name) NO_THREAD_SAFETY                                                \
+    {                                                                                           \
+        return spinlock_try(l, LOCK_RANK_##name);                                               \
+    }                                                                                           \
+    static inline void name##_release_fenced(struct spinlock *l) RELEASE(name) NO_THREAD_SAFETY \
+    {                                                                                           \
+        spinlock_give_fenced(l, LOCK_RANK_##name);                                              \
+    }                                                                                           \
+    static inline void name##_release(struct spinlock *l) RELEASE(name) NO_THREAD_SAFETY        \
+    {                                                                                           \
+        spinlock_give(l, LOCK_RANK_##name);                                                     \
     }
 LOCK_CLASSES(X)
 #undef X

@@ -56,7 +56,13 @@ struct thread {
         *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
     uint64_t affinity[CPU_MAX / 64];
     uint64_t cpu_time_ns;
-    uint32_t attention; /* atomic */
+    union {
+        struct {
+            uint32_t attention; /* atomic */
+            bool moved;         /* atomic: its affinity has changed since a handoff looked at it */
+        };
+        uint64_t handoff_checks; /* atomic: 0, or a handoff has to look at both */
+    };
 
     /* Waiting: set by the thread under the lock of what it waits on. */
     const struct wait_class *wait_class; /* atomic; NULL: not waiting */
@@ -77,23 +83,21 @@ struct thread {
     struct ipc_buffer *buffer; /* kernel address of the message buffer, or NULL */
     struct memory *buffer_memory;
     uint64_t buffer_frame;
-    struct spinlock reply;                              /* reply_lock */
-    struct thread *reply_worker GUARDED_BY(reply_lock); /* whose current reply this call is */
-    struct process *reply_server
-        GUARDED_BY(reply_lock); /* who accepted the call; NULL: nobody has */
-    uint64_t call_sequence;     /* names this call; +1 a call */
-    uint64_t call_cap_id;       /* node through which it came, for revocation while queued */
+    struct spinlock reply;                               /* reply_lock */
+    struct thread *reply_worker GUARDED_BY(reply_lock);  /* whose current reply this call is */
+    struct process *reply_server GUARDED_BY(reply_lock); /* whose saved reply this call is */
+    uint64_t call_sequence;                              /* names this call; +1 a call */
+    uint64_t call_cap_id; /* node through which it came, for revocation while queued */
     uint64_t call_badge;
     uint64_t call_deadline_ns;
     struct cap *message_caps[IPC_CAPS_MAX]; /* capabilities of the outgoing message */
     uint32_t message_cap_count;
     struct list saved_link;       /* server's process.saved */
     struct thread *current_reply; /* worker: whose call it serves now; atomic */
-    uint64_t current_sequence;
-    uint32_t index;     /* in the thread table: tokens of saved replies */
-    bool killed;        /* process_lock: told to end */
-    bool in_syscall;    /* else it came by an exception or interrupt */
-    bool wait_restarts; /* woken, it executes its system call again */
+    uint32_t index;               /* in the thread table: tokens of saved replies */
+    bool in_syscall;              /* else it came by an exception or interrupt */
+    bool wait_restarts;           /* woken, it executes its system call again */
+    bool killed;                  /* process_lock: told to end */
     int32_t
         pager_status; /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
     uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */

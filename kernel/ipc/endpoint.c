@@ -33,8 +33,8 @@ static bool answer_cancel(struct thread *thread, uint64_t sequence);
 static bool receive_cancel(struct thread *thread, uint64_t sequence);
 
 static const struct wait_class queued_wait = {.name = "call", .cancel = queued_cancel};
-static const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
-static const struct wait_class receive_wait = {.name = "receive", .cancel = receive_cancel};
+const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
+const struct wait_class receive_wait = {.name = "receive", .cancel = receive_cancel};
 
 static inline uint32_t info_caps(uint64_t info)
 {
@@ -46,8 +46,6 @@ static inline uint32_t info_grants(uint64_t info)
     return (uint32_t)(info >> IPC_INFO_GRANTS_SHIFT & IPC_INFO_GRANTS_MASK);
 }
 
-/* Everything but label and byte count. */
-#define INFO_EXTRA_MASK (~0ull << IPC_INFO_DATA_SHIFT)
 #define INFO_NOWAIT (1ull << IPC_INFO_NOWAIT_SHIFT)
 
 /* ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -229,12 +227,9 @@ static inline struct thread *take_current(struct thread *worker)
     if (caller == NULL)
         return NULL;
     reply_lock_acquire(&caller->reply);
-    bool ours = caller->reply_worker == worker &&
-                caller->call_sequence == worker->current_sequence &&
-                caller->wait_class == &answer_wait;
+    bool ours = caller->reply_worker == worker && caller->wait_class == &answer_wait;
     if (likely(ours)) {
         caller->reply_worker = NULL;
-        caller->reply_server = NULL;
         thread_wait_end(caller);
     }
     reply_lock_release(&caller->reply);
@@ -352,11 +347,6 @@ static void deliver_closed(struct thread *worker, struct badge_record *record)
 {
     arch_ipc_set(worker, STATUS_OK, record->badge, INFO_KIND(IPC_KIND_CLOSED));
     badge_record_retire(record);
-}
-
-static bool queue_has_events(const struct queue *queue) NO_THREAD_SAFETY
-{
-    return __atomic_load_n(&queue->events.next, __ATOMIC_ACQUIRE) != &queue->events;
 }
 
 /* The oldest event of @queue to @self; false: another worker was quicker. */
@@ -581,9 +571,7 @@ static bool is_saved_by(const struct thread *caller, const struct process *serve
 
 bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t token)
 {
-    return token != 0
-               ? is_saved_by(caller, self->process, token)
-               : caller->reply_worker == self && caller->call_sequence == self->current_sequence;
+    return token != 0 ? is_saved_by(caller, self->process, token) : caller->reply_worker == self;
 }
 
 /* Take a saved caller that waits as @wait_class: ours afterwards. */
@@ -636,9 +624,10 @@ status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
         return STATUS_NOT_FOUND;
     struct process *server = self->process;
     reply_lock_acquire(&caller->reply);
-    bool ours = caller->reply_worker == self && caller->call_sequence == self->current_sequence;
+    bool ours = caller->reply_worker == self;
     if (ours) {
         caller->reply_worker = NULL;
+        caller->reply_server = server;
         *token = reply_token(caller);
         futex_lock_acquire(&server->saved_lock);
         list_push_back(&server->saved, &caller->saved_link);

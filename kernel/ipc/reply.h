@@ -1,9 +1,12 @@
 #pragma once
-/* What endpoint.c and raise.c share: calls and their answers, whoever made them. */
+/* What endpoint.c, fastpath.c and raise.c share: calls and their answers, whoever made them. */
 #include "endpoint.h"
 #include "process.h"
 
 #define INFO_KIND(kind) ((uint64_t)(kind) << IPC_INFO_KIND_SHIFT)
+
+/** Everything of an info word but label and byte count. */
+#define INFO_EXTRA_MASK (~0ull << IPC_INFO_DATA_SHIFT)
 
 static inline uint32_t info_data(uint64_t info)
 {
@@ -15,13 +18,16 @@ static inline uint32_t info_kind(uint64_t info)
     return (uint32_t)(info >> IPC_INFO_KIND_SHIFT & IPC_INFO_KIND_MASK);
 }
 
+/** The caller waits for its answer: published by itself, ended under its reply_lock. */
+extern const struct wait_class answer_wait;
+/** The worker is on endpoint.workers: set under endpoint_lock. */
+extern const struct wait_class receive_wait;
+
 /** Make the pair of @caller and @worker, both ours: it has accepted the call. */
 static inline void reply_link(struct thread *caller, struct thread *worker) NO_THREAD_SAFETY
 {
     caller->reply_worker = worker;
-    caller->reply_server = worker->process;
     worker->current_reply = caller;
-    worker->current_sequence = caller->call_sequence;
     worker->effective = MAX(worker->priority, caller->effective);
 }
 

@@ -346,5 +346,6 @@ void sched_set_priority(struct thread *thread, uint8_t priority)
 void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask)
 {
     __atomic_store_n(&thread->affinity[index], mask, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     requeue_ready(thread);
 }

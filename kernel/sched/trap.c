@@ -8,10 +8,7 @@
 #include "process.h"
 #include "sched.h"
 
-#include <veridian/syscall_numbers.h>
-
-/* Finish a call as its handler says. With KERNEL_BLOCKED the thread may run elsewhere by now. */
-static inline void finish(struct thread *self, status_t status)
+void trap_finish(struct thread *self, status_t status)
 {
     if (status == KERNEL_BLOCKED) {
         if (arch_cpu_local()->current == self)
@@ -24,21 +21,32 @@ static inline void finish(struct thread *self, status_t status)
     }
 }
 
-/* A message call: those that wait have chosen who runs next themselves. */
-static NORETURN void message_call(struct thread *self, uint64_t number)
+status_t trap_leave(struct thread *self, status_t status)
 {
-    status_t status;
-    if (number == SYS_ENDPOINT_CALL)
-        status = ipc_call(self);
-    else if (number == SYS_ENDPOINT_REPLY_RECEIVE)
-        status = ipc_reply_receive(self);
-    else if (number == SYS_ENDPOINT_RECEIVE)
-        status = ipc_receive(self);
-    else
-        status = ipc_reply(self);
     if (unlikely(status != KERNEL_BLOCKED && status != KERNEL_DONE))
-        finish(self, status);
+        trap_finish(self, status);
     sched_leave_quickly();
+    sched_leave();
+}
+
+/* Where the fast path gives up (ipc/fastpath.c). */
+status_t ipc_call_slowly(struct thread *self)
+{
+    return trap_leave(self, ipc_call(self));
+}
+
+status_t ipc_reply_receive_slowly(struct thread *self)
+{
+    return trap_leave(self, ipc_reply_receive(self));
+}
+
+status_t ipc_interrupted(struct thread *self, uint64_t sequence)
+{
+    const struct wait_class *wait_class = __atomic_load_n(&self->wait_class, __ATOMIC_SEQ_CST);
+    if (wait_class != NULL && wait_class->cancel(self, sequence)) {
+        __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
+        thread_wake_status(self, STATUS_INTERRUPTED);
+    }
     sched_leave();
 }
 
@@ -46,13 +54,10 @@ status_t trap_syscall(struct thread *self)
 {
     self->in_syscall = true;
     self->wait_restarts = false;
-    uint64_t number = arch_syscall_number(self);
-    if (number - SYS_ENDPOINT_CALL <= SYS_ENDPOINT_REPLY - SYS_ENDPOINT_CALL)
-        message_call(self, number);
-    status_t status = syscall_dispatch(self, number);
+    status_t status = syscall_dispatch(self, arch_syscall_number(self));
     if (likely(!status_is_internal(status)))
         return status;
-    finish(self, status);
+    trap_finish(self, status);
     sched_leave();
 }
 

@@ -15,8 +15,8 @@ HANDLERS_PROLOGUE = """
  *
  * A handler runs with its integers in range and its capabilities looked up, type- and rights-checked. It
  * returns a status of the ABI, or a code of the kernel's own (status_internal.h), after which neither
- * status nor results are stored. The endpoint's raw calls have no handler here: trap_syscall() takes them
- * before the dispatcher, which answers their numbers like unknown ones, UNSUPPORTED. */
+ * status nor results are stored. A raw call is its own dispatcher: its registers are in the context, and those that its ABI does not keep are not
+ * saved; it may leave the kernel by itself. */
 #pragma once
 
 #include <veridian/abi.h>
@@ -85,6 +85,7 @@ def handlers(model):
     for interface in model.objects:
         for method in interface.methods:
             if method.raw:
+                out.append(f"MUST_CHECK status_t raw_{interface.name}_{method.name}(struct thread *self);\n")
                 continue
             out.append(comment(errors_text(method)))
             name = f"sys_{interface.name}_{method.name}"
@@ -201,7 +202,7 @@ def dispatch_function(model, interface, method):
 
 
 TABLES = """
-/** Raw calls never come here; what else has no entry is no call. */
+/** What has no entry is no call. */
 static status_t dispatch_unknown(struct thread *self)
 {
     (void)self;
@@ -230,8 +231,8 @@ def tables(model):
     for interface in model.objects:
         for method in interface.methods:
             name = f"{interface.name}_{method.name}"
-            dispatchers.append(f"    {'dispatch_unknown' if method.raw else 'dispatch_' + name},\n")
-            indices.append(f"    [{method.number}] = {len(dispatchers)}{'' if method.quick else ' | SYSCALL_MAY_WAIT'},\n")
+            dispatchers.append(f"    {'raw_' if method.raw else 'dispatch_'}{name},\n")
+            indices.append(f"    [{method.number}] = {len(dispatchers)}{'' if method.quick or method.raw else ' | SYSCALL_MAY_WAIT'},\n")
     assert len(dispatchers) < 128, "a byte holds an entry and SYSCALL_MAY_WAIT"
     text = TABLES
     for key, lines in (("INDICES", indices), ("DISPATCHERS", dispatchers)):

@@ -9,7 +9,7 @@
  * for pointer authentication is the process's in user mode and the kernel's in the kernel; CPUs without it have these instructions
  * patched away (PAC_SITE, early.c).
  *
- * A system call saves its arguments and sp; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on with
+ * A system call saves its arguments, sp, pc, pstate and tls; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on with
  * nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still; of x9 to x18 and x30,
  * which the ABI does not keep, it loads older values of the same thread. */
 #include "cpu_regs.h"
@@ -138,7 +138,12 @@ syscall_entry:
     stp x4, x5, [sp, #CONTEXT_X(4)]
     stp x6, x7, [sp, #CONTEXT_X(6)]
     mrs x2, sp_el0
-    str x2, [sp, #CONTEXT_SP]
+    mrs x3, elr_el1
+    mrs x4, spsr_el1
+    mrs x5, tpidr_el0
+    stp x9, x10, [sp, #CONTEXT_X(9)]        /* of message calls */
+    stp x2, x3, [sp, #CONTEXT_SP]
+    stp x4, x5, [sp, #CONTEXT_SP + 16]
     ldr x3, [sp, #SYSCALL_LIMIT]
     cmp x8, x3
     b.hs syscall_other
@@ -183,21 +188,15 @@ syscall_return:
     dsb nsh                             /* nothing is executed beyond, not even by speculation */
     isb
 
-/* What the ABI keeps; x8 to x10 are of message calls. @base: the context. */
+/* Number or status, and what the ABI keeps. @base: the context. */
     .macro save_kept base
-    mrs x4, elr_el1
-    mrs x5, spsr_el1
-    mrs x6, tpidr_el0
-    stp x8, x9, [\base, #CONTEXT_X(8)]
-    stp x10, x11, [\base, #CONTEXT_X(10)]
+    str x8, [\base, #CONTEXT_X(8)]
     str x19, [\base, #CONTEXT_X(19)]
     stp x20, x21, [\base, #CONTEXT_X(20)]
     stp x22, x23, [\base, #CONTEXT_X(22)]
     stp x24, x25, [\base, #CONTEXT_X(24)]
     stp x26, x27, [\base, #CONTEXT_X(26)]
     stp x28, x29, [\base, #CONTEXT_X(28)]
-    stp x4, x5, [\base, #CONTEXT_PC]
-    str x6, [\base, #CONTEXT_TLS]
     .endm
 
 syscall_waits:
@@ -208,6 +207,7 @@ syscall_waits:
 
 syscall_other:
     save_kept sp
+    str x11, [sp, #CONTEXT_X(11)]
     stp x12, x13, [sp, #CONTEXT_X(12)]
     stp x14, x15, [sp, #CONTEXT_X(14)]
     stp x16, x17, [sp, #CONTEXT_X(16)]
@@ -218,9 +218,6 @@ syscall_other:
     bl trap_foreign
 
 syscall_work:
-    mov x9, xzr
-    mov x10, xzr
-    mov x11, xzr
     save_kept x3
     mov x29, xzr
     bl sched_leave
@@ -248,13 +245,23 @@ error_entry:
     bl trap_error_from_user
     .size vectors, . - vectors
 
-/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread), and for hot paths arch_thread_switch ────────────────────────────────────────────── */
     .balign 64
     .globl arch_thread_resume
+    .globl arch_thread_switch
+    .type arch_thread_switch, @function
+arch_thread_switch:
+    bti c
+    mov x19, x0
+    mov x0, x1
+    mov x1, x2
+    bl arch_aspace_activate
+    mov x0, x19
+    b 1f
     .type arch_thread_resume, @function
 arch_thread_resume:
     bti c
-    add x0, x0, :lo12:THREAD_CONTEXT
+1:  add x0, x0, :lo12:THREAD_CONTEXT
     mov sp, x0
     ldp x30, x2, [sp, #CONTEXT_X(30)]
     ldp x3, x4, [sp, #CONTEXT_PC]

@@ -10,7 +10,7 @@
  * A trap other than a system call drops the LR reservation, so that no thread's SC can succeed by what another one loaded.
  * A fault in kernel mode first looks whether the stack has room for its frame, else it is reported on a stack of its own.
  *
- * A system call saves its arguments, sp, tp and pc; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on
+ * A system call saves its arguments, sp, gp, tp and pc; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on
  * with nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still; what the ABI does
  * not keep gets older values of the same thread. */
 
@@ -63,6 +63,8 @@ trap_entry:
 /* ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────────── */
     put a0, sp
     for_each_argument put, sp
+    put t2, sp
+    put gp, sp
     ld t0, CPU_SCRATCH(tp)
     csrrw t1, sscratch, zero
     sd t0, %lo(CONTEXT_sp)(sp)
@@ -100,15 +102,11 @@ syscall_return:
     sret
 
 syscall_waits:
-    put t2, a0
-    put gp, a0
     for_each_saved put, a0
     call trap_syscall
     j syscall_return
 
 syscall_other:
-    put t2, a0
-    put gp, a0
     for_each_saved put, a0
     .irp register, ra, t3, t4, t5, t6
     put \register, a0
@@ -119,7 +117,6 @@ syscall_other:
 
 syscall_work:
     put a7, a0
-    put gp, a0
     for_each_saved put, a0
     li s0, 0
     call sched_leave
@@ -151,9 +148,17 @@ trap_entry_other:
     unimp
     .size trap_entry, . - trap_entry
 
-/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread), and for hot paths arch_thread_switch ────────────────────────────────────────────── */
     .balign 64
     .globl arch_thread_resume
+    .globl arch_thread_switch
+    .type arch_thread_switch, @function
+arch_thread_switch:
+    mv s0, a0
+    mv a0, a1
+    mv a1, a2
+    call arch_aspace_activate
+    mv a0, s0
     .type arch_thread_resume, @function
 arch_thread_resume:
     ld t0, %lo(CONTEXT_pc)(a0)

@@ -44,6 +44,8 @@ syscall_entry:
     movq %r9, CONTEXT_r9(%rsp)
     movq %r12, CONTEXT_r12(%rsp)
     movq %r13, CONTEXT_r13(%rsp)
+    movq %r14, CONTEXT_r14(%rsp)
+    movq %r15, CONTEXT_r15(%rsp)
     movq %rsp, %rdi
     movq %gs:CPU_KERNEL_STACK, %rsp
     cmpq THREAD_syscall_limit(%rdi), %rax
@@ -75,8 +77,6 @@ syscall_waits:
     movq %rax, CONTEXT_rax(%rdi)
     movq %rbx, CONTEXT_rbx(%rdi)
     movq %rbp, CONTEXT_rbp(%rdi)
-    movq %r14, CONTEXT_r14(%rdi)
-    movq %r15, CONTEXT_r15(%rdi)
     call trap_syscall
     jmp syscall_return
 
@@ -85,8 +85,6 @@ syscall_work:
     movq %rax, CONTEXT_rax(%rdi)
     movq %rbx, CONTEXT_rbx(%rdi)
     movq %rbp, CONTEXT_rbp(%rdi)
-    movq %r14, CONTEXT_r14(%rdi)
-    movq %r15, CONTEXT_r15(%rdi)
     xorl %ebp, %ebp
     call sched_leave
     ud2
@@ -95,8 +93,6 @@ syscall_other:
     movq %rax, CONTEXT_rax(%rdi)
     movq %rbx, CONTEXT_rbx(%rdi)
     movq %rbp, CONTEXT_rbp(%rdi)
-    movq %r14, CONTEXT_r14(%rdi)
-    movq %r15, CONTEXT_r15(%rdi)
     xorl %ebp, %ebp
     call trap_foreign
     ud2
@@ -147,6 +143,36 @@ resume_by_iret:
     movq CONTEXT_rdi(%rdi), %rdi
     iretq
     .size arch_thread_resume, . - arch_thread_resume
+
+/* ── The same after a wait in a system call: status_t arch_thread_switch(struct thread *thread, paddr_t root, uint64_t generation) ─── */
+    .balign 64
+    .globl arch_thread_switch
+    .type arch_thread_switch, @function
+arch_thread_switch:
+    movq %rsi, %cr3
+    movq CONTEXT_fs_base(%rdi), %rax
+    movq CONTEXT_gs_base(%rdi), %rcx
+    wrfsbase %rax
+    movq CONTEXT_rax(%rdi), %rax
+    movq CONTEXT_rbx(%rdi), %rbx
+    movq CONTEXT_rdx(%rdi), %rdx
+    movq CONTEXT_rsi(%rdi), %rsi
+    movq CONTEXT_rbp(%rdi), %rbp
+    movq CONTEXT_r8(%rdi), %r8
+    movq CONTEXT_r9(%rdi), %r9
+    movq CONTEXT_r10(%rdi), %r10
+    movq CONTEXT_r12(%rdi), %r12
+    movq CONTEXT_r13(%rdi), %r13
+    movq CONTEXT_r14(%rdi), %r14
+    movq CONTEXT_r15(%rdi), %r15
+    movq CONTEXT_rflags(%rdi), %r11
+    movq CONTEXT_rsp(%rdi), %rsp
+    swapgs
+    wrgsbase %rcx
+    movq CONTEXT_rip(%rdi), %rcx
+    movq CONTEXT_rdi(%rdi), %rdi
+    sysretq
+    .size arch_thread_switch, . - arch_thread_switch
 
 /* ── Exceptions and interrupts ───────────────────────────────────────────────────────────────────────────────────── */
 /* The stack is now: vector, error code, rip, cs, rflags, rsp, ss. */

@@ -109,7 +109,8 @@ class Output(Case):
         self.assertIn("#define SYS_PROBE_NOP 192\n", files["include/veridian/syscall_numbers.h"])
         self.assertIn("#define LABEL_LOOPBACK_ECHO UINT32_C(2305)\n", files["include/idl/loopback.h"])
         self.assertIn("SYS_PROBE_MESSAGE 197", files["include/veridian/syscall_numbers.h"])
-        self.assertNotIn("probe_message", files["include/veridian/syscalls.h"] + files["kernel/handlers.h"])
+        self.assertNotIn("probe_message", files["include/veridian/syscalls.h"])
+        self.assertIn("status_t raw_probe_message(struct thread *self);", files["kernel/handlers.h"])
 
 
 class Compilation(Case):

@@ -106,8 +106,7 @@ static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t
 
 static inline void arch_ipc_words_copy(struct thread *to, const struct thread *from)
 {
-    for (unsigned i = 2; i < 8; i++)
-        to->context.x[i] = from->context.x[i];
+    __builtin_memcpy(&to->context.x[2], &from->context.x[2], 6 * sizeof(uint64_t));
 }
 
 static inline bool arch_user_address_is_valid(uint64_t address)
