@@ -383,7 +383,7 @@ static void send(struct fuzzer *f, const struct message *m)
     note(m, status);
 }
 
-/* How often of a hundred times @request is made when its turn comes: those that take long, destroy, or are denied for now, less often. */
+/* How often of a hundred times @request is made when its turn comes: those that take long, destroy, or are denied while something else holds, less often. */
 static uint32_t weight(const struct request *request)
 {
     uint32_t protocol = ipc_label_protocol(request->label);
