@@ -7,9 +7,7 @@
     .macro spend_a_while
     cbz w3, 1f
     mov x8, #SYS_THREAD_YIELD
-    str x30, [sp, #-16]!                    /* no system call keeps it */
     svc #0
-    ldr x30, [sp], #16
     b 2f
 1:  subs x20, x20, #1
     b.gt 1b
