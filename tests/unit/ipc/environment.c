@@ -1,5 +1,7 @@
 #include "environment.h"
 
+#include "../../../kernel/ipc/reply.h"
+
 #include <arch.h>
 #include <arch_accessors.h>
 #include <arch_cpu.h>
@@ -258,6 +260,40 @@ status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t by
     (void)self;
     memcpy(to, (const void *)(uintptr_t)address, bytes);
     return STATUS_OK;
+}
+
+/* No thread of these tests is foreign. */
+
+uint64_t foreign_deliver(struct thread *caller, struct thread *worker)
+{
+    (void)caller;
+    (void)worker;
+    abort();
+}
+
+const struct raise_target *foreign_personality(const struct thread *thread)
+{
+    (void)thread;
+    abort();
+}
+
+void foreign_interrupted(struct thread *self)
+{
+    (void)self;
+    abort();
+}
+
+void raise_page_fault(struct thread *self, uint64_t address, uint32_t access)
+{
+    (void)self;
+    (void)address;
+    (void)access;
+    abort();
+}
+
+void sched_account(struct cpu *of)
+{
+    (void)of;
 }
 
 void klog(const char *format, ...)

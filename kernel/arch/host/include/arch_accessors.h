@@ -41,6 +41,16 @@ static inline void arch_syscall_restart(struct thread *thread)
     thread->context.restarts++;
 }
 
+static inline void arch_syscall_skip(struct thread *thread)
+{
+    thread->context.restarts--;
+}
+
+static inline void arch_foreign_result_set(struct thread *thread, uint64_t value)
+{
+    thread->context.status = value;
+}
+
 static inline void arch_ipc_restart_as_receive(struct thread *thread)
 {
     thread->context.number = SYS_ENDPOINT_RECEIVE;
