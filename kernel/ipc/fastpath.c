@@ -21,14 +21,18 @@
 #include "reply.h"
 #include "sched.h"
 
+#include <veridian/syscall_numbers.h>
+
 /* What is held while the pair is changed. */
 struct fast_locks {
     struct endpoint *endpoint;
     struct thread *caller; /* its reply_lock; or NULL */
 };
 
-static inline void enter(struct thread *self)
+/* The number is for who executes the call again, and for who asks what the thread waits in. */
+static inline void enter(struct thread *self, uint64_t number)
 {
+    arch_syscall_number_set(self, number);
     self->in_syscall = true;
     self->wait_restarts = false;
 }
@@ -125,7 +129,7 @@ status_t raw_endpoint_call(struct thread *self) NO_THREAD_SAFETY
 {
     struct cpu *cpu = arch_cpu_local();
     status_t status;
-    enter(self);
+    enter(self, SYS_ENDPOINT_CALL);
     struct cap *cap =
         cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_CALL, &status);
     if (unlikely(cap == NULL))
@@ -159,7 +163,7 @@ status_t raw_endpoint_reply_receive(struct thread *self) NO_THREAD_SAFETY
 {
     struct cpu *cpu = arch_cpu_local();
     status_t status;
-    enter(self);
+    enter(self, SYS_ENDPOINT_REPLY_RECEIVE);
     struct cap *cap =
         cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, &status);
     if (unlikely(cap == NULL))
@@ -217,12 +221,12 @@ status_t raw_endpoint_reply_receive(struct thread *self) NO_THREAD_SAFETY
 
 status_t raw_endpoint_receive(struct thread *self)
 {
-    enter(self);
+    enter(self, SYS_ENDPOINT_RECEIVE);
     return trap_leave(self, ipc_receive(self));
 }
 
 status_t raw_endpoint_reply(struct thread *self)
 {
-    enter(self);
+    enter(self, SYS_ENDPOINT_REPLY);
     return trap_leave(self, ipc_reply(self));
 }

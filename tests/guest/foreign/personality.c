@@ -724,6 +724,10 @@ static void serve_call(struct task *task, const struct ipc_regs *call)
         call_execve(task, words);
         break;
     case NR_wait4:
+        if ((words[2] & WNOHANG) != 0 && zombie_of(task->process, (int)words[0]) == NULL) {
+            answer_value(0, 0);
+            break;
+        }
         wait_for(task, WAITS_CHILD, words[1], 0, (int)words[0]);
         task_reap(task);
         break;

@@ -100,6 +100,7 @@ static inline long linux_call(long number, long a, long b, long c, long d, long 
     linux_call(NR_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 enum { EINTR = 4, EAGAIN = 11, EFAULT = 14, ENOSYS = 38 };
+enum { WNOHANG = 1 };
 enum { SIGKILL = 9, SIGUSR1 = 10, SIGSEGV = 11, SIGCHLD = 17 };
 enum { SA_RESTORER = 0x04000000 };
 enum {
