@@ -22,6 +22,10 @@
     .globl boot_start
 boot_start:
     csrw sie, zero
+    lla t0, boot_taken
+    li t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    bnez t1, boot_again
     mv s3, a0
     mv s1, a1
 
@@ -96,6 +100,13 @@ boot_start_high:
     call early_main
     unimp
 
+/* OpenSBI before 1.3 marks a hart as to be started before it notes where: one that comes late to its waiting place, on a busy host, sees the
+ * mark and goes where the first one went. It is the one that arch_cpu_start() waits for. */
+boot_again:
+    lla t0, hart_starting
+    ld a1, 0(t0)
+    j hart_start
+
 /* A hart that boot_cpu has started: a1 = its struct cpu. */
     .balign 4
     .globl hart_start
@@ -153,3 +164,8 @@ boot_stack_top:
     .skip ABOVE_BOOT_STACK_PAGES * PAGE_BYTES
 
     .section .note.GNU-stack, "", @progbits
+
+    .data
+    .balign 4
+boot_taken:
+    .word 0

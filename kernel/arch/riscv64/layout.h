@@ -44,6 +44,8 @@ NORETURN void boot_switch_stack(uint64_t stack, void (*function)(void));
 void boot_switch_tables(uint64_t satp);
 /** Where a hart starts, at its physical address, with its struct cpu as argument. */
 void hart_start(void);
+/** The CPU that is being started, for a hart that comes to boot_start after the first (boot.S). */
+extern struct cpu *hart_starting;
 /** The root that it loads then. */
 extern uint64_t hart_satp;
 

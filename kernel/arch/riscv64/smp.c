@@ -11,6 +11,8 @@
 #include "layout.h"
 #include "local.h"
 
+struct cpu *hart_starting;
+
 /** The handle of the interrupt controller that the CPU of @node has in itself; 0: none. */
 static uint32_t intc_of(const struct boot_fdt_node *node)
 {
@@ -73,6 +75,8 @@ static bool comes_up(const struct cpu *cpu)
 bool arch_cpu_start(uint32_t id)
 {
     struct cpu *cpu = cpus[id];
+
+    __atomic_store_n(&hart_starting, cpu, __ATOMIC_SEQ_CST); /* for boot.S */
     struct sbi_result started =
         sbi_call(SBI_HSM, SBI_HSM_START, cpu->arch_id, image_physical((const void *)hart_start),
                  (uint64_t)(uintptr_t)cpu);
