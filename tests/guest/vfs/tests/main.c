@@ -35,11 +35,19 @@ void check_failed(const char *file, int line, const char *what, long long value)
     }
 }
 
+/* The service manager has told the log of what it did, so that no line of it comes in the middle of ours. */
+static void let_the_log_finish(void)
+{
+    struct svc_info info;
+    status_ignore(svc_status(os_cap("svc"), "vfs", &info));
+}
+
 void run(const char *name, void (*test)(void))
 {
     failures_here = 0;
     uint64_t start_ns = clock_now_ns();
     test();
+    let_the_log_finish();
     failures += failures_here > 0;
     say("%sok %d - %s", failures_here ? "not " : "", ++tests, name);
     say("# %llu ms", (unsigned long long)((clock_now_ns() - start_ns) / NS_PER_MS));
