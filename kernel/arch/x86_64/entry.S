@@ -98,14 +98,8 @@ syscall_other:
     ud2
     .size syscall_entry, . - syscall_entry
 
-/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
-    .balign 64
-    .globl arch_thread_resume
-    .type arch_thread_resume, @function
-arch_thread_resume:
-    movq CONTEXT_fs_base(%rdi), %rax
-    wrfsbase %rax
-    movq CONTEXT_gs_base(%rdi), %rcx
+/* Of the thread in rdi: all but what the ways back use; then the way by which system calls go back, with its gs base in rcx. */
+    .macro load_registers
     movq CONTEXT_rax(%rdi), %rax
     movq CONTEXT_rbx(%rdi), %rbx
     movq CONTEXT_rdx(%rdi), %rdx
@@ -118,8 +112,8 @@ arch_thread_resume:
     movq CONTEXT_r13(%rdi), %r13
     movq CONTEXT_r14(%rdi), %r14
     movq CONTEXT_r15(%rdi), %r15
-    cmpq $0, CONTEXT_by_syscall(%rdi)
-    je resume_by_iret
+    .endm
+    .macro return_by_sysret
     movq CONTEXT_rflags(%rdi), %r11
     movq CONTEXT_rsp(%rdi), %rsp
     swapgs
@@ -127,6 +121,20 @@ arch_thread_resume:
     movq CONTEXT_rip(%rdi), %rcx
     movq CONTEXT_rdi(%rdi), %rdi
     sysretq
+    .endm
+
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
+    .balign 64
+    .globl arch_thread_resume
+    .type arch_thread_resume, @function
+arch_thread_resume:
+    movq CONTEXT_fs_base(%rdi), %rax
+    wrfsbase %rax
+    movq CONTEXT_gs_base(%rdi), %rcx
+    load_registers
+    cmpq $0, CONTEXT_by_syscall(%rdi)
+    je resume_by_iret
+    return_by_sysret
 
 resume_by_iret:
     movq $1, CONTEXT_by_syscall(%rdi)
@@ -153,25 +161,8 @@ arch_thread_switch:
     movq CONTEXT_fs_base(%rdi), %rax
     movq CONTEXT_gs_base(%rdi), %rcx
     wrfsbase %rax
-    movq CONTEXT_rax(%rdi), %rax
-    movq CONTEXT_rbx(%rdi), %rbx
-    movq CONTEXT_rdx(%rdi), %rdx
-    movq CONTEXT_rsi(%rdi), %rsi
-    movq CONTEXT_rbp(%rdi), %rbp
-    movq CONTEXT_r8(%rdi), %r8
-    movq CONTEXT_r9(%rdi), %r9
-    movq CONTEXT_r10(%rdi), %r10
-    movq CONTEXT_r12(%rdi), %r12
-    movq CONTEXT_r13(%rdi), %r13
-    movq CONTEXT_r14(%rdi), %r14
-    movq CONTEXT_r15(%rdi), %r15
-    movq CONTEXT_rflags(%rdi), %r11
-    movq CONTEXT_rsp(%rdi), %rsp
-    swapgs
-    wrgsbase %rcx
-    movq CONTEXT_rip(%rdi), %rcx
-    movq CONTEXT_rdi(%rdi), %rdi
-    sysretq
+    load_registers
+    return_by_sysret
     .size arch_thread_switch, . - arch_thread_switch
 
 /* ── Exceptions and interrupts ───────────────────────────────────────────────────────────────────────────────────── */

@@ -12,12 +12,12 @@
 #include "endpoint.h"
 #include "kmem.h"
 #include "sched.h"
+#include <grace_period.h>
 
 static struct cpu cpu;
 struct cpu *host_cpu = &cpu;
 size_t environment_allocated;
 size_t environment_limit = SIZE_MAX;
-static struct rcu_head *callbacks;
 
 void *kmem_alloc(struct budget *budget, size_t bytes)
 {
@@ -40,24 +40,9 @@ void kmem_free(struct budget *budget, void *pointer, size_t bytes)
     free(pointer);
 }
 
-void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
-{
-    head->function = function;
-    head->next = callbacks;
-    callbacks = head;
-}
-
-void rcu_expedite(void)
-{
-}
-
 void environment_grace_period(void)
 {
-    while (callbacks != NULL) {
-        struct rcu_head *head = callbacks;
-        callbacks = head->next;
-        head->function(head);
-    }
+    callbacks_run();
 }
 
 status_t budget_charge_kmem(struct budget *budget, uint64_t bytes)

@@ -6,6 +6,7 @@
 #include <arch_accessors.h>
 #include <arch_cpu.h>
 #include <budget.h>
+#include <grace_period.h>
 #include <kmem.h>
 #include <mm/aspace.h>
 #include <mm/memory.h>
@@ -24,7 +25,6 @@ uint32_t cpu_count = 2;
 size_t environment_allocated;
 unsigned environment_wakes;
 uint64_t environment_now_ns;
-static struct rcu_head *callbacks;
 static struct spinlock *held;
 static void (*meanwhile)(void);
 
@@ -106,24 +106,9 @@ bool budget_is_below(const struct budget *budget, const struct budget *ancestor)
     return budget == ancestor;
 }
 
-void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
-{
-    head->function = function;
-    head->next = callbacks;
-    callbacks = head;
-}
-
-void rcu_expedite(void)
-{
-}
-
 void environment_grace_period(void)
 {
-    while (callbacks != NULL) {
-        struct rcu_head *head = callbacks;
-        callbacks = head->next;
-        head->function(head);
-    }
+    callbacks_run();
 }
 
 /* ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -4,6 +4,7 @@
 #include <arch_accessors.h>
 #include <arch_cpu.h>
 #include <budget.h>
+#include <grace_period.h>
 #include <kmem.h>
 #include <mm/phys.h>
 #include <obj_create.h>
@@ -22,7 +23,6 @@ struct cpu *host_cpu;
 jmp_buf panic_jump;
 static struct cpu cpu_data[2];
 static struct budget budget;
-static struct rcu_head *callbacks;
 static uint64_t periods_over;
 static uint64_t seed = 88172645463325252ull;
 static uint64_t frames_before, heap_before;
@@ -162,17 +162,6 @@ bool rcu_others_idle(void)
         if (cpus[c] != host_cpu && cpus[c]->aspace != NULL)
             return false;
     return true;
-}
-
-void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
-{
-    head->function = function;
-    head->next = callbacks;
-    callbacks = head;
-}
-
-void rcu_expedite(void)
-{
 }
 
 /* ── Panics ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
