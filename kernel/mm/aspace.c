@@ -49,7 +49,7 @@ static void aspace_free_again(struct rcu_head *head)
 static bool teardown_mapping(struct aspace *aspace)
 {
     aspace_lock_acquire(&aspace->lock);
-    struct mapping *mapping = aspace->mappings;
+    struct mapping *mapping = aspace->mappings.root;
     if (mapping != NULL)
         mapping_forget(mapping);
     aspace_lock_release(&aspace->lock);
@@ -91,7 +91,8 @@ static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
     object_init(&aspace->object, &aspace_ops, budget);
     arch_aspace_root_init(root);
     random_bytes(&random, sizeof(random));
-    list_init(&aspace->order);
+    list_init(&aspace->mappings.order);
+    aspace->table_address = TABLE_NONE;
     aspace->root = root;
     aspace->generation = __atomic_add_fetch(&generations, 1, __ATOMIC_RELAXED);
     aspace->holds = 1;

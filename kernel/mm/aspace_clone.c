@@ -78,7 +78,7 @@ static status_t clone_next(struct aspace *clone, struct clone_found *found)
     status_t status = STATUS_OK;
     *found = (struct clone_found){0};
     aspace_lock_acquire(&source->lock);
-    const struct mapping *mapping = mapping_find(source->mappings, clone->clone_address);
+    const struct mapping *mapping = mapping_find(&source->mappings, clone->clone_address);
     if (mapping == NULL) {
         status = STATUS_NOT_FOUND;
     } else if ((mapping->clone & MAP_CLONE_NONE) == 0) {

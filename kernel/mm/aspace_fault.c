@@ -42,6 +42,24 @@ static inline void entry_install(struct aspace *aspace, pte_t *slot, uint64_t ad
     __atomic_fetch_add(&aspace->resident, arch_pt_span(level) >> PAGE_SHIFT, __ATOMIC_RELAXED);
 }
 
+/* The last-level slot for @address, as pagetable_slot(). The table is kept at hand: most that is needed is in the same one. */
+static inline status_t slot_find(struct aspace *aspace, uint64_t address, pte_t **slot)
+    REQUIRES(aspace_lock)
+{
+    uint64_t base = address & ~(arch_pt_span(1) - 1);
+    unsigned index = arch_pt_index(address, 0);
+    if (likely(base == aspace->table_address)) {
+        *slot = &aspace->table[index];
+        return STATUS_OK;
+    }
+    status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, slot);
+    if (status_is_ok(status) && *slot != NULL) {
+        aspace->table = *slot - index;
+        aspace->table_address = base;
+    }
+    return status;
+}
+
 /* Install @page at @address as @mapping allows; memory_is_flushed(). */
 static inline void page_install(struct mapping *mapping, pte_t *slot, uint64_t address,
                                 const struct page *page) REQUIRES(memory_lock)
@@ -121,7 +139,7 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
     if (settled && memory_is_linear(memory) && large_install(mapping, address))
         return STATUS_OK;
     if (settled) {
-        status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, &slot);
+        status_t status = slot_find(aspace, address, &slot);
         if (!status_is_ok(status))
             return status;
         if (slot == NULL) {
@@ -148,7 +166,7 @@ status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t add
     address &= ~(PAGE_SIZE - 1);
     status_t status = STATUS_FAULT;
     aspace_lock_acquire(&aspace->lock);
-    struct mapping *mapping = mapping_find(aspace->mappings, address);
+    struct mapping *mapping = mapping_find(&aspace->mappings, address);
     if (mapping != NULL && mapping->start <= address && (access & ~mapping->prot) == 0)
         status = fault_in(mapping, self, address, access, frame);
     aspace_lock_release(&aspace->lock);
@@ -160,27 +178,26 @@ status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t addre
     return aspace_resolve(aspace, self, address, access, NULL);
 }
 
-void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes)
+void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
 {
-    aspace_lock_acquire(&aspace->lock);
-    for (uint64_t at = address; at - address < bytes && is_settled(aspace); at += PAGE_SIZE) {
-        struct mapping *mapping = mapping_find(aspace->mappings, at);
+    struct aspace *aspace = mapping->aspace;
+    struct memory *memory = mapping->memory;
+    uint64_t end = MIN(address + (pages << PAGE_SHIFT), mapping_end(mapping));
+    if (mapping->prot == 0)
+        return;
+    for (; address < end && is_settled(aspace); address += PAGE_SIZE) {
         pte_t *slot;
         struct page page;
-        if (mapping == NULL || mapping->start > at || mapping->prot == 0)
-            break;
-        struct memory *memory = mapping->memory;
-        if (memory_is_linear(memory) && large_install(mapping, at))
+        if (memory_is_linear(memory) && large_install(mapping, address))
             continue;
-        if (!status_is_ok(pagetable_slot(aspace->root, aspace->object.budget, at, 0, &slot)))
+        if (!status_is_ok(slot_find(aspace, address, &slot)))
             break;
         if (slot == NULL)
             continue;
         memory_lock_acquire(memory->lock);
         if (!arch_pte_is_present(pagetable_read(slot)) && memory_is_flushed(memory) &&
-            memory_present(memory, index_of(mapping, at), &page))
-            page_install(mapping, slot, at, &page);
+            memory_present(memory, index_of(mapping, address), &page))
+            page_install(mapping, slot, address, &page);
         memory_lock_release(memory->lock);
     }
-    aspace_lock_release(&aspace->lock);
 }

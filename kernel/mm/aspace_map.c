@@ -38,6 +38,23 @@ static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
     return changed;
 }
 
+/* Remove them, in the table at hand if they all are there. */
+static void range_remove(struct aspace *aspace, uint64_t *start, uint64_t end, uint32_t effort)
+    REQUIRES(aspace_lock, memory_lock)
+{
+    uint64_t mask = arch_pt_span(1) - 1, removed = 0;
+    if (unlikely((*start & ~mask) != aspace->table_address ||
+                 end - aspace->table_address > mask + 1)) {
+        (void)range_restrict(aspace, start, end, PAGETABLE_REMOVE, effort);
+        return;
+    }
+    if (pagetable_restrict_table(aspace->table, 0, start, end, PAGETABLE_REMOVE, &effort,
+                                 &removed)) {
+        __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
+        aspace_invalidate(aspace);
+    }
+}
+
 /* In the mappings of @memory itself. */
 static void own_restrict(struct memory *memory, uint64_t index, uint64_t count,
                          enum pagetable_change change) REQUIRES(memory_lock)
@@ -78,40 +95,26 @@ void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
 
 /* ── The end of a mapping ─────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void mapping_enter(struct aspace *aspace, struct mapping *mapping) REQUIRES(aspace_lock)
-{
-    struct mapping *before = mapping_before(aspace->mappings, mapping->start);
-    list_push_front(before == NULL ? &aspace->order : &before->order, &mapping->order);
-    aspace->mappings = mapping_insert(aspace->mappings, mapping);
-}
-
 static void mapping_leave(struct aspace *aspace, struct mapping *mapping) REQUIRES(aspace_lock)
 {
-    struct list *before = mapping->order.prev;
-    aspace->freed = before == &aspace->order ? NULL : list_entry(before, struct mapping, order);
-    aspace->mappings = mapping_remove(aspace->mappings, mapping);
-    list_remove(&mapping->order);
+    struct mapping *head = mapping->head;
+    aspace->freed = mapping_previous(&aspace->mappings, mapping);
+    mapping_remove(&aspace->mappings, mapping);
     mapping->state = MAPPING_GONE;
-    mapping->head->pieces--;
-    if (mapping != mapping->head)
+    mapping->last = --head->pieces == 0 && !head->retired;
+    head->retired |= mapping->last;
+    if (mapping != head)
         list_remove(&mapping->pieces_link);
 }
 
-bool mapping_detach(struct mapping *mapping, uint32_t effort)
+/* Remove translations of @mapping from its start on; true if that were all, and its Memory has forgotten it. */
+static bool translations_remove(struct mapping *mapping, uint32_t effort) REQUIRES(aspace_lock)
 {
     struct aspace *aspace = mapping->aspace;
     struct memory *memory = mapping->memory;
-    DEBUG_ASSERT(mapping->state == MAPPING_LIVE);
-    const struct list *before = mapping->order.prev, *after = mapping->order.next;
-    uint64_t low =
-        before == &aspace->order ? 0 : mapping_end(list_entry(before, struct mapping, order));
-    uint64_t high =
-        after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
-    uint64_t start = mapping->start;
-    uint64_t end = mapping_end(mapping);
-    uint64_t address = start;
+    uint64_t start = mapping->start, end = mapping_end(mapping), address = start;
     memory_lock_acquire(memory->lock);
-    (void)range_restrict(aspace, &address, end, PAGETABLE_REMOVE, effort);
+    range_remove(aspace, &address, end, effort);
     bool whole = address == end;
     if (whole) {
         list_remove(&mapping->memory_link);
@@ -122,11 +125,28 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
         mapping->pages -= pages;
     }
     memory_lock_release(memory->lock);
+    return whole;
+}
+
+bool mapping_detach(struct mapping *mapping, uint32_t effort)
+{
+    struct aspace *aspace = mapping->aspace;
+    DEBUG_ASSERT(mapping->state == MAPPING_LIVE);
+    const struct mapping *before = mapping_previous(&aspace->mappings, mapping);
+    const struct mapping *after = mapping_next(&aspace->mappings, mapping);
+    uint64_t low = before == NULL ? 0 : mapping_end(before);
+    uint64_t high = after == NULL ? ARCH_USER_END : after->start;
+    uint64_t start = mapping->start, end = mapping_end(mapping);
+    bool whole = translations_remove(mapping, effort);
     if (whole)
         mapping_leave(aspace, mapping);
     else
-        mapping_resized(aspace->mappings, mapping);
-    pagetable_prune(aspace->root, start, address, low, whole ? high : address);
+        mapping_moved(&aspace->mappings, mapping);
+    if (pagetable_prune(aspace->root, start, whole ? end : mapping->start, low,
+                        whole ? high : mapping->start)) {
+        aspace->table_address = TABLE_NONE;
+        aspace_invalidate(aspace); /* before the tables' grace period begins */
+    }
     return whole;
 }
 
@@ -141,7 +161,7 @@ void mapping_forget(struct mapping *mapping)
 
 static void mapping_free_rcu(struct rcu_head *head)
 {
-    struct mapping *mapping = container_of(head, struct mapping, rcu);
+    struct mapping *mapping = container_of(head, struct mapping, leaf.rcu);
     struct aspace *aspace = mapping->aspace;
     object_unref(&mapping->memory->object);
     kmem_free(aspace->object.budget, mapping, sizeof(*mapping));
@@ -150,18 +170,13 @@ static void mapping_free_rcu(struct rcu_head *head)
 
 void mapping_free(struct mapping *mapping)
 {
-    rcu_call(&mapping->rcu, mapping_free_rcu);
+    rcu_call(&mapping->leaf.rcu, mapping_free_rcu);
 }
 
 void mapping_retire(struct mapping *mapping)
 {
     struct mapping *head = mapping->head;
-    struct aspace *aspace = mapping->aspace;
-    aspace_lock_acquire(&aspace->lock);
-    /* Only one of those who retire the last pieces at once may find that it was the last. */
-    bool last = head->pieces == 0 && !head->retired;
-    head->retired |= last;
-    aspace_lock_release(&aspace->lock);
+    bool last = mapping->last;
     if (mapping != head)
         mapping_free(mapping);
     if (last && (!head->has_leaf || cap_leaf_remove(&head->leaf)))
@@ -283,10 +298,8 @@ static uint64_t gap_freed(struct aspace *aspace, uint64_t bytes) REQUIRES(aspace
     const struct mapping *before = aspace->freed;
     if (before == NULL || mapping_end(before) < aspace->map_base)
         return 0;
-    uint64_t start = mapping_end(before);
-    const struct list *after = before->order.next;
-    uint64_t end =
-        after == &aspace->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
+    const struct mapping *after = mapping_next(&aspace->mappings, before);
+    uint64_t start = mapping_end(before), end = after == NULL ? ARCH_USER_END : after->start;
     aspace->freed = NULL;
     return end - start >= bytes ? start : 0;
 }
@@ -302,9 +315,9 @@ static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapp
     uint64_t room = bytes + GUARD_BYTES + (align ? large : 0);
     uint64_t gap = gap_freed(aspace, room);
     if (gap == 0)
-        gap = mapping_gap(aspace->mappings, aspace->map_base, ARCH_USER_END, room);
+        gap = mapping_gap(&aspace->mappings, aspace->map_base, ARCH_USER_END, room);
     if (gap == 0)
-        gap = mapping_gap(aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
+        gap = mapping_gap(&aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
     if (gap == 0)
         return 0;
     uint64_t address = gap + GUARD_BYTES;
@@ -319,16 +332,15 @@ static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint3
     struct memory *memory = mapping->memory;
     if (mapping->state == MAPPING_GONE)
         return STATUS_BAD_HANDLE;
-    if ((flags & MAP_FIXED) != 0) {
-        const struct mapping *next = mapping_find(aspace->mappings, mapping->start);
-        if (next != NULL && next->start < mapping_end(mapping))
-            return STATUS_EXISTS;
-    } else {
+    if ((flags & MAP_FIXED) == 0) {
         mapping->start = address_choose(aspace, mapping);
         if (mapping->start == 0)
             return STATUS_NO_MEMORY;
     }
-    mapping_enter(aspace, mapping);
+    struct mapping *next = mapping_find(&aspace->mappings, mapping->start);
+    if (next != NULL && next->start < mapping_end(mapping))
+        return STATUS_EXISTS;
+    mapping_insert(&aspace->mappings, mapping, next);
     memory_lock_acquire(memory->lock);
     list_push_back(&memory->mappings, &mapping->memory_link);
     memory_lock_release(memory->lock);
@@ -343,21 +355,25 @@ status_t mapping_put(struct mapping *mapping, uint32_t flags, uint64_t *start)
     aspace_lock_acquire(&aspace->lock);
     status_t status = map_commit(aspace, mapping, flags);
     *start = mapping->start;
+    if (status_is_ok(status) && (flags & MAP_POPULATE) != 0)
+        mapping_populate(mapping, mapping->start, PREEMPT_PAGES);
     aspace_lock_release(&aspace->lock);
     if (!status_is_ok(status) && (!mapping->has_leaf || cap_leaf_remove(&mapping->leaf)))
         mapping_free(mapping);
     return status;
 }
 
-/* Install what is there already, until somebody waits for this CPU: what is left comes by faults. */
-static void populate(struct aspace *aspace, uint64_t address, uint64_t length)
+/* Go on installing what is there already, until somebody waits for this CPU: what is left comes by faults. */
+static void populate(struct aspace *aspace, uint64_t address, uint64_t end)
 {
-    uint64_t end = address + length;
-    do {
-        uint64_t step = MIN(end - address, PREEMPT_PAGES << PAGE_SHIFT);
-        aspace_install_present(aspace, address, step);
-        address += step;
-    } while (address < end && !sched_should_yield());
+    while (address < end && !sched_should_yield()) {
+        aspace_lock_acquire(&aspace->lock);
+        struct mapping *mapping = mapping_find(&aspace->mappings, address);
+        if (mapping != NULL && mapping->start <= address)
+            mapping_populate(mapping, address, PREEMPT_PAGES);
+        aspace_lock_release(&aspace->lock);
+        address += PREEMPT_PAGES << PAGE_SHIFT;
+    }
 }
 
 status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap *memory_cap,
@@ -386,7 +402,7 @@ status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap 
     }
     status = mapping_put(mapping, flags, mapped);
     if (status_is_ok(status) && (flags & MAP_POPULATE) != 0)
-        populate(aspace, *mapped, length);
+        populate(aspace, *mapped + (PREEMPT_PAGES << PAGE_SHIFT), *mapped + length);
     return status;
 }
 
@@ -435,8 +451,7 @@ static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, ui
     upper->flush_generation = mapping->flush_generation;
     list_push_back(&memory->mappings, &upper->memory_link);
     memory_lock_release(memory->lock);
-    mapping_resized(aspace->mappings, mapping);
-    mapping_enter(aspace, upper);
+    mapping_insert(&aspace->mappings, upper, mapping_next(&aspace->mappings, mapping));
     return STATUS_OK;
 }
 
@@ -444,10 +459,10 @@ static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, ui
 static status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end) REQUIRES(aspace_lock)
 {
     status_t status = STATUS_OK;
-    struct mapping *mapping = mapping_find(aspace->mappings, start);
+    struct mapping *mapping = mapping_find(&aspace->mappings, start);
     if (mapping != NULL && mapping->start < start)
         status = mapping_split(aspace, mapping, start);
-    mapping = mapping_find(aspace->mappings, end - 1);
+    mapping = mapping_find(&aspace->mappings, end - 1);
     if (status_is_ok(status) && mapping != NULL && mapping->start < end &&
         mapping_end(mapping) > end)
         status = mapping_split(aspace, mapping, end);
@@ -466,11 +481,11 @@ status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t 
         bool detached = false;
         aspace_lock_acquire(&aspace->lock);
         status_t status = STATUS_OK;
-        mapping = mapping_find(aspace->mappings, address);
+        mapping = mapping_find(&aspace->mappings, address);
         /* Nothing is cut where one whole mapping goes. */
         if (mapping != NULL && (mapping->start != address || mapping_end(mapping) != end)) {
             status = range_cut(aspace, address, end);
-            mapping = status_is_ok(status) ? mapping_find(aspace->mappings, address) : NULL;
+            mapping = status_is_ok(status) ? mapping_find(&aspace->mappings, address) : NULL;
         }
         if (mapping != NULL && mapping->start >= end)
             mapping = NULL;
@@ -498,7 +513,7 @@ static status_t protect_check(struct aspace *aspace, uint64_t address, uint64_t 
     REQUIRES(aspace_lock)
 {
     while (address < end) {
-        const struct mapping *mapping = mapping_find(aspace->mappings, address);
+        const struct mapping *mapping = mapping_find(&aspace->mappings, address);
         if (mapping == NULL || mapping->start > address)
             return STATUS_NOT_FOUND;
         status_t status = prot_check(prot, mapping->max_prot);
@@ -520,8 +535,7 @@ static bool mapping_protect(struct mapping *mapping, uint32_t prot) REQUIRES(asp
     mapping->prot = prot;
     if (mapping->protect_cursor != 0) {
         uint64_t address = mapping->protect_cursor;
-        (void)range_restrict(mapping->aspace, &address, mapping_end(mapping), PAGETABLE_REMOVE,
-                             UNMAP_EFFORT);
+        range_remove(mapping->aspace, &address, mapping_end(mapping), UNMAP_EFFORT);
         finished = address >= mapping_end(mapping);
         mapping->protect_cursor = finished ? 0 : address;
     }
@@ -542,7 +556,7 @@ status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_
     if (status_is_ok(status))
         status = range_cut(aspace, address, end);
     while (status_is_ok(status) && address < end) {
-        struct mapping *mapping = mapping_find(aspace->mappings, address);
+        struct mapping *mapping = mapping_find(&aspace->mappings, address);
         mapping->clone = flags & CLONE_MASK;
         if (mapping_protect(mapping, flags & PROT_MASK))
             address = mapping_end(mapping);
@@ -559,7 +573,7 @@ status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t 
     (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);
     aspace_lock_acquire(&aspace->lock);
-    const struct mapping *mapping = mapping_find(aspace->mappings, address);
+    const struct mapping *mapping = mapping_find(&aspace->mappings, address);
     if (mapping != NULL)
         *info = (struct mapping_info){
             .start = mapping->start,

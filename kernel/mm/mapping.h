@@ -1,5 +1,5 @@
 #pragma once
-/* Mappings of an address space: a tree balanced by height, by start address, which also knows the gaps in it. */
+/* Mappings of an address space, and the tree that they stand in. */
 #include "mm/aspace.h"
 
 static inline uint64_t mapping_end(const struct mapping *mapping)
@@ -7,23 +7,39 @@ static inline uint64_t mapping_end(const struct mapping *mapping)
     return mapping->start + (mapping->pages << PAGE_SHIFT);
 }
 
+/** aspace.table_address: no table is known. */
+#define TABLE_NONE UINT64_MAX
+
 #define ASPACE_RIGHTS                                                                        \
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
      RIGHT_MANAGE)
 
+/** The mapping before @mapping, or the last one if that is NULL; NULL: there is none. */
+static inline struct mapping *mapping_previous(const struct mapping_tree *tree,
+                                               const struct mapping *mapping)
+{
+    struct list *before = mapping == NULL ? tree->order.prev : mapping->order.prev;
+    return before == &tree->order ? NULL : list_entry(before, struct mapping, order);
+}
+
+/** The mapping behind @mapping, or NULL. */
+static inline struct mapping *mapping_next(const struct mapping_tree *tree,
+                                           const struct mapping *mapping)
+{
+    struct list *after = mapping->order.next;
+    return after == &tree->order ? NULL : list_entry(after, struct mapping, order);
+}
+
 /** The first mapping that ends above @address, or NULL. */
-struct mapping *mapping_find(struct mapping *root, uint64_t address);
-/** The last mapping that begins below @address, or NULL. */
-struct mapping *mapping_before(struct mapping *root, uint64_t address);
-/** Insert and remove; the new root. Nothing in the tree overlaps @mapping. */
-__attribute__((warn_unused_result)) struct mapping *mapping_insert(struct mapping *root,
-                                                                   struct mapping *mapping);
-__attribute__((warn_unused_result)) struct mapping *mapping_remove(struct mapping *root,
-                                                                   struct mapping *mapping);
-/** @mapping changed its start or end without passing a neighbour. */
-void mapping_resized(struct mapping *root, const struct mapping *mapping);
-/** The lowest address from @base on with @bytes free below @end, or 0. */
-uint64_t mapping_gap(const struct mapping *root, uint64_t base, uint64_t end, uint64_t bytes);
+struct mapping *mapping_find(const struct mapping_tree *tree, uint64_t address);
+/** Insert before @next, which mapping_find() gives for its start (NULL: behind all others), and remove. Nothing in the tree overlaps it. */
+void mapping_insert(struct mapping_tree *tree, struct mapping *mapping, struct mapping *next);
+void mapping_remove(struct mapping_tree *tree, struct mapping *mapping);
+/** @mapping begins later than before, or its front was given to another one; no neighbour was passed. */
+void mapping_moved(struct mapping_tree *tree, struct mapping *mapping);
+/** The lowest address from @base on with @bytes free below @end, or 0. Where very many ranges are smaller than @bytes, but by less than half,
+ *  it may not be the lowest; and 0, if none has twice the bytes. */
+uint64_t mapping_gap(const struct mapping_tree *tree, uint64_t base, uint64_t end, uint64_t bytes);
 
 /** A mapping of @aspace with its own reference on @memory, in no tree. NULL: no memory, or the last capability of @memory is going. */
 struct mapping *mapping_create(struct aspace *aspace, struct memory *memory);

@@ -1,198 +1,228 @@
-/* The tree of mappings. Each node knows, of its subtree, the first byte, the end and the largest gap between two neighbours, so that
- * a free range is found on one path. Recursion is as deep as the tree is high: below 48 for as many mappings as 64 bits can hold. */
+/* The mappings of an address space: a balanced tree, and a list, both by address.
+ *
+ * The tree is balanced by ranks: a node's is higher than those of its children, and what comes new gets its place as in an AVL tree. What
+ * goes leaves the ranks as they are (S. Sen, R. E. Tarjan, D. H. K. Kim, "Deletion without rebalancing in binary search trees", 2016: it
+ * stays as high as the logarithm of all insertions that there ever were, here below 93), so what comes to the same place finds it made.
+ * Each node knows the free range before it, and the largest one before any node of its subtree, by their order of magnitude only: so a
+ * mapping that comes or goes, most often beside a range that is free for terabytes, changes what is known of few nodes, and a search
+ * still follows one path. A new node's place needs no search: of the two neighbours one has no child on that side. */
 #include "kernel.h"
 #include "mapping.h"
 
-static uint32_t height_of(const struct mapping *node)
+enum { LEFT, RIGHT };
+
+/** Ranges of this order and above are counted as one: there are less than GAP_TRIES. */
+#define ORDER_MAX 42u
+/** Ranges that may be too small a search looks at, before it goes on to those that are surely large enough. */
+#define GAP_TRIES 128u
+
+/* 0 for none, else from 1 + log2 of @bytes, which is whole pages. */
+static inline uint8_t order_of(uint64_t bytes)
 {
-    return node == NULL ? 0 : node->height;
+    if (bytes <= PAGE_SIZE)
+        return bytes == 0 ? 0 : PAGE_SHIFT + 1;
+    return bytes >= 1ull << (ORDER_MAX - 1) ? ORDER_MAX : (uint8_t)(64 - __builtin_clzll(bytes));
 }
 
-/* What @node knows of its subtree, from what its children know. */
-static void update(struct mapping *node)
+/* Where the free range before @mapping begins. */
+static inline uint64_t room_begin(const struct mapping_tree *tree, const struct mapping *mapping)
 {
-    const struct mapping *left = node->left;
-    const struct mapping *right = node->right;
-    uint64_t end = mapping_end(node);
-    uint64_t gap = 0;
-    node->height = MAX(height_of(left), height_of(right)) + 1;
-    node->low = node->start;
-    node->high = end;
-    if (left != NULL) {
-        node->low = left->low;
-        gap = MAX(left->gap, node->start - left->high);
+    const struct mapping *before = mapping_previous(tree, mapping);
+    return before == NULL ? 0 : mapping_end(before);
+}
+
+static inline int rank_of(const struct mapping *node)
+{
+    return node == NULL ? -1 : node->rank;
+}
+
+/* The largest range before a node of @node's subtree, as its children know it. */
+static inline uint8_t room_below(const struct mapping *node)
+{
+    const struct mapping *left = node->child[LEFT], *right = node->child[RIGHT];
+    uint8_t room = node->room;
+    if (left != NULL)
+        room = MAX(room, left->room_max);
+    if (right != NULL)
+        room = MAX(room, right->room_max);
+    return room;
+}
+
+/* Something at or below @node (may be NULL) has changed: tell the nodes above, as far as it matters to them. */
+static inline void room_settle(struct mapping *node)
+{
+    for (; node != NULL; node = node->parent) {
+        uint8_t room = room_below(node);
+        if (room == node->room_max)
+            return;
+        node->room_max = room;
     }
-    if (right != NULL) {
-        node->high = right->high;
-        gap = MAX(gap, MAX(right->gap, right->low - end));
-    }
-    node->gap = gap;
 }
 
-static struct mapping *rotate_right(struct mapping *node)
+/* The free range before @mapping (may be NULL) has changed. */
+static inline void room_changed(const struct mapping_tree *tree, struct mapping *mapping)
 {
-    struct mapping *top = node->left;
-    node->left = top->right;
-    top->right = node;
-    update(node);
-    update(top);
-    return top;
+    if (mapping == NULL)
+        return;
+    mapping->room = order_of(mapping->start - room_begin(tree, mapping));
+    room_settle(mapping);
 }
 
-static struct mapping *rotate_left(struct mapping *node)
+/* @node (may be NULL) stands where @old stood. */
+static inline void replace(struct mapping_tree *tree, const struct mapping *old,
+                           struct mapping *node)
 {
-    struct mapping *top = node->right;
-    node->right = top->left;
-    top->left = node;
-    update(node);
-    update(top);
-    return top;
-}
-
-static struct mapping *balance(struct mapping *node)
-{
-    uint32_t left = height_of(node->left);
-    uint32_t right = height_of(node->right);
-    if (left > right + 1) {
-        if (height_of(node->left->left) < height_of(node->left->right))
-            node->left = rotate_left(node->left);
-        return rotate_right(node);
-    }
-    if (right > left + 1) {
-        if (height_of(node->right->right) < height_of(node->right->left))
-            node->right = rotate_right(node->right);
-        return rotate_left(node);
-    }
-    update(node);
-    return node;
-}
-
-/* Balance @node after a change below it. *@settled: nothing that its parent knows of it has changed, so nothing above does. */
-static struct mapping *rebalance(struct mapping *node, bool *settled)
-{
-    uint32_t height = node->height;
-    uint64_t low = node->low, high = node->high, gap = node->gap;
-    struct mapping *top = balance(node);
-    *settled = top == node && node->height == height && node->low == low && node->high == high &&
-               node->gap == gap;
-    return top;
-}
-
-static struct mapping *insert_below(struct mapping *root, struct mapping *mapping, bool *settled)
-{
-    if (root == NULL)
-        return mapping;
-    if (mapping->start < root->start)
-        root->left = insert_below(root->left, mapping, settled);
+    struct mapping *parent = old->parent;
+    if (parent == NULL)
+        tree->root = node;
     else
-        root->right = insert_below(root->right, mapping, settled);
-    return *settled ? root : rebalance(root, settled);
+        parent->child[parent->child[RIGHT] == old] = node;
+    if (node != NULL)
+        node->parent = parent;
 }
 
-struct mapping *mapping_insert(struct mapping *root, struct mapping *mapping)
+static inline void child_set(struct mapping *node, unsigned side, struct mapping *child)
 {
-    bool settled = false;
-    mapping->left = NULL;
-    mapping->right = NULL;
-    update(mapping);
-    return insert_below(root, mapping, &settled);
+    node->child[side] = child;
+    if (child != NULL)
+        child->parent = node;
 }
 
-/* Take the first node of @root out into *@first. */
-static struct mapping *remove_first(struct mapping *root, struct mapping **first)
+/* The child of @node on @side takes its place; it. */
+static struct mapping *rotate(struct mapping_tree *tree, struct mapping *node, unsigned side)
 {
-    if (root->left == NULL) {
-        *first = root;
-        return root->right;
+    struct mapping *top = node->child[side];
+    replace(tree, node, top);
+    child_set(node, side, top->child[!side]);
+    child_set(top, !side, node);
+    top->room_max = node->room_max;
+    node->room_max = room_below(node);
+    node->rank--;
+    return top;
+}
+
+/* @node is new, or its rank was raised: raise those above it, to one where a rotation makes up for it. */
+static void balance(struct mapping_tree *tree, struct mapping *node)
+{
+    struct mapping *parent;
+    for (; (parent = node->parent) != NULL && parent->rank == node->rank; node = parent) {
+        unsigned side = parent->child[RIGHT] == node;
+        if (parent->rank - rank_of(parent->child[!side]) > 1) {
+            if (node->rank - rank_of(node->child[!side]) == 1)
+                rotate(tree, node, !side)->rank++;
+            (void)rotate(tree, parent, side);
+            return;
+        }
+        parent->rank++;
     }
-    root->left = remove_first(root->left, first);
-    return balance(root);
 }
 
-/* What stands in the place of @node when it is gone. */
-static struct mapping *remove_node(const struct mapping *node)
+void mapping_insert(struct mapping_tree *tree, struct mapping *mapping, struct mapping *next)
 {
-    if (node->right == NULL)
-        return node->left;
-    struct mapping *next;
-    struct mapping *right = remove_first(node->right, &next);
-    next->left = node->left;
-    next->right = right;
-    return balance(next);
-}
-
-static struct mapping *remove_below(struct mapping *root, const struct mapping *mapping,
-                                    bool *settled)
-{
-    ASSERT(root != NULL);
-    if (root == mapping)
-        return remove_node(mapping);
-    if (mapping->start < root->start)
-        root->left = remove_below(root->left, mapping, settled);
+    list_insert_before(next == NULL ? &tree->order : &next->order, &mapping->order);
+    struct mapping *before = mapping_previous(tree, mapping);
+    bool is_left = next != NULL && next->child[LEFT] == NULL;
+    struct mapping *parent = is_left ? next : before;
+    mapping->child[LEFT] = NULL;
+    mapping->child[RIGHT] = NULL;
+    mapping->parent = parent;
+    mapping->room = order_of(mapping->start - (before == NULL ? 0 : mapping_end(before)));
+    mapping->room_max = mapping->room;
+    mapping->rank = 0;
+    if (parent == NULL)
+        tree->root = mapping;
     else
-        root->right = remove_below(root->right, mapping, settled);
-    return *settled ? root : rebalance(root, settled);
+        parent->child[is_left ? LEFT : RIGHT] = mapping;
+    room_settle(parent);
+    room_changed(tree, next);
+    balance(tree, mapping);
 }
 
-struct mapping *mapping_remove(struct mapping *root, struct mapping *mapping)
+void mapping_remove(struct mapping_tree *tree, struct mapping *mapping)
 {
-    bool settled = false;
-    return remove_below(root, mapping, &settled);
+    struct mapping *next = mapping_next(tree, mapping), *changed = mapping->parent;
+    list_remove(&mapping->order);
+    if (mapping->child[LEFT] == NULL || mapping->child[RIGHT] == NULL) {
+        replace(tree, mapping, mapping->child[mapping->child[LEFT] == NULL ? RIGHT : LEFT]);
+    } else { /* the next one, in the right subtree and without a left child, takes its place */
+        changed = next;
+        if (next->parent != mapping) {
+            changed = next->parent;
+            replace(tree, next, next->child[RIGHT]);
+            child_set(next, RIGHT, mapping->child[RIGHT]);
+        }
+        child_set(next, LEFT, mapping->child[LEFT]);
+        replace(tree, mapping, next);
+        next->rank = mapping->rank;
+        next->room_max = mapping->room_max;
+    }
+    room_settle(changed);
+    room_changed(tree, next);
 }
 
-void mapping_resized(struct mapping *root, const struct mapping *mapping)
+void mapping_moved(struct mapping_tree *tree, struct mapping *mapping)
 {
-    if (root != mapping)
-        mapping_resized(mapping->start < root->start ? root->left : root->right, mapping);
-    update(root);
+    room_changed(tree, mapping);
 }
 
-struct mapping *mapping_find(struct mapping *root, uint64_t address)
+struct mapping *mapping_find(const struct mapping_tree *tree, uint64_t address)
 {
-    struct mapping *found = NULL;
-    while (root != NULL) {
-        if (mapping_end(root) <= address) {
-            root = root->right;
+    struct mapping *found = NULL, *node = tree->root;
+    while (node != NULL) {
+        if (mapping_end(node) <= address) {
+            node = node->child[RIGHT];
         } else {
-            found = root;
-            if (root->start <= address)
+            found = node;
+            if (node->start <= address)
                 break;
-            root = root->left;
+            node = node->child[LEFT];
         }
     }
     return found;
 }
 
-struct mapping *mapping_before(struct mapping *root, uint64_t address)
+/* The first node of the tree below @node that has a range of @order before it; there is one. */
+static const struct mapping *roomy_first(const struct mapping *node, uint8_t order)
 {
-    struct mapping *found = NULL;
-    while (root != NULL) {
-        if (root->start < address) {
-            found = root;
-            root = root->right;
-        } else {
-            root = root->left;
-        }
+    for (;;) {
+        const struct mapping *left = node->child[LEFT];
+        if (left != NULL && left->room_max >= order)
+            node = left;
+        else if (node->room >= order)
+            return node;
+        else
+            node = node->child[RIGHT];
     }
-    return found;
 }
 
-/* In the free and used ranges of [@from, @to), which are those of @node and its surroundings. */
-static uint64_t gap_in(const struct mapping *node, uint64_t from, uint64_t to, uint64_t base,
-                       uint64_t bytes)
+/* The first such node behind @node, or NULL. */
+static const struct mapping *roomy_next(const struct mapping *node, uint8_t order)
 {
-    uint64_t begin = MAX(from, base);
-    if (to <= begin || to - begin < bytes)
-        return 0;
-    if (node == NULL)
-        return begin;
-    if (node->gap < bytes && node->low - from < bytes && to - node->high < bytes)
-        return 0;
-    uint64_t found = gap_in(node->left, from, node->start, base, bytes);
-    return found != 0 ? found : gap_in(node->right, mapping_end(node), to, base, bytes);
+    const struct mapping *right = node->child[RIGHT];
+    if (right != NULL && right->room_max >= order)
+        return roomy_first(right, order);
+    for (const struct mapping *parent; (parent = node->parent) != NULL; node = parent) {
+        if (parent->child[RIGHT] == node)
+            continue;
+        if (parent->room >= order)
+            return parent;
+        if (parent->child[RIGHT] != NULL && parent->child[RIGHT]->room_max >= order)
+            return roomy_first(parent->child[RIGHT], order);
+    }
+    return NULL;
 }
 
-uint64_t mapping_gap(const struct mapping *root, uint64_t base, uint64_t end, uint64_t bytes)
+uint64_t mapping_gap(const struct mapping_tree *tree, uint64_t base, uint64_t end, uint64_t bytes)
 {
-    return gap_in(root, 0, end, base, bytes);
+    uint8_t perhaps = order_of(bytes), surely = MIN((uint8_t)(perhaps + 1), ORDER_MAX);
+    const struct mapping *node = mapping_find(tree, base);
+    for (uint32_t tries = 0; node != NULL; tries++) {
+        uint64_t from = MAX(base, room_begin(tree, node)), to = MIN(end, node->start);
+        if (from < to && to - from >= bytes)
+            return from;
+        node = node->start >= end ? NULL : roomy_next(node, tries < GAP_TRIES ? perhaps : surely);
+    }
+    const struct mapping *last = mapping_previous(tree, NULL);
+    uint64_t from = last == NULL ? base : MAX(base, mapping_end(last));
+    return from < end && end - from >= bytes ? from : 0;
 }

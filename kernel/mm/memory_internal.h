@@ -97,8 +97,9 @@ static inline bool aspace_is_flushed(struct aspace *aspace)
     return true;
 }
 
-/** Install translations for the pages of [@address, @address + @bytes) that are there already, without waiting for anything. */
-void aspace_install_present(struct aspace *aspace, uint64_t address, uint64_t bytes);
+/** Install translations for up to @pages pages of @mapping from @address on, as far as they are there, without waiting for anything. */
+void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
+    REQUIRES(aspace_lock);
 /** aspace_fault(); *@frame, unless NULL, is the page's, installed or not, for the kernel's own access; 0: a device's. */
 __attribute__((warn_unused_result)) status_t aspace_resolve(struct aspace *aspace,
                                                             struct thread *self, uint64_t address,

@@ -95,35 +95,42 @@ static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable
     return true;
 }
 
+bool pagetable_restrict_table(pte_t *table, unsigned level, uint64_t *start, uint64_t end,
+                              enum pagetable_change change, uint32_t *effort, uint64_t *removed)
+{
+    bool changed = false;
+    unsigned i = arch_pt_index(*start, level);
+    uint64_t span = arch_pt_span(level);
+    uint64_t address = *start & ~(span - 1);
+    for (; i < ARCH_PT_ENTRIES && address < end && *effort > 0; i++, address += span, --*effort) {
+        pte_t entry = pagetable_read(&table[i]);
+        if (!arch_pte_is_present(entry))
+            continue;
+        if (!arch_pte_is_leaf(entry, level))
+            break;
+        changed |= leaf_restrict(&table[i], entry, level, change, removed);
+    }
+    *start = address;
+    return changed;
+}
+
 bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change,
                         uint32_t effort, uint64_t *removed)
 {
     bool changed = false;
-    uint64_t address = *start;
-    while (address < end && effort > 0) {
+    while (*start < end && effort > 0) {
         pte_t *table = table_of(root);
         unsigned level = ARCH_PT_LEVELS - 1;
         pte_t entry;
-        /* Down to a leaf, a last-level table, or nothing. */
-        while (arch_pte_is_present(entry = pagetable_read(&table[arch_pt_index(address, level)])) &&
+        /* Down to a leaf, a last-level table, or nothing; and along this table to its end. */
+        while (arch_pte_is_present(entry = pagetable_read(&table[arch_pt_index(*start, level)])) &&
                level > 0 && !arch_pte_is_leaf(entry, level)) {
             table = table_of(arch_pte_address(entry));
             level--;
         }
-        /* Along this table to its end. */
-        unsigned i = arch_pt_index(address, level);
-        uint64_t span = arch_pt_span(level);
-        address &= ~(span - 1);
-        for (; i < ARCH_PT_ENTRIES && address < end && effort > 0; i++, address += span, effort--) {
-            entry = pagetable_read(&table[i]);
-            if (!arch_pte_is_present(entry))
-                continue;
-            if (!arch_pte_is_leaf(entry, level))
-                break;
-            changed |= leaf_restrict(&table[i], entry, level, change, removed);
-        }
+        changed |= pagetable_restrict_table(table, level, start, end, change, &effort, removed);
     }
-    *start = MIN(address, end);
+    *start = MIN(*start, end);
     return changed;
 }
 
@@ -139,9 +146,11 @@ struct prune {
     uint64_t low, high;  /* nothing is mapped here */
 };
 
-/* Free the tables below @table (of @level, covering from @base) that something of [start, end) is in and that hold nothing. */
-static void prune_table(paddr_t table, unsigned level, uint64_t base, const struct prune *prune)
+/* Free the tables below @table (of @level, covering from @base) that something of [start, end) is in and that hold nothing; true if
+ * there were any. */
+static bool prune_table(paddr_t table, unsigned level, uint64_t base, const struct prune *prune)
 {
+    bool pruned = false;
     uint64_t span = arch_pt_span(level);
     uint64_t from = base + (prune->start <= base ? 0 : (prune->start - base) & ~(span - 1));
     for (; from - base < span * entries_of(level) && from < prune->end; from += span) {
@@ -150,21 +159,23 @@ static void prune_table(paddr_t table, unsigned level, uint64_t base, const stru
         if (!arch_pte_is_present(entry) || arch_pte_is_leaf(entry, level))
             continue;
         if (level > 1)
-            prune_table(arch_pte_address(entry), level - 1, from, prune);
+            pruned |= prune_table(arch_pte_address(entry), level - 1, from, prune);
         if (from >= prune->low && from + span <= prune->high) {
             pagetable_write(at, 0);
             table_retire(arch_pte_address(entry));
+            pruned = true;
         }
     }
+    return pruned;
 }
 
-void pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
+bool pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
 {
     uint64_t mask = arch_pt_span(1) - 1;
     if (MAX(start & ~mask, (low + mask) & ~mask) >= MIN((end + mask) & ~mask, high & ~mask))
-        return; /* no span of a last-level table is free as a whole: the common case */
-    prune_table(root, ARCH_PT_LEVELS - 1, 0,
-                &(struct prune){.start = start, .end = end, .low = low, .high = high});
+        return false; /* no span of a last-level table is free as a whole: the common case */
+    return prune_table(root, ARCH_PT_LEVELS - 1, 0,
+                       &(struct prune){.start = start, .end = end, .low = low, .high = high});
 }
 
 /* Free the tables below @table; true when all are gone. */

@@ -33,9 +33,15 @@ static inline void pagetable_write(pte_t *slot, pte_t entry)
  *  translation was restricted. */
 bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change,
                         uint32_t effort, uint64_t *removed) REQUIRES(memory_lock);
+/** The same in one @table of @level, to its end or to an entry that leads to another one; *@start may come to lie behind @end. */
+bool pagetable_restrict_table(pte_t *table, unsigned level, uint64_t *start, uint64_t end,
+                              enum pagetable_change change, uint32_t *effort, uint64_t *removed)
+    REQUIRES(memory_lock);
 /** [@start, @end) was unmapped, and nothing is mapped in [@low, @high) around it: free (after a grace period) the tables that
- *  something of the former is in and whose span lies in the latter. */
-void pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
+ *  something of the former is in and whose span lies in the latter. True if there were any: CPUs may keep entries that lead to them, which
+ *  the caller sees to before this CPU leaves the kernel. */
+__attribute__((warn_unused_result)) bool pagetable_prune(paddr_t root, uint64_t start, uint64_t end,
+                                                         uint64_t low, uint64_t high)
     REQUIRES(aspace_lock);
 /** Free about @effort tables at once; nobody has them loaded. True when only the root is left. */
 __attribute__((warn_unused_result)) bool pagetable_destroy_step(paddr_t root, uint32_t effort);

@@ -8,6 +8,7 @@
 #include "../arch.h"
 #include "../cap.h"
 #include "../cpu.h"
+#include "arch_pt.h"
 #include "memory.h"
 
 /** NEW: not in the tree yet. LIVE: in it. GONE: out of it for good. */
@@ -23,37 +24,46 @@ struct mapping {
     uint64_t offset_pages; /* likewise: page of the Memory at start */
     uint8_t state;         /* enum mapping_state; aspace_lock */
     bool has_leaf;
-    bool retired;      /* head: somebody sees to its end; aspace_lock */
+    bool retired; /* head: somebody sees to its end; aspace_lock */
+    bool last;    /* out of the tree: whoever took it out sees to the head's end */
+    uint8_t rank; /* aspace_lock: see mapping_tree.c */
+    uint8_t room,
+        room_max;      /* aspace_lock: order of the free range before it, largest of its subtree */
     uint32_t prot;     /* MAP_READ|WRITE|EXECUTE now; both locks to write */
     uint32_t max_prot; /* what the capability allowed */
     uint32_t clone;    /* MAP_CLONE_ bits; aspace_lock */
     uint64_t cookie;
     uint64_t
         protect_cursor; /* aspace_lock: entries from here on may still allow more than prot; 0: none */
-    uint64_t flush_generation;    /* memory_lock: of aspace, when a frame in it was replaced last */
-    struct mapping *head;         /* of its pieces; itself if it is the first */
-    uint32_t pieces;              /* head: LIVE ones; aspace_lock */
-    struct list pieces_link;      /* head: the list of the others; aspace_lock */
-    struct mapping *left, *right; /* aspace_lock: balanced tree by start */
-    struct list order;            /* aspace_lock: the mappings by address, aspace.order */
-    uint64_t low, high, gap; /* aspace_lock: of the subtree: first byte, end, largest gap inside */
-    uint32_t height;
-    struct list memory_link; /* memory_lock */
-    struct rcu_head rcu;
+    uint64_t flush_generation; /* memory_lock: of aspace, when a frame in it was replaced last */
+    struct mapping *head;      /* of its pieces; itself if it is the first */
+    uint32_t pieces;           /* head: LIVE ones; aspace_lock */
+    struct list pieces_link;   /* head: the list of the others; aspace_lock */
+    struct mapping *parent, *child[2]; /* aspace_lock: aspace.mappings; left and right */
+    struct list order;                 /* aspace_lock: mapping_tree.order */
+    struct list memory_link;           /* memory_lock */
+};
+
+/** All mappings, balanced and by address (mm/mapping_tree.c). */
+struct mapping_tree {
+    struct mapping *root;
+    struct list order;
 };
 
 struct aspace {
     struct object object;
     struct spinlock lock; /* aspace_lock */
     paddr_t root;         /* top page table */
-    struct mapping *mappings GUARDED_BY(aspace_lock);
-    struct list order GUARDED_BY(aspace_lock); /* the same mappings by address: mapping.order */
+    struct mapping_tree mappings GUARDED_BY(aspace_lock);
     struct mapping *freed
         GUARDED_BY(aspace_lock); /* what was unmapped last came behind this one; NULL: not known */
-    uint64_t generation;         /* atomic */
-    uint64_t flushed;  /* atomic: a generation that no other CPU was behind when looked at */
-    uint64_t resident; /* atomic: pages in page tables */
-    uint64_t map_base; /* where the search for free ranges begins: random */
+    pte_t *table
+        GUARDED_BY(aspace_lock); /* the last-level table that was needed last: of these addresses */
+    uint64_t table_address GUARDED_BY(aspace_lock);
+    uint64_t generation; /* atomic */
+    uint64_t flushed;    /* atomic: a generation that no other CPU was behind when looked at */
+    uint64_t resident;   /* atomic: pages in page tables */
+    uint64_t map_base;   /* where the search for free ranges begins: random */
     uint32_t
         holds; /* atomic: mappings that may still look at this structure, and 1 until teardown */
     /* While it is made as a copy (mm/aspace_clone.c), by the thread that makes it. */

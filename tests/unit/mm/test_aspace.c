@@ -429,6 +429,36 @@ static void test_aspace_chosen_addresses_are_random_and_apart(void)
     teardown();
 }
 
+/* A CPU may keep what leads to a page table (Intel SDM vol. 3, 4.10.3), after its translations have gone too. */
+static void test_aspace_tables_that_go_are_flushed(void)
+{
+    setup();
+    struct memory *memory = make(2);
+    uint64_t mapped;
+    const uint64_t at = 0x7000000000;
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, 2 * PAGE_SIZE,
+                     MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, at, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(protect(space, at, 2 * PAGE_SIZE, 0), STATUS_OK);
+    other_cpu_flushes(space);
+    CHECK(!aspace_is_stale(space, space->generation));
+    uint64_t tables = pagetable_pages();
+    CHECK_STATUS(unmap(space, at, PAGE_SIZE), STATUS_OK);
+    CHECK(pagetable_pages() == tables && !aspace_is_stale(space, space->generation));
+    CHECK_STATUS(unmap(space, at + PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+    CHECK(pagetable_pages() < tables && aspace_is_stale(space, space->generation));
+    /* What comes to the same place gets tables of its own. */
+    CHECK_STATUS(map(space, memory, RIGHT_READ, at, 0, 2 * PAGE_SIZE, MAP_READ | MAP_FIXED,
+                     &mapped),
+                 STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, at + PAGE_SIZE, MAP_READ), STATUS_OK);
+    unsigned level;
+    CHECK(pagetable_lookup(space->root, at + PAGE_SIZE, &level) != 0);
+    object_unref(&memory->object);
+    teardown();
+}
+
 static void test_aspace_failures_change_nothing(void)
 {
     setup();
@@ -442,7 +472,7 @@ static void test_aspace_failures_change_nothing(void)
     CHECK_STATUS(user_copy_out(self, at + 50 * PAGE_SIZE, &value, 4), STATUS_OK);
     uint64_t used = env.budget->kmem_used;
     for (unsigned i = 0; i < 2; i++) {
-        budget_limits(UINT32_MAX, used + i * 400);
+        budget_limits(UINT32_MAX, used + i * 300);
         CHECK_STATUS(unmap(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE), STATUS_NO_MEMORY);
         CHECK_STATUS(protect(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE, MAP_READ),
                      STATUS_NO_MEMORY);
@@ -647,21 +677,37 @@ static void test_aspace_copies_between_spaces(void)
 
 /* ── The tree of mappings ─────────────────────────────────────────────────────────────────────────────────────────── */
 
-static uint32_t height_check(const struct mapping *node)
+/* Ranks, parents, order, and what nodes know of free ranges; how many nodes there are. */
+static unsigned tree_check(const struct mapping_tree *tree, const struct mapping *node)
 {
     if (node == NULL)
         return 0;
-    uint32_t left = height_check(node->left), right = height_check(node->right);
-    CHECK(left <= right + 1 && right <= left + 1);
-    CHECK(node->height == MAX(left, right) + 1);
-    return node->height;
+    uint8_t room = node->room;
+    unsigned nodes = 1;
+    for (unsigned side = 0; side < 2; side++) {
+        const struct mapping *child = node->child[side];
+        if (child == NULL)
+            continue;
+        CHECK(child->parent == node && child->rank < node->rank);
+        CHECK((child->start < node->start) == (side == 0));
+        room = MAX(room, child->room_max);
+        nodes += tree_check(tree, child);
+    }
+    const struct mapping *before = mapping_previous(tree, node);
+    uint64_t free = node->start - (before == NULL ? 0 : mapping_end(before));
+    CHECK(free == 0 ? node->room == 0
+                    : free >> (node->room - 1) == 1); /* none here is of the last order */
+    CHECK(node->room_max == room);
+    return nodes;
 }
 
 static void test_mapping_tree_random_operations(void)
 {
     static struct mapping nodes[500];
     static bool busy[1000];
-    struct mapping *root = NULL;
+    struct mapping_tree tree = {0};
+    unsigned count = 0;
+    list_init(&tree.order);
     memset(busy, 0, sizeof(busy));
     memset(nodes, 0, sizeof(nodes));
     for (unsigned round = 0; round < 20000; round++) {
@@ -672,9 +718,10 @@ static void test_mapping_tree_random_operations(void)
                 busy[at] = false;
                 node->start += PAGE_SIZE;
                 node->pages--;
-                mapping_resized(root, node);
+                mapping_moved(&tree, node);
             } else {
-                root = mapping_remove(root, node);
+                mapping_remove(&tree, node);
+                count--;
                 for (uint64_t i = 0; i < node->pages; i++)
                     busy[at + i] = false;
                 node->pages = 0;
@@ -687,7 +734,7 @@ static void test_mapping_tree_random_operations(void)
                     if (busy[at + i])
                         best = 0;
             }
-            CHECK(mapping_gap(root, base * PAGE_SIZE, 1000 * PAGE_SIZE, pages * PAGE_SIZE) ==
+            CHECK(mapping_gap(&tree, base * PAGE_SIZE, 1000 * PAGE_SIZE, pages * PAGE_SIZE) ==
                   best * PAGE_SIZE);
             if (best == 0)
                 continue;
@@ -695,21 +742,55 @@ static void test_mapping_tree_random_operations(void)
             node->pages = pages;
             for (uint64_t i = 0; i < pages; i++)
                 busy[best + i] = true;
-            root = mapping_insert(root, node);
+            mapping_insert(&tree, node, mapping_find(&tree, node->start));
+            count++;
         }
         uint64_t probe = random_below(1000);
-        const struct mapping *found = mapping_find(root, probe * PAGE_SIZE);
+        const struct mapping *found = mapping_find(&tree, probe * PAGE_SIZE);
         uint64_t first = probe;
         while (first < 1000 && !busy[first])
             first++;
         CHECK((found == NULL) == (first == 1000));
         CHECK(found == NULL ||
               (found->start <= first * PAGE_SIZE && mapping_end(found) > first * PAGE_SIZE));
-        const struct mapping *before = mapping_before(root, probe * PAGE_SIZE);
-        CHECK(before == NULL || before->start < probe * PAGE_SIZE);
-        if (round % 200 == 0)
-            height_check(root);
+        if (round % 100 == 0)
+            CHECK(tree_check(&tree, tree.root) == count);
     }
+}
+
+static unsigned depth_of(const struct mapping *node)
+{
+    return node == NULL ? 0 : 1 + MAX(depth_of(node->child[0]), depth_of(node->child[1]));
+}
+
+/* 4,095 mappings that come by address, the worst order, and half of them going: 1.44 times the logarithm, which no search leaves. Then more
+ * ranges that are too small than a search looks at. */
+static void test_mapping_tree_stays_low_and_finds_room_among_many(void)
+{
+    static struct mapping nodes[4095];
+    struct mapping_tree tree = {0};
+    list_init(&tree.order);
+    memset(nodes, 0, sizeof(nodes));
+    for (uint64_t i = 0; i < 4095; i++) {
+        nodes[i].start = (1 + i * 4) * PAGE_SIZE;
+        nodes[i].pages = 2;
+        mapping_insert(&tree, &nodes[i], NULL);
+    }
+    CHECK(depth_of(tree.root) <= 17);
+    for (uint64_t i = 0; i < 4095; i += 2)
+        mapping_remove(&tree, &nodes[i]);
+    CHECK(depth_of(tree.root) <= 17);
+    CHECK(tree_check(&tree, tree.root) == 2047);
+    /* All are of 6 pages: a search for 7 gives up looking at each, and takes what lies behind them all. */
+    CHECK(mapping_gap(&tree, PAGE_SIZE, ARCH_USER_END, 6 * PAGE_SIZE) == 7 * PAGE_SIZE);
+    CHECK(mapping_gap(&tree, PAGE_SIZE, ARCH_USER_END, 7 * PAGE_SIZE) == mapping_end(&nodes[4093]));
+    /* But one of 16 pages is found, wherever it is. */
+    mapping_remove(&tree, &nodes[3001]);
+    CHECK(mapping_gap(&tree, PAGE_SIZE, ARCH_USER_END, 8 * PAGE_SIZE) == mapping_end(&nodes[2999]));
+    CHECK(mapping_gap(&tree, PAGE_SIZE, mapping_end(&nodes[2999]) + 8 * PAGE_SIZE, 8 * PAGE_SIZE) ==
+          mapping_end(&nodes[2999]));
+    CHECK(mapping_gap(&tree, PAGE_SIZE, mapping_end(&nodes[2999]) + 7 * PAGE_SIZE, 8 * PAGE_SIZE) ==
+          0);
 }
 
 /* ── Copies of address spaces ─────────────────────────────────────────────────────────────────────────────────────── */
@@ -906,7 +987,7 @@ static void test_aspace_clone_chain_has_constant_cost(void) NO_THREAD_SAFETY
             nodes = radix_nodes();
     }
     CHECK(radix_nodes() == nodes);
-    const struct memory *last = at->mappings->memory;
+    const struct memory *last = at->mappings.root->memory;
     CHECK(last->tree.levels == memory->tree.levels && last->parent == NULL);
     for (unsigned i = 10000 - MEMORY_PAGES; i < 10000; i++)
         CHECK(word_in(at, WINDOW_START + i % MEMORY_PAGES * PAGE_SIZE) == i);
@@ -918,9 +999,12 @@ static void test_aspace_clone_chain_has_constant_cost(void) NO_THREAD_SAFETY
 
 const struct test aspace_tests[] = {
     {"test_mapping_tree_random_operations", test_mapping_tree_random_operations},
+    {"test_mapping_tree_stays_low_and_finds_room_among_many",
+     test_mapping_tree_stays_low_and_finds_room_among_many},
     {"test_aspace_map_checks_its_arguments", test_aspace_map_checks_its_arguments},
     {"test_aspace_chosen_addresses_are_random_and_apart",
      test_aspace_chosen_addresses_are_random_and_apart},
+    {"test_aspace_tables_that_go_are_flushed", test_aspace_tables_that_go_are_flushed},
     {"test_aspace_failures_change_nothing", test_aspace_failures_change_nothing},
     {"test_aspace_revocation_takes_mappings_away", test_aspace_revocation_takes_mappings_away},
     {"test_aspace_new_translations_wait_for_former_ones",

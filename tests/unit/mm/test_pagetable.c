@@ -98,8 +98,10 @@ static void prune(paddr_t root, unsigned w, unsigned from, unsigned to) NO_THREA
         low--;
     while (high < WINDOW && model[w][high].frame == 0)
         high++;
-    pagetable_prune(root, windows[w] + from * PAGE_SIZE, windows[w] + to * PAGE_SIZE,
-                    windows[w] + low * PAGE_SIZE, windows[w] + high * PAGE_SIZE);
+    uint64_t tables = pagetable_pages();
+    bool pruned = pagetable_prune(root, windows[w] + from * PAGE_SIZE, windows[w] + to * PAGE_SIZE,
+                                  windows[w] + low * PAGE_SIZE, windows[w] + high * PAGE_SIZE);
+    CHECK(pruned == (pagetable_pages() < tables));
 }
 
 static void test_pagetable_random_operations(void)
@@ -148,11 +150,11 @@ static void test_pagetable_tables_go_with_the_last_mapping(void) NO_THREAD_SAFET
     CHECK_STATUS(pagetable_create(env.budget, &root), STATUS_OK);
     CHECK_STATUS(pagetable_slot(root, env.budget, 0x40000000, 0, &slot), STATUS_OK);
     CHECK(pagetable_pages() == 4);
-    pagetable_prune(root, 0x40000000, 0x40001000, 0x40000000, 0x40001000);
+    CHECK(!pagetable_prune(root, 0x40000000, 0x40001000, 0x40000000, 0x40001000));
     CHECK(pagetable_pages() == 4);
-    pagetable_prune(root, 0x40000000, 0x40001000, 0x3ff00000, 0x40200000);
+    CHECK(pagetable_prune(root, 0x40000000, 0x40001000, 0x3ff00000, 0x40200000));
     CHECK(pagetable_pages() == 3);
-    pagetable_prune(root, 0x40000000, 0x40001000, 0, ARCH_USER_END);
+    CHECK(pagetable_prune(root, 0x40000000, 0x40001000, 0, ARCH_USER_END));
     CHECK(pagetable_pages() == 1);
     pagetable_free(root);
 }
