@@ -43,6 +43,18 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
+/** All nodes of @from, to the end of @to. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
 /** The first node, or NULL. */
 static inline struct list *list_first(const struct list *l)
 {

@@ -3,9 +3,11 @@
  *
  * A mapping pins its pages, so they neither move nor go while the device may write to them, and is a leaf below the Memory capability
  * through which it was made: revocation undoes it. The leaf also keeps the Memory alive. Whoever takes the leaf out of its tree
- * (unmap, destruction of the space, or sever() for a revocation) releases the mapping, so that happens once.
+ * (unmap, or sever() for a revocation) releases the mapping, so that happens once.
  *
- * Unmapping says that the device is quiet: devmgr, which holds the space, resets the device first. */
+ * Unmapping says that the device is quiet: devmgr, which holds the space, resets the device first. The end of a space says nothing of the
+ * kind: whoever held it may have died, in any order, with the device at work. So what an ended space had mapped stays pinned and is the
+ * root's: the next devmgr unmaps it there, when it has made the devices quiet. */
 #include <device.h>
 #include <handlers.h>
 #include <mm/aspace.h>
@@ -21,12 +23,14 @@
 
 struct dmaspace {
     struct object object;
-    struct spinlock lock; /* source_lock */
-    bool root;            /* others are made from it; it maps nothing itself */
+    bool root; /* others are made from it; it maps nothing itself */
     bool dead GUARDED_BY(source_lock);
     struct list mappings GUARDED_BY(source_lock);
-    uint64_t next_id GUARDED_BY(source_lock);
 };
+
+static struct spinlock spaces; /* source_lock: the mappings of all */
+static struct list left GUARDED_BY(source_lock) = {&left, &left}; /* by spaces that ended */
+static uint64_t last_id GUARDED_BY(source_lock);
 
 struct dma_mapping {
     struct cap leaf;  /* below the Memory's capability */
@@ -90,9 +94,9 @@ static void pages_unpin(struct dma_mapping *mapping)
 /* @mapping is in no tree (any more): let its pages go. */
 static void mapping_release(struct dma_mapping *mapping)
 {
-    source_lock_acquire(&mapping->space->lock);
+    source_lock_acquire(&spaces);
     list_remove(&mapping->link);
-    source_lock_release(&mapping->space->lock);
+    source_lock_release(&spaces);
     pages_unpin(mapping);
     rcu_call(&mapping->rcu, mapping_free);
 }
@@ -156,26 +160,19 @@ static status_t mapping_commit(struct thread *self, struct dma_mapping *mapping,
 {
     struct dmaspace *space = mapping->space;
 
-    source_lock_acquire(&space->lock);
-    bool dead = space->dead;
-
-    mapping->id = ++space->next_id;
+    source_lock_acquire(&spaces);
+    mapping->id = ++last_id;
     *id = mapping->id;
-    source_lock_release(&space->lock);
-    if (dead)
-        return STATUS_BAD_HANDLE;
+    source_lock_release(&spaces);
     status_t status = cap_leaf_insert(self, memory_cap, &mapping->leaf, mapping_sever);
 
     if (!status_is_ok(status))
         return status;
-    source_lock_acquire(&space->lock);
-    dead = space->dead;
+    source_lock_acquire(&spaces);
     /* Severed already: it is not to be found, and mapping_release() has done or does the rest. */
-    if (!dead && !cap_is_dead(&mapping->leaf))
-        list_push_back(&space->mappings, &mapping->link);
-    source_lock_release(&space->lock);
-    if (dead)
-        mapping_end(mapping); /* it went with the space, which is what the caller will find */
+    if (!cap_is_dead(&mapping->leaf))
+        list_push_back(space->dead ? &left : &space->mappings, &mapping->link);
+    source_lock_release(&spaces);
     return STATUS_OK;
 }
 
@@ -204,13 +201,13 @@ status_t sys_dmaspace_map(struct thread *self, struct cap *cap, struct cap *memo
     return status;
 }
 
-/* The mapping @id, taken off the space's list: nobody else finds it. */
+/* The mapping @id (0: any) of @space, taken off its list: nobody else finds it. */
 static struct dma_mapping *mapping_take(struct dmaspace *space, uint64_t id)
 {
     struct dma_mapping *found = NULL;
 
-    source_lock_acquire(&space->lock);
-    list_for_each (node, &space->mappings) {
+    source_lock_acquire(&spaces);
+    list_for_each (node, space->root ? &left : &space->mappings) {
         struct dma_mapping *mapping = list_entry(node, struct dma_mapping, link);
 
         if (id == 0 || mapping->id == id) {
@@ -219,14 +216,14 @@ static struct dma_mapping *mapping_take(struct dmaspace *space, uint64_t id)
             break;
         }
     }
-    source_lock_release(&space->lock);
+    source_lock_release(&spaces);
     return found;
 }
 
 status_t sys_dmaspace_unmap(struct thread *self, struct cap *cap, uint64_t id)
 {
     (void)self;
-    struct dma_mapping *mapping = id == 0 ? NULL : mapping_take(dmaspace_of(cap->object), id);
+    struct dma_mapping *mapping = mapping_take(dmaspace_of(cap->object), id);
 
     if (mapping == NULL)
         return STATUS_NOT_FOUND;
@@ -239,13 +236,11 @@ status_t sys_dmaspace_unmap(struct thread *self, struct cap *cap, uint64_t id)
 static void dmaspace_destroy(struct object *object)
 {
     struct dmaspace *space = dmaspace_of(object);
-    struct dma_mapping *mapping;
 
-    source_lock_acquire(&space->lock);
+    source_lock_acquire(&spaces);
     space->dead = true;
-    source_lock_release(&space->lock);
-    while ((mapping = mapping_take(space, 0)) != NULL)
-        mapping_end(mapping);
+    list_move_all(&left, &space->mappings);
+    source_lock_release(&spaces);
 }
 
 static void dmaspace_free(struct object *object)
@@ -262,8 +257,7 @@ static void dmaspace_init(struct dmaspace *space) NO_THREAD_SAFETY
     list_init(&space->mappings);
 }
 
-/* Whoever maps has a space of its own, so that all of its mappings end with it: what was mapped in the
- * root, which never ends, would stay for ever. */
+/* Whoever maps has a space of its own, so that what it mapped can be told from what others did. */
 status_t sys_dmaspace_create(struct thread *self, struct cap *root, struct cap *budget,
                              handle_t *handle)
 {

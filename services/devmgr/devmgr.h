@@ -35,7 +35,7 @@ struct device {
     struct catalogue_entry manifest;
     handle_t process; /* HANDLE_NONE: none runs */
     handle_t ping;    /* to call its endpoint, HANDLE_NONE: it has none */
-    handle_t dma;     /* the master: closing it unpins */
+    handle_t dma;     /* the master of its DmaSpace */
     handle_t irqs[IRQS_PER_DEVICE];
     uint32_t irq_count;
     struct device_info info;
@@ -56,6 +56,7 @@ struct devmgr {
     struct catalogue catalogue;
     struct device devices[DEVICES_MAX];
     uint32_t device_count;
+    bool unseen; /* there are devices that could not be looked at */
 };
 
 extern struct devmgr devmgr;
@@ -85,6 +86,8 @@ void sizes_keep(const struct pci_function *function, const struct pci_bar bars[D
 bool device_window(const struct device *device, uint32_t number, uint64_t *base);
 /** Make the interrupts of @device, whose configuration is that after a reset: info.irq_kind, irqs[0 … irq_count]. */
 MUST_CHECK status_t device_make_irqs(struct device *device);
+/** Start all drivers; then nothing of those before them is in flight, and what they had mapped is let go. */
+void drivers_begin(void);
 /** Reset the device and start its driver, or schedule another try. */
 void driver_start(struct device *device);
 /** Event of the queue: a driver ended (cookie: device index), or a start is due. */

@@ -2,8 +2,9 @@
  *
  * A driver gets the device's register windows without the pages of its MSI-X table, its interrupts, a DmaSpace whose master stays here, and
  * the endpoint of its name, which the service manager keeps over all lives. When it ends: bus mastering off, the device reset and the reset
- * verified, and only then the DmaSpace closed, which unpins the pages that the device could reach. A device that does not obey is
- * quarantined: mastering stays off, its pages stay pinned, and the log says so. Starts are delayed longer after each death, and a
+ * verified, and only then the pages unmapped that the device could reach. A device that does not obey is quarantined: mastering stays
+ * off, its pages stay pinned, and the log says so. What the drivers of an earlier devmgr had mapped is pinned still, whoever died first,
+ * and is let go when every device was made quiet (drivers_begin). Starts are delayed longer after each death, and a
  * driver that cannot keep alive is given up: its device is quarantined too, reset and with nothing pinned. `svc start` tries again. A death
  * that somebody asked for (svc kill) is not the driver's fault. */
 #include "devmgr.h"
@@ -111,7 +112,7 @@ static status_t add_irqs(struct launch *l, struct device *d)
     return status;
 }
 
-/* The master stays: what the driver maps stays pinned until we close it. */
+/* The master stays, to unmap what the driver has mapped. */
 static status_t add_dma(struct launch *l, struct device *d)
 {
     handle_t copy;
@@ -276,6 +277,15 @@ static void close_handle(handle_t *handle)
     *handle = HANDLE_NONE;
 }
 
+/* What can be reached through @space is out of reach: let it go. */
+static uint32_t unmap_all(handle_t space)
+{
+    uint32_t count = 0;
+    while (status_is_ok(sys_dmaspace_unmap(space, 0)))
+        count++;
+    return count;
+}
+
 /* After the driver's end, or before its first start: nothing of a former driver (or of the firmware) may be in flight. */
 static void quiet(struct device *d)
 {
@@ -289,8 +299,10 @@ static void quiet(struct device *d)
                d->function.address);
         return;
     }
-    if (d->dma != HANDLE_NONE)
-        status_ignore(sys_cap_revoke(d->dma));
+    if (d->dma == HANDLE_NONE)
+        return;
+    status_ignore(sys_cap_revoke(d->dma));
+    unmap_all(d->dma);
     close_handle(&d->dma);
 }
 
@@ -334,6 +346,19 @@ void driver_start(struct device *d)
     if (!status_is_ok(status))
         os_log("devmgr: the service manager does not list %s: %s", d->manifest.name,
                status_name(status));
+}
+
+void drivers_begin(void)
+{
+    bool quiet_all = !devmgr.unseen;
+    for (uint32_t i = 0; i < devmgr.device_count; i++) {
+        if (devmgr.devices[i].has_driver)
+            driver_start(&devmgr.devices[i]);
+        quiet_all = quiet_all && !devmgr.devices[i].quarantined;
+    }
+    uint32_t count = quiet_all ? unmap_all(devmgr.dma) : 0;
+    if (count != 0)
+        os_log("devmgr: the devices are quiet: %u mappings of earlier drivers are let go", count);
 }
 
 /* It died with @status: true, if that was once too often. */

@@ -45,9 +45,7 @@ int main(void)
     }
     pthread_mutex_init(&devmgr.lock, NULL);
     scan_devices();
-    for (uint32_t i = 0; i < devmgr.device_count; i++)
-        if (devmgr.devices[i].has_driver)
-            driver_start(&devmgr.devices[i]);
+    drivers_begin();
     status = watch_begin();
     if (!status_is_ok(status))
         os_log("devmgr: nobody looks after drivers that hang: %s", status_name(status));

@@ -29,8 +29,10 @@ static volatile uint8_t *config_of(struct pci_host *host, uint32_t bus)
     uint64_t base = host->ecam + (uint64_t)(bus - host->first_bus) * ECAM_BUS_BYTES;
     if (host->buses[bus] == NULL)
         host->buses[bus] = physical_map(base, ECAM_BUS_BYTES, MAP_READ | MAP_WRITE);
-    if (host->buses[bus] == NULL)
+    if (host->buses[bus] == NULL) {
         os_log("devmgr: configuration space of bus %u cannot be mapped", bus);
+        devmgr.unseen = true;
+    }
     return host->buses[bus];
 }
 

@@ -178,6 +178,7 @@ static void scan_acpi(void)
     status_t status = acpi_find_ecam(&acpi, rsdp, &ecam);
     if (!status_is_ok(status)) {
         os_log("devmgr: no PCI: the MCFG table says %s", status_name(status));
+        devmgr.unseen = true;
         return;
     }
     host = (struct pci_host){.ecam = ecam.base,
@@ -248,6 +249,7 @@ void scan_devices(void)
     void *mapped;
     if (!status_is_ok(memory_map(os_cap("boot"), 0, sizeof(*facts), MAP_READ, &mapped))) {
         os_log("devmgr: the facts of the boot cannot be read");
+        devmgr.unseen = true;
         return;
     }
     facts = mapped;

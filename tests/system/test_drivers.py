@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Drivers that hang, die again and again, or have a device that does not answer; and drivers stopped and started.
+"""Drivers that hang, die again and again, or have a device that does not answer; drivers stopped and started; and devmgr killed with
+requests at the disk, whose memory must stay what the disk takes it for until the disk is reset.
 
-    test_drivers.py --disk IMAGE --tree FOLDER        FOLDER holds the files that went into IMAGE
+    test_drivers.py --disk IMAGE --tree FOLDER [--kills N]        FOLDER holds the files that went into IMAGE
 
 All is done from outside, by QEMU's monitor: the disk is throttled until a request takes longer than any may, and a balloon device asks for
 the sizes with which its driver (tests/guest/faulty) hangs or crashes. Who reads the disk meanwhile gets the right bytes, late.
@@ -21,6 +22,8 @@ WELL, CRASHES, HANGS = 0, 16 * MIB, 32 * MIB
 # So slow that no request ends.
 THROTTLE = {"bps": 1, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
 FAILURES = 10        # FAILURES_MAX of devmgr
+# What devmgr says when the devices are quiet and what they could reach is let go.
+LET_GO = "mappings of earlier drivers are let go"
 
 
 class Drivers:
@@ -29,6 +32,9 @@ class Drivers:
         plain = sorted(path for path in host_files(tree) if all(c.isalnum() or c in "/._-+" for c in path))
         self.sums = {path: digest(tree + path) for path in plain[10::len(plain) // 20][:20]}
         self.ram = int(machine.MEM.rstrip("M")) * MIB
+
+    def throttle(self, **limits):
+        self.monitor.run("block_set_io_throttle", device="root", **dict(THROTTLE, **limits))
 
     def wants(self, missing):
         self.monitor.run("balloon", value=self.ram - missing)
@@ -47,6 +53,14 @@ class Drivers:
             self.guest.run("sleep 0.05")
         return f"{name}: {now}"
 
+    def read_in_background(self):
+        self.guest.run(f"echo -n > /tmp/sums; sha256sum {' '.join(self.sums)} > /tmp/sums 2>&1 & true")
+
+    def sums_are_right(self):
+        output, _ = self.guest.run("wait; cat /tmp/sums")
+        wrong = [path for path, total in self.sums.items() if f"{total}  {path}\n" not in output]
+        return self.runs("virtio-blk") and (not wrong or f"{len(wrong)} wrong: {wrong[:3]} {output[-500:]!r}")
+
     def logged(self, text):
         return self.guest.run("log")[0].count(text)
 
@@ -58,8 +72,8 @@ class Drivers:
     def both_hang(self):
         """The disk's driver ends itself, the other is ended: both within their deadlines, at the same time."""
         disk, faulty = self.driver("virtio-blk"), self.driver("faulty")
-        self.monitor.run("block_set_io_throttle", device="root", **THROTTLE)
-        self.guest.run(f"echo -n > /tmp/sums; sha256sum {' '.join(self.sums)} > /tmp/sums 2>&1 & true")
+        self.throttle()
+        self.read_in_background()
         self.wants(HANGS)
         for name, before in (("virtio-blk", disk), ("faulty", faulty)):
             result = self.wait(name, lambda state, process, restarts, b=before: restarts > b[2])
@@ -69,10 +83,8 @@ class Drivers:
 
     def both_come_back(self):
         self.wants(WELL)
-        self.monitor.run("block_set_io_throttle", device="root", **dict(THROTTLE, bps=0))
-        output, _ = self.guest.run("wait; cat /tmp/sums")
-        wrong = [path for path, total in self.sums.items() if f"{total}  {path}\n" not in output]
-        return self.runs("virtio-blk") and (not wrong or f"{len(wrong)} wrong: {wrong[:3]} {output[-500:]!r}")
+        self.throttle(bps=0)
+        return self.sums_are_right()
 
     # ── a driver that cannot keep alive ───────────────────────────────────────────────────────────────────────────────
 
@@ -124,10 +136,89 @@ class Drivers:
         return True
 
 
+class Masters(Drivers):
+    """devmgr dies, and so do its drivers, while the disk has requests: nobody is left who could have made the disk quiet."""
+
+    def begin(self):
+        """Somebody reads for ever, whatever comes of it; from now on the disk takes requests and does not end them."""
+        self.first = min(self.sums)
+        self.guest.run(f"cat {self.first} > /tmp/first; while test $(wc -c < /tmp/first) -lt 500000; do cat {self.first} >> /tmp/first; done")
+        self.throttle()
+        self.guest.run("echo > /tmp/reading; while test -e /tmp/reading; do sha256sum "
+                       f"{' '.join(sorted(self.sums)[1:])} > /dev/null 2>&1; done & true")
+        return self.is_asked()
+
+    def is_asked(self):
+        """Until the disk has requests that it has not ended."""
+        path, = (device["path"] for device in self.monitor.run("x-query-virtio") if device["name"] == "virtio-blk")
+        for _ in range(POLLS):
+            if self.monitor.run("x-query-virtio-queue-status", path=path, queue=0)["inuse"] > 0:
+                return True
+            self.guest.run("sleep 0.05")
+        return "no request reaches the disk"
+
+    def memory_is_not_reused(self):
+        """All memory that can be had is filled while the disk still thinks that it may write to its requests'. Its reset, when devmgr is
+        started again, ends them: QEMU then writes what it was asked to read. Nothing that was filled may have changed."""
+        # The console's driver is away too meanwhile: whoever wrote to it would wait.
+        output, _ = self.guest.run("mkdir /tmp/fill; svc stop devmgr; i=0; while cp /tmp/first /tmp/fill/f$i 2> /dev/null; "
+                                   "do i=$(($i + 1)); done; rm /tmp/fill/f$i; svc start devmgr; echo $i copies")
+        result = self.runs("virtio-blk")
+        total, *sums = [line.split()[0] for line in self.guest.run("sha256sum /tmp/first /tmp/fill/*; rm -r /tmp/fill")[0].splitlines()]
+        wrong = sum(other != total for other in sums)
+        if result is not True or output != f"{len(sums)} copies\n" or len(sums) < 10 or wrong:
+            return f"{result} {output!r}: {wrong} of {len(sums)} copies are damaged"
+        return self.logged(LET_GO) == 1 or "the log says nothing of pages let go"
+
+    def kill(self):
+        """Kill devmgr; back when its drivers, that of the console too, are others."""
+        names = ("virtio-blk", machine.CONSOLE)
+        self.guest.run("; ".join([f"old{i}=$(svc status {name} | grep running)" for i, name in enumerate(names)] + ["svc kill devmgr"] +
+                                 [f"while new=$(svc status {name} | grep running); test -z \"$new\" || test \"$new\" = \"$old{i}\"; "
+                                  "do sleep 0.05; done" for i, name in enumerate(names)]))
+
+    def nothing_leaks(self, kills):
+        """Each life of devmgr lets go what the one before could not."""
+        for number in range(kills):
+            result = self.is_asked()
+            if result is not True:
+                return f"kill {number}: {result}"
+            self.kill()
+            free = self.free_mib() if number == 0 else free
+        lost, said = free - self.free_mib(), self.logged(LET_GO)
+        # What the disk's driver has pinned of one client is 2 MiB (BLOCK_DATA_BYTES).
+        return lost < kills / 2 and said == kills + 1 or f"{lost} MiB less are free; {said} times pages were let go"
+
+    def free_mib(self):
+        line, = (line for line in self.guest.run("mem")[0].splitlines() if line.split()[0] == "free")
+        return int(line.split()[1]) / 1024
+
+    def reading_goes_on(self):
+        self.throttle(bps=0)
+        self.guest.run("rm /tmp/reading; wait")
+        self.read_in_background()
+        return self.sums_are_right()
+
+
+def masters(options, folder, tap):
+    extra = [f"-qmp unix:{folder}/qmp-masters,server=on,wait=off"]
+    with Machine(f"{folder}/log-masters", disk=options.disk, extra=extra, mem="96M") as guest:
+        tap.run("a prompt appears on a small machine", lambda: guest.expect(machine.PROMPT) and None)
+        test = Masters(guest, Monitor(f"{folder}/qmp-masters"), options.tree)
+        for name, function in (("a reader waits for a disk that does not answer", test.begin),
+                               ("devmgr is stopped with requests at the disk: their memory stays theirs", test.memory_is_not_reused),
+                               (f"{options.kills} kills of devmgr with requests at the disk leave nothing pinned",
+                                lambda: test.nothing_leaks(options.kills)),
+                               ("readers get the right bytes", test.reading_goes_on),
+                               ("the kernel complained of nothing on the small machine", guest.is_clean)):
+            tap.run(name, function)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--disk", required=True)
     parser.add_argument("--tree", required=True)
+    parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-drivers-") as folder:
@@ -144,6 +235,7 @@ def main():
                                ("drivers are stopped, started, restarted and killed", drivers.drivers_are_stopped_and_started),
                                ("the kernel complained of nothing", guest.is_clean)):
                 tap.run(name, test)
+        masters(options, folder, tap)
     return tap.end()
 
 

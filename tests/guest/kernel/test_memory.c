@@ -307,7 +307,7 @@ static void test_memory_contiguous_for_dma(void)
     close_handle(memory);
 }
 
-/* Pinned pages stay while the Memory is revoked or closed; the space's end lets them go (the leak check sees that). */
+/* Pinned pages stay while the Memory is closed, until it is revoked or its holder says that the device is quiet. */
 static void test_dmaspace_pins_and_severs(void)
 {
     handle_t memory = memory_new(8, 0), space,
@@ -322,8 +322,56 @@ static void test_dmaspace_pins_and_severs(void)
     CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, first));
     CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, second));
     OK(sys_dmaspace_map(space, memory, 0, 8 * PAGE_SIZE, again, sizeof(again), &second));
+    OK(sys_dmaspace_map(space, memory, 0, PAGE_SIZE, again, sizeof(again), &first));
     close_handle(memory);
+    OK(sys_dmaspace_unmap(space, 0));
+    OK(sys_dmaspace_unmap(space, 0));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(space, 0));
     close_handle(space);
+}
+
+static void child_maps_for_dma(void)
+{
+    uint64_t address, mapping;
+
+    for (unsigned i = 0; i < 3; i++) {
+        status_t status = sys_dmaspace_map(child_start.handles[0], child_start.handles[1], 0,
+                                           PAGE_SIZE, &address, sizeof(address), &mapping);
+
+        if (!status_is_ok(status))
+            child_exit(status_code(status));
+    }
+    child_exit(0);
+}
+
+/* A driver dies, then who holds the master, and nobody has made the device quiet: the pages stay until the root's holder says so. */
+static void test_dmaspace_end_lets_no_page_go(void)
+{
+    handle_t memory = memory_new(1, 0), space, other;
+    struct child driver;
+    struct child_start start = {0};
+    uint64_t address, mapping;
+
+    OK(sys_dmaspace_create(info->dma, info->budget, &space));
+    OK(sys_dmaspace_create(info->dma, info->budget, &other));
+    child_create(&driver, 0, NULL);
+    start.handles[0] = child_give(&driver, space);
+    start.handles[1] = child_give(&driver, memory);
+    child_run(&driver, &start, child_maps_for_dma);
+    CHECK(child_end(&driver) == 0);
+    CHECK_STATUS(STATUS_BUSY, sys_memory_set_size(memory, 0));
+    close_handle(space);
+    CHECK_STATUS(STATUS_BUSY, sys_memory_set_size(memory, 0));
+    /* Another space has nothing to do with it, nor does its own mapping go with the others'. */
+    OK(sys_dmaspace_map(other, memory, 0, PAGE_SIZE, &address, sizeof(address), &mapping));
+    for (unsigned i = 0; i < 3; i++)
+        OK(sys_dmaspace_unmap(info->dma, 0));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_dmaspace_unmap(info->dma, 0));
+    CHECK_STATUS(STATUS_BUSY, sys_memory_set_size(memory, 0));
+    OK(sys_dmaspace_unmap(other, mapping));
+    OK(sys_memory_set_size(memory, 0));
+    close_handle(other);
+    close_handle(memory);
 }
 
 static void test_memory_physical_windows(void)
@@ -733,6 +781,7 @@ const struct test memory_tests[] = {
     TEST(test_memory_overlays_are_private),
     TEST(test_memory_contiguous_for_dma),
     TEST(test_dmaspace_pins_and_severs),
+    TEST(test_dmaspace_end_lets_no_page_go),
     TEST(test_memory_physical_windows),
     TEST(test_aspace_maps_and_unmaps),
     TEST(test_aspace_never_writable_and_executable),
