@@ -2,8 +2,8 @@
  *
  * The object is marked as being revoked, so derivations wait. Then leaf after leaf of the subtree is taken out, in batches under the
  * tree's lock; after each batch, without the lock, what the nodes stood for is undone: slots freed, mappings and bindings severed, queued calls
- * cancelled, badges dropped. Between batches is a preemption point. At the end the caller waits for a grace period, so that no CPU is
- * still inside a call that looked a revoked capability up. The work runs as a continuation of the calling thread: its progress is the
+ * cancelled, badges dropped. Between batches is a preemption point; the next batch goes on at the node where the last one ended, which is
+ * held meanwhile. At the end the caller waits for a grace period, so that no CPU is still inside a call that looked a revoked capability up. The work runs as a continuation of the calling thread: its progress is the
  * shape of the tree itself. If the thread is killed meanwhile it finishes the revocation first. */
 #include "budget.h"
 #include "endpoint.h"
@@ -13,11 +13,13 @@
 
 #define REVOKE_BATCH 32
 
-/* Move up to REVOKE_BATCH descendants of @top, deepest first, from the tree to @removed. True: none is left. */
-static bool collect(struct object *object, struct cap *top, struct list *removed)
+/* Move up to REVOKE_BATCH descendants of @top, deepest first, from the tree to @removed, beginning below *@from, which is held; so is
+ * what it becomes. True: none is left. */
+static bool collect(struct object *object, struct cap *top, struct cap **from, struct list *removed)
     REQUIRES(tree_lock)
 {
-    struct cap *at = top;
+    struct cap *at = *from;
+    at->held--;
     for (uint32_t count = 0; count < REVOKE_BATCH;) {
         struct list *child = list_first(&at->children);
         if (child != NULL) {
@@ -25,7 +27,7 @@ static bool collect(struct object *object, struct cap *top, struct list *removed
             continue;
         }
         if (at == top)
-            return true;
+            break;
         struct cap *parent = at->parent;
         list_remove(&at->sibling);
         object->live -= at->kind != CAP_GHOST;
@@ -41,7 +43,9 @@ static bool collect(struct object *object, struct cap *top, struct list *removed
         count++;
         at = parent;
     }
-    return false;
+    at->held++;
+    *from = at;
+    return at == top && list_is_empty(&top->children);
 }
 
 static void undo_slot(struct cap *cap) NO_THREAD_SAFETY
@@ -103,7 +107,7 @@ static void revoke_finish(struct cap *top)
         thread_wait_end(thread);
         thread_wake(thread);
     }
-    top->held--;
+    top->held -= 2;
     bool retire = top->kind == CAP_GHOST && top->held == 0;
     if (retire)
         tree_prune(top);
@@ -121,7 +125,7 @@ static void revoke_step(struct thread *self) NO_THREAD_SAFETY
         list_init(&removed);
         tree_lock_acquire(&object->lock);
         bool was_live = object->live != 0;
-        finished = collect(object, top, &removed);
+        finished = collect(object, top, &self->revoke_at, &removed);
         bool last = was_live && object->live == 0;
         tree_lock_release(&object->lock);
         undo(&removed);
@@ -152,10 +156,11 @@ status_t sys_cap_revoke(struct thread *self, struct cap *source)
         return STATUS_BAD_HANDLE;
     }
     object->revoking = 1;
-    source->held++;
+    source->held += 2; /* as the top, and as where to go on */
     object_ref(object);
     tree_lock_release(&object->lock);
     self->continuation_data = source;
+    self->revoke_at = source;
     self->continuation = revoke_step;
     return KERNEL_DONE;
 }

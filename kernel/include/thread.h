@@ -108,6 +108,7 @@ struct thread {
     struct raise_target debugger; /* process_lock */
     struct foreign *foreign;      /* NULL: a native thread; set before it starts */
     uint64_t served_ns;           /* by others, for its calls */
+    struct cap *revoke_at;        /* where its revocation goes on */
     struct rcu_head rcu_wait;     /* waiting for a grace period (revoke) */
     struct queue *wait_queue;     /* receive: the queue waited on together with the endpoint */
     struct arch_fpu *fpu;         /* allocated on first use */
