@@ -218,6 +218,7 @@ static struct phys_cpu *phys_cpu_make(void)
         return NULL;
     phys_lock_acquire(&zones_lock);
     bool found = zones_take(0, UINT64_MAX, &number);
+    table_pages += found;
     phys_lock_release(&zones_lock);
     if (!found)
         return NULL;
