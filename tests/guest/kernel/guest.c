@@ -299,6 +299,16 @@ handle_t child_give(const struct child *child, handle_t handle)
     return given;
 }
 
+void child_clone(struct child *child, const struct child *model, handle_t budget)
+{
+    memset(child, 0, sizeof(*child));
+    child->budget = budget;
+    child->stack_top = model->stack_top;
+    OK(sys_aspace_clone(model->aspace, budget, &child->aspace));
+    OK(sys_process_create(budget, child->aspace, "clone", 5, &child->process));
+    OK(sys_thread_create(child->process, budget, &child->thread));
+}
+
 void child_run(struct child *child, const struct child_start *start, void (*entry)(void))
 {
     struct child_start there = *start;
@@ -321,9 +331,11 @@ int64_t child_end(struct child *child)
     close_handle(child->thread);
     close_handle(child->process);
     close_handle(child->aspace);
-    close_handle(child->stack_memory);
-    unmap(child->buffer_here, PAGE_SIZE);
-    close_handle(child->buffer_memory);
+    if (child->buffer_here != NULL) {
+        close_handle(child->stack_memory);
+        unmap(child->buffer_here, PAGE_SIZE);
+        close_handle(child->buffer_memory);
+    }
     return process.state == PROCESS_STATE_DEAD ? process.exit_status : INT64_MIN;
 }
 
@@ -336,15 +348,31 @@ void child_exit(int64_t status)
 /* ── The loop ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 struct usage {
-    uint64_t pages, kmem;
+    uint64_t pages, kmem; /* charged: kernel memory has all nodes */
+    uint64_t frames;      /* of the machine that are neither free nor the heap's */
+    uint64_t caps;        /* of this process */
 };
+
+/* What other CPUs give back, or take, between two of the kernel's looks would be missing, or there twice: look until nothing changes. */
+static uint64_t frames_in_use(void)
+{
+    struct memory_stats before, after = {0};
+
+    do {
+        before = after;
+        OK(sys_system_memory_stats(info->budget, &after));
+    } while (before.free_pages != after.free_pages || before.kernel_pages != after.kernel_pages);
+    return after.total_pages - after.free_pages - after.kernel_pages;
+}
 
 static struct usage usage_now(void)
 {
     struct budget_info budget = {0};
+    struct process_info process = {0};
 
     OK(sys_budget_info(info->budget, &budget));
-    return (struct usage){budget.pages_used, budget.kmem_used};
+    OK(sys_process_info(info->process, &process));
+    return (struct usage){budget.pages_used, budget.kmem_used, frames_in_use(), process.caps};
 }
 
 /* What ended is given back after a grace period, so look @times times. */
@@ -352,7 +380,8 @@ static bool usage_returns_to(struct usage before, struct usage *after, unsigned 
 {
     for (unsigned i = 0; i < times; i++) {
         *after = usage_now();
-        if (after->pages <= before.pages && after->kmem <= before.kmem)
+        if (after->pages <= before.pages && after->kmem <= before.kmem &&
+            after->frames <= before.frames && after->caps <= before.caps)
             return true;
         sleep_ms(1 + i / 50);
     }
@@ -372,8 +401,9 @@ static void test_run(const struct test *test)
     }
     if (failures == 0) {
         failures++;
-        say("leak: %lld pages, %lld bytes of kernel memory",
-            (long long)(after.pages - before.pages), (long long)(after.kmem - before.kmem));
+        say("leak: %lld pages, %lld bytes of kernel memory, %lld frames, %lld capabilities",
+            (long long)(after.pages - before.pages), (long long)(after.kmem - before.kmem),
+            (long long)(after.frames - before.frames), (long long)(after.caps - before.caps));
     }
 }
 

@@ -111,6 +111,8 @@ extern struct child_start child_start;
 
 /** Make the process, charged to @budget (0: the root's), stopped. @start goes into its child_start. */
 void child_create(struct child *child, handle_t budget, const struct child_start *start);
+/** The same with a copy of the memory of @model, a child that was created and not run: cheap, and without a message buffer. */
+void child_clone(struct child *child, const struct child *model, handle_t budget);
 /** A copy of @handle in the child's table. */
 handle_t child_give(const struct child *child, handle_t handle);
 /** Put @start where the child finds it, and run @entry there. */
