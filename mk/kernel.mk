@@ -27,7 +27,7 @@ KERNEL_SANITIZE_kasan := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$
 KERNEL_SANITIZE_kcsan := -fsanitize=thread -mllvm -tsan-distinguish-volatile=1 \
                          -mllvm -tsan-instrument-func-entry-exit=0
 UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c \
-               kernel/arch/$(ARCH)/paging.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c lib/devicetree/devicetree.c
+               kernel/arch/$(ARCH)/paging.c kernel/mm/kernelmap.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c lib/devicetree/devicetree.c
 $(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread
 
 # The reader of device trees (ports/libfdt) in this kernel's own build. It runs before shadow memory too.

@@ -1,5 +1,5 @@
 /* The RAM and the reserved ranges of boot_info, for whoever reads a memory map. RAM is sorted and never overlaps, and what is taken out of
- * it is gone whole pages at a time. */
+ * it is gone whole pages at a time. And the words of the command line. */
 #include <boot.h>
 
 struct boot_info boot_info;
@@ -96,4 +96,23 @@ void boot_reserve(uint64_t base, uint64_t end)
         panic("memory map: more than %u ranges in use", BOOT_RANGES_MAX);
     boot_info.reserved[boot_info.reserved_count++] =
         (struct boot_range){page_down(base), page_up(end) - page_down(base)};
+}
+
+bool boot_word(const char *word)
+{
+    const char *at = boot_info.cmdline;
+
+    while (*at != '\0') {
+        size_t same = 0;
+
+        while (word[same] != '\0' && at[same] == word[same])
+            same++;
+        if (word[same] == '\0' && (at[same] == ' ' || at[same] == '\0'))
+            return true;
+        while (*at != ' ' && *at != '\0')
+            at++;
+        while (*at == ' ')
+            at++;
+    }
+    return false;
 }

@@ -14,6 +14,13 @@ void boot_ram_subtract(uint64_t base, uint64_t end);
 /** The pages that [@base, @end) touches are RAM and in use for good. */
 void boot_reserve(uint64_t base, uint64_t end);
 
+/** Is @word one of the command line's? */
+bool boot_word(const char *word);
+
+/** One more CPU, which the hardware calls @arch_id: its stacks, and @arch_bytes of the architecture's own, zeroed. NULL, which the log
+ *  says: no memory for it, or there are CPU_MAX. */
+struct cpu *boot_cpu_add(uint32_t arch_id, size_t arch_bytes);
+
 /** A node of the device tree. */
 struct boot_fdt_node {
     int offset;

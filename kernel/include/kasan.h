@@ -13,6 +13,7 @@ enum {
 };
 
 #ifdef CONFIG_KASAN
+#define KASAN_IS_ON true
 /** Once, when shadow memory is mapped: the redzones of global variables. */
 void kasan_init(void);
 /** The shadow of [@start, @start + @bytes), both multiples of 8, says @why. */
@@ -22,6 +23,8 @@ void kasan_unpoison(const void *start, size_t bytes);
 /** For code that the compiler does not see through: panics unless the whole range may be touched. */
 void kasan_check(const void *start, size_t bytes, bool write);
 #else
+#define KASAN_IS_ON false
+#define KASAN_SHADOW_OFFSET 0ull
 static inline void kasan_init(void)
 {
 }

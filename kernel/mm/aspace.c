@@ -14,6 +14,7 @@
 #include "kmem.h"
 #include "mapping.h"
 #include "memory_internal.h"
+#include "mm/kernelmap.h"
 #include "obj_create.h"
 #include "random.h"
 #include "sched.h"
@@ -89,7 +90,7 @@ static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
         return NULL;
     }
     object_init(&aspace->object, &aspace_ops, budget);
-    arch_aspace_root_init(root);
+    kernelmap_share(root);
     random_bytes(&random, sizeof(random));
     list_init(&aspace->mappings.order);
     aspace->table_address = TABLE_NONE;

@@ -13,6 +13,7 @@
 #include "arch_accessors.h"
 #include "arch_cpu.h"
 #include "mm/aspace.h"
+#include "mm/kernelmap.h"
 #include "process.h"
 #include "rcu.h"
 
@@ -243,7 +244,7 @@ static void idle(struct cpu *cpu)
 {
     if (cpu->aspace != NULL) {
         aspace_deactivate(cpu);
-        arch_aspace_activate(arch_kernel_root, 0);
+        arch_aspace_activate(kernelmap_root, 0);
     }
     do {
         rcu_quiescent(rcu_period_now());

@@ -142,8 +142,8 @@ boot_high:
 ap_start:
     mov x19, x0
     bl to_el1
-    adrp x0, arch_kernel_root
-    ldr x0, [x0, :lo12:arch_kernel_root]
+    adrp x0, kernelmap_root
+    ldr x0, [x0, :lo12:kernelmap_root]
     ldr x30, =ap_high
     b translation_on
 ap_high:

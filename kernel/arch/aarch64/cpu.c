@@ -53,7 +53,7 @@ void cpu_setup(struct cpu *cpu, struct arch_cpu *arch)
 {
     cpu->arch = arch;
     asids_init(arch);
-    cpu->scratch = fault_stack_top(cpu->id);                      /* entry.S */
+    cpu->scratch = kernelmap_stack_top(cpu->id, 1);               /* entry.S */
     SYSREG_WRITE(sctlr_el1, SYSREG_READ(sctlr_el1) | 1ull << 19); /* WXN */
     SYSREG_WRITE(ttbr0_el1, image_physical(empty_root));
     SYSREG_WRITE(tpidrro_el0, 0);

@@ -33,7 +33,7 @@ static bool uart_taken; /* atomic */
 void debug_init(void)
 {
     if (!debug_by_semihosting && platform.uart != 0)
-        uart = arch_map_device(platform.uart, UART_BYTES);
+        uart = kernelmap_device(platform.uart, UART_BYTES);
 }
 
 void debug_line_taken(uint32_t intid, bool taken)
@@ -86,20 +86,9 @@ void arch_poweroff(uint32_t status)
 
 /* ── Backtrace ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* A frame pointer is believed only inside the stacks of this CPU, or the boot stack. */
-static bool is_on_stack(uint64_t address)
-{
-    uint64_t slot = STACKS_BASE + arch_cpu_local()->id * STACK_SLOT_BYTES;
-    bool in_slot = address >= slot && address < slot + STACK_SLOT_BYTES - 16;
-    bool in_image =
-        address >= (uint64_t)(uintptr_t)rodata_end && address < (uint64_t)(uintptr_t)image_end - 16;
-
-    return (in_slot || in_image) && (address & 7) == 0;
-}
-
 static bool is_on_fault_stack(uint64_t address)
 {
-    uint64_t top = fault_stack_top(arch_cpu_local()->id);
+    uint64_t top = kernelmap_stack_top(arch_cpu_local()->id, 1);
 
     return address < top && address >= top - FAULT_STACK_PAGES * PAGE_SIZE;
 }
@@ -120,7 +109,7 @@ arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
         frame_pointer != 0 ? frame_pointer : (uint64_t)(uintptr_t)__builtin_frame_address(0);
     size_t found = 0;
 
-    while (found < count && is_on_stack(frame)) {
+    while (found < count && kernelmap_is_stack(frame)) {
         const uint64_t *words = (const uint64_t *)(uintptr_t)frame;
 
         uint64_t address = unsigned_address(words[1]);

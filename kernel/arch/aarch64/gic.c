@@ -1,6 +1,7 @@
 /* The interrupt controller: GICv3 by its system registers, affinity routing on (Arm IHI 0069). One priority for everything. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <mm/kernelmap.h>
 
 #include "cpu_regs.h"
 #include "local.h"
@@ -124,7 +125,7 @@ static uint32_t region_read(const struct boot_range *region, uint32_t found)
     paddr_t at = region->base;
 
     while (found < cpu_count && at - region->base < region->bytes) {
-        volatile uint8_t *frame = arch_map_device(at, GICR_FRAME_BYTES);
+        volatile uint8_t *frame = kernelmap_device(at, GICR_FRAME_BYTES);
 
         if (frame == NULL)
             break;
@@ -150,7 +151,7 @@ void gic_init(void)
 {
     uint32_t found = 0;
 
-    gic_distributor = platform.gicd != 0 ? arch_map_device(platform.gicd, GICD_BYTES) : NULL;
+    gic_distributor = platform.gicd != 0 ? kernelmap_device(platform.gicd, GICD_BYTES) : NULL;
     if (gic_distributor == NULL)
         panic("no GICv3 in the device tree");
     for (uint32_t i = 0; i < platform.gicr_count; i++)

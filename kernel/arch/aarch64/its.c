@@ -9,6 +9,7 @@
 #include <arch_pt.h>
 #include <kmem.h>
 #include <kstring.h>
+#include <mm/kernelmap.h>
 
 #include "cpu_regs.h"
 #include "local.h"
@@ -225,7 +226,7 @@ void its_init(void)
 {
     if (platform.its == 0)
         return;
-    its = arch_map_device(platform.its, ITS_BYTES);
+    its = kernelmap_device(platform.its, ITS_BYTES);
     if (its == NULL)
         return;
     uint64_t typer = read64(GITS_TYPER);

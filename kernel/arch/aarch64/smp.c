@@ -4,7 +4,6 @@
 #include <arch.h>
 #include <arch_cpu.h>
 #include <boot.h>
-#include <kmem.h>
 
 #include "cpu_regs.h"
 #include "layout.h"
@@ -25,29 +24,6 @@ static uint64_t mpidr_of(const struct cpu *cpu)
     return (uint64_t)(cpu->arch_id >> 24) << 32 | (cpu->arch_id & 0xffffff);
 }
 
-static bool cpu_add(uint32_t arch_id)
-{
-    struct cpu *cpu = kmem_alloc(NULL, sizeof(*cpu));
-    struct arch_cpu *arch = kmem_alloc(NULL, sizeof(*arch));
-    uint32_t id = cpu_count;
-
-    if (cpu == NULL || arch == NULL)
-        return false;
-    cpu->self = cpu;
-    cpu->id = id;
-    cpu->arch_id = arch_id;
-    cpu->arch = arch;
-    cpu->stack_guard = boot_cpu.stack_guard;
-    cpu->kernel_stack = paging_map_stacks(id);
-    if (cpu->kernel_stack == 0)
-        return false;
-    if (arch_random(&cpu->stack_guard, sizeof(cpu->stack_guard)) == 0)
-        cpu->stack_guard ^= arch_time_now_ns() * 0x9e3779b97f4a7c15ull;
-    cpus[id] = cpu;
-    cpu_count = id + 1;
-    return true;
-}
-
 void cpus_discover(void)
 {
     struct boot_fdt_node node;
@@ -55,11 +31,10 @@ void cpus_discover(void)
 
     boot_cpu.arch_id = affinity(SYSREG_READ(mpidr_el1));
     boot_arch_cpu.started = true;
-    for (uint32_t i = 0; cpu_count < CPU_MAX && boot_fdt_cpu(i, &node, &mpidr); i++) {
-        if (affinity(mpidr) != boot_cpu.arch_id && !cpu_add(affinity(mpidr))) {
-            klog("cpu: no memory for more than %u CPUs", cpu_count);
+    for (uint32_t i = 0; boot_fdt_cpu(i, &node, &mpidr); i++) {
+        if (affinity(mpidr) != boot_cpu.arch_id &&
+            boot_cpu_add(affinity(mpidr), sizeof(struct arch_cpu)) == NULL)
             break;
-        }
     }
 }
 
@@ -82,7 +57,7 @@ bool arch_cpu_start(uint32_t id)
 
     if (arch->gicr == NULL)
         return false; /* no interrupt would reach it */
-    cache_clean(&arch_kernel_root, sizeof(arch_kernel_root));
+    cache_clean(&kernelmap_root, sizeof(kernelmap_root));
     return psci_cpu_on(mpidr_of(cpu), image_physical((const void *)ap_start),
                        (uint64_t)(uintptr_t)cpu) &&
            answers(arch);
@@ -102,7 +77,6 @@ void ap_main(struct cpu *cpu)
 
 void arch_init(void)
 {
-    paging_use_allocator();
     debug_init();
     time_init();
     cpus_discover();

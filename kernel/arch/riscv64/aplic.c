@@ -4,6 +4,7 @@
  * level-triggered is pending for as long as the device wants it, so it is masked by disabling it and needs no completion. */
 #include <arch.h>
 #include <boot.h>
+#include <mm/kernelmap.h>
 
 #include "csr.h"
 #include "local.h"
@@ -118,7 +119,7 @@ static bool aplic_open(const struct boot_fdt_node *node)
     if (count == 0 || aplic.lines == 0 || !boot_fdt_reg(node, 0, &base, &bytes) ||
         (IDC + (uint64_t)count * IDC_WORDS) * sizeof(uint32_t) > bytes)
         return false;
-    registers = arch_map_device(base, (IDC + (uint64_t)count * IDC_WORDS) * sizeof(uint32_t));
+    registers = kernelmap_device(base, (IDC + (uint64_t)count * IDC_WORDS) * sizeof(uint32_t));
     if (registers == NULL)
         return false;
     for (uint32_t word = 0; word <= aplic.lines / 32; word++)

@@ -104,7 +104,7 @@ void poweroff_init(void)
 
     if (boot_fdt_find("sifive,test0", 0, &node) && boot_fdt_reg(&node, 0, &base, &bytes) &&
         bytes >= sizeof(*test_device))
-        test_device = arch_map_device(base, sizeof(*test_device));
+        test_device = kernelmap_device(base, sizeof(*test_device));
 }
 
 void arch_poweroff(uint32_t status)
@@ -116,17 +116,6 @@ void arch_poweroff(uint32_t status)
         __asm__ volatile("wfi");
 }
 
-/* A frame pointer is believed only inside the stacks of this CPU, or the boot stack. */
-static bool is_on_stack(uint64_t address)
-{
-    uint64_t slot = STACKS_BASE + arch_cpu_local()->id * STACK_SLOT_BYTES;
-    bool in_slot = address >= slot + 16 && address <= slot + STACK_SLOT_BYTES;
-    bool in_image = address >= (uint64_t)(uintptr_t)rodata_end + 16 &&
-                    address <= (uint64_t)(uintptr_t)image_end;
-
-    return (in_slot || in_image) && (address & 7) == 0;
-}
-
 /* Below a frame pointer are the return address and the caller's frame pointer (RISC-V ELF psABI, frame pointer convention).
  * Looks at frames that are not its own: their redzones must not stop it. */
 __attribute__((no_sanitize("kernel-address", "thread"))) size_t
@@ -136,7 +125,7 @@ arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
         frame_pointer != 0 ? frame_pointer : (uint64_t)(uintptr_t)__builtin_frame_address(0);
     size_t found = 0;
 
-    while (found < count && is_on_stack(frame)) {
+    while (found < count && kernelmap_is_stack(frame - 16)) {
         const uint64_t *words = (const uint64_t *)(uintptr_t)frame;
 
         if (words[-1] == 0)

@@ -13,61 +13,9 @@
 #include "layout.h"
 #include "local.h"
 
-/* Frames for tables are taken from the end of this range of boot_info.ram. */
-static struct boot_range *pool;
-static uint64_t pool_end;
-
 /** What the compiler checks stack frames with; the target has no way to keep it elsewhere. */
 extern uintptr_t __stack_chk_guard;
 uintptr_t __stack_chk_guard;
-
-bool boot_word(const char *word)
-{
-    const char *at = boot_info.cmdline;
-
-    while (*at != '\0') {
-        size_t i = 0;
-
-        while (word[i] != '\0' && at[i] == word[i])
-            i++;
-        if (word[i] == '\0' && (at[i] == ' ' || at[i] == '\0'))
-            return true;
-        while (*at != ' ' && *at != '\0')
-            at++;
-        while (*at == ' ')
-            at++;
-    }
-    return false;
-}
-
-static void pool_choose(void)
-{
-    for (uint32_t i = 0; i < boot_info.ram_count; i++) {
-        struct boot_range *range = &boot_info.ram[i];
-
-        if (range->base + range->bytes <= BOOT_MAP_END &&
-            (pool == NULL || range->bytes > pool->bytes))
-            pool = range;
-    }
-    if (pool == NULL)
-        panic("no RAM below %llu GiB", BOOT_MAP_END >> 30);
-    pool_end = pool->base + pool->bytes;
-}
-
-paddr_t early_frame(void)
-{
-    if (pool == NULL)
-        pool_choose();
-    if (pool->bytes <= PAGE_SIZE)
-        panic("too little RAM for the page tables");
-    pool->bytes -= PAGE_SIZE;
-    paddr_t frame = pool->base + pool->bytes;
-
-    uint64_t *words = arch_direct_map(frame);
-    for (unsigned i = 0; i < ARCH_PT_ENTRIES; i++)
-        words[i] = 0;
-    return frame;
-}
 
 /** What is in use for good must be in reach; RAM beyond is not used. */
 static void reach_limit(uint64_t bytes)
@@ -105,8 +53,8 @@ void early_main(uint64_t hart, paddr_t given, unsigned levels)
     reach_limit(paging_direct_map_bytes(levels));
     paging_build(levels);
     debug_init();
-    boot_cpu.kernel_stack = paging_map_stacks(0);
-    boot_reserve(pool->base + pool->bytes, pool_end);
+    boot_cpu.kernel_stack = kernelmap_stacks(0);
+    kernelmap_reserve();
     stack_guard_init();
     cpu_setup();
     boot_switch_stack(boot_cpu.kernel_stack, kernel_main);

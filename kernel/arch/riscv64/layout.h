@@ -4,11 +4,9 @@
  * The top 128 GiB are the same with Sv48 and Sv39: image, stacks, devices, and below them shadow memory. Only where the direct map
  * begins depends on the mode, and with it how much of it there is: 110 TiB, or 96 GiB. */
 #include <arch_pt.h>
+#include <mm/kernelmap.h>
 
 #define KERNEL_OFFSET 0xffffffff00000000ull /* image: linked here plus its physical address */
-#define DEVICE_BASE 0xffffffe000000000ull   /* arch_map_device */
-#define DEVICE_END 0xffffffe040000000ull
-#define STACKS_BASE 0xfffffff000000000ull
 #define DIRECT_MAP_SV48 0xffff800000000000ull
 #define DIRECT_MAP_SV39 0xffffffc000000000ull
 #define KASAN_SHADOW_SV48 0xffffefe000000000ull /* of the direct map's first byte */
@@ -16,20 +14,8 @@
 #define USER_END_SV48 0x00007ffffffff000ull
 #define USER_END_SV39 0x0000003ffffff000ull
 
-/* The stacks of CPU n, from STACKS_BASE + n * STACK_SLOT_BYTES up; an unmapped page below each. */
-#define STACK_SLOT_BYTES 0x20000ull
-/* OVERFLOW_STACK_OFFSET: from the top of a kernel stack to that of the stack on which its overflow is reported. */
-#define OVERFLOW_STACK_PAGES 2ull
-#define OVERFLOW_STACK_OFFSET ((1 + OVERFLOW_STACK_PAGES) * PAGE_SIZE)
-/** How many pages a kernel stack has, the boot stack too: entry.S knows it as well. */
-#ifdef CONFIG_KASAN
-#define KERNEL_STACK_PAGES 8ull /* redzones */
-#else
-#define KERNEL_STACK_PAGES 4ull
-#endif
-
-/* kernel.ld */
-extern char image_start[], text_end[], rodata_end[], image_end[];
+/** From the top of a kernel stack to that of the stack on which its overflow is reported: entry.S and boot.S know it as well. */
+#define OVERFLOW_STACK_OFFSET ((1 + FAULT_STACK_PAGES) * PAGE_SIZE)
 
 static inline paddr_t image_physical(const void *symbol)
 {
@@ -57,13 +43,5 @@ extern struct cpu boot_cpu;
 void paging_mode_set(unsigned levels);
 /** The direct map reaches so far in that mode. */
 uint64_t paging_direct_map_bytes(unsigned levels);
-/** Build the kernel's tables, with @levels, and load them; RAM of boot_info is final. Pointers into the direct map move with the mode. */
+/** Build the kernel's tables, with @levels, and load them; boot_info is final. Pointers into the direct map move with the mode. */
 void paging_build(unsigned levels);
-/** From now on table frames come from the physical allocator. */
-void paging_use_allocator(void);
-/** Map new, zeroed frames at the kernel stacks of CPU @id. Returns the top of its kernel stack, 0 if memory ran out. */
-uint64_t paging_map_stacks(uint32_t id);
-
-/* early.c */
-/** A zeroed frame before the allocator stands, taken from boot_info.ram. */
-paddr_t early_frame(void);

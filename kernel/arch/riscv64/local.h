@@ -44,8 +44,6 @@ void registers_print(const struct arch_context *registers);
 /* early.c */
 /** Called by boot.S. @levels: of the boot tables. */
 NORETURN void early_main(uint64_t hart, paddr_t fdt, unsigned levels);
-/** Is @word one of the command line's? */
-bool boot_word(const char *word);
 
 /* cpu.c */
 /** What the ISA strings of all harts name, and nothing that one of them lacks. */

@@ -63,3 +63,4 @@ _Static_assert(offsetof(struct cpu, scratch2) == 32, "cpu.scratch2");
 _Static_assert(sizeof(struct trap_frame) == 288, "trap_frame");
 _Static_assert(offsetof(struct trap_frame, status) == 256, "trap_frame.status");
 _Static_assert(OVERFLOW_STACK_OFFSET == 12288, "overflow stack");
+_Static_assert(KERNEL_STACK_PAGES == (KASAN_IS_ON ? 8 : 4), "kernel stack");

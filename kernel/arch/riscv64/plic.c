@@ -4,6 +4,7 @@
  * interrupt. A source is masked by priority 0, which is one register for each, and so needs no care for its neighbours. */
 #include <arch.h>
 #include <boot.h>
+#include <mm/kernelmap.h>
 
 #include "csr.h"
 #include "local.h"
@@ -109,9 +110,9 @@ const struct irq_controller *plic_find(void)
 
     if (plic.lines == 0 || count == 0 || CONTEXT + (uint64_t)count * CONTEXT_BYTES > bytes)
         return NULL;
-    priorities = arch_map_device(base + PRIORITY, (plic.lines + 1) * sizeof(uint32_t));
-    enables = arch_map_device(base + ENABLE, count * ENABLE_BYTES);
-    contexts = arch_map_device(base + CONTEXT, (uint64_t)count * CONTEXT_BYTES);
+    priorities = kernelmap_device(base + PRIORITY, (plic.lines + 1) * sizeof(uint32_t));
+    enables = kernelmap_device(base + ENABLE, count * ENABLE_BYTES);
+    contexts = kernelmap_device(base + CONTEXT, (uint64_t)count * CONTEXT_BYTES);
     if (priorities == NULL || enables == NULL || contexts == NULL)
         return NULL;
     for (uint32_t line = 1; line <= plic.lines; line++)

@@ -5,7 +5,6 @@
 #include <arch.h>
 #include <arch_cpu.h>
 #include <boot.h>
-#include <kmem.h>
 
 #include "csr.h"
 #include "layout.h"
@@ -22,40 +21,22 @@ static uint32_t intc_of(const struct boot_fdt_node *node)
                                                                : 0;
 }
 
-static bool cpu_add(uint32_t hart, uint32_t intc)
-{
-    struct cpu *cpu = kmem_alloc(NULL, sizeof(*cpu));
-    struct arch_cpu *arch = kmem_alloc(NULL, sizeof(*arch));
-    uint32_t id = cpu_count;
-
-    if (cpu == NULL || arch == NULL)
-        return false;
-    arch->intc = intc;
-    cpu->self = cpu;
-    cpu->id = id;
-    cpu->arch_id = hart;
-    cpu->arch = arch;
-    cpu->kernel_stack = paging_map_stacks(id);
-    if (cpu->kernel_stack == 0)
-        return false;
-    cpus[id] = cpu;
-    cpu_count = id + 1;
-    return true;
-}
-
 static void cpus_discover(void)
 {
     struct boot_fdt_node node;
     uint64_t hart;
 
     boot_arch_cpu.started = true;
-    for (uint32_t i = 0; boot_fdt_cpu(i, &node, &hart) && cpu_count < CPU_MAX; i++) {
-        if (hart == boot_cpu.arch_id) {
-            boot_arch_cpu.intc = intc_of(&node);
-        } else if (hart <= UINT32_MAX && !cpu_add((uint32_t)hart, intc_of(&node))) {
-            klog("cpu: no memory for more than %u CPUs", cpu_count);
+    for (uint32_t i = 0; boot_fdt_cpu(i, &node, &hart); i++) {
+        const struct cpu *cpu = &boot_cpu;
+
+        if (hart > UINT32_MAX)
+            continue;
+        if (hart != boot_cpu.arch_id)
+            cpu = boot_cpu_add((uint32_t)hart, sizeof(struct arch_cpu));
+        if (cpu == NULL)
             break;
-        }
+        arch_cpu_of(cpu)->intc = intc_of(&node);
     }
 }
 
@@ -100,7 +81,6 @@ void arch_ipi_send(uint32_t id)
 
 void arch_init(void)
 {
-    paging_use_allocator();
     isa_read();
     poweroff_init();
     time_init();

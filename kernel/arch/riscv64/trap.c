@@ -124,7 +124,7 @@ static bool is_overflow(const struct trap_frame *frame)
 {
     uint64_t top = arch_cpu_local()->kernel_stack + OVERFLOW_STACK_OFFSET;
 
-    return top - (uint64_t)(uintptr_t)frame <= OVERFLOW_STACK_PAGES * PAGE_SIZE;
+    return top - (uint64_t)(uintptr_t)frame <= FAULT_STACK_PAGES * PAGE_SIZE;
 }
 
 void arch_print_frame(const struct trap_frame *frame)

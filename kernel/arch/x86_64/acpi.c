@@ -91,12 +91,12 @@ static bool checksum_is_good(const uint8_t *table, size_t bytes)
 /** Map the table at @base and check it. NULL if it is malformed. */
 static const struct header *table_map(paddr_t base)
 {
-    const struct header *head = arch_map_device(base, sizeof(struct header));
+    const struct header *head = kernelmap_device(base, sizeof(struct header));
 
     if (head == NULL || head->bytes < sizeof(struct header) || head->bytes > TABLE_BYTES_MAX)
         return NULL;
     uint32_t bytes = head->bytes;
-    const struct header *table = arch_map_device(base, bytes);
+    const struct header *table = kernelmap_device(base, bytes);
 
     if (table == NULL || table->bytes != bytes ||
         !checksum_is_good((const uint8_t *)table, bytes)) {
@@ -209,7 +209,7 @@ static void root_read(const struct header *root, unsigned entry_bytes)
 
     for (uint32_t at = sizeof(struct header); root->bytes - at >= entry_bytes; at += entry_bytes) {
         const struct header *head =
-            arch_map_device(read_le(bytes + at, entry_bytes), sizeof(struct header));
+            kernelmap_device(read_le(bytes + at, entry_bytes), sizeof(struct header));
         bool madt = head != NULL && memcmp(head->signature, "APIC", 4) == 0;
         bool fadt = head != NULL && memcmp(head->signature, "FACP", 4) == 0;
 
@@ -231,7 +231,7 @@ void acpi_read(paddr_t base)
 {
     for (uint32_t i = 0; i < ISA_LINES; i++)
         isa_overrides[i] = (struct line_override){.line = i};
-    const struct rsdp *rsdp = base != 0 ? arch_map_device(base, sizeof(struct rsdp)) : NULL;
+    const struct rsdp *rsdp = base != 0 ? kernelmap_device(base, sizeof(struct rsdp)) : NULL;
 
     if (rsdp == NULL || memcmp(rsdp->signature, "RSD PTR ", 8) != 0 ||
         !checksum_is_good((const uint8_t *)rsdp, RSDP_BYTES_1)) {

@@ -4,6 +4,7 @@
  * memory offset throughout. The timer is the TSC deadline where present, else a counter of its own. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <mm/kernelmap.h>
 
 #include "cpu_regs.h"
 #include "local.h"
@@ -196,7 +197,7 @@ void apic_init(void)
         paddr_t base =
             acpi_apic_base != 0 ? acpi_apic_base : msr_read(MSR_APIC_BASE) & BASE_ADDRESS;
 
-        registers = arch_map_device(base, PAGE_SIZE);
+        registers = kernelmap_device(base, PAGE_SIZE);
         if (registers == NULL)
             panic("cannot map the local APIC");
     }

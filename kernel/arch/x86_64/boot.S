@@ -195,7 +195,7 @@ ap_start:
     shrq $32, %rdx
     movl $0xc0000101, %ecx              /* GS_BASE */
     wrmsr
-    movq arch_kernel_root(%rip), %rax
+    movq kernelmap_root(%rip), %rax
     movq %rax, %cr3
     movq 8(%rdi), %rsp                  /* cpu->kernel_stack */
     xorl %ebp, %ebp

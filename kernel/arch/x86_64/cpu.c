@@ -70,8 +70,8 @@ static void tss_build(struct cpu *cpu, struct arch_cpu *arch)
 {
     arch->tss.rsp[0] = cpu->kernel_stack;
     arch->tss.io_map_base = sizeof(struct tss); /* no port for users */
-    for (uint32_t i = 0; i < IST_STACKS; i++) {
-        uint64_t top = ist_stack_top(cpu->id, i);
+    for (uint32_t i = 0; i < ARCH_FAULT_STACKS; i++) {
+        uint64_t top = kernelmap_stack_top(cpu->id, i + 1);
 
         *(uint64_t *)(uintptr_t)(top - 8) = (uint64_t)(uintptr_t)cpu;
         arch->tss.ist[i] = top - 16;

@@ -34,17 +34,6 @@ void arch_poweroff(uint32_t status)
         __asm__ volatile("cli\n\thlt");
 }
 
-/* A frame pointer is believed only inside the stacks of this CPU, or the boot stack. */
-static bool is_on_stack(uint64_t address)
-{
-    uint64_t slot = STACKS_BASE + arch_cpu_local()->id * STACK_SLOT_BYTES;
-    bool in_slot = address >= slot && address < slot + STACK_SLOT_BYTES - 16;
-    bool in_image =
-        address >= (uint64_t)(uintptr_t)rodata_end && address < (uint64_t)(uintptr_t)image_end - 16;
-
-    return (in_slot || in_image) && (address & 7) == 0;
-}
-
 /* Looks at frames that are not its own: their redzones must not stop it. */
 __attribute__((no_sanitize("kernel-address", "thread"))) size_t
 arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
@@ -53,7 +42,7 @@ arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
         frame_pointer != 0 ? frame_pointer : (uint64_t)(uintptr_t)__builtin_frame_address(0);
     size_t found = 0;
 
-    while (found < count && is_on_stack(frame)) {
+    while (found < count && kernelmap_is_stack(frame)) {
         const uint64_t *words = (const uint64_t *)(uintptr_t)frame;
 
         if (words[1] == 0)

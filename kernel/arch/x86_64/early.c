@@ -16,7 +16,6 @@
 
 #define START_INFO_MAGIC 0x336ec578u
 #define MEMORY_TYPE_RAM 1u
-#define BOOT_MAP_END (4ull << 30)
 
 struct start_info {
     uint32_t magic;
@@ -48,10 +47,6 @@ struct start_memory {
 };
 _Static_assert(sizeof(struct start_memory) == 24, "start info memory map");
 
-/* Frames for tables are taken from the end of this range of boot_info.ram. */
-static struct boot_range *pool;
-static uint64_t pool_end;
-
 NORETURN void early_main(paddr_t start);
 
 /** What the loader put at @base, which the boot tables must cover. */
@@ -61,33 +56,6 @@ static const void *boot_pointer(paddr_t base, uint64_t bytes)
         panic("start info: %#llx bytes at %#llx are out of reach", (unsigned long long)bytes,
               (unsigned long long)base);
     return arch_direct_map(base);
-}
-
-/* ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-paddr_t early_frame(void)
-{
-    if (pool == NULL) {
-        for (uint32_t i = 0; i < boot_info.ram_count; i++) {
-            struct boot_range *range = &boot_info.ram[i];
-
-            if (range->base + range->bytes <= BOOT_MAP_END &&
-                (pool == NULL || range->bytes > pool->bytes))
-                pool = range;
-        }
-        if (pool == NULL)
-            panic("no RAM below 4 GiB");
-        pool_end = pool->base + pool->bytes;
-    }
-    if (pool->bytes <= PAGE_SIZE)
-        panic("too little RAM for the page tables");
-    pool->bytes -= PAGE_SIZE;
-    paddr_t frame = pool->base + pool->bytes;
-
-    uint64_t *words = arch_direct_map(frame);
-    for (unsigned i = 0; i < ARCH_PT_ENTRIES; i++)
-        words[i] = 0;
-    return frame;
 }
 
 /* ── Start info ───────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -186,8 +154,8 @@ void early_main(paddr_t start)
     paging_build();
     cpu_check();
     seed_add();
-    boot_cpu.kernel_stack = paging_map_stacks(0);
-    boot_reserve(pool->base + pool->bytes, pool_end);
+    boot_cpu.kernel_stack = kernelmap_stacks(0);
+    kernelmap_reserve();
     cpu_setup(&boot_cpu, &boot_arch_cpu);
     boot_switch_stack(boot_cpu.kernel_stack, kernel_main);
 }

@@ -7,6 +7,7 @@
 #include <arch.h>
 #include <arch_cpu.h>
 #include <kmem.h>
+#include <mm/kernelmap.h>
 #include <spinlock.h>
 
 #include "local.h"
@@ -63,7 +64,7 @@ void irq_init(void)
     for (uint32_t i = 0; i < ioapic_count; i++) {
         struct ioapic *ioapic = &ioapics[i];
 
-        ioapic->registers = arch_map_device(ioapic->base, PAGE_SIZE);
+        ioapic->registers = kernelmap_device(ioapic->base, PAGE_SIZE);
         if (ioapic->registers == NULL)
             continue;
         ioapic->lines = (ioapic_read(ioapic, IOAPIC_VERSION) >> 16 & 0xff) + 1;

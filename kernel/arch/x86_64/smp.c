@@ -3,7 +3,7 @@
  * All that a CPU needs (its data, its stacks) is made by the boot CPU beforehand, so that starting it allocates nothing. */
 #include <arch.h>
 #include <arch_cpu.h>
-#include <kmem.h>
+#include <boot.h>
 #include <kstring.h>
 
 #include "layout.h"
@@ -42,40 +42,16 @@ static void trampoline_copy(void)
     trampoline_set(trampoline_root, image_physical(boot_pml4));
 }
 
-static bool cpu_add(uint32_t apic)
-{
-    struct cpu *cpu = kmem_alloc(NULL, sizeof(*cpu));
-    struct arch_cpu *arch = kmem_alloc(NULL, sizeof(*arch));
-    uint32_t id = cpu_count;
-
-    if (cpu == NULL || arch == NULL)
-        return false;
-    cpu->self = cpu;
-    cpu->id = id;
-    cpu->arch_id = apic;
-    cpu->arch = arch;
-    cpu->stack_guard = boot_cpu.stack_guard;
-    cpu->kernel_stack = paging_map_stacks(id);
-    if (cpu->kernel_stack == 0)
-        return false;
-    if (arch_random(&cpu->stack_guard, sizeof(cpu->stack_guard)) == 0)
-        cpu->stack_guard ^= arch_time_now_ns() * 0x9e3779b97f4a7c15ull;
-    cpus[id] = cpu;
-    cpu_count = id + 1;
-    return true;
-}
-
 void cpus_discover(void)
 {
     uint32_t me = apic_id();
 
     boot_cpu.arch_id = me;
     boot_arch_cpu.started = true;
-    for (uint32_t i = 0; i < acpi_cpu_count && cpu_count < CPU_MAX; i++) {
-        if (acpi_apic_ids[i] != me && !cpu_add(acpi_apic_ids[i])) {
-            klog("cpu: no memory for more than %u CPUs", cpu_count);
+    for (uint32_t i = 0; i < acpi_cpu_count; i++) {
+        if (acpi_apic_ids[i] != me &&
+            boot_cpu_add(acpi_apic_ids[i], sizeof(struct arch_cpu)) == NULL)
             break;
-        }
     }
     if (cpu_count > 1)
         trampoline_copy();
@@ -124,7 +100,6 @@ void ap_main(struct cpu *cpu)
 
 void arch_init(void)
 {
-    paging_use_allocator();
     acpi_read(boot_info.acpi_rsdp);
     apic_init();
     time_init();

@@ -6,6 +6,7 @@
 #include <budget.h>
 #include <grace_period.h>
 #include <kmem.h>
+#include <mm/kernelmap.h>
 #include <mm/phys.h>
 #include <obj_create.h>
 #include <random.h>
@@ -205,7 +206,7 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
     (void)generation;
 }
 
-void arch_aspace_root_init(paddr_t root)
+void kernelmap_share(paddr_t root)
 {
     (void)root;
 }

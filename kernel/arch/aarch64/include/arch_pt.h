@@ -2,15 +2,9 @@
 /* Page-table entries of AArch64: the 4 KiB granule, 48-bit addresses, 4 levels of 512 entries of 8 bytes (Arm ARM D8.3). Level 0 here is
  * the last one (the manual's level 3): it holds 4 KiB leaves, level 1 2 MiB, level 2 1 GiB, level 3 is the root. User addresses are
  * translated by one root (TTBR0), the kernel's by another (TTBR1). The generic walker is mm/pagetable.c; nothing here touches memory. */
-#include <kernel.h>
-
-typedef uint64_t pte_t;
+#include <mm/pt512.h>
 
 #define ARCH_PT_LEVELS 4u
-#define ARCH_PT_INDEX_BITS 9u
-#define ARCH_PT_ENTRIES (1u << ARCH_PT_INDEX_BITS)
-/** The highest level whose entries may be leaves for user mappings (2 MiB). */
-#define ARCH_PT_LEAF_LEVEL_MAX 1u
 
 /** Must every CPU have forgotten an entry before one with another address or size takes its place? */
 #define ARCH_PT_BREAK_BEFORE_MAKE true
@@ -18,11 +12,20 @@ typedef uint64_t pte_t;
 /** User addresses: [START, END). As on x86_64, half of what the hardware would allow. */
 #define ARCH_USER_START 0x0000000000010000ull
 #define ARCH_USER_END 0x00007ffffffff000ull
-/** Entries of a root table that belong to the address space: [0, this). */
+/** Entries of a root table that belong to the address space: [0, this). The kernel has a root of its own. */
 #define ARCH_PT_USER_ROOT_ENTRIES 256u
+#define ARCH_PT_ROOT_IS_SHARED false
 
 /** All RAM, mapped at this address. */
 #define ARCH_DIRECT_MAP_BASE 0xffff800000000000ull
+#include <mm/direct_map.h>
+
+/** Device memory, and the stacks of all CPUs: kernelmap. */
+#define ARCH_DEVICE_BASE 0xfffffd0000000000ull
+#define ARCH_DEVICE_END 0xfffffd8000000000ull
+#define ARCH_STACKS_BASE 0xfffffe0000000000ull
+/** On which faults of the kernel are reported. */
+#define ARCH_FAULT_STACKS 1u
 
 #define PTE_VALID (1ull << 0)
 #define PTE_TABLE (1ull << 1) /* a table, or at level 0 a page; a block where clear */
@@ -37,18 +40,6 @@ typedef uint64_t pte_t;
 #define PTE_KERNEL_NO_EXECUTE (1ull << 53)
 #define PTE_USER_NO_EXECUTE (1ull << 54)
 #define PTE_ADDRESS_MASK 0x0000fffffffff000ull
-
-/** The direct-map pointer to @frame. */
-static inline void *arch_direct_map(paddr_t frame)
-{
-    return (void *)(uintptr_t)(frame + ARCH_DIRECT_MAP_BASE);
-}
-
-/** The physical address behind a direct-map pointer. */
-static inline paddr_t arch_direct_unmap(const void *pointer)
-{
-    return (paddr_t)(uintptr_t)pointer - ARCH_DIRECT_MAP_BASE;
-}
 
 /** A leaf at @level for @frame with MAP_READ, MAP_WRITE, MAP_EXECUTE of @flags (read is implied). @device: not cached. */
 static inline pte_t arch_pte_leaf(paddr_t frame, uint32_t flags, bool user, unsigned level,
@@ -122,14 +113,8 @@ static inline bool arch_pte_is_dirty(pte_t pte)
     return (pte & PTE_READ_ONLY) == 0;
 }
 
-/** Index of @address in a table of @level. */
-static inline unsigned arch_pt_index(uint64_t address, unsigned level)
+/** What was added to the kernel's tables is what this CPU's walker reads from now on (Arm ARM D8.2.6). */
+static inline void arch_pt_synchronise(void)
 {
-    return (unsigned)(address >> (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level)) & (ARCH_PT_ENTRIES - 1);
-}
-
-/** Bytes that an entry of @level covers. */
-static inline uint64_t arch_pt_span(unsigned level)
-{
-    return 1ull << (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level);
+    __asm__ volatile("dsb ishst\n\tisb" : : : "memory");
 }

@@ -3,9 +3,7 @@
  * holds 4 KiB leaves, level 1 2 MiB, level 2 1 GiB. Whether level 2 or 3 is the root the machine decides, or the boot word `sv39`:
  * arch_pt_levels. The generic walker is mm/pagetable.c; nothing here touches memory.
  * A and D are set from the start: a machine may fault instead of setting them itself, and nobody looks at them. */
-#include <kernel.h>
-
-typedef uint64_t pte_t;
+#include <mm/pt512.h>
 
 /** What depends on the translation mode: paging.c. */
 extern unsigned arch_pt_levels;
@@ -15,10 +13,6 @@ extern uint64_t arch_user_end;
 extern uint64_t arch_pte_device_bits;
 
 #define ARCH_PT_LEVELS arch_pt_levels
-#define ARCH_PT_INDEX_BITS 9u
-#define ARCH_PT_ENTRIES (1u << ARCH_PT_INDEX_BITS)
-/** The highest level whose entries may be leaves for user mappings (2 MiB). */
-#define ARCH_PT_LEAF_LEVEL_MAX 1u
 
 /** Must every CPU have forgotten an entry before one with another address or size takes its place? */
 #define ARCH_PT_BREAK_BEFORE_MAKE false
@@ -26,11 +20,20 @@ extern uint64_t arch_pte_device_bits;
 /** User addresses: [START, END). The lower half without its last page. */
 #define ARCH_USER_START 0x0000000000010000ull
 #define ARCH_USER_END arch_user_end
-/** Entries of a root table that belong to the address space: [0, this); the rest is the kernel's, see arch_aspace_root_init. */
+/** Entries of a root table that belong to the address space: [0, this); the rest is the kernel's, see kernelmap_share. */
 #define ARCH_PT_USER_ROOT_ENTRIES 256u
+#define ARCH_PT_ROOT_IS_SHARED true
 
 /** All RAM, mapped at this address. */
 #define ARCH_DIRECT_MAP_BASE arch_direct_map_base
+#include <mm/direct_map.h>
+
+/** Device memory, and the stacks of all CPUs: kernelmap. */
+#define ARCH_DEVICE_BASE 0xffffffe000000000ull
+#define ARCH_DEVICE_END 0xffffffe040000000ull
+#define ARCH_STACKS_BASE 0xfffffff000000000ull
+/** On which the overflow of a kernel stack is reported. */
+#define ARCH_FAULT_STACKS 1u
 
 #define PTE_VALID (1ull << 0)
 #define PTE_READ (1ull << 1)
@@ -44,18 +47,6 @@ extern uint64_t arch_pte_device_bits;
 #define PTE_IO (2ull << 61)    /* Svpbmt: non-cacheable, non-idempotent, strongly ordered */
 #define PTE_PPN_MASK 0x003ffffffffffc00ull
 #define PTE_PPN_SHIFT 10u
-
-/** The direct-map pointer to @frame. */
-static inline void *arch_direct_map(paddr_t frame)
-{
-    return (void *)(uintptr_t)(frame + ARCH_DIRECT_MAP_BASE);
-}
-
-/** The physical address behind a direct-map pointer. */
-static inline paddr_t arch_direct_unmap(const void *pointer)
-{
-    return (paddr_t)(uintptr_t)pointer - ARCH_DIRECT_MAP_BASE;
-}
 
 /** A leaf for @frame with MAP_READ, MAP_WRITE, MAP_EXECUTE of @flags (read is implied); its level is where it stands. */
 static inline pte_t arch_pte_leaf(paddr_t frame, uint32_t flags, bool user, unsigned level,
@@ -122,14 +113,9 @@ static inline bool arch_pte_is_dirty(pte_t pte)
     return (pte & PTE_DIRTY) != 0;
 }
 
-/** Index of @address in a table of @level. */
-static inline unsigned arch_pt_index(uint64_t address, unsigned level)
+/** What was added to the kernel's tables is what this hart's walker reads from now on: it may have kept that there was nothing, and only
+ *  the fence orders stores before its reads (privileged specification, 4.2.1). */
+static inline void arch_pt_synchronise(void)
 {
-    return (unsigned)(address >> (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level)) & (ARCH_PT_ENTRIES - 1);
-}
-
-/** Bytes that an entry of @level covers. */
-static inline uint64_t arch_pt_span(unsigned level)
-{
-    return 1ull << (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level);
+    __asm__ volatile("sfence.vma" : : : "memory");
 }

@@ -1,15 +1,9 @@
 #pragma once
-/* Page-table entries of x86_64: 4 levels of 512 entries of 8 bytes (Intel SDM vol. 3, 4.5). Level 0 holds 4 KiB leaves, level 1
+/* Page tables of x86_64: 4 levels of 512 entries of 8 bytes (Intel SDM vol. 3, 4.5). Level 0 holds 4 KiB leaves, level 1
  * 2 MiB, level 2 1 GiB, level 3 is the root. The generic walker is mm/pagetable.c; nothing here touches memory. */
-#include <kernel.h>
-
-typedef uint64_t pte_t;
+#include <arch_pte.h>
 
 #define ARCH_PT_LEVELS 4u
-#define ARCH_PT_INDEX_BITS 9u
-#define ARCH_PT_ENTRIES (1u << ARCH_PT_INDEX_BITS)
-/** The highest level whose entries may be leaves for user mappings (2 MiB). */
-#define ARCH_PT_LEAF_LEVEL_MAX 1u
 
 /** Must every CPU have forgotten an entry before one with another address or size takes its place? */
 #define ARCH_PT_BREAK_BEFORE_MAKE false
@@ -18,110 +12,23 @@ typedef uint64_t pte_t;
  *  (sysret to one would fault in the kernel, on the user's stack). */
 #define ARCH_USER_START 0x0000000000010000ull
 #define ARCH_USER_END 0x00007ffffffff000ull
-/** Entries of a root table that belong to the address space: [0, this); the rest is the kernel's, see arch_aspace_root_init. */
+/** Entries of a root table that belong to the address space: [0, this); the rest is the kernel's, see kernelmap_share. */
 #define ARCH_PT_USER_ROOT_ENTRIES 256u
+#define ARCH_PT_ROOT_IS_SHARED true
 
 /** All RAM, mapped at this address. */
 #define ARCH_DIRECT_MAP_BASE 0xffff800000000000ull
+#include <mm/direct_map.h>
 
-#define PTE_PRESENT (1ull << 0)
-#define PTE_WRITE (1ull << 1)
-#define PTE_USER (1ull << 2)
-#define PTE_WRITE_THROUGH (1ull << 3)
-#define PTE_CACHE_DISABLE (1ull << 4)
-#define PTE_ACCESSED (1ull << 5)
-#define PTE_DIRTY (1ull << 6)
-#define PTE_LARGE (1ull << 7)
-#define PTE_GLOBAL (1ull << 8)
-#define PTE_NO_EXECUTE (1ull << 63)
-#define PTE_ADDRESS_MASK 0x000ffffffffff000ull
+/** Device memory, and the stacks of all CPUs: kernelmap. */
+#define ARCH_DEVICE_BASE 0xfffffd0000000000ull
+#define ARCH_DEVICE_END 0xfffffd8000000000ull
+#define ARCH_STACKS_BASE 0xfffffe0000000000ull
+/** For faults of the kernel: NMI, machine check, double fault, in the order of the interrupt stack table. */
+#define ARCH_FAULT_STACKS 3u
 
-/** The direct-map pointer to @frame. */
-static inline void *arch_direct_map(paddr_t frame)
+/** What was added to the kernel's tables is what this CPU's walker reads from now on: it keeps nothing of what is not present (SDM
+ *  vol. 3, 4.10.2.3), and sees stores in order. */
+static inline void arch_pt_synchronise(void)
 {
-    return (void *)(uintptr_t)(frame + ARCH_DIRECT_MAP_BASE);
-}
-
-/** The physical address behind a direct-map pointer. */
-static inline paddr_t arch_direct_unmap(const void *pointer)
-{
-    return (paddr_t)(uintptr_t)pointer - ARCH_DIRECT_MAP_BASE;
-}
-
-/** A leaf at @level for @frame with MAP_READ, MAP_WRITE, MAP_EXECUTE of @flags (read is implied). @device: not cached. */
-static inline pte_t arch_pte_leaf(paddr_t frame, uint32_t flags, bool user, unsigned level,
-                                  bool device)
-{
-    pte_t pte = frame | PTE_PRESENT;
-
-    if (flags & MAP_WRITE)
-        pte |= PTE_WRITE;
-    if (!(flags & MAP_EXECUTE))
-        pte |= PTE_NO_EXECUTE;
-    if (user)
-        pte |= PTE_USER;
-    else
-        pte |= PTE_GLOBAL;
-    if (level > 0)
-        pte |= PTE_LARGE;
-    if (device)
-        pte |= PTE_CACHE_DISABLE | PTE_WRITE_THROUGH;
-    return pte;
-}
-
-/** An entry that points to the next table; leaves alone restrict access. */
-static inline pte_t arch_pte_table(paddr_t table, bool user)
-{
-    return table | PTE_PRESENT | PTE_WRITE | (user ? PTE_USER : 0);
-}
-
-static inline bool arch_pte_is_present(pte_t pte)
-{
-    return (pte & PTE_PRESENT) != 0;
-}
-
-/** Is the present entry @pte of @level a leaf? */
-static inline bool arch_pte_is_leaf(pte_t pte, unsigned level)
-{
-    return level == 0 || (pte & PTE_LARGE) != 0;
-}
-
-/** Frame or table that @pte names. */
-static inline paddr_t arch_pte_address(pte_t pte)
-{
-    return pte & PTE_ADDRESS_MASK;
-}
-
-/** MAP_READ, MAP_WRITE, MAP_EXECUTE of a present leaf. */
-static inline uint32_t arch_pte_flags(pte_t pte)
-{
-    return MAP_READ | ((pte & PTE_WRITE) ? MAP_WRITE : 0u) |
-           ((pte & PTE_NO_EXECUTE) ? 0u : MAP_EXECUTE);
-}
-
-static inline bool arch_pte_is_device(pte_t pte)
-{
-    return (pte & PTE_CACHE_DISABLE) != 0;
-}
-
-static inline bool arch_pte_is_accessed(pte_t pte)
-{
-    return (pte & PTE_ACCESSED) != 0;
-}
-
-static inline bool arch_pte_is_dirty(pte_t pte)
-{
-    return (pte & PTE_DIRTY) != 0;
-}
-
-/** Index of @address in a table of @level. */
-static inline unsigned arch_pt_index(uint64_t address, unsigned level)
-{
-    return (unsigned)(address >> (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level)) & (ARCH_PT_ENTRIES - 1);
-}
-
-/** Bytes that an entry of @level covers. */
-static inline uint64_t arch_pt_span(unsigned level)
-{
-    return 1ull << (PAGE_SHIFT + ARCH_PT_INDEX_BITS * level);
 }

@@ -1,5 +1,6 @@
 /* build: release; says: PANIC on CPU [0-9]+: .* in the kernel at 0x[0-9a-f]+ \(scribble\+(0x)?[0-9a-f]+\), address 0xffff[0-9a-f]{12} */
 #include <arch.h>
+#include <mm/kernelmap.h>
 #include <mm/pagetable.h>
 #include <mm/phys.h>
 
@@ -15,7 +16,7 @@ status_t __wrap_sys_system_nop(struct thread *self)
 {
     uint64_t address = (uint64_t)(uintptr_t)__wrap_sys_system_nop;
     unsigned level;
-    pte_t entry = pagetable_lookup(arch_kernel_root, address, &level);
+    pte_t entry = pagetable_lookup(kernelmap_root, address, &level);
     (void)self;
     if (entry == 0)
         return STATUS_CORRUPT;
