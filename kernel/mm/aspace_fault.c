@@ -166,7 +166,7 @@ status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t add
     address &= ~(PAGE_SIZE - 1);
     status_t status = STATUS_FAULT;
     aspace_lock_acquire(&aspace->lock);
-    struct mapping *mapping = mapping_find(&aspace->mappings, address);
+    struct mapping *mapping = aspace_find(aspace, address);
     if (mapping != NULL && mapping->start <= address && (access & ~mapping->prot) == 0)
         status = fault_in(mapping, self, address, access, frame);
     aspace_lock_release(&aspace->lock);

@@ -99,6 +99,7 @@ static void mapping_leave(struct aspace *aspace, struct mapping *mapping) REQUIR
 {
     struct mapping *head = mapping->head;
     aspace->freed = mapping_previous(&aspace->mappings, mapping);
+    aspace->recent = NULL;
     mapping_remove(&aspace->mappings, mapping);
     mapping->state = MAPPING_GONE;
     mapping->last = --head->pieces == 0 && !head->retired;
@@ -293,33 +294,36 @@ static struct mapping *map_prepare(struct aspace *aspace, struct memory *memory,
 }
 
 /* Room behind the mapping before the one that went last, or 0: found without a search, and its page tables may be there still. */
-static uint64_t gap_freed(struct aspace *aspace, uint64_t bytes) REQUIRES(aspace_lock)
+static uint64_t gap_freed(struct aspace *aspace, uint64_t bytes, struct mapping **next)
+    REQUIRES(aspace_lock)
 {
     const struct mapping *before = aspace->freed;
+    aspace->freed = NULL;
     if (before == NULL || mapping_end(before) < aspace->map_base)
         return 0;
-    const struct mapping *after = mapping_next(&aspace->mappings, before);
-    uint64_t start = mapping_end(before), end = after == NULL ? ARCH_USER_END : after->start;
-    aspace->freed = NULL;
+    *next = mapping_next(&aspace->mappings, before);
+    uint64_t start = mapping_end(before), end = *next == NULL ? ARCH_USER_END : (*next)->start;
     return end - start >= bytes ? start : 0;
 }
 
-/* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. */
-static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapping)
-    REQUIRES(aspace_lock)
+/* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. *@next: what is behind it. */
+static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapping,
+                               struct mapping **next) REQUIRES(aspace_lock)
 {
     const struct memory *memory = mapping->memory;
     uint64_t bytes = mapping->pages << PAGE_SHIFT;
     uint64_t large = arch_pt_span(ARCH_PT_LEAF_LEVEL_MAX);
     bool align = bytes >= large && memory_is_linear(memory);
     uint64_t room = bytes + GUARD_BYTES + (align ? large : 0);
-    uint64_t gap = gap_freed(aspace, room);
-    if (gap == 0)
+    uint64_t gap = gap_freed(aspace, room, next);
+    if (gap == 0) {
         gap = mapping_gap(&aspace->mappings, aspace->map_base, ARCH_USER_END, room);
-    if (gap == 0)
-        gap = mapping_gap(&aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
-    if (gap == 0)
-        return 0;
+        if (gap == 0)
+            gap = mapping_gap(&aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
+        if (gap == 0)
+            return 0;
+        *next = mapping_find(&aspace->mappings, gap);
+    }
     uint64_t address = gap + GUARD_BYTES;
     uint64_t wanted = (memory->base + (mapping->offset_pages << PAGE_SHIFT)) & (large - 1);
     return align ? address + ((wanted - address) & (large - 1)) : address;
@@ -330,17 +334,20 @@ static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint3
     REQUIRES(aspace_lock)
 {
     struct memory *memory = mapping->memory;
+    struct mapping *next;
     if (mapping->state == MAPPING_GONE)
         return STATUS_BAD_HANDLE;
-    if ((flags & MAP_FIXED) == 0) {
-        mapping->start = address_choose(aspace, mapping);
+    if ((flags & MAP_FIXED) != 0) {
+        next = mapping_find(&aspace->mappings, mapping->start);
+        if (next != NULL && next->start < mapping_end(mapping))
+            return STATUS_EXISTS;
+    } else {
+        mapping->start = address_choose(aspace, mapping, &next);
         if (mapping->start == 0)
             return STATUS_NO_MEMORY;
     }
-    struct mapping *next = mapping_find(&aspace->mappings, mapping->start);
-    if (next != NULL && next->start < mapping_end(mapping))
-        return STATUS_EXISTS;
     mapping_insert(&aspace->mappings, mapping, next);
+    aspace->recent = mapping;
     memory_lock_acquire(memory->lock);
     list_push_back(&memory->mappings, &mapping->memory_link);
     memory_lock_release(memory->lock);
@@ -368,7 +375,7 @@ static void populate(struct aspace *aspace, uint64_t address, uint64_t end)
 {
     while (address < end && !sched_should_yield()) {
         aspace_lock_acquire(&aspace->lock);
-        struct mapping *mapping = mapping_find(&aspace->mappings, address);
+        struct mapping *mapping = aspace_find(aspace, address);
         if (mapping != NULL && mapping->start <= address)
             mapping_populate(mapping, address, PREEMPT_PAGES);
         aspace_lock_release(&aspace->lock);
@@ -459,10 +466,10 @@ static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, ui
 static status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end) REQUIRES(aspace_lock)
 {
     status_t status = STATUS_OK;
-    struct mapping *mapping = mapping_find(&aspace->mappings, start);
+    struct mapping *mapping = aspace_find(aspace, start);
     if (mapping != NULL && mapping->start < start)
         status = mapping_split(aspace, mapping, start);
-    mapping = mapping_find(&aspace->mappings, end - 1);
+    mapping = aspace_find(aspace, end - 1);
     if (status_is_ok(status) && mapping != NULL && mapping->start < end &&
         mapping_end(mapping) > end)
         status = mapping_split(aspace, mapping, end);
@@ -481,11 +488,11 @@ status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t 
         bool detached = false;
         aspace_lock_acquire(&aspace->lock);
         status_t status = STATUS_OK;
-        mapping = mapping_find(&aspace->mappings, address);
+        mapping = aspace_find(aspace, address);
         /* Nothing is cut where one whole mapping goes. */
         if (mapping != NULL && (mapping->start != address || mapping_end(mapping) != end)) {
             status = range_cut(aspace, address, end);
-            mapping = status_is_ok(status) ? mapping_find(&aspace->mappings, address) : NULL;
+            mapping = status_is_ok(status) ? aspace_find(aspace, address) : NULL;
         }
         if (mapping != NULL && mapping->start >= end)
             mapping = NULL;
@@ -513,7 +520,7 @@ static status_t protect_check(struct aspace *aspace, uint64_t address, uint64_t 
     REQUIRES(aspace_lock)
 {
     while (address < end) {
-        const struct mapping *mapping = mapping_find(&aspace->mappings, address);
+        const struct mapping *mapping = aspace_find(aspace, address);
         if (mapping == NULL || mapping->start > address)
             return STATUS_NOT_FOUND;
         status_t status = prot_check(prot, mapping->max_prot);
@@ -556,7 +563,7 @@ status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_
     if (status_is_ok(status))
         status = range_cut(aspace, address, end);
     while (status_is_ok(status) && address < end) {
-        struct mapping *mapping = mapping_find(&aspace->mappings, address);
+        struct mapping *mapping = aspace_find(aspace, address);
         mapping->clone = flags & CLONE_MASK;
         if (mapping_protect(mapping, flags & PROT_MASK))
             address = mapping_end(mapping);
@@ -573,7 +580,7 @@ status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t 
     (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);
     aspace_lock_acquire(&aspace->lock);
-    const struct mapping *mapping = mapping_find(&aspace->mappings, address);
+    const struct mapping *mapping = aspace_find(aspace, address);
     if (mapping != NULL)
         *info = (struct mapping_info){
             .start = mapping->start,

@@ -154,31 +154,54 @@ static uint32_t large_order(size_t bytes)
     return order;
 }
 
-static __attribute__((noinline)) void *large_alloc(uint32_t order)
+static bool is_charged(struct budget *budget, size_t bytes)
 {
-    paddr_t frame;
-    if (!phys_alloc(order, &frame))
-        return NULL;
-    __atomic_fetch_add(&pages_held, 1ull << order, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
-    return phys_to_virt(frame);
+    return budget == NULL || status_is_ok(budget_charge_kmem(budget, bytes));
 }
 
-static __attribute__((noinline)) void large_free(uint32_t order, void *pointer)
+static void uncharge(struct budget *budget, size_t bytes)
 {
+    if (budget != NULL)
+        budget_uncharge_kmem(budget, bytes);
+}
+
+/* @bytes, zeroed, of the @charge bytes at @pointer. */
+static inline void *clear(void *pointer, size_t charge, size_t bytes)
+{
+    kasan_unpoison(pointer, charge);
+    arch_fill_words(pointer, 0, (bytes + 7) / 8); /* what is charged is whole words */
+    kasan_poison(pointer, charge, KASAN_REDZONE);
+    kasan_unpoison(pointer, bytes);
+    return pointer;
+}
+
+static __attribute__((noinline)) void *large_alloc(struct budget *budget, size_t bytes)
+{
+    uint32_t order = large_order(bytes);
+    paddr_t frame;
+    if (!is_charged(budget, PAGE_SIZE << order))
+        return NULL;
+    if (!phys_alloc(order, &frame)) {
+        uncharge(budget, PAGE_SIZE << order);
+        return NULL;
+    }
+    __atomic_fetch_add(&pages_held, 1ull << order, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
+    return clear(phys_to_virt(frame), PAGE_SIZE << order, bytes);
+}
+
+static __attribute__((noinline)) void large_free(struct budget *budget, void *pointer, size_t bytes)
+{
+    uint32_t order = large_order(bytes);
     phys_free(virt_to_phys(pointer), order);
     __atomic_fetch_sub(&pages_held, 1ull << order, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
-}
-
-static inline bool is_small(size_t bytes)
-{
-    return likely(bytes <= CLASS_BYTES_MAX);
+    uncharge(budget, PAGE_SIZE << order);
 }
 
 size_t kmem_charge(size_t bytes)
 {
-    return is_small(bytes) ? class_for(bytes)->bytes : PAGE_SIZE << large_order(bytes);
+    return bytes <= CLASS_BYTES_MAX ? class_for(bytes)->bytes : PAGE_SIZE << large_order(bytes);
 }
 
 void *kmem_alloc(struct budget *budget, size_t bytes)
@@ -187,32 +210,29 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
         kmem_init();
     if (bytes == 0 || bytes > KMEM_BYTES_MAX)
         return NULL;
-    size_t charge = kmem_charge(bytes);
-    if (budget != NULL && !status_is_ok(budget_charge_kmem(budget, charge)))
+    if (unlikely(bytes > CLASS_BYTES_MAX))
+        return large_alloc(budget, bytes);
+    struct kmem_class *class = class_for(bytes);
+    size_t charge = class->bytes;
+    if (!is_charged(budget, charge))
         return NULL;
-    void *pointer =
-        is_small(bytes) ? small_alloc(class_for(bytes)) : large_alloc(large_order(bytes));
-    if (unlikely(pointer == NULL)) {
-        if (budget != NULL)
-            budget_uncharge_kmem(budget, charge);
-        return NULL;
-    }
-    kasan_unpoison(pointer, charge);
-    arch_fill_words(pointer, 0, (bytes + 7) / 8); /* what is charged is whole words */
-    kasan_poison(pointer, charge, KASAN_REDZONE);
-    kasan_unpoison(pointer, bytes);
-    return pointer;
+    void *pointer = small_alloc(class);
+    if (likely(pointer != NULL))
+        return clear(pointer, charge, bytes);
+    uncharge(budget, charge);
+    return NULL;
 }
 
 void kmem_free(struct budget *budget, void *pointer, size_t bytes)
 {
     ASSERT(pointer != NULL && bytes != 0 && bytes <= KMEM_BYTES_MAX);
-    if (is_small(bytes))
-        small_free(class_for(bytes), pointer);
-    else
-        large_free(large_order(bytes), pointer);
-    if (budget != NULL)
-        budget_uncharge_kmem(budget, kmem_charge(bytes));
+    if (unlikely(bytes > CLASS_BYTES_MAX)) {
+        large_free(budget, pointer, bytes);
+        return;
+    }
+    struct kmem_class *class = class_for(bytes);
+    small_free(class, pointer);
+    uncharge(budget, class->bytes);
 }
 
 uint64_t kmem_pages(void)

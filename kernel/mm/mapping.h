@@ -32,6 +32,15 @@ static inline struct mapping *mapping_next(const struct mapping_tree *tree,
 
 /** The first mapping that ends above @address, or NULL. */
 struct mapping *mapping_find(const struct mapping_tree *tree, uint64_t address);
+/** The same in @aspace, which most often is asked for the mapping that it was asked for before. */
+static inline struct mapping *aspace_find(struct aspace *aspace, uint64_t address)
+    REQUIRES(aspace_lock)
+{
+    struct mapping *recent = aspace->recent;
+    if (likely(recent != NULL && address >= recent->start && address < mapping_end(recent)))
+        return recent;
+    return aspace->recent = mapping_find(&aspace->mappings, address);
+}
 /** Insert before @next, which mapping_find() gives for its start (NULL: behind all others), and remove. Nothing in the tree overlaps it. */
 void mapping_insert(struct mapping_tree *tree, struct mapping *mapping, struct mapping *next);
 void mapping_remove(struct mapping_tree *tree, struct mapping *mapping);

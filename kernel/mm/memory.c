@@ -165,62 +165,46 @@ bool memory_is_flushed(struct memory *memory)
     return flushed;
 }
 
-/* A new page, zero. */
-static status_t page_take(struct memory *memory, uint64_t index, struct page *page)
-    REQUIRES(memory_lock)
+/* Make page @index this Memory's own, to be written: what is there, a copy of what is shown (page->frame; 0: nothing), or a zero page. */
+static status_t page_own(struct memory *memory, struct thread *self, uint64_t index,
+                         struct page *page) REQUIRES(memory_lock)
 {
     struct budget *budget = memory->object.budget;
     uint64_t *slot;
-    status_t status = radix_slot(&memory->tree, budget, memory->first + index, &slot);
-    if (!status_is_ok(status))
-        return status;
-    status = frame_create(budget, &page->frame);
-    if (!status_is_ok(status)) {
-        radix_tidy(&memory->tree, memory->first + index);
-        return status;
-    }
-    memset(phys_to_virt(page->frame), 0, PAGE_SIZE);
-    radix_slot_fill(&memory->tree, memory->first + index, slot,
-                    page->frame | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY);
-    page->writable = true;
-    return STATUS_OK;
-}
-
-/* Make page @index, which is present, here or below, this Memory's own, to be written. */
-static status_t page_unshare(struct memory *memory, struct thread *self, uint64_t index,
-                             struct page *page) REQUIRES(memory_lock)
-{
-    struct budget *budget = memory->object.budget;
-    uint64_t *slot;
-    paddr_t copy;
+    paddr_t frame;
     status_t status = radix_slot(&memory->tree, budget, memory->first + index, &slot);
     if (!status_is_ok(status))
         return status;
     if ((*slot & PAGE_ENTRY_ASK) != 0)
         return pager_wait(memory, self, index, PAGER_REQUEST_DIRTY);
-    paddr_t old = page_entry_frame(*slot); /* 0: it is the parent's, who keeps it */
-    if (old != 0 &&
-        frame_is_own(old)) { /* the other sharers went meanwhile, and have forgotten it */
-        *slot |= PAGE_ENTRY_DIRTY;
-        page->writable = true;
-        return STATUS_OK;
+    paddr_t old = page_entry_frame(*slot); /* 0: what is shown is the parent's, who keeps it */
+    page->writable = true;
+    if (old != 0) {
+        page->frame = old;
+        if (frame_is_own(old)) { /* the other sharers went meanwhile, and have forgotten it */
+            *slot |= PAGE_ENTRY_DIRTY;
+            return STATUS_OK;
+        }
     }
-    status = frame_create(budget, &copy);
+    status = frame_create(budget, &frame);
     if (!status_is_ok(status)) {
         radix_tidy(&memory->tree, memory->first + index);
         return status;
     }
-    user_memcpy(phys_to_virt(copy), phys_to_virt(page->frame), PAGE_SIZE);
-    mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);
+    if (page->frame == 0) {
+        memset(phys_to_virt(frame), 0, PAGE_SIZE);
+    } else {
+        user_memcpy(phys_to_virt(frame), phys_to_virt(page->frame), PAGE_SIZE);
+        mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);
+    }
     if (old == 0) {
         radix_slot_fill(&memory->tree, memory->first + index, slot,
-                        copy | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY);
+                        frame | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY);
     } else {
-        *slot = copy | PAGE_ENTRY_DIRTY | (*slot & (PAGE_SIZE - 1));
+        *slot = frame | PAGE_ENTRY_DIRTY | (*slot & (PAGE_SIZE - 1));
         frame_put(old);
     }
-    page->frame = copy;
-    page->writable = true;
+    page->frame = frame;
     return STATUS_OK;
 }
 
@@ -251,17 +235,21 @@ status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t ind
 {
     if (index >= memory->pages)
         return STATUS_RANGE;
+    *page = (struct page){0};
+    /* One way down finds the page, or its place. */
+    if (write && memory->kind == MEMORY_KIND_ANONYMOUS && memory->parent == NULL)
+        return page_own(memory, self, index, page);
     page->was_present = memory_present(memory, index, page);
     if (page->was_present)
-        return page->writable || !write ? STATUS_OK : page_unshare(memory, self, index, page);
+        return page->writable || !write ? STATUS_OK : page_own(memory, self, index, page);
     if (memory->kind == MEMORY_KIND_PAGER)
         return pager_wait(memory, self, index, PAGER_REQUEST_READ);
     if (memory->parent == NULL)
-        return page_take(memory, index, page);
+        return page_own(memory, self, index, page);
     status_t status =
         memory_resolve(memory->parent, self, memory->parent_first + index, false, page);
     page->writable = false;
-    return status_is_ok(status) && write ? page_unshare(memory, self, index, page) : status;
+    return status_is_ok(status) && write ? page_own(memory, self, index, page) : status;
 }
 
 /* ── For the rest of the kernel ───────────────────────────────────────────────────────────────────────────────────── */

@@ -208,8 +208,9 @@ static struct radix_node *leaf_of(const struct radix *tree, uint64_t index)
 
 void radix_slot_fill(struct radix *tree, uint64_t index, uint64_t *slot, uint64_t entry)
 {
-    struct radix_node *leaf = leaf_of(tree, index);
-    DEBUG_ASSERT(slot == &leaf->entries[slot_of(index, 0)] && *slot == 0 && entry != 0);
+    struct radix_node *leaf = container_of(slot - slot_of(index, 0), struct radix_node, entries[0]);
+    DEBUG_ASSERT(leaf == leaf_of(tree, index) && *slot == 0 && entry != 0);
+    (void)tree;
     *slot = entry;
     leaf->used++;
 }

@@ -191,6 +191,8 @@ def check_method(model, interface, method):
         raise IdlError(method.place, "rights, pending and deadline are for protocols")
     if interface.is_protocol and method.quick:
         raise IdlError(method.place, "quick calls are for objects")
+    if interface.is_protocol and method.hot:
+        raise IdlError(method.place, "hot calls are for objects")
     if method.quick and any(param.kind in ("in_bytes", "out_bytes", "in_struct", "out_struct") for param in method.params):
         raise IdlError(method.place, "a quick call never waits, and user memory may not be there")
     if interface.is_protocol and method.raw:

@@ -137,7 +137,7 @@ def data_offsets(model, method):
 
 def is_direct(method):
     """Nothing is to be done around the handler, or it is to be done in as few instructions as can be."""
-    return method.quick or not (capabilities(method) or structures(method) or method.results)
+    return method.quick or method.hot or not (capabilities(method) or structures(method) or method.results)
 
 
 def lookup_lines(method):

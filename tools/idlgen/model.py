@@ -131,6 +131,7 @@ class Method:
     deadline: bool
     raw: bool
     quick: bool
+    hot: bool
     doc: str
     place: str
     index: int = 0

@@ -179,9 +179,10 @@ def parse_method(lexer, doc):
     place = lexer.place()
     raw = lexer.accept("raw")
     quick = not raw and lexer.accept("quick")
+    hot = not raw and not quick and lexer.accept("hot")
     if not raw:
         lexer.expect("call")
-    method = Method(lexer.take("name"), [], [], [], [], False, False, raw, quick, doc, place)
+    method = Method(lexer.take("name"), [], [], [], [], False, False, raw, quick, hot, doc, place)
     if not raw:
         method.params = parse_params(lexer)
         if lexer.accept("->"):

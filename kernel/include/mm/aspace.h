@@ -57,6 +57,7 @@ struct aspace {
     struct mapping_tree mappings GUARDED_BY(aspace_lock);
     struct mapping *freed
         GUARDED_BY(aspace_lock); /* what was unmapped last came behind this one; NULL: not known */
+    struct mapping *recent GUARDED_BY(aspace_lock); /* what was looked for last, or NULL */
     pte_t *table
         GUARDED_BY(aspace_lock); /* the last-level table that was needed last: of these addresses */
     uint64_t table_address GUARDED_BY(aspace_lock);

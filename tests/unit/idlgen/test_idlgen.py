@@ -302,6 +302,7 @@ class Refusal(Case):
         protocol("call a(h: handle);", "cannot stand here")
         protocol("raw a;", "raw calls are for objects")
         protocol("quick call a();", "quick calls are for objects")
+        protocol("hot call a();", "hot calls are for objects")
         self.refuse("object fault = 99 { quick call a(b: in bytes); }", "never waits")
         protocol("call a(b_: u32);", "taken")
         self.refuse("protocol other = 99 { }", "named like the file", folder="idl", line=0)
