@@ -184,7 +184,7 @@ ARCHS := $(if $(filter file,$(origin ARCH)),$(filter $(patsubst mk/arch-%.mk,%,$
 # BUILD, SMP and MEM change what the guest and system tests run on when they are given; else each stage has its own.
 given = $(if $(filter command%,$(origin $(1))),$(2)=$($(1)))
 TEST_RUNNER = $(call given,BUILD,BUILDS) $(call given,BUILD,TEST_BUILD) $(call given,SMP,TEST_SMP) $(call given,MEM,TEST_MEM) \
-              BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) ARCHS='$(ARCHS)' MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
+              SETUP_SECONDS=$(SETUP_SECONDS) BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) ARCHS='$(ARCHS)' MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
               $(if $(STAGES),--only $(STAGES) --)
 test:
 	+@$(TEST_RUNNER) tests/stages

@@ -10,7 +10,6 @@ guest_build() {
         done
     done
     tap_end || exit 1
-    tap_count=0
 }
 
 # guest_run NAME ARCH BUILD CPUS [OPTION…]: forwards the TAP of one run. A run that ends before its plan is a failed test, and so is a
@@ -38,7 +37,6 @@ guest_run() {
     if [ "$build" = kcsan ]; then
         tap_case "$label: no data race" guest_is_free_of_races "$log"
         tap_end
-        tap_count=0
     fi
 }
 

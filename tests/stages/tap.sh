@@ -1,5 +1,8 @@
 # TAP for stages written in shell: source it, call tap_case for each test, end with tap_end.
 # The stage's own messages go to stderr or behind "# ".
+#
+# Most of what runs in QEMU leaves a CPU idle: such runs go side by side. beside begins each, with a stream of TAP of its own (tap_alone makes
+# one of a test), and together prints their streams one after another.
 
 tap_count=0
 tap_failed=0
@@ -18,13 +21,58 @@ tap_case() {
     fi
 }
 
-# Prints the plan; the status of the stage.
+# Prints the plan, and begins a new stream; the status of the one that ends.
 tap_end() {
+    local failed=$tap_failed
     echo "1..$tap_count"
-    [ "$tap_failed" -eq 0 ]
+    tap_count=0 tap_failed=0
+    [ "$failed" -eq 0 ]
+}
+
+# tap_alone NAME COMMAND…: a stream of one test.
+tap_alone() {
+    tap_count=0 tap_failed=0
+    tap_case "$@"
+    tap_end
 }
 
 : "${BUILD_ROOT:=build}" "${ARCH:=x86_64}" "${ARCHS:=$ARCH}" "${MAKE:=make}" "${JOBS:=$(nproc)}"
+
+beside_jobs=()
+beside_folder=$BUILD_ROOT/test/$(basename "$0").beside
+
+# beside COMMAND…: begins COMMAND as soon as fewer than LANES (as many as there are CPUs, unless said otherwise) run of those before it.
+beside() {
+    mkdir -p "$beside_folder"
+    while [ "$(jobs -rp | wc -l)" -ge "${LANES:-$JOBS}" ]; do
+        wait -n
+    done
+    beside_run "$beside_folder/${#beside_jobs[@]}" "$@" &
+    beside_jobs+=($!)
+}
+
+# What ends without a plan is a failed test.
+beside_run() { # OUTPUT COMMAND…
+    local output=$1 status
+    shift
+    "$@" >"$output" 2>&1 </dev/null
+    status=$?
+    grep -aq '^1\.\.' "$output" || {
+        echo "not ok - $*: ended without a plan, status $status"
+        echo "1..$(($(grep -acE '^(not )?ok\b' "$output") + 1))"
+    } >>"$output"
+}
+
+# Prints what those beside each other say, in the order in which they began.
+together() {
+    local job
+    for job in "${!beside_jobs[@]}"; do
+        wait "${beside_jobs[job]}" 2>/dev/null
+        cat "$beside_folder/$job"
+    done
+    rm -rf "$beside_folder"
+    beside_jobs=()
+}
 
 # make with the settings of this run; BUILD= and ARCH= may follow.
 run_make() {
