@@ -5,11 +5,13 @@
  *   vsh -c text [name [argument …]]
  *
  * Started by the service manager it is the console's login shell. If the kernel's command line has cmd=<percent-encoded text> it runs
- * that instead and switches the machine off with the command's status (tools/run). */
+ * that instead and switches the machine off with the command's status; and with alive=<seconds> it says in the log as often as that that
+ * the machine lives, whatever the command does (tools/run). */
 #include "shell.h"
 
 #include <idl/power.h>
 #include <os/clock.h>
+#include <os/log.h>
 #include <os/start.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 
 #define RETRY_NS (50 * NS_PER_MS)
 #define RETRIES 600
+#define ALIVE_SECONDS_MAX 86400
 
 extern char **environ;
 
@@ -191,8 +194,8 @@ static void decode(struct text *text, const char *at, const char *end)
     }
 }
 
-/** The command that the kernel's command line asks for; NULL: none. */
-static char *boot_command(void)
+/** What the kernel's command line has behind @name; NULL: nothing. */
+static char *boot_word(const char *name)
 {
     static struct boot_facts facts;
     struct text text = {.data = NULL};
@@ -204,13 +207,34 @@ static char *boot_command(void)
     for (const char *word = facts.cmdline; *word;) {
         word += strspn(word, " ");
         size_t bytes = strcspn(word, " ");
-        if (strncmp(word, "cmd=", 4) == 0) {
-            decode(&text, word + 4, word + bytes);
+        if (strncmp(word, name, strlen(name)) == 0) {
+            decode(&text, word + strlen(name), word + bytes);
             return text_take(&text);
         }
         word += bytes;
     }
     return NULL;
+}
+
+static void *alive_main(void *seconds)
+{
+    for (;;) {
+        clock_sleep((uint64_t)(uintptr_t)seconds * NS_PER_S);
+        os_log("the machine lives, its command runs");
+    }
+    return NULL;
+}
+
+static void alive_begin(void)
+{
+    pthread_t thread;
+    char *word = boot_word("alive=");
+    unsigned long seconds = word ? strtoul(word, NULL, 10) : 0;
+    free(word);
+    if (seconds > 0 && seconds <= ALIVE_SECONDS_MAX &&
+        pthread_create(&thread, NULL, alive_main, (void *)(uintptr_t)seconds) == 0) {
+        pthread_detach(thread);
+    }
 }
 
 static _Noreturn void power_off_with(struct shell *shell, int status)
@@ -231,8 +255,9 @@ int main(int argc, char **argv)
     if (!shell) {
         return STATUS_FAILURE;
     }
-    char *command = argc == 1 ? boot_command() : NULL;
+    char *command = argc == 1 ? boot_word("cmd=") : NULL;
     if (command) {
+        alive_begin();
         set_arguments(shell, "vsh", 0, NULL);
         power_off_with(shell, run_text(shell, command, "cmd"));
     }
