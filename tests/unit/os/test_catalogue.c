@@ -137,18 +137,50 @@ static void test_catalogue_drivers_stand_in_for_each_other(void)
     free(data);
 }
 
+static void check_circle(const struct manifest *set, bool refused)
+{
+    size_t bytes;
+    uint8_t *data = compile(set, &bytes);
+    CHECK((data == NULL) == refused);
+    free(data);
+}
+
+/* Whoever may wait for another's answer, at its start or later, over whomever, is never waited for by that one. */
 static void test_catalogue_refuses_a_circle(void)
 {
-    static const struct manifest circle[] = {
+    static const struct manifest needs[] = {
         {"a", "kind='service'\nprovides='a'\nneeds=['c']\n"},
         {"b", "kind='service'\nprovides='b'\nneeds=['a']\n"},
         {"c", "kind='service'\nprovides='c'\nneeds=['b']\n"},
         {NULL, NULL},
     };
-    size_t bytes;
-    uint8_t *data = compile(circle, &bytes);
-    CHECK(data == NULL);
-    free(data);
+    static const struct manifest wants[] = {
+        {"a", "kind='service'\nprovides='a'\nwants=['b']\n"},
+        {"b", "kind='service'\nprovides='b'\nneeds=['a']\n"},
+        {NULL, NULL},
+    };
+    static const struct manifest itself[] = {
+        {"a", "kind='service'\nprovides='a'\nwants=['a']\n"},
+        {NULL, NULL},
+    };
+    static const struct manifest second_driver[] = {
+        {"a", "kind='driver'\nprovides='disk'\nmatch=['pci:0:0']\n"},
+        {"b", "kind='driver'\nprovides='disk'\nmatch=['pci:0:1']\nwants=['fs']\n"},
+        {"c", "kind='service'\nprovides='fs'\nwants=['disk']\n"},
+        {NULL, NULL},
+    };
+    static const struct manifest diamond[] = {
+        {"a", "kind='service'\nprovides='a'\n"},
+        {"b", "kind='service'\nprovides='b'\nwants=['a']\n"},
+        {"c", "kind='service'\nprovides='c'\nneeds=['a']\nwants=['b']\n"},
+        {"d", "kind='program'\nneeds=['c', 'b']\n"},
+        {NULL, NULL},
+    };
+    check_circle(needs, true);
+    check_circle(wants, true);
+    check_circle(itself, true);
+    check_circle(second_driver, true);
+    check_circle(diamond, false);
 }
 
 /** Look at everything that a catalogue hands out. */
