@@ -607,6 +607,189 @@ static void test_ipc_client_process_killed(void)
     server_stop(&server);
 }
 
+/* ── All replies saved ───────────────────────────────────────────────────────────────────────────────────────────── */
+
+enum { SAVERS = 3, SAVED = 9 };
+
+struct saves {
+    handle_t endpoint;
+    uint64_t tokens[SAVED];
+    const struct worker *by[SAVED];
+    uint32_t count; /* atomic: of entries taken */
+    uint32_t ready; /* atomic: of entries filled */
+};
+
+static void save_one(struct saves *saves, const struct worker *self)
+{
+    uint32_t at = __atomic_fetch_add(&saves->count, 1, __ATOMIC_SEQ_CST);
+
+    OK(sys_endpoint_reply_save(&saves->tokens[at]));
+    saves->by[at] = self;
+    __atomic_fetch_add(&saves->ready, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Answer those that another worker saved, or all: how many. */
+static uint64_t answer_saved(struct saves *saves, const struct worker *but)
+{
+    uint64_t answered = 0;
+
+    for (uint32_t i = 0; i < SAVED; i++) {
+        struct ipc_regs regs = {.target = saves->tokens[i], .words = {i}};
+
+        if (saves->tokens[i] == 0 || saves->by[i] == but)
+            continue;
+        OK(ipc_raw_reply(&regs));
+        saves->tokens[i] = 0;
+        answered++;
+    }
+    return answered;
+}
+
+/* One call, an answer to it or not; then the next. LABEL_SLOW: those that others saved are answered first, LABEL_STOP: all. */
+static void save_all(struct worker *self)
+{
+    struct saves *saves = self->context;
+    struct ipc_regs regs = {.target = saves->endpoint, .deadline = DEADLINE_NEVER};
+
+    OK(ipc_raw_receive(&regs));
+    for (;;) {
+        uint32_t label = (uint32_t)regs.info;
+
+        if (label == LABEL_SAVE) {
+            save_one(saves, self);
+        } else {
+            uint64_t answered =
+                label == LABEL_ADD ? 0 : answer_saved(saves, label == LABEL_SLOW ? self : NULL);
+
+            regs = (struct ipc_regs){.words = {answered}};
+            OK(ipc_raw_reply(&regs));
+        }
+        if (label == LABEL_STOP)
+            return;
+        regs = (struct ipc_regs){.target = saves->endpoint, .deadline = DEADLINE_NEVER};
+        OK(ipc_raw_receive(&regs));
+    }
+}
+
+/* Workers that owe many answers receive as before, and any of them gives the answers. */
+static void test_ipc_every_reply_saved(void)
+{
+    struct saves saves = {.endpoint = endpoint_new()};
+    struct worker savers[SAVERS], callers[SAVED];
+    struct ipc_regs regs;
+    uint64_t answered = 0;
+
+    for (unsigned i = 0; i < SAVERS; i++)
+        worker_start(&savers[i], save_all, &saves);
+    for (unsigned i = 0; i < SAVED; i++)
+        worker_start(&callers[i], save_caller, &saves.endpoint);
+    CHECK(EVENTUALLY(__atomic_load_n(&saves.ready, __ATOMIC_SEQ_CST) == SAVED));
+    for (unsigned i = 0; i < SAVERS; i++) {
+        OK(call(saves.endpoint, LABEL_ADD, &regs));
+        CHECK(callers[i].done == 0);
+    }
+    OK(call(saves.endpoint, LABEL_SLOW, &regs));
+    answered += regs.words[0];
+    for (unsigned i = 0; i < SAVERS; i++) {
+        OK(call(saves.endpoint, LABEL_STOP, &regs));
+        answered += regs.words[0];
+    }
+    CHECK(answered == SAVED);
+    for (unsigned i = 0; i < SAVED; i++)
+        CHECK(worker_join(&callers[i]) && callers[i].value < SAVED);
+    for (unsigned i = 0; i < SAVERS; i++)
+        CHECK(worker_join(&savers[i]));
+    close_handle(saves.endpoint);
+}
+
+/* ── Restart ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* In the child, an instance of a server: answers with its number values[0] and the badge that the call came with. */
+static void child_instance(void)
+{
+    struct ipc_regs regs = {.target = child_start.handles[0], .deadline = DEADLINE_NEVER};
+    status_t status = ipc_raw_receive(&regs);
+
+    while (status_is_ok(status)) {
+        uint64_t badge = regs.target;
+
+        regs = (struct ipc_regs){.target = child_start.handles[0],
+                                 .words = {child_start.values[0], badge},
+                                 .deadline = DEADLINE_NEVER};
+        status = ipc_raw_reply_receive(&regs);
+    }
+    child_exit(status_code(status));
+}
+
+struct session {
+    handle_t handle;
+    uint64_t instance, badge;
+    uint32_t answered; /* atomic */
+    bool astray;       /* it reached somebody else */
+};
+
+/* Calls through the session until it is told that it is over. */
+static void use_session(struct worker *self)
+{
+    struct session *session = self->context;
+    status_t status = STATUS_OK;
+
+    while (status_is_ok(status) || status == STATUS_PEER_DIED) {
+        struct ipc_regs regs = {.target = session->handle, .deadline = DEADLINE_NEVER};
+
+        status = ipc_raw_call(&regs);
+        if (!status_is_ok(status))
+            continue;
+        session->astray |= regs.words[0] != session->instance || regs.words[1] != session->badge;
+        __atomic_fetch_add(&session->answered, 1, __ATOMIC_SEQ_CST);
+    }
+    self->value = (uint64_t)status_code(status);
+}
+
+static void instance_start(struct child *child, handle_t endpoint, uint64_t instance)
+{
+    struct child_start start = {.values = {instance}};
+
+    child_create(child, 0, NULL);
+    start.handles[0] = child_give(child, endpoint);
+    child_run(child, &start, child_instance);
+}
+
+/* Clients call all the time, while the server is killed, a new epoch begins, and the next instance receives at the same endpoint. */
+static void test_ipc_old_sessions_reach_no_new_instance(void)
+{
+    enum { INSTANCES = 4, CLIENTS = 3 };
+    handle_t endpoint = endpoint_new(), connect = with_rights(endpoint, RIGHT_CALL);
+    struct ipc_regs regs;
+
+    for (uint64_t instance = 1; instance <= INSTANCES; instance++) {
+        struct session session = {.instance = instance, .badge = 100 + instance};
+        struct worker clients[CLIENTS];
+        struct child child;
+
+        instance_start(&child, endpoint, instance);
+        OK(sys_cap_derive(endpoint, RIGHT_CALL, session.badge, &session.handle));
+        for (unsigned i = 0; i < CLIENTS; i++)
+            worker_start(&clients[i], use_session, &session);
+        CHECK(EVENTUALLY(__atomic_load_n(&session.answered, __ATOMIC_SEQ_CST) >= 20));
+        OK(sys_process_kill(child.process, 9));
+        CHECK(child_end(&child) == 9);
+        OK(sys_endpoint_new_epoch(endpoint));
+        instance_start(&child, endpoint, instance + 100);
+        OK(call(connect, 1, &regs));
+        CHECK(regs.words[0] == instance + 100 && regs.words[1] == 0);
+        for (unsigned i = 0; i < CLIENTS; i++)
+            CHECK(worker_join(&clients[i]) && status_from_code(clients[i].value) == STATUS_STALE);
+        CHECK(!session.astray);
+        CHECK_STATUS(STATUS_STALE, call(session.handle, 1, &regs));
+        close_handle(session.handle);
+        OK(sys_process_kill(child.process, 9));
+        CHECK(child_end(&child) == 9);
+    }
+    close_handle(connect);
+    close_handle(endpoint);
+}
+
 extern const struct test ipc_tests[];
 const struct test ipc_tests[] = {
     TEST(test_ipc_words_and_data),
@@ -622,5 +805,7 @@ const struct test ipc_tests[] = {
     TEST(test_ipc_between_processes),
     TEST(test_ipc_server_process_killed),
     TEST(test_ipc_client_process_killed),
+    TEST(test_ipc_every_reply_saved),
+    TEST(test_ipc_old_sessions_reach_no_new_instance),
     {0},
 };

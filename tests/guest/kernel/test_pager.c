@@ -321,66 +321,102 @@ static void test_pager_read_into_a_mapping_of_the_file(void)
     file_drop(&file);
 }
 
-/* Calls handles[0] with values[1] bytes at values[0] granted. */
+/* Calls handles[0] with values[1] bytes at values[0] granted, until values[2]. */
 static void child_calls_with_grant(void)
 {
     child_start.buffer->grants[0] =
         (struct grant){child_start.values[0], child_start.values[1], RIGHT_READ | RIGHT_WRITE, 0};
     struct ipc_regs regs = {.target = child_start.handles[0],
                             .info = message_info(1, 0, 0, 1),
-                            .deadline = DEADLINE_NEVER};
+                            .deadline = child_start.values[2]};
     status_t status = ipc_raw_call(&regs);
 
-    child_exit(status_is_ok(status) ? (int64_t)regs.words[0] : -1);
+    child_exit(status_is_ok(status) ? (int64_t)regs.words[0] : status_code(status));
 }
 
 static char copied[16 * PAGE_SIZE];
 
-/* In the middle of a copy from it the caller is killed (@kill), or what it has granted is unmapped. */
-static void copy_is_cut(bool kill)
-{
+/* A copy from a caller of which a part is done. */
+struct cut {
     struct child child;
-    struct child_start start = {.values = {0, sizeof(copied)}};
-    handle_t endpoint, memory = memory_new(16, 0);
-    uint64_t done = 0, token;
+    struct child_start start;
+    handle_t endpoint, memory;
+    uint64_t done, token;
+};
 
-    OK(sys_endpoint_create(info->budget, &endpoint));
-    child_create(&child, 0, NULL);
-    start.handles[0] = child_give(&child, endpoint);
-    OK(sys_aspace_map(child.aspace, memory, 0, 0, sizeof(copied), MAP_READ | MAP_WRITE, 0,
-                      &start.values[0]));
-    child_run(&child, &start, child_calls_with_grant);
-    struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(PATIENCE_MS)};
-    OK(ipc_raw_receive(&regs));
-    OK(sys_endpoint_reply_save(&token));
-    OK(sys_endpoint_reply_read(token, 0, 0, copied, 3 * PAGE_SIZE, &done));
-    CHECK(done == 3 * PAGE_SIZE);
-    if (kill) {
-        OK(sys_process_kill(child.process, 3));
-        CHECK(EVENTUALLY(sys_endpoint_reply_read(token, 0, done, copied + done, PAGE_SIZE, &done) ==
-                         STATUS_GONE));
-    } else {
-        OK(sys_aspace_unmap(child.aspace, start.values[0] + 4 * PAGE_SIZE, 12 * PAGE_SIZE));
-        OK(sys_endpoint_reply_read(token, 0, done, copied, 3 * PAGE_SIZE, &done));
-        CHECK(done == PAGE_SIZE);
-        CHECK_STATUS(STATUS_FAULT,
-                     sys_endpoint_reply_write(token, 0, 4 * PAGE_SIZE, copied, PAGE_SIZE, &done));
-        regs = (struct ipc_regs){.target = token, .words = {3}};
-        OK(ipc_raw_reply(&regs));
-    }
-    CHECK(child_end(&child) == 3);
-    close_handle(endpoint);
-    close_handle(memory);
+static status_t cut_goes_on(struct cut *cut)
+{
+    return sys_endpoint_reply_read(cut->token, 0, cut->done, copied + cut->done, PAGE_SIZE,
+                                   &cut->done);
+}
+
+/* False: the call's deadline passed too early. */
+static bool cut_begin(struct cut *cut, uint64_t deadline_ns)
+{
+    *cut = (struct cut){.start = {.values = {0, sizeof(copied), deadline_ns}},
+                        .memory = memory_new(16, 0)};
+    OK(sys_endpoint_create(info->budget, &cut->endpoint));
+    child_create(&cut->child, 0, NULL);
+    cut->start.handles[0] = child_give(&cut->child, cut->endpoint);
+    OK(sys_aspace_map(cut->child.aspace, cut->memory, 0, 0, sizeof(copied), MAP_READ | MAP_WRITE, 0,
+                      &cut->start.values[0]));
+    child_run(&cut->child, &cut->start, child_calls_with_grant);
+    struct ipc_regs regs = {.target = cut->endpoint,
+                            .deadline =
+                                deadline_ns == DEADLINE_NEVER ? in_ms(PATIENCE_MS) : deadline_ns};
+
+    return status_is_ok(ipc_raw_receive(&regs)) &&
+           status_is_ok(sys_endpoint_reply_save(&cut->token)) &&
+           status_is_ok(
+               sys_endpoint_reply_read(cut->token, 0, 0, copied, 3 * PAGE_SIZE, &cut->done)) &&
+           cut->done == 3 * PAGE_SIZE;
+}
+
+static void cut_end(struct cut *cut, int64_t exit_status)
+{
+    CHECK(child_end(&cut->child) == exit_status);
+    close_handle(cut->endpoint);
+    close_handle(cut->memory);
 }
 
 static void test_caller_killed_in_the_middle_of_a_copy(void)
 {
-    copy_is_cut(true);
+    struct cut cut;
+
+    CHECK(cut_begin(&cut, DEADLINE_NEVER));
+    OK(sys_process_kill(cut.child.process, 3));
+    CHECK(EVENTUALLY(cut_goes_on(&cut) == STATUS_GONE));
+    cut_end(&cut, 3);
 }
 
 static void test_caller_unmaps_in_the_middle_of_a_copy(void)
 {
-    copy_is_cut(false);
+    struct cut cut;
+
+    CHECK(cut_begin(&cut, DEADLINE_NEVER));
+    OK(sys_aspace_unmap(cut.child.aspace, cut.start.values[0] + 4 * PAGE_SIZE, 12 * PAGE_SIZE));
+    OK(sys_endpoint_reply_read(cut.token, 0, cut.done, copied, 3 * PAGE_SIZE, &cut.done));
+    CHECK(cut.done == PAGE_SIZE);
+    CHECK_STATUS(STATUS_FAULT, sys_endpoint_reply_write(cut.token, 0, 4 * PAGE_SIZE, copied,
+                                                        PAGE_SIZE, &cut.done));
+    struct ipc_regs regs = {.target = cut.token, .words = {3}};
+
+    OK(ipc_raw_reply(&regs));
+    cut_end(&cut, 3);
+}
+
+/* It is told so, and the copy finds it gone. A deadline that has passed before there is anything to cut is tried again with a later one. */
+static void test_caller_times_out_in_the_middle_of_a_copy(void)
+{
+    struct cut cut;
+    bool begun = false;
+
+    for (uint64_t ms = 50; !begun && ms < PATIENCE_MS; ms *= 2) {
+        begun = cut_begin(&cut, in_ms(ms));
+        CHECK(!begun || EVENTUALLY(cut_goes_on(&cut) == STATUS_GONE));
+        cut_end(&cut, status_code(STATUS_TIMED_OUT));
+    }
+    CHECK(begun);
 }
 
 extern const struct test pager_tests[];
@@ -391,5 +427,6 @@ const struct test pager_tests[] = {
     TEST(test_pager_read_into_a_mapping_of_the_file),
     TEST(test_caller_killed_in_the_middle_of_a_copy),
     TEST(test_caller_unmaps_in_the_middle_of_a_copy),
+    TEST(test_caller_times_out_in_the_middle_of_a_copy),
     {0},
 };
