@@ -564,10 +564,12 @@ status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_
         status = range_cut(aspace, address, end);
     while (status_is_ok(status) && address < end) {
         struct mapping *mapping = aspace_find(aspace, address);
+        bool work = mapping->prot != (flags & PROT_MASK) || mapping->protect_cursor != 0;
         mapping->clone = flags & CLONE_MASK;
         if (mapping_protect(mapping, flags & PROT_MASK))
             address = mapping_end(mapping);
-        if (address < end && sched_should_yield())
+        /* The restarted call passes what is done already and gets further, or it might never end. */
+        if (work && address < end && sched_should_yield())
             status = KERNEL_RESTART;
     }
     aspace_lock_release(&aspace->lock);
