@@ -2,7 +2,7 @@
  * something long, and ends at the first of its points, then at the second, and so on until it survives; after each the balance of what is charged
  * must be even. What does not kill it makes it give way, so all restarts are run through as well. */
 #include <inject.h>
-#include <thread.h>
+#include <sched.h>
 
 #ifdef CONFIG_DEBUG
 /* One thread at a time. The others just compare. */

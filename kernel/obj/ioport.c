@@ -2,6 +2,7 @@
 #include <arch.h>
 #include <device.h>
 #include <handlers.h>
+#include <inject.h>
 #include <obj_create.h>
 #include <thread.h>
 
@@ -37,16 +38,21 @@ status_t sys_ioport_in(struct thread *self, struct cap *cap, uint32_t port, uint
     (void)self;
     status_t status = access_check(ioport_of(cap->object), port, width);
 
-    return status_is_ok(status) ? arch_port_in(port, width, value) : status;
+    if (!INJECTS || !status_is_ok(status) || port != INJECT_PORT)
+        return status_is_ok(status) ? arch_port_in(port, width, value) : status;
+    *value = inject_points();
+    return STATUS_OK;
 }
 
 status_t sys_ioport_out(struct thread *self, struct cap *cap, uint32_t port, uint32_t width,
                         uint32_t value)
 {
-    (void)self;
     status_t status = access_check(ioport_of(cap->object), port, width);
 
-    return status_is_ok(status) ? arch_port_out(port, width, value) : status;
+    if (!INJECTS || !status_is_ok(status) || port != INJECT_PORT)
+        return status_is_ok(status) ? arch_port_out(port, width, value) : status;
+    inject_arm(self, value);
+    return STATUS_OK;
 }
 
 static void ioport_destroy(struct object *object)

@@ -12,6 +12,7 @@
 #include "arch.h"
 #include "arch_accessors.h"
 #include "arch_cpu.h"
+#include "inject.h"
 #include "mm/aspace.h"
 #include "mm/kernelmap.h"
 #include "process.h"
@@ -220,7 +221,7 @@ void sched_yield_current(void)
 bool sched_should_yield(void)
 {
     struct cpu *cpu = arch_cpu_local();
-    return cpu->resched || arch_irq_pending();
+    return inject_here(cpu->current) || cpu->resched || arch_irq_pending();
 }
 
 /* The current thread gives way if something as good (its slice over) or better waits. */
