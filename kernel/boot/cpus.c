@@ -11,10 +11,12 @@ static struct cpu *add(uint32_t arch_id, size_t arch_bytes)
     if (cpu == NULL || arch == NULL)
         return NULL;
     cpu->self = cpu;
-    cpu->id = cpu_count;
+    cpu->id = (uint16_t)cpu_count;
     cpu->arch_id = arch_id;
     cpu->arch = arch;
     cpu->stack_guard = cpus[0]->stack_guard;
+    for (unsigned i = 0; i < ARRAY_SIZE(cpu->entry_words); i++)
+        cpu->entry_words[i] = cpus[0]->entry_words[i];
     cpu->kernel_stack = kernelmap_stacks(cpu->id);
     if (cpu->kernel_stack == 0)
         return NULL;

@@ -72,9 +72,16 @@ void arch_irq_detach(uint32_t vector);
 /* ── Threads ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 /** Leave the kernel as @thread: restore its context (its aspace is active already). */
 NORETURN void arch_thread_resume(struct thread *thread);
-/** The same for @thread that waited in a system call, after arch_aspace_activate(@root, @generation). It is for a tail call on
- *  a hot path: compilers take whatever leads to a NORETURN function for cold. It never returns either. */
-status_t arch_thread_switch(struct thread *thread, paddr_t root, uint64_t generation);
+/** The type of the fast path of message calls (ipc/fastpath.c): everything in it ends in a tail call of another one and never returns, so
+ *  the five words in registers that C preserves are as entry code found them; the last word is handed on. A thread's context has the rest. */
+#define IPC_FAST(a0, a1, a2, a3, a4, a5) \
+    uint64_t a0, uint64_t a1, uint64_t a2, struct thread *a3, uint64_t a4, uint64_t a5
+/** Leave as @next, which waited in a message call, with status OK, badge, info and the words; everything else that is not its own is
+ *  zero. arch_ipc_switch() first loads what arch_root_find() found. */
+status_t arch_ipc_resume(IPC_FAST(badge, info, unused, next, last, zero));
+status_t arch_ipc_switch(IPC_FAST(badge, info, root, next, last, zero));
+/** The words go into the context of @thread; then @handler, which gets @first and @second as its arguments. */
+status_t arch_ipc_save(IPC_FAST(first, second, handler, thread, last, unused));
 /** Save the live FPU state of @thread from this CPU into memory (thread->fpu_cpu is this CPU). */
 void arch_fpu_save(struct thread *thread);
 /** Unless arch_fpu_is_settled(thread, cpu) (inline, arch_cpu.h): @thread is about to run here: enable the FPU if its state is live on this CPU, else trap the first use (eager where needed). */
@@ -89,6 +96,8 @@ void arch_fpu_free(struct thread *thread);
 /** Load the page tables of @root (a table frame), or look at them again if they are loaded: translations that this CPU keeps from
  *  another @generation of them are not used any more, nor any read from the tables before @generation was. No two address spaces ever share a generation; 0: the kernel's own. */
 void arch_aspace_activate(paddr_t root, uint64_t generation);
+/* Inline, arch_cpu.h: arch_root_find(cpu, root, arch_root_slot(root), generation): what arch_ipc_switch() loads instead, on @cpu, this
+ * one; 0: not known. */
 /** Flush this CPU's translations of one page of the active address space. */
 void arch_tlb_flush_page(uint64_t address);
 /** Make instructions written through the direct map visible to fetch, for who runs @aspace now (NULL: nobody) or loads it from now on. */
@@ -118,6 +127,9 @@ NORETURN void kernel_cpu_main(void);
  *  code then leaves by the short way, if cpu->work is 0: the registers that C preserves are the user's still, those of its arguments are in
  *  the context, and the address space is loaded. */
 __attribute__((warn_unused_result)) status_t trap_syscall(struct thread *self);
+/** An endpoint_call and an endpoint_reply_receive. */
+status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue));
+status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queue));
 /* Of a quick one entry code calls the dispatcher itself (handlers.h), and leaves by the short way. Where cpu->work is not 0 it saves
  * the status and all registers that are not saved, and calls sched_leave(). */
 /** A system call whose number is not below self->syscall_limit: of a foreign thread, or one that there is not. All registers are saved. */

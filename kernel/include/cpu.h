@@ -32,7 +32,7 @@ struct cpu {
     uint64_t scratch;       /* offset 24: for entry code */
     uint64_t scratch2;      /* offset 32 */
     uint64_t stack_guard;   /* offset 40: stack protector canary */
-    uint32_t id;            /* offset 48 */
+    uint16_t id;            /* offset 48 */
     union {
         /** What has come up on this CPU: not 0, the way out is the long one, sched_leave(). What others do comes with an interrupt. */
         uint32_t work; /* offset 52 */
@@ -50,7 +50,9 @@ struct cpu {
     bool fpu_on;                /* the FPU can be used without a trap: its owner runs */
     struct aspace *aspace;      /* whose page tables are loaded */
     uint64_t aspace_generation; /* its TLB generation when last flushed here */
+    uint64_t entry_words[2];    /* offset 80: the architecture's, for entry code */
     struct thread *fpu_owner;   /* whose FPU state is in the registers */
+    void *arch;                 /* the architecture's own per-CPU data */
     struct runqueue queue;
     struct timer_heap timers;
     struct ktimer slice; /* ends the turn of the current thread if others wait at its priority */
@@ -61,7 +63,6 @@ struct cpu {
     struct rcu_head *rcu_current; /* callbacks of the running grace period */
     uint64_t rcu_current_period;
     uint64_t last_clock_ns; /* for CPU time accounting */
-    void *arch;             /* the architecture's own per-CPU data */
 #ifdef CONFIG_DEBUG
     uint8_t held_ranks[16];
     uint32_t held_count;

@@ -19,18 +19,10 @@ static inline struct endpoint *endpoint_of(struct object *object)
     return container_of(object, struct endpoint, object);
 }
 
-/** The raw calls: entered from trap_syscall with registers in self->context. Return the thread to continue with is cpu->current;
- *  outcome as any handler. */
-status_t ipc_call(struct thread *self);
-status_t ipc_receive(struct thread *self);
-status_t ipc_reply_receive(struct thread *self);
-status_t ipc_reply(struct thread *self);
-
-/** Where the fast path (ipc/fastpath.c) gives up: the same call by the general path, from its start. They never return. */
-status_t ipc_call_slowly(struct thread *self);
-status_t ipc_reply_receive_slowly(struct thread *self);
-/** Attention came to @self while it began to wait with @sequence: end that wait as it asks, and go on with the current thread. Never returns. */
-status_t ipc_interrupted(struct thread *self, uint64_t sequence);
+/** Where the fast path (ipc/fastpath.c) gives up: the same call by the general path, from its start. */
+NORETURN void ipc_slowly(struct thread *self, uint64_t unused);
+/** Attention came to @self while it began to wait with @sequence: end that wait as it asks, and go on with the current thread. */
+NORETURN void ipc_interrupted(struct thread *self, uint64_t sequence);
 
 /** An event was posted to @queue, which @endpoint receives with: hand it to a waiting worker. No lock held from endpoint_lock on. */
 void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue);

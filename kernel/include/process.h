@@ -46,10 +46,9 @@ struct process {
 static inline struct cap *cap_find(struct process *process, handle_t handle, uint32_t type,
                                    uint32_t rights, status_t *status)
 {
-    uint32_t index = (uint32_t)handle;
-    struct cspace_slot *leaf = NULL;
-    if (likely(index < CSPACE_LEAVES * CSPACE_LEAF_SLOTS))
-        leaf = load_dependent(&process->leaves[index / CSPACE_LEAF_SLOTS]);
+    uint32_t index = (uint32_t)handle; /* too large: some slot's, whose name is another */
+    struct cspace_slot *leaf =
+        load_dependent(&process->leaves[index / CSPACE_LEAF_SLOTS % CSPACE_LEAVES]);
     struct cap *cap = leaf == NULL ? NULL : load_dependent(&leaf[index % CSPACE_LEAF_SLOTS].cap);
     /* A node on its way from table to table may get its new name meanwhile: then it is not found under the old one. */
     if (unlikely(cap == NULL || __atomic_load_n(&cap->handle, __ATOMIC_RELAXED) != handle))

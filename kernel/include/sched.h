@@ -24,8 +24,6 @@ static inline uint64_t rcu_period_now(void)
 NORETURN void sched_leave(void);
 /** Finish a system call of @self, the current thread, as its handler says. With KERNEL_BLOCKED the thread may run elsewhere by now. */
 void trap_finish(struct thread *self, status_t status);
-/** The same of a message call, where those that wait have chosen who runs next themselves; then leaves. For tail calls; it never returns. */
-status_t trap_leave(struct thread *self, status_t status);
 /** After a direct handoff (sched_handoff): the new thread's own side has to be looked at too. Returns if something has come up. */
 static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 {

@@ -50,7 +50,6 @@ struct thread {
     uint8_t priority;        /* base */
     uint8_t effective;       /* with what callers lend */
     uint8_t queued_priority; /* the list of the run queue it is on */
-    uint32_t cpu;            /* atomic: where it runs, ran last, or is queued */
     struct list run_link;
     struct runqueue
         *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
@@ -58,10 +57,13 @@ struct thread {
     uint64_t cpu_time_ns;
     union {
         struct {
-            uint32_t attention; /* atomic */
+            uint16_t cpu;       /* atomic: where it runs, ran last, or is queued */
             bool moved;         /* atomic: its affinity has changed since a handoff looked at it */
+            bool timed;         /* atomic: the deadline of its wait was armed */
+            uint32_t attention; /* atomic */
         };
-        uint64_t handoff_checks; /* atomic: 0, or a handoff has to look at both */
+        uint64_t
+            handoff; /* atomic: the CPU alone, or there is more to be looked at before it is handed that CPU */
     };
 
     /* Waiting: set by the thread under the lock of what it waits on. */
@@ -86,7 +88,6 @@ struct thread {
     struct spinlock reply;                               /* reply_lock */
     struct thread *reply_worker GUARDED_BY(reply_lock);  /* whose current reply this call is */
     struct process *reply_server GUARDED_BY(reply_lock); /* whose saved reply this call is */
-    uint64_t call_sequence;                              /* names this call; +1 a call */
     uint64_t call_cap_id; /* node through which it came, for revocation while queued */
     uint64_t call_badge;
     uint64_t call_deadline_ns;
@@ -164,8 +165,10 @@ static inline void *thread_waits_on(const struct thread *thread,
 static inline void thread_wait_end(struct thread *thread)
 {
     __atomic_store_n(&thread->wait_class, NULL, __ATOMIC_RELEASE);
-    if (unlikely(__atomic_load_n(&thread->deadline.armed, __ATOMIC_RELAXED) != 0))
+    if (unlikely(__atomic_load_n(&thread->timed, __ATOMIC_RELAXED))) {
         ktimer_cancel(&thread->deadline);
+        __atomic_store_n(&thread->timed, false, __ATOMIC_RELAXED);
+    }
 }
 /** Make a thread that belongs to the caller runnable. Locks up to endpoint_lock may be held. */
 void thread_wake(struct thread *thread);

@@ -2,7 +2,7 @@
  *
  * A call finds a worker waiting in receive: the message goes from context to context, the caller becomes the worker's current reply, and the
  * worker runs at once on this CPU, at the better of the two priorities. If no worker waits the caller queues. The reply is named by the
- * caller itself and its call_sequence; the worker's current_reply points to the caller, and the caller's reply_worker back. Both ends are
+ * caller itself and the wait_sequence of its wait for the answer; the worker's current_reply points to the caller, and the caller's reply_worker back. Both ends are
  * changed under the caller's reply_lock, so a caller that dies or times out unlinks itself without the server's help, and the server's
  * answer then finds the pair broken and gets GONE.
  *
@@ -276,7 +276,7 @@ static inline status_t call_check(const struct endpoint *endpoint, const struct 
     return STATUS_OK;
 }
 
-status_t ipc_call(struct thread *self)
+status_t raw_endpoint_call(struct thread *self)
 {
     status_t status = STATUS_OK;
     struct cap *cap =
@@ -292,7 +292,6 @@ status_t ipc_call(struct thread *self)
     struct endpoint *endpoint = endpoint_of(cap->object);
     self->call_badge = cap->badge;
     self->call_cap_id = cap->id;
-    self->call_sequence++;
     self->call_deadline_ns = arch_ipc_deadline(self);
     endpoint_lock_acquire(&endpoint->lock);
     status = call_check(endpoint, cap);
@@ -481,7 +480,7 @@ static void abandon_current(struct thread *self)
         thread_wake_status(caller, STATUS_PEER_DIED);
 }
 
-status_t ipc_receive(struct thread *self)
+status_t raw_endpoint_receive(struct thread *self)
 {
     struct receive_caps caps;
     status_t status = receive_find(self, &caps);
@@ -521,7 +520,7 @@ static inline __attribute__((always_inline)) status_t replied(struct thread *sel
 }
 
 /* Answer, then wait: the message leaves before the worker is published, and the CPU goes straight to the caller. */
-status_t ipc_reply_receive(struct thread *self)
+status_t raw_endpoint_reply_receive(struct thread *self)
 {
     struct receive_caps caps;
     status_t status = receive_find(self, &caps);
@@ -553,7 +552,7 @@ status_t ipc_reply_receive(struct thread *self)
 
 static uint64_t reply_token(const struct thread *caller)
 {
-    return (uint64_t)(caller->index + 1) << 32 | (uint32_t)caller->call_sequence;
+    return (uint64_t)(caller->index + 1) << 32 | (uint32_t)caller->wait_sequence;
 }
 
 struct thread *reply_find(const struct thread *self, uint64_t token)
@@ -590,7 +589,7 @@ static struct thread *take_saved(struct thread *caller, const struct process *se
     return ours ? caller : NULL;
 }
 
-status_t ipc_reply(struct thread *self)
+status_t raw_endpoint_reply(struct thread *self)
 {
     uint64_t token = arch_ipc_handle(self);
     uint64_t info = arch_ipc_info(self);

@@ -151,7 +151,6 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
     self->raised_to = endpoint;
     self->call_badge = target->cookie;
     self->call_cap_id = 0;
-    self->call_sequence++;
     self->call_deadline_ns = DEADLINE_NEVER;
     self->wait_restarts = true;
     endpoint_lock_acquire(&endpoint->lock);

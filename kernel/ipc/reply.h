@@ -28,7 +28,9 @@ static inline void reply_link(struct thread *caller, struct thread *worker) NO_T
 {
     caller->reply_worker = worker;
     worker->current_reply = caller;
-    worker->effective = MAX(worker->priority, caller->effective);
+    if (unlikely(caller->effective >
+                 worker->effective)) /* its own: it lent nothing, and served nobody */
+        worker->effective = caller->effective;
 }
 
 /** Break the pair of @caller and who serves it. */

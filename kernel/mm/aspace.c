@@ -95,6 +95,7 @@ static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
     list_init(&aspace->mappings.order);
     aspace->table_address = TABLE_NONE;
     aspace->root = root;
+    aspace->root_slot = arch_root_slot(root);
     aspace->generation = __atomic_add_fetch(&generations, 1, __ATOMIC_RELAXED);
     aspace->holds = 1;
     aspace->map_base = (MAP_BASE + random % MAP_RANDOM) & ~(PAGE_SIZE - 1);

@@ -21,26 +21,18 @@ void trap_finish(struct thread *self, status_t status)
     }
 }
 
-status_t trap_leave(struct thread *self, status_t status)
+/* Who waits has chosen itself who runs next. */
+NORETURN void ipc_slowly(struct thread *self, uint64_t unused)
 {
+    (void)unused;
+    status_t status = syscall_dispatch(self, arch_syscall_number(self));
     if (unlikely(status != KERNEL_BLOCKED && status != KERNEL_DONE))
         trap_finish(self, status);
     sched_leave_quickly();
     sched_leave();
 }
 
-/* Where the fast path gives up (ipc/fastpath.c). */
-status_t ipc_call_slowly(struct thread *self)
-{
-    return trap_leave(self, ipc_call(self));
-}
-
-status_t ipc_reply_receive_slowly(struct thread *self)
-{
-    return trap_leave(self, ipc_reply_receive(self));
-}
-
-status_t ipc_interrupted(struct thread *self, uint64_t sequence)
+NORETURN void ipc_interrupted(struct thread *self, uint64_t sequence)
 {
     const struct wait_class *wait_class = __atomic_load_n(&self->wait_class, __ATOMIC_SEQ_CST);
     if (wait_class != NULL && wait_class->cancel(self, sequence)) {

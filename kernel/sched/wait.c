@@ -38,6 +38,7 @@ static void deadline_passed(struct ktimer *timer, uint64_t now_ns)
 
 void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns)
 {
+    __atomic_store_n(&thread->timed, true, __ATOMIC_RELAXED);
     ktimer_arm(&thread->deadline, deadline_ns, deadline_passed);
     __atomic_store_n(&thread->deadline_sequence, thread->wait_sequence, __ATOMIC_RELEASE);
 }

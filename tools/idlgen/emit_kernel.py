@@ -356,7 +356,7 @@ def tables(model):
             dispatchers.append(f"    {direct or 'NULL'},\n")
             if not direct:
                 descriptions.append(f"    [{entry}] =\n{description(model, interface, method)}")
-            indices.append(f"    [{method.number}] = {entry}{'' if method.quick or method.raw else ' | SYSCALL_MAY_WAIT'},\n")
+            indices.append(f"    [{method.number}] = {entry}{'' if method.quick else ' | SYSCALL_MAY_WAIT'},\n")
     assert len(dispatchers) < 128, "a byte holds an entry and SYSCALL_MAY_WAIT"
     text = TABLES
     words = max(data_offsets(model, method)[1] // 8 for _, method in described(model))

@@ -15,6 +15,7 @@
 #define BLOCK_NO_EXECUTE (3 << 53)
 #define TABLE 0x3
 #define CPU_KERNEL_STACK 8
+#define CPU_KEY 80
 
 #define APIAKEYLO_EL1 S3_0_C2_C1_0
 #define APIAKEYHI_EL1 S3_0_C2_C1_1
@@ -124,11 +125,9 @@ boot_high:
     cbz x0, 1f
     mrs x1, RNDR
     mrs x2, RNDR
-1:  adrp x3, kernel_key
-    add x3, x3, :lo12:kernel_key
-    stp x1, x2, [x3]
-    adrp x19, boot_cpu
+1:  adrp x19, boot_cpu
     add x19, x19, :lo12:boot_cpu
+    stp x1, x2, [x19, #CPU_KEY]
     adrp x0, boot_stack_top
     add x0, x0, :lo12:boot_stack_top
     mov sp, x0
@@ -171,9 +170,7 @@ cpu_registers:
     and x1, x1, #0xf000                 /* APA3 */
     orr x0, x0, x1
     cbz x0, 1f
-    adrp x2, kernel_key
-    add x2, x2, :lo12:kernel_key
-    ldp x0, x1, [x2]
+    ldp x0, x1, [x19, #CPU_KEY]
     msr APIAKEYLO_EL1, x0
     msr APIAKEYHI_EL1, x1
     mrs x0, sctlr_el1
@@ -324,11 +321,8 @@ empty_root:
     .balign 16
     .skip 8192
 boot_stack_top:
-    .globl image_base, kernel_key
+    .globl image_base
 image_base:
     .skip 8
-    .balign 16
-kernel_key:
-    .skip 16
 
     .section .note.GNU-stack, "", @progbits

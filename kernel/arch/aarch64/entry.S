@@ -9,24 +9,27 @@
  * for pointer authentication is the process's in user mode and the kernel's in the kernel; CPUs without it have these instructions
  * patched away (PAC_SITE, early.c).
  *
- * A system call saves its arguments, sp, pc, pstate and tls; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on with
+ * A message call saves what its ABI keeps, and its arguments but for the words: those stay in registers (ipc/fastpath.c).
+ * Another system call saves its arguments, sp, pc, pstate and tls; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on with
  * nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still; of x9 to x18 and x30,
  * which the ABI does not keep, it loads older values of the same thread. */
 #include "cpu_regs.h"
-
+#include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
 #define CPU_SCRATCH 24 /* top of the stack for faults */
 #define CPU_CURRENT 16
 #define CPU_WORK 52
+#define CPU_KEY 80
 
 /* struct arch_context: x0 to x30, then these. Checked by offsets.c. */
 #define CONTEXT_X(n) (8 * (n))
 #define CONTEXT_SP 248
 #define CONTEXT_PC 256
 #define CONTEXT_TLS 272
-#define CONTEXT_KEY 288
-#define SYSCALL_LIMIT 304               /* of struct thread, behind the context */
+#define CONTEXT_KEY 280
+#define CONTEXT_ZEROS 296
+#define SYSCALL_LIMIT 320               /* of struct thread, behind the context */
 
 /* struct trap_frame */
 #define FRAME_BYTES 288
@@ -75,20 +78,18 @@
     str x5, [sp, #CONTEXT_TLS]
     .endm
 
-    .macro enter_kernel
-    adrp x6, kernel_key
-    add x6, x6, :lo12:kernel_key
-    ldp x6, x7, [x6]
+    .macro enter_kernel cpu=x1, stack=x2, self=x0
+    mrs \cpu, tpidr_el1
+    ldp \stack, \self, [\cpu, #CPU_KEY]
     PAC_SITE
-    msr APIAKEYLO_EL1, x6
+    msr APIAKEYLO_EL1, \stack
     PAC_SITE
-    msr APIAKEYHI_EL1, x7
+    msr APIAKEYHI_EL1, \self
     PAC_SITE
     isb
-    mrs x1, tpidr_el1
-    msr sp_el0, x1
-    ldp x2, x0, [x1, #CPU_KERNEL_STACK] /* and CPU_CURRENT */
-    mov sp, x2
+    msr sp_el0, \cpu
+    ldp \stack, \self, [\cpu, #CPU_KERNEL_STACK] /* and CPU_CURRENT */
+    mov sp, \stack
     .endm
 
     .section .text.entry, "ax", @progbits
@@ -117,7 +118,22 @@ vectors:
     lsr x1, x0, #ESR_CLASS_SHIFT
     cmp x1, #CLASS_SVC
     b.ne exception_entry
-    b syscall_entry
+    stp x2, x3, [sp, #CONTEXT_X(2)]
+    stp x4, x5, [sp, #CONTEXT_X(4)]
+    mrs x0, sp_el0
+    mrs x1, elr_el1
+    mrs x3, spsr_el1
+    stp x0, x1, [sp, #CONTEXT_SP]
+    mrs x0, tpidr_el0
+    ldr x1, [sp, #SYSCALL_LIMIT]
+    stp x3, x0, [sp, #CONTEXT_SP + 16]
+    cmp x8, x1
+    b.hs syscall_other
+    cmp x8, #SYS_ENDPOINT_CALL
+    b.eq message_call
+    cmp x8, #SYS_ENDPOINT_REPLY_RECEIVE
+    b.eq message_reply_receive
+    b syscall_quick
     .balign 128
     save_user
     b interrupt_entry
@@ -133,20 +149,8 @@ vectors:
     b fault_entry
     .endr
 
-syscall_entry:
-    stp x2, x3, [sp, #CONTEXT_X(2)]
-    stp x4, x5, [sp, #CONTEXT_X(4)]
+syscall_quick:
     stp x6, x7, [sp, #CONTEXT_X(6)]
-    mrs x2, sp_el0
-    mrs x3, elr_el1
-    mrs x4, spsr_el1
-    mrs x5, tpidr_el0
-    stp x9, x10, [sp, #CONTEXT_X(9)]        /* of message calls */
-    stp x2, x3, [sp, #CONTEXT_SP]
-    stp x4, x5, [sp, #CONTEXT_SP + 16]
-    ldr x3, [sp, #SYSCALL_LIMIT]
-    cmp x8, x3
-    b.hs syscall_other
     adrp x3, syscall_index
     add x3, x3, :lo12:syscall_index
     ldrb w4, [x3, x8]
@@ -207,7 +211,9 @@ syscall_waits:
 
 syscall_other:
     save_kept sp
-    str x11, [sp, #CONTEXT_X(11)]
+    stp x6, x7, [sp, #CONTEXT_X(6)]
+    str x9, [sp, #CONTEXT_X(9)]
+    stp x10, x11, [sp, #CONTEXT_X(10)]
     stp x12, x13, [sp, #CONTEXT_X(12)]
     stp x14, x15, [sp, #CONTEXT_X(14)]
     stp x16, x17, [sp, #CONTEXT_X(16)]
@@ -216,6 +222,19 @@ syscall_other:
     enter_kernel
     mov x29, xzr
     bl trap_foreign
+
+/* IPC_FAST: x0 handle, x1 info, x2 deadline, x3 thread, x4 the last word, x5 queue. */
+    .macro message function
+    str x8, [sp, #CONTEXT_X(8)]
+    str x29, [sp, #CONTEXT_X(29)]
+    ldp x0, x1, [sp, #CONTEXT_X(0)]
+    enter_kernel x6, x7, x3
+    b \function
+    .endm
+message_call:
+    message fast_call
+message_reply_receive:
+    message fast_reply_receive
 
 syscall_work:
     save_kept x3
@@ -245,36 +264,71 @@ error_entry:
     bl trap_error_from_user
     .size vectors, . - vectors
 
-/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread), and for hot paths arch_thread_switch ────────────────────────────────────────────── */
-    .balign 64
-    .globl arch_thread_resume
-    .globl arch_thread_switch
-    .type arch_thread_switch, @function
-arch_thread_switch:
-    bti c
-    mov x19, x0
-    mov x0, x1
-    mov x1, x2
-    bl arch_aspace_activate
-    mov x0, x19
-    b 1f
-    .type arch_thread_resume, @function
-arch_thread_resume:
-    bti c
-1:  add x0, x0, :lo12:THREAD_CONTEXT
-    mov sp, x0
-    ldp x30, x2, [sp, #CONTEXT_X(30)]
-    ldp x3, x4, [sp, #CONTEXT_PC]
-    ldr x5, [sp, #CONTEXT_TLS]
+/* ── The rest of message calls: see IPC_FAST in arch.h ───────────────────────────────────────────────────────────── */
+/* What of the user's is not in x0 to x30; x29: its own, but for the end. */
+    .macro load_special
     ldp x6, x7, [sp, #CONTEXT_KEY]
+    ldp x9, x10, [sp, #CONTEXT_SP]
+    ldp x11, x12, [sp, #CONTEXT_SP + 16]
     PAC_SITE
     msr APIAKEYLO_EL1, x6
     PAC_SITE
     msr APIAKEYHI_EL1, x7
-    msr sp_el0, x2
-    msr elr_el1, x3
-    msr spsr_el1, x4
-    msr tpidr_el0, x5
+    msr sp_el0, x9
+    msr elr_el1, x10
+    msr spsr_el1, x11
+    msr tpidr_el0, x12
+    .endm
+
+    .balign 64
+    .globl arch_ipc_switch
+    .type arch_ipc_switch, @function
+    .globl arch_ipc_resume
+    .type arch_ipc_resume, @function
+arch_ipc_switch:
+    msr ttbr0_el1, x2
+arch_ipc_resume:
+    add sp, x3, :lo12:THREAD_CONTEXT
+    load_special
+    ldr x29, [sp, #CONTEXT_X(29)]
+    ldp x2, x3, [sp, #CONTEXT_ZEROS]
+    ldp x6, x7, [sp, #CONTEXT_ZEROS]
+    ldp x8, x9, [sp, #CONTEXT_ZEROS]
+    ldp x10, x11, [sp, #CONTEXT_ZEROS]
+    ldp x12, x13, [sp, #CONTEXT_ZEROS]
+    ldp x14, x15, [sp, #CONTEXT_ZEROS]
+    ldp x16, x17, [sp, #CONTEXT_ZEROS]
+    ldp x18, x19, [sp, #CONTEXT_ZEROS]
+    ldp x25, x26, [sp, #CONTEXT_ZEROS]
+    ldp x27, x28, [sp, #CONTEXT_ZEROS]
+    mov x30, xzr
+    eret
+    dsb nsh                             /* nothing is executed beyond, not even by speculation */
+    isb
+    .size arch_ipc_switch, . - arch_ipc_switch
+
+    .globl arch_ipc_save
+    .type arch_ipc_save, @function
+arch_ipc_save:
+    add x3, x3, :lo12:THREAD_CONTEXT
+    stp x20, x21, [x3, #CONTEXT_X(20)]
+    stp x22, x23, [x3, #CONTEXT_X(22)]
+    str x24, [x3, #CONTEXT_X(24)]
+    str x4, [x3, #CONTEXT_X(4)]
+    mov x29, xzr
+    mov x16, x2
+    br x16
+    .size arch_ipc_save, . - arch_ipc_save
+
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
+    .balign 64
+    .globl arch_thread_resume
+    .type arch_thread_resume, @function
+arch_thread_resume:
+    bti c
+    add sp, x0, :lo12:THREAD_CONTEXT
+    load_special
+    ldr x30, [sp, #CONTEXT_X(30)]
     ldp x0, x1, [sp, #CONTEXT_X(0)]
     ldp x2, x3, [sp, #CONTEXT_X(2)]
     ldp x4, x5, [sp, #CONTEXT_X(4)]

@@ -1,6 +1,7 @@
 #pragma once
 /* What the files of this architecture share; nothing here is seen outside. */
 #include <arch.h>
+#include <arch_cpu.h>
 #include <rcu.h>
 
 /** Interrupt numbers (INTID): 16 from CPU to CPU, 16 private to a CPU, lines of devices, and from LPI_FIRST on messages. */
@@ -13,23 +14,13 @@
 #define LPI_FIRST 8192u
 #define LPI_COUNT 1024u
 
-/** Address spaces whose translations a CPU keeps apart: sets of two. */
-#define ASID_COUNT 128u
-#define ASID_WAYS 2u
 /** Where TTBR0 and TLB operations have the identifier. */
 #define ASID_FIELD(asid) ((uint64_t)(asid) << 48)
 
-/** What a CPU holds by one identifier: translations of @generation of the root in @ttbr; generation 0: none. */
-struct asid {
-    uint64_t generation;
-    uint64_t ttbr; /* root and identifier, as TTBR0 has them */
-};
-
 /** Of each CPU; cpu->arch points at it. */
 struct arch_cpu {
-    struct asid asids[ASID_COUNT]; /* of ASIDs from 1; own CPU only */
+    struct asid asids[ASID_COUNT]; /* of ASIDs from 1; own CPU only; first: see arch_root_find() */
     struct asid none;              /* no address space */
-    struct asid *loaded;           /* the one loaded last */
     paddr_t redistributor;         /* registers of GICR, and mapped */
     volatile uint8_t *gicr;
     uint32_t processor;  /* GICR_TYPER: how the ITS names it */

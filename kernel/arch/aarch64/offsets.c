@@ -17,10 +17,11 @@ _Static_assert(offsetof(struct arch_context, sp) == 248, "CONTEXT_SP");
 _Static_assert(offsetof(struct arch_context, pc) == 256, "CONTEXT_PC");
 _Static_assert(offsetof(struct arch_context, pstate) == 264, "CONTEXT_PC + 8");
 _Static_assert(offsetof(struct arch_context, tls) == 272, "CONTEXT_TLS");
-_Static_assert(offsetof(struct arch_context, key) == 288, "CONTEXT_KEY");
+_Static_assert(offsetof(struct arch_context, key) == 280, "CONTEXT_KEY");
+_Static_assert(offsetof(struct arch_context, zeros) == 296, "CONTEXT_ZEROS");
 _Static_assert(offsetof(struct thread, context) < 4096, "an immediate in entry.S");
 _Static_assert(offsetof(struct thread, context) % 16 == 0, "SP is aligned in the kernel");
-_Static_assert(offsetof(struct thread, syscall_limit) - offsetof(struct thread, context) == 304,
+_Static_assert(offsetof(struct thread, syscall_limit) - offsetof(struct thread, context) == 320,
                "SYSCALL_LIMIT");
 _Static_assert(offsetof(struct trap_frame, sp) == 248, "FRAME_SP");
 _Static_assert(offsetof(struct trap_frame, pc) == 256, "FRAME_PC");
@@ -32,3 +33,4 @@ _Static_assert(offsetof(struct cpu, scratch) == 24, "cpu.scratch");
 _Static_assert(offsetof(struct cpu, current) == 16, "cpu.current");
 _Static_assert(offsetof(struct cpu, work) == 52, "cpu.work");
 _Static_assert(offsetof(struct cpu, stack_guard) == 40, "cpu.stack_guard");
+_Static_assert(offsetof(struct cpu, entry_words) == 80, "CPU_KEY");

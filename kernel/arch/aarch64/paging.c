@@ -33,44 +33,35 @@ void asids_init(struct arch_cpu *arch)
     for (unsigned i = 0; i < ASID_COUNT; i++)
         arch->asids[i].ttbr = image_physical(empty_root);
     arch->none.ttbr = image_physical(empty_root);
-    arch->loaded = &arch->none;
 }
 
 /** A place in @set for @generation of @root: its own with an older one, or the one that is not loaded now. */
-static struct asid *asid_claim(struct arch_cpu *arch, struct asid *set, paddr_t root,
-                               uint64_t generation)
+static uint64_t asid_claim(const struct cpu *cpu, paddr_t root, uint64_t generation)
 {
-    struct asid *asid = &set[arch->loaded == &set[0]];
+    struct asid *set = &arch_cpu_of(cpu)->asids[arch_root_slot(root) / sizeof(*set)];
+    struct asid *asid = &set[SYSREG_READ(ttbr0_el1) == set[0].ttbr];
 
-    if (root == kernelmap_root)
-        return &arch->none;
     for (unsigned way = 0; way < ASID_WAYS; way++)
         if ((set[way].ttbr & PTE_ADDRESS_MASK) == root)
             asid = &set[way];
-    uint64_t number = ASID_FIELD(asid - arch->asids + 1);
+    uint64_t number = ASID_FIELD(asid - arch_cpu_of(cpu)->asids + 1);
 
     asid->ttbr = root | number;
     asid->generation = generation;
     asid_flush(number);
-    return asid;
+    return asid->ttbr;
 }
 
-/* A generation is of one address space only, so it says the root as well. */
 void arch_aspace_activate(paddr_t root, uint64_t generation)
 {
-    struct arch_cpu *arch = arch_cpu_of(arch_cpu_local());
-    struct asid *set = &arch->asids[(root >> PAGE_SHIFT) * ASID_WAYS & (ASID_COUNT - 1)];
-    struct asid *asid = &set[0];
-
-    if (asid->generation != generation) {
-        asid = &set[1];
-        if (unlikely(asid->generation != generation))
-            asid = asid_claim(arch, set, root, generation);
-    }
-    arch->loaded = asid;
-    SYSREG_WRITE(ttbr0_el1, asid->ttbr);
-    if (unlikely(generation == 0))
+    const struct cpu *cpu = arch_cpu_local();
+    if (unlikely(generation == 0)) {
+        SYSREG_WRITE(ttbr0_el1, arch_cpu_of(cpu)->none.ttbr);
         isb(); /* the others are in force when the kernel is left */
+        return;
+    }
+    uint64_t ttbr = arch_root_find(cpu, root, arch_root_slot(root), generation);
+    SYSREG_WRITE(ttbr0_el1, ttbr != 0 ? ttbr : asid_claim(cpu, root, generation));
 }
 
 void arch_tlb_flush_page(uint64_t address)

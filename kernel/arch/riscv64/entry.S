@@ -10,9 +10,12 @@
  * A trap other than a system call drops the LR reservation, so that no thread's SC can succeed by what another one loaded.
  * A fault in kernel mode first looks whether the stack has room for its frame, else it is reported on a stack of its own.
  *
- * A system call saves its arguments, sp, gp, tp and pc; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on
+ * A message call saves what its ABI keeps, and its arguments but for the words: those stay in registers (ipc/fastpath.c).
+ * Another system call saves its arguments, sp, gp, tp and pc; one that may wait (SYSCALL_MAY_WAIT) all that its ABI keeps. If the same thread goes on
  * with nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still; what the ABI does
  * not keep gets older values of the same thread. */
+
+#include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
 #define CPU_CURRENT 16
@@ -52,30 +55,35 @@
 trap_entry:
     csrrw tp, sscratch, tp
     beqz tp, trap_entry_kernel
-    sd sp, CPU_SCRATCH(tp)
-    ld sp, CPU_CURRENT(tp)
-    put t0, sp
-    put t1, sp
+    sd t0, CPU_SCRATCH(tp)
+    ld t0, CPU_CURRENT(tp)
+    put sp, t0
+    mv sp, t0
     csrr t0, scause
-    li t1, CAUSE_USER_CALL
-    bne t0, t1, trap_entry_other
+    addi t0, t0, -CAUSE_USER_CALL
+    bnez t0, trap_entry_other
 
 /* ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────────── */
-    put a0, sp
-    for_each_argument put, sp
-    put t2, sp
-    put gp, sp
+    .irp register, a0, a1, a2, a5, gp
+    put \register, sp
+    .endr
+    csrrw t0, sscratch, zero
+    sd t0, %lo(CONTEXT_tp)(sp)
+    csrr t0, sepc
+    addi t0, t0, 4
+    sd t0, %lo(CONTEXT_pc)(sp)
+    ld t0, %lo(THREAD_syscall_limit)(sp)
+    bgeu a7, t0, syscall_other
+    addi t0, a7, -SYS_ENDPOINT_CALL
+    beqz t0, message_call
+    addi t0, a7, -SYS_ENDPOINT_REPLY_RECEIVE
+    beqz t0, message_reply_receive
     ld t0, CPU_SCRATCH(tp)
-    csrrw t1, sscratch, zero
-    sd t0, %lo(CONTEXT_sp)(sp)
-    sd t1, %lo(CONTEXT_tp)(sp)
-    csrr t1, sepc
-    addi t1, t1, 4
-    sd t1, %lo(CONTEXT_pc)(sp)
+    .irp register, t0, a3, a4, a6, a7
+    put \register, sp
+    .endr
     mv a0, sp
     ld sp, CPU_KERNEL_STACK(tp)
-    ld t0, %lo(THREAD_syscall_limit)(a0)
-    bgeu a7, t0, syscall_other
     la t0, syscall_index
     add t0, t0, a7
     lb t0, 0(t0)
@@ -107,13 +115,29 @@ syscall_waits:
     j syscall_return
 
 syscall_other:
-    for_each_saved put, a0
-    .irp register, ra, t3, t4, t5, t6
-    put \register, a0
+    ld t0, CPU_SCRATCH(tp)
+    .irp register, t0, t1, t2, a3, a4, a6, a7, ra, t3, t4, t5, t6
+    put \register, sp
     .endr
+    for_each_saved put, sp
+    mv a0, sp
+    ld sp, CPU_KERNEL_STACK(tp)
     li s0, 0
     call trap_foreign
     unimp
+
+/* IPC_FAST: a0 handle, a1 info, a2 deadline, a3 thread, a4 the last word, a5 queue. */
+    .macro message function
+    put a7, sp
+    put s0, sp
+    mv a3, sp
+    ld sp, CPU_KERNEL_STACK(tp)
+    j \function
+    .endm
+message_call:
+    message fast_call
+message_reply_receive:
+    message fast_reply_receive
 
 syscall_work:
     put a7, a0
@@ -124,19 +148,16 @@ syscall_work:
 
 /* ── Exceptions and interrupts of user mode ───────────────────────────────────────────────────────────────────────── */
 trap_entry_other:
+    ld t0, CPU_SCRATCH(tp)
     put a0, sp
     for_each_argument put, sp
-    put t2, sp
-    put gp, sp
     for_each_saved put, sp
-    .irp register, ra, t3, t4, t5, t6
+    .irp register, ra, gp, t0, t1, t2, t3, t4, t5, t6
     put \register, sp
     .endr
-    mv a1, t0
-    ld t0, CPU_SCRATCH(tp)
+    csrr a1, scause
     csrrw t1, sscratch, zero
     csrr t2, sepc
-    sd t0, %lo(CONTEXT_sp)(sp)
     sd t1, %lo(CONTEXT_tp)(sp)
     sd t2, %lo(CONTEXT_pc)(sp)
     addi t0, tp, CPU_SCRATCH
@@ -148,17 +169,40 @@ trap_entry_other:
     unimp
     .size trap_entry, . - trap_entry
 
-/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread), and for hot paths arch_thread_switch ────────────────────────────────────────────── */
+/* ── The rest of message calls: see IPC_FAST in arch.h ───────────────────────────────────────────────────────────── */
+    .balign 64
+    .globl arch_ipc_switch
+    .type arch_ipc_switch, @function
+arch_ipc_switch:
+    csrw satp, a2
+    .globl arch_ipc_resume
+    .type arch_ipc_resume, @function
+arch_ipc_resume:
+    ld t0, %lo(CONTEXT_pc)(a3)
+    csrw sscratch, tp
+    csrw sepc, t0
+    .irp register, sp, gp, tp, s0
+    get \register, a3
+    .endr
+    .irp register, ra, t0, t1, t2, s1, a2, a3, a6, a7, s7, s8, s9, s10, s11, t3, t4, t5, t6
+    li \register, 0
+    .endr
+    sret
+    .size arch_ipc_switch, . - arch_ipc_switch
+
+    .globl arch_ipc_save
+    .type arch_ipc_save, @function
+arch_ipc_save:
+    .irp register, s2, s3, s4, s5, s6, a4
+    put \register, a3
+    .endr
+    li s0, 0
+    jr a2
+    .size arch_ipc_save, . - arch_ipc_save
+
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
     .balign 64
     .globl arch_thread_resume
-    .globl arch_thread_switch
-    .type arch_thread_switch, @function
-arch_thread_switch:
-    mv s0, a0
-    mv a0, a1
-    mv a1, a2
-    call arch_aspace_activate
-    mv a0, s0
     .type arch_thread_resume, @function
 arch_thread_resume:
     ld t0, %lo(CONTEXT_pc)(a0)

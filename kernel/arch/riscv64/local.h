@@ -1,16 +1,12 @@
 #pragma once
 /* What the files of this architecture share; nothing here is seen outside. */
 #include <arch.h>
+#include <arch_cpu.h>
 #include <arch_thread.h>
-
-/** Numbers for the translations of address spaces, of each hart. */
-#define ASID_SLOTS 64u
 
 /** Of each CPU; cpu->arch points at it. */
 struct arch_cpu {
-    uint64_t fetch_generation; /* of code, when this CPU last looked at it anew */
-    uint64_t
-        asid_generation[ASID_SLOTS]; /* whose translations carry that number here; 0: nobody's */
+    struct asids asids; /* first: see arch_root_find() */
     uint64_t
         fpu_dirty; /* sstatus.FS and VS of registers that memory lacks, from when they were turned off */
     uint32_t irq_count;   /* arch_lock: lines routed here */

@@ -1,7 +1,7 @@
 /* The kernel's tables are put in force, in one of two modes, and what an address space needs of the hart.
  *
  * Translations carry a number (ASID), and each hart keeps its own books of them: the number of an address space is a hash of its root,
- * and asid_generation says which generation's translations have that number here. Loading another one's flushes that number first.
+ * and its slot says which generation's translations have that number here. Loading another one's flushes that number first.
  *
  * Fetch is not coherent with stores. Code that appears in an address space is announced by raising code_generation; a hart that runs that
  * very address space is told by the firmware (SBI RFENCE), every other looks when it next loads one. */
@@ -18,8 +18,8 @@ uint64_t arch_user_end;
 uint64_t arch_pte_device_bits = PTE_DEVICE;
 uint64_t hart_satp;
 
-static uint32_t asid_count; /* numbers in use beside the kernel's own, 0; a power of two, or none */
-static uint64_t code_generation; /* atomic */
+static bool has_asids; /* numbers up to ASID_SLOTS; the kernel's own is 0 */
+uint64_t code_generation;
 
 static uint64_t direct_map_of(unsigned levels)
 {
@@ -43,16 +43,12 @@ static uint64_t satp_mode(void)
     return arch_pt_levels == 3 ? SATP_SV39 : SATP_SV48;
 }
 
-/** How many bits of a number satp holds: found by trying (privileged specification, 4.1.11). */
+/** Which bits of a number satp holds: found by trying (privileged specification, 4.1.11). */
 static void asids_find(void)
 {
     csr_write("satp", hart_satp | SATP_ASID_MASK << SATP_ASID_SHIFT);
-    uint64_t bits = csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK;
-
+    has_asids = (csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK) >= ASID_SLOTS;
     csr_write("satp", hart_satp);
-    asid_count = ASID_SLOTS;
-    while (asid_count > bits)
-        asid_count /= 2;
 }
 
 void paging_build(unsigned levels)
@@ -71,7 +67,7 @@ void paging_build(unsigned levels)
 
 static void fetch_synchronise(struct arch_cpu *arch, uint64_t generation)
 {
-    arch->fetch_generation = generation;
+    arch->asids.fetch_generation = generation;
     __asm__ volatile("fence.i" : : : "memory");
 }
 
@@ -81,11 +77,23 @@ static void asid_flush(uint64_t asid)
     __asm__ volatile("sfence.vma zero, %0" : : "r"(asid) : "memory");
 }
 
+/* The tables of @root with the number that its slot has, whose translations of another generation are forgotten. */
+static void asid_claim(struct arch_cpu *arch, uint64_t satp, paddr_t root, uint64_t generation)
+{
+    uint64_t slot = arch_root_slot(root) / sizeof(struct asid);
+    uint64_t number = has_asids ? slot + 1 : 0;
+
+    satp |= number << SATP_ASID_SHIFT;
+    csr_write("satp", satp);
+    asid_flush(number);
+    if (has_asids)
+        arch->asids.slots[slot] = (struct asid){generation, satp};
+}
+
 void arch_aspace_activate(paddr_t root, uint64_t generation)
 {
-    struct arch_cpu *arch = arch_cpu_of(arch_cpu_local());
+    const struct cpu *cpu = arch_cpu_local();
     uint64_t satp = satp_mode() | root >> PAGE_SHIFT;
-    uint64_t slot = (root >> PAGE_SHIFT) & (asid_count - 1);
 
     if (generation == 0) {
         csr_write("satp", satp);
@@ -93,18 +101,13 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
     }
     uint64_t code = __atomic_load_n(&code_generation, __ATOMIC_ACQUIRE);
 
-    if (arch->fetch_generation != code)
-        fetch_synchronise(arch, code);
-    if (asid_count == 0) {
-        csr_write("satp", satp);
-        asid_flush(0);
-        return;
-    }
-    csr_write("satp", satp | (slot + 1) << SATP_ASID_SHIFT);
-    if (arch->asid_generation[slot] != generation) {
-        asid_flush(slot + 1);
-        arch->asid_generation[slot] = generation;
-    }
+    if (arch_cpu_of(cpu)->asids.fetch_generation != code)
+        fetch_synchronise(arch_cpu_of(cpu), code);
+    uint64_t known = arch_root_find(cpu, root, arch_root_slot(root), generation);
+    if (likely(known != 0))
+        csr_write("satp", known);
+    else
+        asid_claim(arch_cpu_of(cpu), satp, root, generation);
 }
 
 void arch_tlb_flush_page(uint64_t address)

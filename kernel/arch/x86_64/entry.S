@@ -13,9 +13,12 @@
  * checks the addresses that iretq loads. The register file is loaded whole, so nothing of the kernel is left in it: rcx and
  * r11 after sysret are the user's rip and flags.
  *
- * A system call saves its arguments, and what C does not preserve; a quick one (SYSCALL_MAY_WAIT) no more than that. If the same thread goes
+ * A message call saves what its ABI keeps, and its arguments but for the words: those stay in registers (ipc/fastpath.c).
+ * Another system call saves its arguments, and what C does not preserve; a quick one (SYSCALL_MAY_WAIT) no more than that. If the same thread goes
  * on with nothing to be seen to, the short way out loads what C may have changed, and the rest is in its registers still. by_syscall is 1
  * whenever user code runs, so that only traps need to say what they are. */
+
+#include <veridian/syscall_numbers.h>
 
 #define CPU_KERNEL_STACK 8
 #define CPU_CURRENT 16
@@ -23,6 +26,15 @@
 #define CPU_WORK 52
 
     .section .text.entry, "ax", @progbits
+
+    .macro save_arguments base
+    movq %r10, CONTEXT_r10(\base)
+    movq %r8, CONTEXT_r8(\base)
+    movq %r12, CONTEXT_r12(\base)
+    movq %r13, CONTEXT_r13(\base)
+    movq %r14, CONTEXT_r14(\base)
+    movq %r15, CONTEXT_r15(\base)
+    .endm
 
 /* ── System calls ───────────────────────────────────────────────────────────────────────────────────────────────── */
     .balign 64
@@ -39,17 +51,17 @@ syscall_entry:
     movq %rdi, CONTEXT_rdi(%rsp)
     movq %rsi, CONTEXT_rsi(%rsp)
     movq %rdx, CONTEXT_rdx(%rsp)
-    movq %r10, CONTEXT_r10(%rsp)
-    movq %r8, CONTEXT_r8(%rsp)
     movq %r9, CONTEXT_r9(%rsp)
-    movq %r12, CONTEXT_r12(%rsp)
-    movq %r13, CONTEXT_r13(%rsp)
-    movq %r14, CONTEXT_r14(%rsp)
-    movq %r15, CONTEXT_r15(%rsp)
-    movq %rsp, %rdi
+    movq %rsp, %rcx
     movq %gs:CPU_KERNEL_STACK, %rsp
-    cmpq THREAD_syscall_limit(%rdi), %rax
+    cmpq THREAD_syscall_limit(%rcx), %rax
     jae syscall_other
+    cmpl $SYS_ENDPOINT_CALL, %eax
+    je message_call
+    cmpl $SYS_ENDPOINT_REPLY_RECEIVE, %eax
+    je message_reply_receive
+    save_arguments %rcx
+    movq %rcx, %rdi
     movzbl syscall_index(%rax), %ecx
     testb %cl, %cl                          /* SYSCALL_MAY_WAIT is its sign */
     js syscall_waits
@@ -90,16 +102,74 @@ syscall_work:
     ud2
 
 syscall_other:
+    save_arguments %rcx
+    movq %rcx, %rdi
     movq %rax, CONTEXT_rax(%rdi)
     movq %rbx, CONTEXT_rbx(%rdi)
     movq %rbp, CONTEXT_rbp(%rdi)
     xorl %ebp, %ebp
     call trap_foreign
     ud2
+
+/* IPC_FAST: rdi handle, rsi info, rdx deadline, rcx thread, r8 the last word, r9 queue. */
+message_call:
+    movq %rax, CONTEXT_rax(%rcx)
+    movq %rbp, CONTEXT_rbp(%rcx)
+    call fast_call
+    ud2
+message_reply_receive:
+    movq %rax, CONTEXT_rax(%rcx)
+    movq %rbp, CONTEXT_rbp(%rcx)
+    call fast_reply_receive
+    ud2
     .size syscall_entry, . - syscall_entry
 
-/* Of the thread in rdi: all but what the ways back use; then the way by which system calls go back, with its gs base in rcx. */
-    .macro load_registers
+/* ── The rest of message calls: see IPC_FAST in arch.h ──────────────────────────────────────────────────────────── */
+    .balign 64
+    .globl arch_ipc_switch
+    .type arch_ipc_switch, @function
+arch_ipc_switch:
+    movq %rdx, %cr3
+    .globl arch_ipc_resume
+    .type arch_ipc_resume, @function
+arch_ipc_resume:
+    movq CONTEXT_fs_base(%rcx), %rax
+    wrfsbase %rax
+    movq CONTEXT_gs_base(%rcx), %rdx
+    movq CONTEXT_rflags(%rcx), %r11
+    movq CONTEXT_rbp(%rcx), %rbp
+    movq CONTEXT_rsp(%rcx), %rsp
+    swapgs
+    wrgsbase %rdx
+    movq CONTEXT_rip(%rcx), %rcx
+    xorl %eax, %eax
+    xorl %edx, %edx
+    xorl %r10d, %r10d
+    sysretq
+    .size arch_ipc_switch, . - arch_ipc_switch
+
+    .globl arch_ipc_save
+    .type arch_ipc_save, @function
+arch_ipc_save:
+    movq %rbx, CONTEXT_rbx(%rcx)
+    movq %r12, CONTEXT_r12(%rcx)
+    movq %r13, CONTEXT_r13(%rcx)
+    movq %r14, CONTEXT_r14(%rcx)
+    movq %r15, CONTEXT_r15(%rcx)
+    movq %r8, CONTEXT_r8(%rcx)
+    xorl %ebp, %ebp
+    jmp *%rdx                               /* the stack is as if it had been called */
+    int3
+    .size arch_ipc_save, . - arch_ipc_save
+
+/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
+    .balign 64
+    .globl arch_thread_resume
+    .type arch_thread_resume, @function
+arch_thread_resume:
+    movq CONTEXT_fs_base(%rdi), %rax
+    wrfsbase %rax
+    movq CONTEXT_gs_base(%rdi), %rcx
     movq CONTEXT_rax(%rdi), %rax
     movq CONTEXT_rbx(%rdi), %rbx
     movq CONTEXT_rdx(%rdi), %rdx
@@ -112,8 +182,8 @@ syscall_other:
     movq CONTEXT_r13(%rdi), %r13
     movq CONTEXT_r14(%rdi), %r14
     movq CONTEXT_r15(%rdi), %r15
-    .endm
-    .macro return_by_sysret
+    cmpq $0, CONTEXT_by_syscall(%rdi)
+    je resume_by_iret
     movq CONTEXT_rflags(%rdi), %r11
     movq CONTEXT_rsp(%rdi), %rsp
     swapgs
@@ -121,20 +191,6 @@ syscall_other:
     movq CONTEXT_rip(%rdi), %rcx
     movq CONTEXT_rdi(%rdi), %rdi
     sysretq
-    .endm
-
-/* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
-    .balign 64
-    .globl arch_thread_resume
-    .type arch_thread_resume, @function
-arch_thread_resume:
-    movq CONTEXT_fs_base(%rdi), %rax
-    wrfsbase %rax
-    movq CONTEXT_gs_base(%rdi), %rcx
-    load_registers
-    cmpq $0, CONTEXT_by_syscall(%rdi)
-    je resume_by_iret
-    return_by_sysret
 
 resume_by_iret:
     movq $1, CONTEXT_by_syscall(%rdi)
@@ -151,19 +207,6 @@ resume_by_iret:
     movq CONTEXT_rdi(%rdi), %rdi
     iretq
     .size arch_thread_resume, . - arch_thread_resume
-
-/* ── The same after a wait in a system call: status_t arch_thread_switch(struct thread *thread, paddr_t root, uint64_t generation) ─── */
-    .balign 64
-    .globl arch_thread_switch
-    .type arch_thread_switch, @function
-arch_thread_switch:
-    movq %rsi, %cr3
-    movq CONTEXT_fs_base(%rdi), %rax
-    movq CONTEXT_gs_base(%rdi), %rcx
-    wrfsbase %rax
-    load_registers
-    return_by_sysret
-    .size arch_thread_switch, . - arch_thread_switch
 
 /* ── Exceptions and interrupts ───────────────────────────────────────────────────────────────────────────────────── */
 /* The stack is now: vector, error code, rip, cs, rflags, rsp, ss. */

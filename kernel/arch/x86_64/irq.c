@@ -85,7 +85,7 @@ static struct ioapic *ioapic_find(uint32_t line)
 
 static uint32_t name_of(const struct irq *irq)
 {
-    return irq->cpu->id << 8 | irq->vector;
+    return (uint32_t)irq->cpu->id << 8 | irq->vector;
 }
 
 static struct irq *irq_named(uint32_t name)

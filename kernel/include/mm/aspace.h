@@ -54,6 +54,8 @@ struct aspace {
     struct object object;
     struct spinlock lock; /* aspace_lock */
     paddr_t root;         /* top page table */
+    uint64_t root_slot;   /* where CPUs keep what they load for it: arch_root_find() */
+    uint64_t generation;  /* atomic */
     struct mapping_tree mappings GUARDED_BY(aspace_lock);
     struct mapping *freed
         GUARDED_BY(aspace_lock); /* what was unmapped last came behind this one; NULL: not known */
@@ -61,10 +63,9 @@ struct aspace {
     pte_t *table
         GUARDED_BY(aspace_lock); /* the last-level table that was needed last: of these addresses */
     uint64_t table_address GUARDED_BY(aspace_lock);
-    uint64_t generation; /* atomic */
-    uint64_t flushed;    /* atomic: a generation that no other CPU was behind when looked at */
-    uint64_t resident;   /* atomic: pages in page tables */
-    uint64_t map_base;   /* where the search for free ranges begins: random */
+    uint64_t flushed;  /* atomic: a generation that no other CPU was behind when looked at */
+    uint64_t resident; /* atomic: pages in page tables */
+    uint64_t map_base; /* where the search for free ranges begins: random */
     uint32_t
         holds; /* atomic: mappings that may still look at this structure, and 1 until teardown */
     /* While it is made as a copy (mm/aspace_clone.c), by the thread that makes it. */

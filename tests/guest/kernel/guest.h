@@ -159,6 +159,11 @@ extern const unsigned register_sets;
 size_t register_set_bytes(unsigned set);
 /** Load the whole set from @in, spend a while (by a system call that yields, or by looping @turns times), store the set to @out. */
 void register_set_pass(unsigned set, const void *in, void *out, bool yield, uint64_t turns);
+/** Message call @number with @info and no words; every register that is none of its parameters holds @fill. What registers that are
+ *  none of its results hold afterwards goes to @out: how many (at most MESSAGE_UNUSED_MAX). */
+#define MESSAGE_UNUSED_MAX 20u
+unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_t fill,
+                        uint64_t *out);
 
 /** A device that interrupts when told, at @irq_line. */
 extern const uint32_t irq_line, irq_flags;

@@ -310,6 +310,54 @@ static void test_fastpath_attention(void)
     pair_end(&pair);
 }
 
+#define SERVER_FILL UINT64_C(0x5e5e5e5e5e5e5e5e)
+#define CLIENT_FILL UINT64_C(0xc1c1c1c1c1c1c1c1)
+
+/* A message call of who holds @mine in all registers; how many of them hold @theirs afterwards, or an address of the kernel's. */
+static unsigned foreign_registers(uint64_t number, handle_t endpoint, uint64_t mine,
+                                  uint64_t theirs)
+{
+    uint64_t unused[MESSAGE_UNUSED_MAX];
+    unsigned found = 0;
+
+    for (unsigned i = message_filled(number, endpoint, LABEL_PLAIN, mine, unused); i-- > 0;)
+        found += unused[i] == theirs ||
+                 (unused[i] != mine && unused[i] != UINT64_MAX && unused[i] >> 48 == 0xffff);
+    return found;
+}
+
+static void filled(void)
+{
+    handle_t endpoint = child_start.handles[HANDLE_ENDPOINT];
+
+    if (foreign_registers(SYS_ENDPOINT_RECEIVE, endpoint, SERVER_FILL, CLIENT_FILL) != 0)
+        child_exit(1);
+    while (foreign_registers(SYS_ENDPOINT_REPLY_RECEIVE, endpoint, SERVER_FILL, CLIENT_FILL) == 0)
+        ;
+    child_exit(2);
+}
+
+/* Nothing of the other side or of the kernel is left in registers. */
+static void test_fastpath_registers(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    handle_t endpoint;
+
+    OK(sys_endpoint_create(info->budget, &endpoint));
+    child_create(&child, 0, NULL);
+    start.handles[HANDLE_ENDPOINT] = child_give(&child, endpoint);
+    OK(sys_thread_set_affinity(info->thread, 0, FIRST_CPU));
+    OK(sys_thread_set_affinity(child.thread, 0, FIRST_CPU));
+    child_run(&child, &start, filled);
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(foreign_registers(SYS_ENDPOINT_CALL, endpoint, CLIENT_FILL, SERVER_FILL) == 0);
+    OK(sys_process_kill(child.process, 3));
+    CHECK(child_end(&child) == 3);
+    OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
+    close_handle(endpoint);
+}
+
 extern const struct test fastpath_tests[];
 const struct test fastpath_tests[] = {
     TEST(test_fastpath_messages),
@@ -319,5 +367,6 @@ const struct test fastpath_tests[] = {
     TEST(test_fastpath_other_thread_changes),
     TEST(test_fastpath_better_thread_goes_first),
     TEST(test_fastpath_attention),
+    TEST(test_fastpath_registers),
     {0},
 };

@@ -1,7 +1,7 @@
 #pragma once
 /* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/include/os/arch/aarch64/syscall.h): number in x8,
- * arguments x0 to x7; status in x8, results x1 to x4. Message calls: x8 number and status, x0 handle or badge, x1 info, x2 to x7 words,
- * x9 deadline, x10 queue. */
+ * arguments x0 to x7; status in x8, results x1 to x4. Message calls: x8 number and status, x0 handle or badge, x1 info, x20 to x24 and x4
+ * words, x2 deadline, x5 queue. */
 #include <arch_pt.h>
 #include <process.h>
 #include <thread.h>
@@ -78,22 +78,22 @@ static inline uint64_t arch_ipc_info(const struct thread *thread)
 
 static inline uint64_t arch_ipc_word(const struct thread *thread, unsigned i)
 {
-    return thread->context.x[2 + (i < 6 ? i : 5)];
+    return thread->context.x[i < 5 ? 20 + i : 4];
 }
 
 static inline void arch_ipc_word_set(struct thread *thread, unsigned i, uint64_t value)
 {
-    thread->context.x[2 + (i < 6 ? i : 5)] = value;
+    thread->context.x[i < 5 ? 20 + i : 4] = value;
 }
 
 static inline uint64_t arch_ipc_deadline(const struct thread *thread)
 {
-    return thread->context.x[9];
+    return thread->context.x[2];
 }
 
 static inline uint64_t arch_ipc_queue(const struct thread *thread)
 {
-    return thread->context.x[10];
+    return thread->context.x[5];
 }
 
 static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t badge,
@@ -106,7 +106,8 @@ static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t
 
 static inline void arch_ipc_words_copy(struct thread *to, const struct thread *from)
 {
-    __builtin_memcpy(&to->context.x[2], &from->context.x[2], 6 * sizeof(uint64_t));
+    __builtin_memcpy(&to->context.x[20], &from->context.x[20], 5 * sizeof(uint64_t));
+    to->context.x[4] = from->context.x[4];
 }
 
 static inline bool arch_user_address_is_valid(uint64_t address)

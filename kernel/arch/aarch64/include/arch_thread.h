@@ -11,9 +11,9 @@ struct __attribute__((aligned(16))) arch_context { /* SP is aligned in the kerne
     uint64_t sp; /* SP_EL0 */
     uint64_t pc; /* ELR_EL1 */
     uint64_t pstate;
-    uint64_t tls; /* TPIDR_EL0: user code writes it itself */
-    uint64_t reserved;
+    uint64_t tls;    /* TPIDR_EL0: user code writes it itself */
     uint64_t key[2]; /* APIAKey of its process */
+    uint64_t zeros[2];
 };
 
 /** FP and SIMD state, and the scalable vectors' of who uses them. */

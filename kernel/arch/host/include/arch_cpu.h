@@ -14,3 +14,9 @@ static inline bool arch_fpu_is_settled(const struct thread *thread, const struct
 {
     return (cpu->fpu_owner == thread) == cpu->fpu_on;
 }
+
+static inline uint64_t arch_root_slot(uint64_t root)
+{
+    (void)root;
+    return 0;
+}

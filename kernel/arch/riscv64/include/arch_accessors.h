@@ -1,7 +1,7 @@
 #pragma once
 /* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/include/os/arch/riscv64/syscall.h): number in
- * a7, arguments a0 to a6 and t0; status in a7, results a1 to a4. Message calls: a0 handle or badge, a1 info, a2 to a6 and t0 words,
- * t1 deadline, t2 queue. */
+ * a7, arguments a0 to a6 and t0; status in a7, results a1 to a4. Message calls: a0 handle or badge, a1 info, s2 to s6 and a4 words,
+ * a2 deadline, a5 queue. */
 #include <arch_pt.h>
 #include <thread.h>
 #include <veridian/syscall_numbers.h>
@@ -79,25 +79,22 @@ static inline uint64_t arch_ipc_info(const struct thread *thread)
 
 static inline uint64_t arch_ipc_word(const struct thread *thread, unsigned i)
 {
-    return i < 5 ? thread->context.x[12 + i] : thread->context.t0;
+    return i < 5 ? thread->context.x[18 + i] : thread->context.a4;
 }
 
 static inline void arch_ipc_word_set(struct thread *thread, unsigned i, uint64_t value)
 {
-    if (i < 5)
-        thread->context.x[12 + i] = value;
-    else
-        thread->context.t0 = value;
+    thread->context.x[i < 5 ? 18 + i : 14] = value;
 }
 
 static inline uint64_t arch_ipc_deadline(const struct thread *thread)
 {
-    return thread->context.t1;
+    return thread->context.a2;
 }
 
 static inline uint64_t arch_ipc_queue(const struct thread *thread)
 {
-    return thread->context.t2;
+    return thread->context.a5;
 }
 
 static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t badge,
@@ -110,12 +107,8 @@ static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t
 
 static inline void arch_ipc_words_copy(struct thread *to, const struct thread *from)
 {
-    to->context.a2 = from->context.a2;
-    to->context.a3 = from->context.a3;
-    to->context.a4 = from->context.a4;
-    to->context.a5 = from->context.a5;
-    to->context.a6 = from->context.a6;
-    to->context.t0 = from->context.t0;
+    for (unsigned i = 0; i < IPC_WORDS; i++)
+        arch_ipc_word_set(to, i, arch_ipc_word(from, i));
 }
 
 static inline bool arch_user_address_is_valid(uint64_t address)

@@ -1,7 +1,7 @@
 #pragma once
 /* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/include/os/arch/x86_64/syscall.h): number in rax,
  * arguments rdi rsi rdx r10 r8 r9 r12 r13; status in rax, results rdx r10 r8 r9. Message calls: rdi handle or badge, rsi info,
- * rdx r10 r8 r9 r12 r13 words, r14 deadline, r15 queue. */
+ * rbx r12 r13 r14 r15 r8 words, rdx deadline, r9 queue. */
 #include <arch_pt.h>
 #include <thread.h>
 #include <veridian/syscall_numbers.h>
@@ -143,17 +143,17 @@ static inline uint64_t arch_ipc_word(const struct thread *thread, unsigned i)
 
     switch (i) {
     case 0:
-        return c->rdx;
+        return c->rbx;
     case 1:
-        return c->r10;
-    case 2:
-        return c->r8;
-    case 3:
-        return c->r9;
-    case 4:
         return c->r12;
-    default:
+    case 2:
         return c->r13;
+    case 3:
+        return c->r14;
+    case 4:
+        return c->r15;
+    default:
+        return c->r8;
     }
 }
 
@@ -163,34 +163,34 @@ static inline void arch_ipc_word_set(struct thread *thread, unsigned i, uint64_t
 
     switch (i) {
     case 0:
-        c->rdx = value;
+        c->rbx = value;
         break;
     case 1:
-        c->r10 = value;
-        break;
-    case 2:
-        c->r8 = value;
-        break;
-    case 3:
-        c->r9 = value;
-        break;
-    case 4:
         c->r12 = value;
         break;
-    default:
+    case 2:
         c->r13 = value;
+        break;
+    case 3:
+        c->r14 = value;
+        break;
+    case 4:
+        c->r15 = value;
+        break;
+    default:
+        c->r8 = value;
         break;
     }
 }
 
 static inline uint64_t arch_ipc_deadline(const struct thread *thread)
 {
-    return thread->context.r14;
+    return thread->context.rdx;
 }
 
 static inline uint64_t arch_ipc_queue(const struct thread *thread)
 {
-    return thread->context.r15;
+    return thread->context.r9;
 }
 
 static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t badge,
@@ -203,12 +203,12 @@ static inline void arch_ipc_set(struct thread *thread, status_t status, uint64_t
 
 static inline void arch_ipc_words_copy(struct thread *to, const struct thread *from)
 {
-    to->context.rdx = from->context.rdx;
-    to->context.r10 = from->context.r10;
-    to->context.r8 = from->context.r8;
-    to->context.r9 = from->context.r9;
+    to->context.rbx = from->context.rbx;
     to->context.r12 = from->context.r12;
     to->context.r13 = from->context.r13;
+    to->context.r14 = from->context.r14;
+    to->context.r15 = from->context.r15;
+    to->context.r8 = from->context.r8;
 }
 
 static inline bool arch_user_address_is_valid(uint64_t address)

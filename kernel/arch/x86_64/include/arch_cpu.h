@@ -16,3 +16,19 @@ static inline bool arch_fpu_is_settled(const struct thread *thread, const struct
 {
     return (cpu->fpu_owner == thread) == cpu->fpu_on;
 }
+
+/** No PCIDs: loading the root flushes what is not global. */
+static inline uint64_t arch_root_slot(uint64_t root)
+{
+    (void)root;
+    return 0;
+}
+static inline uint64_t arch_root_find(const struct cpu *cpu, uint64_t root, uint64_t slot,
+                                      uint64_t generation)
+{
+    (void)cpu;
+    (void)slot;
+    (void)generation;
+    __builtin_assume(root != 0);
+    return root;
+}

@@ -106,4 +106,49 @@ vector_bytes:
     ret
     .size vector_bytes, . - vector_bytes
 
+/* unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_t fill, uint64_t *out) */
+    .macro each_unused operation
+    .irp n, 3, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 25, 26, 27, 28, 30
+    \operation \n
+    .endr
+    .endm
+    .macro fill_one n
+    .if \n != 3
+    mov x\n, x3
+    .endif
+    .endm
+    .macro store_one n
+    str x\n, [x0], #8
+    .endm
+    .globl message_filled
+    .type message_filled, @function
+message_filled:
+    stp x29, x30, [sp, #-112]!
+    stp x19, x20, [sp, #16]
+    stp x21, x22, [sp, #32]
+    stp x23, x24, [sp, #48]
+    stp x25, x26, [sp, #64]
+    stp x27, x28, [sp, #80]
+    str x4, [sp, #96]
+    mov x8, x0
+    mov x0, x1
+    mov x1, x2
+    mov x2, #-1
+    .irp n, 4, 5, 20, 21, 22, 23, 24
+    mov x\n, xzr
+    .endr
+    each_unused fill_one
+    svc #0
+    ldr x0, [sp, #96]
+    each_unused store_one
+    mov x0, #19
+    ldp x19, x20, [sp, #16]
+    ldp x21, x22, [sp, #32]
+    ldp x23, x24, [sp, #48]
+    ldp x25, x26, [sp, #64]
+    ldp x27, x28, [sp, #80]
+    ldp x29, x30, [sp], #112
+    ret
+    .size message_filled, . - message_filled
+
     .section .note.GNU-stack, "", @progbits

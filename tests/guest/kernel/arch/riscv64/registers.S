@@ -78,4 +78,41 @@ vector_bytes:
     slli a0, a0, 5
     ret
 
+/* unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_t fill, uint64_t *out) */
+    .globl message_filled
+    .type message_filled, @function
+message_filled:
+    addi sp, sp, -112
+    .set offset, 0
+    .irp register, ra, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, a4
+    sd \register, offset(sp)
+    .set offset, offset + 8
+    .endr
+    mv a7, a0
+    mv a0, a1
+    mv a1, a2
+    li a2, -1
+    .irp register, a4, a5, s2, s3, s4, s5, s6
+    li \register, 0
+    .endr
+    .irp register, ra, a6, t0, t1, t2, t3, t4, t5, t6, s1, s7, s8, s9, s10, s11
+    mv \register, a3
+    .endr
+    ecall
+    ld a0, 96(sp)
+    .set offset, 0
+    .irp register, ra, a3, a6, t0, t1, t2, t3, t4, t5, t6, s1, s7, s8, s9, s10, s11
+    sd \register, offset(a0)
+    .set offset, offset + 8
+    .endr
+    li a0, 16
+    .set offset, 0
+    .irp register, ra, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
+    ld \register, offset(sp)
+    .set offset, offset + 8
+    .endr
+    addi sp, sp, 112
+    ret
+    .size message_filled, . - message_filled
+
     .section .note.GNU-stack, "", @progbits

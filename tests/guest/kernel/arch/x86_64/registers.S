@@ -34,4 +34,39 @@ register_set_pass:
     ret
     .size register_set_pass, . - register_set_pass
 
+/* unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_t fill, uint64_t *out) */
+    .globl message_filled
+    .type message_filled, @function
+message_filled:
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    pushq %r8
+    movq %rdi, %rax
+    movq %rsi, %rdi
+    movq %rdx, %rsi
+    movq %rcx, %r10
+    movq %rcx, %rbp
+    .irp word, ebx, r12d, r13d, r14d, r15d, r8d, r9d
+    xorl %\word, %\word
+    .endr
+    movq $-1, %rdx
+    syscall
+    popq %rcx
+    movq %rdx, 0(%rcx)
+    movq %r9, 8(%rcx)
+    movq %r10, 16(%rcx)
+    movl $3, %eax
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    ret
+    .size message_filled, . - message_filled
+
     .section .note.GNU-stack, "", @progbits

@@ -2,8 +2,8 @@
 /* System calls of x86_64. Number in rax, arguments in rdi rsi rdx r10 r8 r9 r12
  * r13; status in rax, results in rdx r10 r8 r9. The kernel may change every
  * argument register, rcx and r11; it keeps rbx, rbp, r14, r15. Message calls:
- * rdi target, rsi info, rdx r10 r8 r9 r12 r13 words, r14 deadline, r15 queue;
- * they keep nothing but rsp. Included by <os/syscall.h> only. */
+ * rdi target, rsi info, rbx r12 r13 r14 r15 r8 words, rdx deadline, r9 queue;
+ * they keep nothing but rsp and rbp. Included by <os/syscall.h> only. */
 
 MUST_CHECK static inline status_t syscall_raw0(uint64_t number, uint64_t results[4])
 {
@@ -189,36 +189,31 @@ MUST_CHECK static inline status_t syscall_raw8(uint64_t number, uint64_t p0, uin
     return status_from_code(number);
 }
 
-/** Every register is an operand or clobbered but rbp, which the compiler may
- * need for its frame: it is kept on the stack, below the red zone. */
+/** Every register is an operand or clobbered but rsp and rbp. */
 MUST_CHECK static inline status_t ipc_raw(uint64_t number, struct ipc_regs *regs)
 {
     register uint64_t rdi __asm__("rdi") = regs->target;
     register uint64_t rsi __asm__("rsi") = regs->info;
-    register uint64_t rdx __asm__("rdx") = regs->words[0];
-    register uint64_t r10 __asm__("r10") = regs->words[1];
-    register uint64_t r8 __asm__("r8") = regs->words[2];
-    register uint64_t r9 __asm__("r9") = regs->words[3];
-    register uint64_t r12 __asm__("r12") = regs->words[4];
-    register uint64_t r13 __asm__("r13") = regs->words[5];
-    register uint64_t r14 __asm__("r14") = regs->deadline;
-    register uint64_t r15 __asm__("r15") = regs->queue;
-    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
-                     "pushq %%rbp\n\t"
-                     "syscall\n\t"
-                     "popq %%rbp\n\t"
-                     "leaq 128(%%rsp), %%rsp"
-                     : "+a"(number), "+r"(rdi), "+r"(rsi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
-                       "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+    register uint64_t rbx __asm__("rbx") = regs->words[0];
+    register uint64_t r12 __asm__("r12") = regs->words[1];
+    register uint64_t r13 __asm__("r13") = regs->words[2];
+    register uint64_t r14 __asm__("r14") = regs->words[3];
+    register uint64_t r15 __asm__("r15") = regs->words[4];
+    register uint64_t r8 __asm__("r8") = regs->words[5];
+    register uint64_t rdx __asm__("rdx") = regs->deadline;
+    register uint64_t r9 __asm__("r9") = regs->queue;
+    __asm__ volatile("syscall"
+                     : "+a"(number), "+r"(rdi), "+r"(rsi), "+r"(rbx), "+r"(r12), "+r"(r13),
+                       "+r"(r14), "+r"(r15), "+r"(r8), "+r"(rdx), "+r"(r9)
                      :
-                     : "rbx", "rcx", "r11", "memory", "cc");
+                     : "rcx", "r10", "r11", "memory", "cc");
     regs->target = rdi;
     regs->info = rsi;
-    regs->words[0] = rdx;
-    regs->words[1] = r10;
-    regs->words[2] = r8;
-    regs->words[3] = r9;
-    regs->words[4] = r12;
-    regs->words[5] = r13;
+    regs->words[0] = rbx;
+    regs->words[1] = r12;
+    regs->words[2] = r13;
+    regs->words[3] = r14;
+    regs->words[4] = r15;
+    regs->words[5] = r8;
     return status_from_code(number);
 }
