@@ -23,8 +23,11 @@
 NORETURN void panic(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /** Stays in release builds. Never on what came from a user, a device or the boot loader. */
-#define ASSERT(condition) \
-    ((condition) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition))
+#define ASSERT(condition)  \
+    ((condition) ? (void)0 \
+                 : panic("%s", __FILE__ ":" TEXT(__LINE__) ": assertion failed: " #condition))
+#define TEXT(x) TEXT_OF(x)
+#define TEXT_OF(x) #x
 
 #ifdef CONFIG_DEBUG
 #define DEBUG_ASSERT(condition) ASSERT(condition)
