@@ -8,6 +8,8 @@ USER_TARGET := aarch64-linux-musl
 AARCH64_CFLAGS := -march=armv8.1-a -mbranch-protection=standard -mno-outline-atomics -mharden-sls=all
 KERNEL_ARCH_CFLAGS := $(AARCH64_CFLAGS) -mgeneral-regs-only -mcmodel=small \
                       -mstack-protector-guard=sysreg -mstack-protector-guard-reg=sp_el0 -mstack-protector-guard-offset=40
+# Prologues that save the same registers are one.
+KERNEL_SMALL_LINK := -mllvm -homogeneous-prolog-epilog
 USER_ARCH_CFLAGS := $(AARCH64_CFLAGS)
 
 # The compiler's own run time for this target is gcc's: clang's package has but the host's.

@@ -6,6 +6,8 @@ USER_TARGET := riscv64-linux-musl
 # No floating point in the kernel: its registers are the users'. The stack guard can only be a global here.
 # Words are loaded from any address: RVA22 and QEMU do that in hardware, elsewhere the firmware does it.
 KERNEL_ARCH_CFLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-strict-align
+# The text is compressed: there is room for speed.
+KERNEL_SMALL := -Os
 USER_ARCH_CFLAGS := -march=rv64gc -mabi=lp64d -mno-strict-align
 
 # The compiler's own run time for this target is gcc's: clang's package has but the host's.

@@ -44,9 +44,9 @@ $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 KERNEL_FAST := $(addprefix kernel/,ipc/endpoint.c ipc/fastpath.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c ipc/raise.c ipc/foreign.c lib/string.c lib/chacha.c \
                  mm/aspace_fault.c mm/kmem.c mm/mapping_tree.c mm/memory_radix.c mm/pagetable.c obj/budget.c obj/notification.c)
 ifeq ($(BUILD),release)
-$(patsubst %,$(O)/kobj/%.o,$(filter-out $(KERNEL_FAST),$(KERNEL_SOURCES))) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := -Oz
+$(patsubst %,$(O)/kobj/%.o,$(filter-out $(KERNEL_FAST),$(KERNEL_SOURCES))) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := $(or $(KERNEL_SMALL),-Oz)
 KERNEL_WHOLE := -flto
-KERNEL_WHOLE_LINK := -mllvm -inline-threshold=0
+KERNEL_WHOLE_LINK := -mllvm -inline-threshold=0 $(KERNEL_SMALL_LINK) --icf=safe
 # The slow path never returns to the fast one. Who knows that calls it instead of jumping there, and needs a frame for it.
 $(O)/kobj/kernel/ipc/fastpath.c.o: KERNEL_WHOLE :=
 endif
@@ -72,17 +72,18 @@ $(O)/ksyms-first.o: $(O)/ksyms-first.S
 KSYMS_CC = $(CC) --target=$(KERNEL_TARGET) $(KERNEL_ARCH_CFLAGS) -Wno-unused-command-line-argument
 
 # The kernel in folder $(1): kernel.debug.elf and kernel.elf. Tests plant mistakes: further objects $(2), flags of the linker $(3).
+# What the first link makes of the whole (kernel.whole.o), the second takes as it is, with what was not part of it.
 define kernel_rule
 $(1)/kernel.first.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(2) $(O)/ksyms-first.o $(KERNEL_SCRIPT)
 	@mkdir -p $$(@D)
-	$(Q)$$(KERNEL_LINK) $(3) $$(filter %.o,$$^) -o $$@
+	$(Q)$$(KERNEL_LINK) $(3) $(if $(KERNEL_WHOLE),--lto-obj-path=$(1)/kernel.whole.o) $$(filter %.o,$$^) -o $$@
 $(1)/ksyms-last.S: $(1)/kernel.first.elf
 	$(Q)$(NM) --defined-only --no-sort $$< | tools/ksyms > $$@
 $(1)/ksyms-last.o: $(1)/ksyms-last.S
 	$(Q)$$(KSYMS_CC) -c $$< -o $$@
 $(1)/kernel.debug.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(2) $(1)/ksyms-last.o $(KERNEL_SCRIPT)
 	$$(call say,LD,$$@)
-	$(Q)$$(KERNEL_LINK) $(3) $$(filter %.o,$$^) -o $$@
+	$(Q)$$(KERNEL_LINK) $(if $(KERNEL_WHOLE),$$(filter %.S.o %/fastpath.c.o %/ksyms-last.o,$$^) $(1)/kernel.whole.o,$(3) $$(filter %.o,$$^)) -o $$@
 	@$(NM) --defined-only --no-sort $$@ | tools/ksyms | cmp -s - $(1)/ksyms-last.S || \
 	  { echo "ksyms: the names moved between the links: .ksyms must come after the text" >&2; exit 1; }
 $(1)/kernel.elf: $(1)/kernel.debug.elf
