@@ -45,14 +45,15 @@ static void range_remove(struct aspace *aspace, uint64_t *start, uint64_t end, u
     uint64_t mask = arch_pt_span(1) - 1, removed = 0;
     if (unlikely((*start & ~mask) != aspace->table_address ||
                  end - aspace->table_address > mask + 1)) {
-        (void)range_restrict(aspace, start, end, PAGETABLE_REMOVE, effort);
+        (void)range_restrict(aspace, start, end, PAGETABLE_UNMAP, effort);
         return;
     }
-    if (pagetable_restrict_table(aspace->table, 0, start, end, PAGETABLE_REMOVE, &effort,
-                                 &removed)) {
+    bool changed =
+        pagetable_restrict_table(aspace->table, 0, start, end, PAGETABLE_UNMAP, &effort, &removed);
+    if (removed != 0)
         __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
+    if (changed)
         aspace_invalidate(aspace);
-    }
 }
 
 /* In the mappings of @memory itself. */

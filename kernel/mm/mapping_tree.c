@@ -64,7 +64,10 @@ static inline void room_changed(const struct mapping_tree *tree, struct mapping 
 {
     if (mapping == NULL)
         return;
-    mapping->room = order_of(mapping->start - room_begin(tree, mapping));
+    uint8_t room = order_of(mapping->start - room_begin(tree, mapping));
+    if (room == mapping->room)
+        return;
+    mapping->room = room;
     room_settle(mapping);
 }
 
@@ -155,6 +158,7 @@ void mapping_remove(struct mapping_tree *tree, struct mapping *mapping)
         replace(tree, mapping, next);
         next->rank = mapping->rank;
         next->room_max = mapping->room_max;
+        next->room = mapping->room; /* as those above know it */
     }
     room_settle(changed);
     room_changed(tree, next);

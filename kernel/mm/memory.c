@@ -154,10 +154,8 @@ static bool mappings_are_flushed(const struct memory *memory) REQUIRES(memory_lo
     return true;
 }
 
-bool memory_is_flushed(struct memory *memory)
+bool memory_flush_check(struct memory *memory)
 {
-    if (likely(!memory->flush_pending))
-        return true;
     bool flushed = mappings_are_flushed(memory);
     list_for_each (node, &memory->overlays)
         flushed = flushed && mappings_are_flushed(list_entry(node, struct memory, overlay_link));
@@ -192,7 +190,7 @@ static status_t page_own(struct memory *memory, struct thread *self, uint64_t in
         return status;
     }
     if (page->frame == 0) {
-        memset(phys_to_virt(frame), 0, PAGE_SIZE);
+        frame_zero(frame);
     } else {
         user_memcpy(phys_to_virt(frame), phys_to_virt(page->frame), PAGE_SIZE);
         mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);

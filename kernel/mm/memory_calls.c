@@ -59,7 +59,7 @@ static status_t commit_piece(struct memory *memory)
     for (uint32_t i = 0; i < PREEMPT_PAGES / 4 && memory->job_cursor < memory->pages; i++) {
         paddr_t frame;
         if (memory->kind == MEMORY_KIND_CONTIGUOUS) {
-            memset(phys_to_virt(memory->base + (memory->job_cursor << PAGE_SHIFT)), 0, PAGE_SIZE);
+            frame_zero(memory->base + (memory->job_cursor << PAGE_SHIFT));
         } else {
             status_t status = memory_page(memory, NULL, memory->job_cursor, true, &frame);
             if (!status_is_ok(status))

@@ -54,7 +54,11 @@ static inline bool mapping_is_shared(const struct mapping *mapping)
 void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first)
     REQUIRES(memory_lock);
 /** May pages of @memory be installed, that is: has every CPU stopped using the frames that others have replaced? */
-bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock);
+bool memory_flush_check(struct memory *memory) REQUIRES(memory_lock);
+static inline bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock)
+{
+    return likely(!memory->flush_pending) || memory_flush_check(memory);
+}
 /** A zeroed Memory of @kind, charged to @budget. NULL: no memory. */
 struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages);
 

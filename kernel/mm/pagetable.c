@@ -28,7 +28,7 @@ status_t pagetable_create(struct budget *budget, paddr_t *table)
     status_t status = frame_create(budget, table);
     if (!status_is_ok(status))
         return status;
-    memset(phys_to_virt(*table), 0, PAGE_SIZE);
+    frame_zero(*table);
     __atomic_fetch_add(&table_count, 1, __ATOMIC_RELAXED);
     return STATUS_OK;
 }
@@ -82,10 +82,11 @@ status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, u
 static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable_change change,
                           uint64_t *removed)
 {
-    if (change == PAGETABLE_REMOVE) {
-        pagetable_write(at, 0);
+    if (change != PAGETABLE_WRITE_PROTECT) {
+        /* The CPU marks an entry, if it does, before it keeps it, and only one that is there. */
+        entry = __atomic_exchange_n(at, 0, __ATOMIC_ACQ_REL);
         *removed += arch_pt_span(level) >> PAGE_SHIFT;
-        return true;
+        return change == PAGETABLE_REMOVE || arch_pte_is_accessed(entry);
     }
     uint32_t flags = arch_pte_flags(entry);
     if ((flags & MAP_WRITE) == 0)

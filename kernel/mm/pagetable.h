@@ -11,7 +11,11 @@
 struct budget;
 
 /** What pagetable_restrict does to the leaves it finds. */
-enum pagetable_change { PAGETABLE_REMOVE, PAGETABLE_WRITE_PROTECT };
+enum pagetable_change {
+    PAGETABLE_REMOVE,
+    PAGETABLE_UNMAP, /* remove; what no CPU has used and so none keeps counts as not restricted */
+    PAGETABLE_WRITE_PROTECT
+};
 
 /** The entry that translates @address, or 0; *@level: where it stands. */
 pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level);

@@ -23,6 +23,8 @@
 #include "kstring.h"
 #include "sched.h"
 
+#include <arch_string.h>
+
 #define ZONES_MAX 16u
 /** RAM ranges nearer than this share a zone: the hole costs 16 bytes a page. */
 #define ZONE_GAP_BYTES (16ull << 20)
@@ -375,6 +377,12 @@ void phys_free_range(paddr_t base, uint64_t pages)
     phys_lock_acquire(&zones_lock);
     range_give(zone_find(number), number, number + pages);
     phys_lock_release(&zones_lock);
+}
+
+void frame_zero(paddr_t frame)
+{
+    kasan_check(phys_to_virt(frame), PAGE_SIZE, true);
+    arch_zero_page(phys_to_virt(frame));
 }
 
 /* ── Charged frames ───────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -317,7 +317,7 @@ static __attribute__((noinline)) status_t run_with_structures(struct thread *sel
 }
 
 /* The generator counted all entries: nothing here needs a check of bounds, and each system call would pay it. */
-__attribute__((no_sanitize("bounds"))) static status_t dispatch_described(struct thread *self, const struct call_description *call)
+__attribute__((no_sanitize("bounds"), noinline)) static status_t dispatch_described(struct thread *self, const struct call_description *call)
 {
     struct call_frame frame = {0};
     for (uint32_t i = 0; i < call->cap_count; i++) {

@@ -20,6 +20,8 @@ static inline paddr_t virt_to_phys(const void *pointer)
     return arch_direct_unmap(pointer);
 }
 
+void frame_zero(paddr_t frame);
+
 /** Build the allocator from boot_info. Called once, before the heap. */
 void phys_init(void);
 /** 2^order frames, not zeroed, with a reference count of 1 on the first. False: none left. */

@@ -29,29 +29,9 @@ static inline void arch_copy_words(void *to, const void *from, size_t words)
                          : "memory");
 }
 
-#define ARCH_ZERO_WORDS \
-    512u /* a page: worth asking for the block's size (Arm ARM D19.2.31, DCZID_EL0) */
-
-/** Zero whole blocks of [@to, @to + @words * 8), page-aligned both. False: the CPU has no such operation. */
-static inline _Bool arch_zero_blocks(void *to, size_t words)
-{
-    uint64_t id;
-    uintptr_t at = (uintptr_t)to, end = at + words * 8;
-
-    __asm__("mrs %0, dczid_el0" : "=r"(id));
-    if ((id & 0x10) != 0)
-        return 0;
-    for (; at < end; at += 4ull << (id & 0xf))
-        __asm__ volatile("dc zva, %0" : : "r"(at) : "memory");
-    return 1;
-}
-
 /** Store @word @words times. */
 static inline void arch_fill_words(void *to, uint64_t word, size_t words)
 {
-    if (word == 0 && words % ARCH_ZERO_WORDS == 0 && ((uintptr_t)to & 4095) == 0 &&
-        arch_zero_blocks(to, words))
-        return;
     for (; words >= 8; words -= 8)
         __asm__ volatile("stp %1, %1, [%0], #16\n\t"
                          "stp %1, %1, [%0], #16\n\t"
@@ -62,4 +42,18 @@ static inline void arch_fill_words(void *to, uint64_t word, size_t words)
                          : "memory");
     for (; words != 0; words--)
         __asm__ volatile("str %1, [%0], #8" : "+r"(to) : "r"(word) : "memory");
+}
+
+/** Zero a page of 512 words, by the CPU's blocks if it has them (Arm ARM D19.2.31, DCZID_EL0). */
+static inline void arch_zero_page(void *page)
+{
+    uint64_t id;
+
+    __asm__("mrs %0, dczid_el0" : "=r"(id));
+    if ((id & 0x10) != 0) {
+        arch_fill_words(page, 0, 512);
+        return;
+    }
+    for (uintptr_t at = (uintptr_t)page, end = at + 4096; at < end; at += 4ull << (id & 0xf))
+        __asm__ volatile("dc zva, %0" : : "r"(at) : "memory");
 }

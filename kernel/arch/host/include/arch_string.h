@@ -18,3 +18,8 @@ static inline void arch_fill_words(void *to, uint64_t word, size_t words)
     for (size_t i = 0; i < words; i++)
         ((struct arch_word *)to)[i].value = word;
 }
+
+static inline void arch_zero_page(void *page)
+{
+    arch_fill_words(page, 0, 512);
+}

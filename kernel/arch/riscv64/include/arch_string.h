@@ -26,16 +26,28 @@ static inline void arch_copy_words(void *to, const void *from, size_t words)
         *t++ = *f++;
 }
 
-/** Store @word @words times; pages, which are most of it, 32 words a turn. */
+/** Store @word @words times. */
 static inline void arch_fill_words(void *to, uint64_t word, size_t words)
 {
     uint64_t *t = to;
 
-    for (; words >= 32; words -= 32, t += 32) {
+    for (; words >= 8; words -= 8, t += 8) {
 #pragma clang loop unroll(full)
-        for (unsigned i = 0; i < 32; i++)
+        for (unsigned i = 0; i < 8; i++)
             t[i] = word;
     }
     for (; words != 0; words--)
         *t++ = word;
+}
+
+/** Zero a page of 512 words. */
+static inline void arch_zero_page(void *page)
+{
+    uint64_t *end = (uint64_t *)page + 512;
+
+    for (uint64_t *t = page; t != end; t += 64) {
+#pragma clang loop unroll(full)
+        for (unsigned i = 0; i < 64; i++)
+            t[i] = 0;
+    }
 }

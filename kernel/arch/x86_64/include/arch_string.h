@@ -15,3 +15,9 @@ static inline void arch_fill_words(void *to, uint64_t word, size_t words)
 {
     __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(word) : "memory");
 }
+
+/** Zero a page of 512 words. */
+static inline void arch_zero_page(void *page)
+{
+    arch_fill_words(page, 0, 512);
+}
