@@ -110,9 +110,14 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
         asid_claim(arch_cpu_of(cpu), satp, root, generation);
 }
 
-void arch_tlb_flush_page(uint64_t address)
+/* A hart may keep that an entry was not valid, and no fence is due when it becomes so: whoever faults for it executes it then (privileged
+ * specification, 4.2.1). One for an address is of leaves alone; where the new entry was a table's only one of its address space will do. */
+void arch_tlb_flush_page(uint64_t address, bool tables)
 {
-    __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
+    if (tables)
+        asid_flush(csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK);
+    else
+        __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
 }
 
 /* ── Instruction fetch ────────────────────────────────────────────────────────────────────────────────────────────── */
