@@ -487,6 +487,7 @@ status_t raw_endpoint_receive(struct thread *self)
     if (status != STATUS_OK)
         return status;
     abandon_current(self);
+    (void)sched_account(arch_cpu_local());
     status = receive_from(self, caps, arch_ipc_deadline(self));
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
