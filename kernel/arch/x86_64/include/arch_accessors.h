@@ -24,59 +24,13 @@ static inline void arch_syscall_number_set(struct thread *thread, uint64_t numbe
 
 static inline uint64_t arch_syscall_arg(const struct thread *thread, unsigned i)
 {
-    const struct arch_context *c = &thread->context;
-
-    switch (i) {
-    case 0:
-        return c->rdi;
-    case 1:
-        return c->rsi;
-    case 2:
-        return c->rdx;
-    case 3:
-        return c->r10;
-    case 4:
-        return c->r8;
-    case 5:
-        return c->r9;
-    case 6:
-        return c->r12;
-    default:
-        return c->r13;
-    }
+    return thread->context.x[i < 6 ? i : 7 + (i & 1)];
 }
 
 /** Progress of a call that is about to restart: argument @i is @value then. */
 static inline void arch_syscall_arg_set(struct thread *thread, unsigned i, uint64_t value)
 {
-    struct arch_context *c = &thread->context;
-
-    switch (i) {
-    case 0:
-        c->rdi = value;
-        break;
-    case 1:
-        c->rsi = value;
-        break;
-    case 2:
-        c->rdx = value;
-        break;
-    case 3:
-        c->r10 = value;
-        break;
-    case 4:
-        c->r8 = value;
-        break;
-    case 5:
-        c->r9 = value;
-        break;
-    case 6:
-        c->r12 = value;
-        break;
-    default:
-        c->r13 = value;
-        break;
-    }
+    thread->context.x[i < 6 ? i : 7 + (i & 1)] = value;
 }
 
 static inline void arch_syscall_status_set(struct thread *thread, status_t status)
@@ -86,22 +40,7 @@ static inline void arch_syscall_status_set(struct thread *thread, status_t statu
 
 static inline void arch_syscall_result_set(struct thread *thread, unsigned i, uint64_t value)
 {
-    struct arch_context *c = &thread->context;
-
-    switch (i) {
-    case 0:
-        c->rdx = value;
-        break;
-    case 1:
-        c->r10 = value;
-        break;
-    case 2:
-        c->r8 = value;
-        break;
-    default:
-        c->r9 = value;
-        break;
-    }
+    thread->context.x[2 + (i & 3)] = value;
 }
 
 /** Execute the call again: no register of it may have been written. */
@@ -139,48 +78,12 @@ static inline uint64_t arch_ipc_info(const struct thread *thread)
 
 static inline uint64_t arch_ipc_word(const struct thread *thread, unsigned i)
 {
-    const struct arch_context *c = &thread->context;
-
-    switch (i) {
-    case 0:
-        return c->rbx;
-    case 1:
-        return c->r12;
-    case 2:
-        return c->r13;
-    case 3:
-        return c->r14;
-    case 4:
-        return c->r15;
-    default:
-        return c->r8;
-    }
+    return thread->context.x[i < 5 ? 6 + i : 4];
 }
 
 static inline void arch_ipc_word_set(struct thread *thread, unsigned i, uint64_t value)
 {
-    struct arch_context *c = &thread->context;
-
-    switch (i) {
-    case 0:
-        c->rbx = value;
-        break;
-    case 1:
-        c->r12 = value;
-        break;
-    case 2:
-        c->r13 = value;
-        break;
-    case 3:
-        c->r14 = value;
-        break;
-    case 4:
-        c->r15 = value;
-        break;
-    default:
-        c->r8 = value;
-        break;
-    }
+    thread->context.x[i < 5 ? 6 + i : 4] = value;
 }
 
 static inline uint64_t arch_ipc_deadline(const struct thread *thread)

@@ -7,8 +7,14 @@
 #include <stdint.h>
 
 struct arch_context {
-    uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
-    uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+    union {
+        struct {
+            uint64_t rdi, rsi, rdx, r10, r8, r9; /* arguments of a call, which go on in r12 */
+            uint64_t rbx, r12, r13, r14, r15;    /* words of a message, the sixth is in r8 */
+        };
+        uint64_t x[11];
+    };
+    uint64_t rax, rcx, rbp, rsp, r11;
     uint64_t rip, rflags;
     uint64_t
         fs_base; /* TLS pointer: what the kernel was told, loaded on each return to user mode */
