@@ -220,6 +220,18 @@ bool worker_join(struct worker *worker)
     return done;
 }
 
+unsigned threads_in(uint32_t number)
+{
+    struct process_info process = {0};
+    struct thread_info thread = {0};
+    unsigned count = 0;
+
+    OK(sys_process_info(info->process, &process));
+    while (status_is_ok(sys_budget_thread_next(info->budget, process.id, thread.id, &thread)))
+        count += thread.wait == THREAD_WAIT_SYSCALL && thread.syscall == number;
+    return count;
+}
+
 /* ── Child processes ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 struct file_header {

@@ -77,6 +77,8 @@ void worker_start(struct worker *worker, void (*run)(struct worker *), void *con
 #define PATIENCE_MS 30000
 /** Wait until it ends. False: not within PATIENCE_MS. */
 bool worker_join(struct worker *worker);
+/** How many threads of this process wait in the system call @number (SYS_…). A worker has begun to wait when it is seen here, not before. */
+unsigned threads_in(uint32_t number);
 /** Forget a worker that was killed or never ends by itself: close its handles. */
 void worker_drop(struct worker *worker);
 /** Wait until @condition holds; false after PATIENCE_MS. */

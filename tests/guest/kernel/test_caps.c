@@ -184,21 +184,21 @@ static void test_cap_revoke_ends_waits(void)
     struct worker worker;
 
     worker_start(&worker, wait_for_bit, &through);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 1));
     OK(sys_cap_revoke(notification));
     CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_BAD_HANDLE);
     worker_start(&worker, wait_for_bit, &notification);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 1));
     close_handle(notification);
     CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_GONE);
     OK(sys_queue_create(info->budget, &queue));
     through = with_rights(queue, RIGHT_RECEIVE);
     worker_start(&worker, wait_in_queue, &through);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_QUEUE_WAIT) == 1));
     OK(sys_cap_revoke(queue));
     CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_BAD_HANDLE);
     worker_start(&worker, wait_in_queue, &queue);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_QUEUE_WAIT) == 1));
     close_handle(queue);
     CHECK(worker_join(&worker) && status_from_code(worker.value) == STATUS_GONE);
 }

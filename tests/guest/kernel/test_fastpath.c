@@ -269,7 +269,7 @@ static void test_fastpath_better_thread_goes_first(void)
     pair_start(&pair);
     rung = 0;
     worker_start(&other, ringed, &pair);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 1));
     OK(sys_thread_set_priority(pair.child.thread, 25));
     for (uint64_t i = 1; i <= 10; i++) {
         ask(pair.endpoint, LABEL_RING, DEADLINE_NEVER);

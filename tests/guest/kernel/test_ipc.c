@@ -417,19 +417,19 @@ static void test_ipc_endings_are_told(void)
 
     /* Queued, and the endpoint ends. */
     worker_start(&caller, plain_caller, &endpoint);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_CALL) == 1));
     close_handle(endpoint);
     CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_PEER_DIED);
     /* Receiving, and the endpoint ends. */
     endpoint = endpoint_new();
     worker_start(&server, receive_and_leave, &endpoint);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_RECEIVE) == 1));
     close_handle(endpoint);
     CHECK(worker_join(&server) && status_from_code(server.value) == STATUS_GONE);
     /* Accepted, and the server's thread ends without an answer. */
     endpoint = endpoint_new();
     worker_start(&server, receive_and_leave, &endpoint);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_RECEIVE) == 1));
     worker_start(&caller, plain_caller, &endpoint);
     CHECK(worker_join(&server));
     CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_PEER_DIED);
@@ -437,7 +437,7 @@ static void test_ipc_endings_are_told(void)
     handle_t through = with_rights(endpoint, RIGHT_CALL);
 
     worker_start(&caller, plain_caller, &through);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_CALL) == 1));
     OK(sys_cap_revoke(endpoint));
     CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_BAD_HANDLE);
     close_handle(endpoint);

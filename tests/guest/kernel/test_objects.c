@@ -284,7 +284,7 @@ static void test_notification_wakes_by_mask(void)
     CHECK_STATUS(STATUS_TIMED_OUT, sys_notification_wait(notification, 1, in_ms(2), &bits));
     for (unsigned i = 0; i < 3; i++)
         worker_start(&workers[i], wait_for_mask, &waits[i]);
-    sleep_ms(5);
+    CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 3));
     OK(sys_notification_signal(notification, 4 | 64));
     CHECK(worker_join(&workers[2]) && workers[2].value == 4);
     OK(sys_notification_signal(notification, 3));
@@ -371,7 +371,7 @@ static void test_futex_waits_and_wakes(void)
     CHECK_STATUS(STATUS_INVALID, sys_thread_futex_wake(3, 1, &woken));
     for (unsigned i = 0; i < 4; i++)
         worker_start(&workers[i], wait_on_futex, 0);
-    sleep_ms(10);
+    CHECK(EVENTUALLY(threads_in(SYS_THREAD_FUTEX_WAIT) == 4));
     OK(sys_thread_futex_wake((uint64_t)&futex_word, 1, &woken));
     CHECK(woken == 1);
     OK(sys_thread_futex_wake((uint64_t)&futex_word, 100, &woken));

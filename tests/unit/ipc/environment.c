@@ -276,10 +276,9 @@ void raise_page_fault(struct thread *self, uint64_t address, uint32_t access)
     abort();
 }
 
-bool sched_account(struct cpu *of)
+void sched_account(struct cpu *of)
 {
     (void)of;
-    return false;
 }
 
 void klog(const char *format, ...)

@@ -211,10 +211,9 @@ void kernelmap_share(paddr_t root)
     (void)root;
 }
 
-void arch_tlb_flush_page(uint64_t address, bool tables)
+void arch_tlb_flush_page(uint64_t address)
 {
     (void)address;
-    (void)tables;
     env.page_flushes++;
 }
 

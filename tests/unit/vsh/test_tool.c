@@ -6,7 +6,7 @@
 #include <tool/sha256.h>
 #include <tool/text.h>
 
-#include "tests.h"
+#include "check.h"
 
 static void digest(const void *data, size_t bytes, size_t piece, char text[65])
 {

@@ -1,0 +1,23 @@
+#pragma once
+/* TAP from unit tests: each test is a function, CHECK records a failure and goes on. */
+#include <stdbool.h>
+#include <stdint.h>
+
+void check_failed(const char *file, int line, const char *condition);
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
+
+struct test {
+    const char *name;
+    void (*run)(void);
+};
+
+#define TEST(function) {#function, function}
+
+extern const struct test parse_tests[], expand_tests[], tool_tests[];
+
+/** The next number of a row that is the same in every run; @state begins as any number. */
+static inline uint32_t next_random(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*state >> 33);
+}
