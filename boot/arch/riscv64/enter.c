@@ -1,5 +1,4 @@
-/* The kernel wants to know its hart, as from SBI. The firmware's own protocol says it (RISC-V UEFI Protocol Specification 1.0, 2); from one that
- * lacks it the kernel gets NO_HART, and looks into the device tree. */
+/* The kernel wants to know its hart, as from SBI; only the firmware's own protocol says it (RISC-V UEFI Protocol Specification 1.0, 2). */
 #include "../../loader.h"
 
 static const struct efi_guid riscv_boot_protocol = {
@@ -10,9 +9,7 @@ struct riscv_boot {
     efi_status (*get_boot_hart)(struct riscv_boot *self, uint64_t *hart);
 };
 
-#define NO_HART UINT64_MAX
-
-static uint64_t boot_hart = NO_HART;
+static uint64_t boot_hart;
 
 const char *enter_prepare(const struct loader *loader)
 {
@@ -20,7 +17,7 @@ const char *enter_prepare(const struct loader *loader)
 
     if (loader->system->boot->locate_protocol(&riscv_boot_protocol, NULL, &interface) !=
         EFI_SUCCESS)
-        return NULL;
+        return "the firmware does not say which hart this is";
     struct riscv_boot *boot = interface;
 
     return boot->get_boot_hart(boot, &boot_hart) == EFI_SUCCESS ? NULL : "the hart has no number";

@@ -790,6 +790,145 @@ static void test_ipc_old_sessions_reach_no_new_instance(void)
     close_handle(endpoint);
 }
 
+/* ── Capabilities on their way while they are revoked ────────────────────────────────────────────────────────────────── */
+
+/* A message whose capability is being revoked is held up until that is over, and then sent by a call that starts again. The revoker has
+ * the least priority on the one CPU that all use: it is preempted in the middle, with everything else to be run first. */
+enum { HELD_CHILDREN = 2000, MAIN_BIT = 1, SERVER_BIT = 2, CALLER_BIT = 4, SENDER_BIT = 8 };
+
+struct held {
+    handle_t endpoint, revoked, bell;
+    bool in_reply;     /* the answer has the capability, not the call */
+    uint32_t answered; /* atomic */
+    handle_t came;     /* the capability that arrived */
+};
+
+static void held_wait(const struct held *held, uint64_t bit)
+{
+    uint64_t bits;
+
+    OK(sys_notification_wait(held->bell, bit, DEADLINE_NEVER, &bits));
+}
+
+/* When the revocation is under way. */
+static void held_add(const struct held *held, struct worker *self, struct ipc_regs *regs)
+{
+    held_wait(held, SENDER_BIT);
+    self->buffer->caps[0] = (struct cap_out){held->revoked, 0, RIGHT_CALL, CAP_TRANSFER_DERIVE};
+    regs->info = message_info(LABEL_CAPS, 0, 1, 0);
+}
+
+static void held_serve(struct worker *self)
+{
+    struct held *held = self->context;
+    struct ipc_regs regs = {.target = held->endpoint, .deadline = DEADLINE_NEVER};
+
+    held_wait(held, SERVER_BIT);
+    self->buffer->accept = 1;
+    OK(ipc_raw_receive(&regs));
+    CHECK((uint32_t)regs.info == LABEL_CAPS && regs.words[0] == 1 && regs.words[5] == 6);
+    if (!held->in_reply)
+        held->came = message_caps(regs.info) == 1 ? self->buffer->received[0] : 0;
+    regs = (struct ipc_regs){.target = held->endpoint,
+                             .info = LABEL_CAPS,
+                             .words = {11, 12, 13, 14, 15, 16},
+                             .deadline = DEADLINE_NEVER};
+    if (held->in_reply)
+        held_add(held, self, &regs);
+    OK(ipc_raw_reply_receive(&regs));
+    CHECK(message_kind(regs.info) == IPC_KIND_CALL && (uint32_t)regs.info == LABEL_STOP);
+    regs = (struct ipc_regs){.info = 0};
+    OK(ipc_raw_reply(&regs));
+}
+
+static void held_call(struct worker *self)
+{
+    struct held *held = self->context;
+    struct ipc_regs regs = {.target = held->endpoint,
+                            .info = LABEL_CAPS,
+                            .words = {1, 2, 3, 4, 5, 6},
+                            .deadline = DEADLINE_NEVER};
+
+    held_wait(held, CALLER_BIT);
+    self->buffer->accept = 1;
+    if (!held->in_reply)
+        held_add(held, self, &regs);
+    OK(ipc_raw_call(&regs));
+    __atomic_store_n(&held->answered, 1, __ATOMIC_SEQ_CST);
+    CHECK((uint32_t)regs.info == LABEL_CAPS && regs.words[0] == 11 && regs.words[5] == 16);
+    if (held->in_reply)
+        held->came = message_caps(regs.info) == 1 ? self->buffer->received[0] : 0;
+    OK(call(held->endpoint, LABEL_STOP, &regs));
+}
+
+static void held_revoke(struct worker *self)
+{
+    const struct held *held = self->context;
+
+    held_wait(held, MAIN_BIT);
+    OK(sys_cap_revoke(held->revoked));
+}
+
+/* True: the message was held up. */
+static bool held_try(bool in_reply, uint64_t delay_ns)
+{
+    static void (*const runs[])(struct worker *) = {held_serve, held_call, held_revoke};
+    static const uint32_t priorities[] = {30, 30, 5};
+    struct held held = {.endpoint = endpoint_new(), .in_reply = in_reply};
+    struct worker workers[3];
+
+    OK(sys_notification_create(info->budget, &held.revoked));
+    OK(sys_notification_create(info->budget, &held.bell));
+    for (unsigned i = 0; i < HELD_CHILDREN; i++)
+        (void)with_rights(held.revoked, RIGHT_CALL);
+    for (unsigned i = 0; i < 3; i++)
+        worker_start(&workers[i], runs[i], &held);
+    CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 3));
+    for (unsigned i = 0; i < 3; i++) {
+        OK(sys_thread_set_affinity(workers[i].thread, 0, 1));
+        OK(sys_thread_set_priority(workers[i].thread, priorities[i]));
+    }
+    OK(sys_notification_signal(held.bell, SERVER_BIT));
+    OK(sys_notification_signal(held.bell, CALLER_BIT));
+    OK(sys_notification_signal(held.bell, MAIN_BIT));
+    OK(sys_thread_sleep(now_ns() + delay_ns));
+    OK(sys_notification_signal(held.bell, SENDER_BIT));
+    bool was_held = __atomic_load_n(&held.answered, __ATOMIC_SEQ_CST) == 0;
+
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(worker_join(&workers[i]));
+    if (was_held) /* it was made after the revocation */
+        OK(sys_notification_signal(held.came, 1));
+    OK(sys_cap_revoke(held.revoked));
+    close_handle(held.revoked);
+    close_handle(held.bell);
+    close_handle(held.endpoint);
+    return was_held;
+}
+
+static void held_up(bool in_reply)
+{
+    bool was_held = false;
+
+    OK(sys_thread_set_affinity(info->thread, 0, 1));
+    OK(sys_thread_set_priority(info->thread, 20));
+    for (uint64_t i = 1; i <= 100 && !was_held; i++)
+        was_held = held_try(in_reply, i * MS / 10);
+    CHECK(was_held);
+    OK(sys_thread_set_priority(info->thread, 16));
+    OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
+}
+
+static void test_ipc_call_waits_for_a_revocation(void)
+{
+    held_up(false);
+}
+
+static void test_ipc_reply_waits_for_a_revocation(void)
+{
+    held_up(true);
+}
+
 extern const struct test ipc_tests[];
 const struct test ipc_tests[] = {
     TEST(test_ipc_words_and_data),
@@ -807,5 +946,7 @@ const struct test ipc_tests[] = {
     TEST(test_ipc_client_process_killed),
     TEST(test_ipc_every_reply_saved),
     TEST(test_ipc_old_sessions_reach_no_new_instance),
+    TEST(test_ipc_call_waits_for_a_revocation),
+    TEST(test_ipc_reply_waits_for_a_revocation),
     {0},
 };
