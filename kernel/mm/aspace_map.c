@@ -42,17 +42,17 @@ static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
 static void range_remove(struct aspace *aspace, uint64_t *start, uint64_t end, uint32_t effort)
     REQUIRES(aspace_lock, memory_lock)
 {
-    uint64_t mask = arch_pt_span(1) - 1, removed = 0;
-    if (unlikely((*start & ~mask) != aspace->table_address ||
-                 end - aspace->table_address > mask + 1)) {
-        (void)range_restrict(aspace, start, end, PAGETABLE_UNMAP, effort);
+    uint64_t base = aspace->table_address, removed = 0;
+    if (unlikely(*start - base >= arch_pt_span(1) || end - base > arch_pt_span(1))) {
+        (void)range_restrict(aspace, start, end, PAGETABLE_REMOVE, effort);
         return;
     }
-    bool changed =
-        pagetable_restrict_table(aspace->table, 0, start, end, PAGETABLE_UNMAP, &effort, &removed);
+    uint64_t pages = MIN((end - *start) >> PAGE_SHIFT, effort);
+    bool kept = pagetable_unmap(&aspace->table[arch_pt_index(*start, 0)], pages, &removed);
+    *start += pages << PAGE_SHIFT;
     if (removed != 0)
         __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
-    if (changed)
+    if (kept)
         aspace_invalidate(aspace);
 }
 
@@ -134,18 +134,18 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
 {
     struct aspace *aspace = mapping->aspace;
     DEBUG_ASSERT(mapping->state == MAPPING_LIVE);
-    const struct mapping *before = mapping_previous(&aspace->mappings, mapping);
-    const struct mapping *after = mapping_next(&aspace->mappings, mapping);
-    uint64_t low = before == NULL ? 0 : mapping_end(before);
-    uint64_t high = after == NULL ? ARCH_USER_END : after->start;
-    uint64_t start = mapping->start, end = mapping_end(mapping);
+    struct pagetable_prune prune = {.start = mapping->start,
+                                    .end = mapping_end(mapping),
+                                    .low = mapping_room_begin(&aspace->mappings, mapping),
+                                    .high = mapping_room_end(&aspace->mappings, mapping)};
     bool whole = translations_remove(mapping, effort);
-    if (whole)
+    if (whole) {
         mapping_leave(aspace, mapping);
-    else
+    } else {
         mapping_moved(&aspace->mappings, mapping);
-    if (pagetable_prune(aspace->root, start, whole ? end : mapping->start, low,
-                        whole ? high : mapping->start)) {
+        prune.end = prune.high = mapping->start;
+    }
+    if (pagetable_prune(aspace->root, &prune)) {
         aspace->table_address = TABLE_NONE;
         aspace_invalidate(aspace); /* before the tables' grace period begins */
     }
@@ -303,8 +303,8 @@ static uint64_t gap_freed(struct aspace *aspace, uint64_t bytes, struct mapping 
     if (before == NULL || mapping_end(before) < aspace->map_base)
         return 0;
     *next = mapping_next(&aspace->mappings, before);
-    uint64_t start = mapping_end(before), end = *next == NULL ? ARCH_USER_END : (*next)->start;
-    return end - start >= bytes ? start : 0;
+    uint64_t start = mapping_end(before);
+    return mapping_room_end(&aspace->mappings, before) - start >= bytes ? start : 0;
 }
 
 /* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. *@next: what is behind it. */

@@ -8,7 +8,7 @@ static inline uint64_t mapping_end(const struct mapping *mapping)
 }
 
 /** aspace.table_address: no table is known. */
-#define TABLE_NONE UINT64_MAX
+#define TABLE_NONE (1ull << 63)
 
 #define ASPACE_RIGHTS                                                                        \
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_READ | RIGHT_WRITE | \
@@ -28,6 +28,20 @@ static inline struct mapping *mapping_next(const struct mapping_tree *tree,
 {
     struct list *after = mapping->order.next;
     return after == &tree->order ? NULL : list_entry(after, struct mapping, order);
+}
+
+/** The free range before @mapping begins, the one behind it ends here. */
+static inline uint64_t mapping_room_begin(const struct mapping_tree *tree,
+                                          const struct mapping *mapping)
+{
+    const struct list *before = mapping->order.prev;
+    return before == &tree->order ? 0 : mapping_end(list_entry(before, struct mapping, order));
+}
+static inline uint64_t mapping_room_end(const struct mapping_tree *tree,
+                                        const struct mapping *mapping)
+{
+    const struct list *after = mapping->order.next;
+    return after == &tree->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
 }
 
 /** The first mapping that ends above @address, or NULL. */

@@ -24,13 +24,6 @@ static inline uint8_t order_of(uint64_t bytes)
     return bytes >= 1ull << (ORDER_MAX - 1) ? ORDER_MAX : (uint8_t)(64 - __builtin_clzll(bytes));
 }
 
-/* Where the free range before @mapping begins. */
-static inline uint64_t room_begin(const struct mapping_tree *tree, const struct mapping *mapping)
-{
-    const struct mapping *before = mapping_previous(tree, mapping);
-    return before == NULL ? 0 : mapping_end(before);
-}
-
 static inline int rank_of(const struct mapping *node)
 {
     return node == NULL ? -1 : node->rank;
@@ -64,7 +57,7 @@ static inline void room_changed(const struct mapping_tree *tree, struct mapping 
 {
     if (mapping == NULL)
         return;
-    uint8_t room = order_of(mapping->start - room_begin(tree, mapping));
+    uint8_t room = order_of(mapping->start - mapping_room_begin(tree, mapping));
     if (room == mapping->room)
         return;
     mapping->room = room;
@@ -123,13 +116,12 @@ static void balance(struct mapping_tree *tree, struct mapping *node)
 void mapping_insert(struct mapping_tree *tree, struct mapping *mapping, struct mapping *next)
 {
     list_insert_before(next == NULL ? &tree->order : &next->order, &mapping->order);
-    struct mapping *before = mapping_previous(tree, mapping);
     bool is_left = next != NULL && next->child[LEFT] == NULL;
-    struct mapping *parent = is_left ? next : before;
+    struct mapping *parent = is_left ? next : mapping_previous(tree, mapping);
     mapping->child[LEFT] = NULL;
     mapping->child[RIGHT] = NULL;
     mapping->parent = parent;
-    mapping->room = order_of(mapping->start - (before == NULL ? 0 : mapping_end(before)));
+    mapping->room = order_of(mapping->start - mapping_room_begin(tree, mapping));
     mapping->room_max = mapping->room;
     mapping->rank = 0;
     if (parent == NULL)
@@ -221,7 +213,7 @@ uint64_t mapping_gap(const struct mapping_tree *tree, uint64_t base, uint64_t en
     uint8_t perhaps = order_of(bytes), surely = MIN((uint8_t)(perhaps + 1), ORDER_MAX);
     const struct mapping *node = mapping_find(tree, base);
     for (uint32_t tries = 0; node != NULL; tries++) {
-        uint64_t from = MAX(base, room_begin(tree, node)), to = MIN(end, node->start);
+        uint64_t from = MAX(base, mapping_room_begin(tree, node)), to = MIN(end, node->start);
         if (from < to && to - from >= bytes)
             return from;
         node = node->start >= end ? NULL : roomy_next(node, tries < GAP_TRIES ? perhaps : surely);

@@ -82,11 +82,10 @@ status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, u
 static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable_change change,
                           uint64_t *removed)
 {
-    if (change != PAGETABLE_WRITE_PROTECT) {
-        /* The CPU marks an entry, if it does, before it keeps it, and only one that is there. */
-        entry = __atomic_exchange_n(at, 0, __ATOMIC_ACQ_REL);
+    if (change == PAGETABLE_REMOVE) {
+        pagetable_write(at, 0);
         *removed += arch_pt_span(level) >> PAGE_SHIFT;
-        return change == PAGETABLE_REMOVE || arch_pte_is_accessed(entry);
+        return true;
     }
     uint32_t flags = arch_pte_flags(entry);
     if ((flags & MAP_WRITE) == 0)
@@ -96,43 +95,49 @@ static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable
     return true;
 }
 
-bool pagetable_restrict_table(pte_t *table, unsigned level, uint64_t *start, uint64_t end,
-                              enum pagetable_change change, uint32_t *effort, uint64_t *removed)
-{
-    bool changed = false;
-    unsigned i = arch_pt_index(*start, level);
-    uint64_t span = arch_pt_span(level);
-    uint64_t address = *start & ~(span - 1);
-    for (; i < ARCH_PT_ENTRIES && address < end && *effort > 0; i++, address += span, --*effort) {
-        pte_t entry = pagetable_read(&table[i]);
-        if (!arch_pte_is_present(entry))
-            continue;
-        if (!arch_pte_is_leaf(entry, level))
-            break;
-        changed |= leaf_restrict(&table[i], entry, level, change, removed);
-    }
-    *start = address;
-    return changed;
-}
-
 bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change,
                         uint32_t effort, uint64_t *removed)
 {
     bool changed = false;
-    while (*start < end && effort > 0) {
+    uint64_t address = *start;
+    while (address < end && effort > 0) {
         pte_t *table = table_of(root);
         unsigned level = ARCH_PT_LEVELS - 1;
         pte_t entry;
-        /* Down to a leaf, a last-level table, or nothing; and along this table to its end. */
-        while (arch_pte_is_present(entry = pagetable_read(&table[arch_pt_index(*start, level)])) &&
+        /* Down to a leaf, a last-level table, or nothing. */
+        while (arch_pte_is_present(entry = pagetable_read(&table[arch_pt_index(address, level)])) &&
                level > 0 && !arch_pte_is_leaf(entry, level)) {
             table = table_of(arch_pte_address(entry));
             level--;
         }
-        changed |= pagetable_restrict_table(table, level, start, end, change, &effort, removed);
+        /* Along this table to its end. */
+        unsigned i = arch_pt_index(address, level);
+        uint64_t span = arch_pt_span(level);
+        address &= ~(span - 1);
+        for (; i < ARCH_PT_ENTRIES && address < end && effort > 0; i++, address += span, effort--) {
+            entry = pagetable_read(&table[i]);
+            if (!arch_pte_is_present(entry))
+                continue;
+            if (!arch_pte_is_leaf(entry, level))
+                break;
+            changed |= leaf_restrict(&table[i], entry, level, change, removed);
+        }
     }
-    *start = MIN(*start, end);
+    *start = MIN(address, end);
     return changed;
+}
+
+bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed)
+{
+    bool kept = false;
+    for (; pages > 0; pages--, slot++) {
+        if (!arch_pte_is_present(pagetable_read(slot)))
+            continue;
+        /* The CPU marks an entry, if it does, before it keeps it, and only one that is there. */
+        kept |= arch_pte_is_accessed(__atomic_exchange_n(slot, 0, __ATOMIC_ACQ_REL));
+        ++*removed;
+    }
+    return kept;
 }
 
 /* A table that other CPUs may still walk: freed after a grace period. Its bytes stay as they are meanwhile. */
@@ -142,14 +147,10 @@ static void table_retire(paddr_t table)
     frame_put(table);
 }
 
-struct prune {
-    uint64_t start, end; /* what was unmapped */
-    uint64_t low, high;  /* nothing is mapped here */
-};
-
 /* Free the tables below @table (of @level, covering from @base) that something of [start, end) is in and that hold nothing; true if
  * there were any. */
-static bool prune_table(paddr_t table, unsigned level, uint64_t base, const struct prune *prune)
+static bool prune_table(paddr_t table, unsigned level, uint64_t base,
+                        const struct pagetable_prune *prune)
 {
     bool pruned = false;
     uint64_t span = arch_pt_span(level);
@@ -170,13 +171,9 @@ static bool prune_table(paddr_t table, unsigned level, uint64_t base, const stru
     return pruned;
 }
 
-bool pagetable_prune(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
+bool pagetable_prune_tables(paddr_t root, const struct pagetable_prune *prune)
 {
-    uint64_t mask = arch_pt_span(1) - 1;
-    if (MAX(start & ~mask, (low + mask) & ~mask) >= MIN((end + mask) & ~mask, high & ~mask))
-        return false; /* no span of a last-level table is free as a whole: the common case */
-    return prune_table(root, ARCH_PT_LEVELS - 1, 0,
-                       &(struct prune){.start = start, .end = end, .low = low, .high = high});
+    return prune_table(root, ARCH_PT_LEVELS - 1, 0, prune);
 }
 
 /* Free the tables below @table; true when all are gone. */

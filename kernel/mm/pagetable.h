@@ -11,11 +11,7 @@
 struct budget;
 
 /** What pagetable_restrict does to the leaves it finds. */
-enum pagetable_change {
-    PAGETABLE_REMOVE,
-    PAGETABLE_UNMAP, /* remove; what no CPU has used and so none keeps counts as not restricted */
-    PAGETABLE_WRITE_PROTECT
-};
+enum pagetable_change { PAGETABLE_REMOVE, PAGETABLE_WRITE_PROTECT };
 
 /** The entry that translates @address, or 0; *@level: where it stands. */
 pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level);
@@ -37,16 +33,27 @@ static inline void pagetable_write(pte_t *slot, pte_t entry)
  *  translation was restricted. */
 bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change,
                         uint32_t effort, uint64_t *removed) REQUIRES(memory_lock);
-/** The same in one @table of @level, to its end or to an entry that leads to another one; *@start may come to lie behind @end. */
-bool pagetable_restrict_table(pte_t *table, unsigned level, uint64_t *start, uint64_t end,
-                              enum pagetable_change change, uint32_t *effort, uint64_t *removed)
-    REQUIRES(memory_lock);
-/** [@start, @end) was unmapped, and nothing is mapped in [@low, @high) around it: free (after a grace period) the tables that
- *  something of the former is in and whose span lies in the latter. True if there were any: CPUs may keep entries that lead to them, which
- *  the caller sees to before this CPU leaves the kernel. */
-__attribute__((warn_unused_result)) bool pagetable_prune(paddr_t root, uint64_t start, uint64_t end,
-                                                         uint64_t low, uint64_t high)
+/** Remove the leaves from @slot on of @pages pages, all in one last-level table. *@removed grows by their number; true if a CPU may have kept
+ *  any (Intel SDM vol. 3, 4.10.2.3: none whose entry it has not marked as accessed). */
+bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed) REQUIRES(memory_lock);
+
+/** What pagetable_prune() is told. */
+struct pagetable_prune {
+    uint64_t start, end; /* what was unmapped */
+    uint64_t low, high;  /* nothing is mapped here */
+};
+bool pagetable_prune_tables(paddr_t root, const struct pagetable_prune *prune)
     REQUIRES(aspace_lock);
+/** Free (after a grace period) the tables that something unmapped is in and in whose span nothing is mapped. True if there were any: CPUs
+ *  may keep entries that lead to them, which the caller sees to before this CPU leaves the kernel. */
+__attribute__((warn_unused_result)) static inline bool pagetable_prune(
+    paddr_t root, const struct pagetable_prune *prune) REQUIRES(aspace_lock)
+{
+    uint64_t mask = arch_pt_span(1) - 1;
+    bool is_whole = MAX(prune->start & ~mask, (prune->low + mask) & ~mask) <
+                    MIN((prune->end + mask) & ~mask, prune->high & ~mask);
+    return unlikely(is_whole) && pagetable_prune_tables(root, prune);
+}
 /** Free about @effort tables at once; nobody has them loaded. True when only the root is left. */
 __attribute__((warn_unused_result)) bool pagetable_destroy_step(paddr_t root, uint32_t effort);
 /** A table: charged, zeroed. */

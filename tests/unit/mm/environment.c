@@ -61,7 +61,7 @@ void environment_init(void)
     boot_info.reserved_count = 1;
     for (uint32_t i = 0; i < 2; i++) {
         cpus[i] = &cpu_data[i];
-        cpu_data[i].id = i;
+        cpu_data[i].id = (uint16_t)i;
         cpu_data[i].online = true;
     }
     cpu_count = 2;

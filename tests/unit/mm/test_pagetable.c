@@ -88,6 +88,12 @@ static void model_restrict(paddr_t root, unsigned w, unsigned from, unsigned to,
         (void)pagetable_restrict(root, &address, stop, change, effort, &removed);
 }
 
+static bool prune_at(paddr_t root, uint64_t start, uint64_t end, uint64_t low, uint64_t high)
+    NO_THREAD_SAFETY
+{
+    return pagetable_prune(root, &(struct pagetable_prune){start, end, low, high});
+}
+
 static void prune(paddr_t root, unsigned w, unsigned from, unsigned to) NO_THREAD_SAFETY
 {
     unsigned low = from, high = to;
@@ -99,8 +105,8 @@ static void prune(paddr_t root, unsigned w, unsigned from, unsigned to) NO_THREA
     while (high < WINDOW && model[w][high].frame == 0)
         high++;
     uint64_t tables = pagetable_pages();
-    bool pruned = pagetable_prune(root, windows[w] + from * PAGE_SIZE, windows[w] + to * PAGE_SIZE,
-                                  windows[w] + low * PAGE_SIZE, windows[w] + high * PAGE_SIZE);
+    bool pruned = prune_at(root, windows[w] + from * PAGE_SIZE, windows[w] + to * PAGE_SIZE,
+                           windows[w] + low * PAGE_SIZE, windows[w] + high * PAGE_SIZE);
     CHECK(pruned == (pagetable_pages() < tables));
 }
 
@@ -150,11 +156,11 @@ static void test_pagetable_tables_go_with_the_last_mapping(void) NO_THREAD_SAFET
     CHECK_STATUS(pagetable_create(env.budget, &root), STATUS_OK);
     CHECK_STATUS(pagetable_slot(root, env.budget, 0x40000000, 0, &slot), STATUS_OK);
     CHECK(pagetable_pages() == 4);
-    CHECK(!pagetable_prune(root, 0x40000000, 0x40001000, 0x40000000, 0x40001000));
+    CHECK(!prune_at(root, 0x40000000, 0x40001000, 0x40000000, 0x40001000));
     CHECK(pagetable_pages() == 4);
-    CHECK(pagetable_prune(root, 0x40000000, 0x40001000, 0x3ff00000, 0x40200000));
+    CHECK(prune_at(root, 0x40000000, 0x40001000, 0x3ff00000, 0x40200000));
     CHECK(pagetable_pages() == 3);
-    CHECK(pagetable_prune(root, 0x40000000, 0x40001000, 0, ARCH_USER_END));
+    CHECK(prune_at(root, 0x40000000, 0x40001000, 0, ARCH_USER_END));
     CHECK(pagetable_pages() == 1);
     pagetable_free(root);
 }
