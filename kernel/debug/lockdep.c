@@ -3,7 +3,8 @@
  * locks may be given back in any order.
  *
  * A lock that is not given back, or a word that is taken for one, keeps whoever wants it for ever. Nobody holds a lock for seconds, so who
- * has waited that long panics; but only if it has also spun as often as takes a while, since the whole machine may have been stopped. */
+ * has waited that long for one and the same holder's turn panics; but only if it has also spun as often as takes a while, since the whole
+ * machine may have been stopped. */
 #include <arch.h>
 #include <arch_cpu.h>
 #include <spinlock.h>
@@ -33,14 +34,16 @@ void lockdep_acquire(const struct spinlock *lock, enum lock_rank rank)
 void lockdep_acquired(struct spinlock *lock)
 {
     __atomic_store_n(&lock->holder, arch_cpu_local()->id, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&lock->turns, 1, __ATOMIC_RELAXED);
 }
 
 void lockdep_spin(const struct spinlock *lock, struct lock_wait *wait)
 {
     const struct cpu *cpu = arch_cpu_local();
+    uint32_t turns = __atomic_load_n(&lock->turns, __ATOMIC_RELAXED);
 
-    if (wait->spins++ == 0)
-        wait->since_ns = arch_time_now_ns();
+    if (wait->spins++ == 0 || wait->turns != turns)
+        *wait = (struct lock_wait){.spins = 1, .since_ns = arch_time_now_ns(), .turns = turns};
     if (wait->spins % WAIT_SPINS != 0 || arch_time_now_ns() - wait->since_ns < WAIT_NS)
         return;
     panic("%s at %p is not given back by CPU %u", rank_names[cpu->held_ranks[cpu->held_count - 1]],

@@ -8,12 +8,14 @@ struct spinlock {
     uint32_t held; /* atomic: 1 while somebody has it */
 #ifdef CONFIG_DEBUG
     uint32_t holder; /* atomic: the CPU that has it or had it last */
+    uint32_t turns;  /* atomic: how often it was taken */
 #endif
 };
 
-/** A CPU's wait for a lock, as long as it lasts. */
+/** A CPU's wait for the one who has a lock to give it back. */
 struct lock_wait {
     uint64_t spins, since_ns;
+    uint32_t turns;
 };
 
 /** Debug builds: record and check the order of classes, record the holder, and panic if a lock is not given back. Implemented in
