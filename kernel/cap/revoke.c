@@ -3,8 +3,9 @@
  * The object is marked as being revoked, so derivations wait. Then leaf after leaf of the subtree is taken out, in batches under the
  * tree's lock; after each batch, without the lock, what the nodes stood for is undone: slots freed, mappings and bindings severed, queued calls
  * cancelled, badges dropped. Between batches is a preemption point; the next batch goes on at the node where the last one ended, which is
- * held meanwhile. At the end the caller waits for a grace period, so that no CPU is still inside a call that looked a revoked capability up. The work runs as a continuation of the calling thread: its progress is the
- * shape of the tree itself. If the thread is killed meanwhile it finishes the revocation first. */
+ * held meanwhile. At the end the caller waits for a grace period, so that no CPU is still inside a call that looked a revoked capability
+ * up. The work runs as a continuation of the calling thread: its progress is the shape of the tree itself. If the thread is killed
+ * meanwhile it finishes the revocation first. */
 #include "budget.h"
 #include "endpoint.h"
 #include "handlers.h"

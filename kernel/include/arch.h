@@ -98,8 +98,9 @@ void arch_fpu_free(struct thread *thread);
 void arch_aspace_activate(paddr_t root, uint64_t generation);
 /* Inline, arch_cpu.h: arch_root_find(cpu, root, arch_root_slot(root), generation): what arch_ipc_switch() loads instead, on @cpu, this
  * one; 0: not known. */
-/** Flush this CPU's translations of one page of the active address space. */
-void arch_tlb_flush_page(uint64_t address);
+/** Flush this CPU's translations of one page of the active address space. @tables: a fault was spurious, so forget too what the CPU may
+ *  have kept of the tables on the way there: that one was not there yet. */
+void arch_tlb_flush_page(uint64_t address, bool tables);
 /** Make instructions written through the direct map visible to fetch, for who runs @aspace now (NULL: nobody) or loads it from now on. */
 void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes);
 

@@ -31,7 +31,8 @@ struct cap {
     uint16_t depth; /* in the tree, at most CAP_DEPTH_MAX */
     uint8_t kind GUARDED_BY(tree_lock);
     bool dead; /* atomic: closed or revoked; out of the tree unless it is a ghost */
-    uint32_t held GUARDED_BY(tree_lock); /* a revocation works on this node: keep it as a ghost */
+    uint16_t held GUARDED_BY(tree_lock); /* a revocation works on this node: keep it as a ghost */
+    bool queued; /* endpoints: a call has been queued through it; the endpoint's lock */
     struct process *holder GUARDED_BY(tree_lock); /* CAP_SLOT only */
     struct budget *budget;                        /* charged for the node */
     struct badge_record *badge_record;

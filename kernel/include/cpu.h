@@ -46,7 +46,7 @@ struct cpu {
     uint32_t arch_id;           /* APIC id, MPIDR, hart */
     bool online;                /* atomic: cpu_is_online() */
     bool idle;                  /* atomic */
-    bool slice_over;            /* the current thread has had its turn */
+    bool yielded;               /* the current thread goes behind its equals */
     bool fpu_on;                /* the FPU can be used without a trap: its owner runs */
     struct aspace *aspace;      /* whose page tables are loaded */
     uint64_t aspace_generation; /* its TLB generation when last flushed here */
@@ -55,7 +55,7 @@ struct cpu {
     void *arch;                 /* the architecture's own per-CPU data */
     struct runqueue queue;
     struct timer_heap timers;
-    struct ktimer slice; /* ends the turn of the current thread if others wait at its priority */
+    struct ktimer turn; /* armed while anybody is on the queue */
     struct ktimer rcu_timer;
     uint32_t rcu_count;           /* callbacks in rcu_next */
     uint64_t quiescent;           /* last grace period seen; see sched/rcu.c */

@@ -9,7 +9,7 @@
  * The kernel is entered at its ELF file's entry, as if by its direct-boot path, with the block's address where that one has its own:
  *   x86_64    rdi; long mode on the firmware's tables, which map the kernel and the block (below 4 GiB) at their own addresses
  *   aarch64   x0; EL1 or EL2, translation and data cache off, the image clean to the point of coherency
- *   riscv64   a1, and the hart in a0; S-mode, satp 0
+ *   riscv64   a1, and the hart in a0 (all ones: unknown); S-mode, satp 0
  * Interrupts are off. Loader and kernel are parts of one file; the version tells that they were not made together. */
 #include <veridian/abi.h>
 

@@ -1,13 +1,13 @@
 #pragma once
-/* Scheduling: per-CPU queues of 64 fixed priorities, preemption, stealing by idle CPUs (sched/sched.c). */
+/* Scheduling: per-CPU queues of 64 levels, preemption, stealing by idle CPUs (sched/sched.c). */
 #include "arch.h"
 #include "arch_cpu.h"
 #include "cpu.h"
 #include "mm/aspace.h"
 #include "thread.h"
 
-/** Nanoseconds a thread runs before others of its priority. */
-#define SLICE_NS 5000000ull
+/** How many servers that call one another a level and its time are lent through. */
+#define LENT_DEPTH 16u
 
 /** The number of the running grace period, or of the last one; atomic (sched/rcu.c). */
 extern uint64_t rcu_period;
@@ -38,10 +38,9 @@ static inline __attribute__((always_inline)) void sched_leave_quickly(void)
         arch_fpu_switch(thread);
     arch_thread_resume(thread);
 }
-/** The current thread goes to the back (or stays in front) of its queue and is not current any more. */
-void sched_requeue_current(bool front);
-/** The time since the last look at the clock was the current thread's, if there is one, and its caller's that it serves. */
-void sched_account(struct cpu *cpu);
+/** The time since the last look at the clock was the current thread's, if there is one, and its caller's that it serves. True: with it the turn
+ *  of that thread is over that lends its level; a new one has begun, on the level that it has now. */
+bool sched_account(struct cpu *cpu);
 /** The current thread blocked (already published): forget it without touching it. */
 void sched_forget_current(void);
 /** The current thread gives way: it stays runnable and another is chosen on the way out. */

@@ -11,6 +11,7 @@
 #include "ktimer.h"
 #include "list.h"
 #include "object.h"
+#include "policy.h"
 #include "raise.h"
 
 struct aspace;
@@ -47,7 +48,7 @@ struct thread {
 
     /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
     uint8_t state;
-    uint8_t priority;        /* base */
+    uint8_t priority;        /* its level: the base less what it has fallen */
     uint8_t effective;       /* with what callers lend */
     uint8_t queued_priority; /* the list of the run queue it is on */
     struct list run_link;
@@ -55,6 +56,8 @@ struct thread {
         *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
     uint64_t affinity[CPU_MAX / 64];
     uint64_t cpu_time_ns;
+    struct turn turn;
+    uint8_t base; /* what set_priority says */
     union {
         struct {
             uint16_t cpu;       /* atomic: where it runs, ran last, or is queued */

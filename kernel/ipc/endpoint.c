@@ -303,8 +303,10 @@ status_t raw_endpoint_call(struct thread *self)
         return status;
     }
     struct list *node = list_first(&endpoint->workers);
-    if (unlikely(node == NULL))
+    if (unlikely(node == NULL)) {
+        __atomic_store_n(&cap->queued, true, __ATOMIC_RELAXED);
         return call_queue(self, endpoint, info);
+    }
     struct thread *worker = list_entry(node, struct thread, wait_link);
     list_remove(node);
     thread_wait_end(worker);
@@ -489,6 +491,7 @@ status_t raw_endpoint_receive(struct thread *self)
     if (status != STATUS_OK)
         return status;
     abandon_current(self);
+    (void)sched_account(arch_cpu_local());
     status = receive_from(self, caps, arch_ipc_deadline(self));
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
@@ -882,10 +885,13 @@ static bool is_any(const struct thread *thread, const void *context)
     return true;
 }
 
+/* @cap is dead: who comes to the lock after the workers have been looked through does not queue through it. Callers may be many, and so may
+ * the capabilities that none of them came through. */
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_SAFETY
 {
-    cancel_waiters(endpoint, &endpoint->callers, STATUS_BAD_HANDLE, came_through, cap);
     cancel_waiters(endpoint, &endpoint->workers, STATUS_BAD_HANDLE, came_through, cap);
+    if (__atomic_load_n(&cap->queued, __ATOMIC_RELAXED))
+        cancel_waiters(endpoint, &endpoint->callers, STATUS_BAD_HANDLE, came_through, cap);
 }
 
 void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap) NO_THREAD_SAFETY

@@ -142,7 +142,7 @@ NORETURN void trap_foreign(struct thread *self)
     } else {
         foreign->call = call;
         arch_syscall_restart(self);
-        sched_account(arch_cpu_local());
+        (void)sched_account(arch_cpu_local());
         if (unlikely(!raise_call(self, &foreign->personality,
                                  INFO_KIND(IPC_KIND_FOREIGN) | (uint32_t)number)))
             process_fault(self, "its personality is gone", number);

@@ -307,7 +307,7 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
     }
     status_t status = owed ? answer_apply(self, caller, info) : STATUS_GONE;
     if (status == STATUS_OK) {
-        sched_account(arch_cpu_local()); /* while it is known for whom we worked */
+        (void)sched_account(arch_cpu_local()); /* while it is known for whom we worked */
         reply_unlink(caller);
         thread_wait_end(caller);
         *out = caller;

@@ -32,12 +32,11 @@ static inline void entry_install(struct aspace *aspace, pte_t *slot, uint64_t ad
         DEBUG_ASSERT(arch_pte_address(old) == arch_pte_address(entry));
         pagetable_write(slot, entry | PTE_ACCESSED); /* CPUs may keep the old one */
         if (cpu->aspace == aspace)
-            arch_tlb_flush_page(
-                address); /* it allowed less, or is the same and the fault spurious */
+            arch_tlb_flush_page(address, old == entry); /* the same: the fault is spurious */
         return;
     }
     if (ARCH_PT_BREAK_BEFORE_MAKE && cpu->aspace == aspace && !aspace_is_current(aspace, cpu))
-        arch_tlb_flush_page(address);
+        arch_tlb_flush_page(address, false);
     pagetable_write(slot, entry);
     __atomic_fetch_add(&aspace->resident, arch_pt_span(level) >> PAGE_SHIFT, __ATOMIC_RELAXED);
 }
@@ -106,7 +105,7 @@ static bool large_install(struct mapping *mapping, uint64_t address) REQUIRES(as
 static void large_installed_already(const struct aspace *aspace, uint64_t address)
 {
     if (arch_cpu_local()->aspace == aspace)
-        arch_tlb_flush_page(address);
+        arch_tlb_flush_page(address, true);
 }
 
 /* The present pages around @address, as far as the last-level table at hand and the mapping reach. */

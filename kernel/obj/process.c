@@ -302,7 +302,8 @@ static void describe_thread(const struct thread *thread, struct thread_info *inf
     info->id = thread->id;
     info->cpu_time_ns = thread->cpu_time_ns;
     info->served_ns = thread->served_ns;
-    info->priority = thread->priority;
+    info->priority = thread->base;
+    info->level = thread->priority;
     info->cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
     if (__atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE) == NULL)
         return;

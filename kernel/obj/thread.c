@@ -154,6 +154,7 @@ void thread_die(struct thread *self)
 {
     __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_KILL, __ATOMIC_RELAXED);
     sched_save_fpu(arch_cpu_local(), self);
+    (void)sched_account(arch_cpu_local());
     ipc_thread_died(self);
     buffer_release(self);
     foreign_drop(self);
@@ -197,7 +198,9 @@ status_t thread_create(struct process *process, struct budget *budget, struct th
     thread->process = process;
     thread->syscall_limit = SYS_LIMIT;
     thread->state = THREAD_NEW;
-    thread->priority = thread->effective = (uint8_t)MIN(16u, budget->priority_ceiling);
+    thread->base = (uint8_t)MIN(PRIORITY_DEFAULT, budget->priority_ceiling);
+    thread->priority = thread->effective = thread->base;
+    thread->turn.left_ns = TURN_NS;
     thread->cpu = arch_cpu_local()->id;
     thread->fpu_cpu = UINT32_MAX;
     for (uint32_t i = 0; i < CPU_MAX / 64; i++)

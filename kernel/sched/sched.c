@@ -1,10 +1,12 @@
-/* The scheduler: 64 fixed priorities, one run queue per CPU, preemption, stealing by idle CPUs.
+/* The scheduler: 64 levels, one run queue per CPU, preemption, stealing by idle CPUs. What level a thread has: policy.c.
  *
  * A thread is on at most one run queue (state READY, under that queue's lock), or is some CPU's current (RUNNING), or waits, or belongs to a
  * waker that is about to call thread_wake(). Every entry from user mode ends in sched_leave(). A wake-up on another CPU sends that CPU an
  * interrupt, and it chooses again. IPC hands the CPU over directly (sched_handoff) and passes no queue.
  * thread.cpu tells whom thread_set_attention() interrupts: it sets the bits and then reads thread.cpu; a CPU that takes a thread over
  * from another stores thread.cpu and then reads the bits, with full barriers between (the run queue's lock, or thread_moved()).
+ * While anybody is queued on a CPU its turn timer is armed; a CPU that idles or has one thread alone takes no interrupt. The end of a turn is
+ * where threads climb that were passed over, and where a thread goes over to a CPU where fewer wait, so equals get equal time on all CPUs.
  * FPU state: a thread that waits in the slow path or is preempted has its state saved, so it may be stolen or woken anywhere; a direct
  * handoff leaves it in the registers and the thread is then bound to this CPU until it is saved. */
 #include "sched.h"
@@ -13,6 +15,7 @@
 #include "arch_accessors.h"
 #include "arch_cpu.h"
 #include "inject.h"
+#include "level.h"
 #include "mm/aspace.h"
 #include "mm/kernelmap.h"
 #include "process.h"
@@ -88,16 +91,23 @@ static struct cpu *choose_cpu(const struct thread *thread)
     return choice != NULL ? choice : last;
 }
 
-void thread_wake(struct thread *thread)
+/* @thread is ready on @cpu, behind its equals: that CPU chooses again if it has to, or sees that somebody waits now. */
+static inline void make_ready_on(struct cpu *cpu, struct thread *thread)
 {
     struct cpu *here = arch_cpu_local();
-    struct cpu *cpu = choose_cpu(thread);
     enqueue_on(cpu, thread, false);
-    if (cpu != here) {
+    if (cpu != here)
         arch_ipi_send(cpu->id);
-    } else if (here->current == NULL || here->current->effective <= thread->effective) {
+    else if (here->current == NULL || here->current->effective <= thread->effective ||
+             here->turn.armed == 0)
         here->resched = true;
-    }
+}
+
+void thread_wake(struct thread *thread)
+{
+    if (unlikely(thread->priority != thread->base))
+        level_rise(thread);
+    make_ready_on(choose_cpu(thread), thread);
 }
 
 void thread_wake_status(struct thread *thread, status_t status)
@@ -134,7 +144,7 @@ static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
     return found;
 }
 
-static struct thread *steal(struct cpu *cpu)
+static __attribute__((noinline)) struct thread *steal(struct cpu *cpu)
 {
     for (uint32_t i = 1; i < cpu_count; i++) {
         struct cpu *victim = cpus[(cpu->id + i) % cpu_count];
@@ -147,16 +157,79 @@ static struct thread *steal(struct cpu *cpu)
     return NULL;
 }
 
-static void slice_ended(struct ktimer *timer, uint64_t now_ns)
+/* How many threads are ready on @cpu, with who runs there. */
+static uint32_t load_of(const struct cpu *cpu)
+{
+    return __atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) + (is_idle(cpu) ? 0 : 1);
+}
+
+/* Where @thread, which others have gone before on @cpu, waits least: there, or where no more than @most are ready. That as many will do
+ * makes the odd thread go round; else those of one CPU would for ever have less than others. */
+static struct cpu *lightest(const struct thread *thread, struct cpu *cpu, uint32_t most)
+{
+    struct cpu *choice = cpu;
+    for (uint32_t i = 1; i < cpu_count; i++) {
+        struct cpu *other = cpus[(cpu->id + i) % cpu_count];
+        uint32_t load = load_of(other);
+        if (load > most || !cpu_is_online(other) || !sched_may_run_on(thread, other))
+            continue;
+        choice = other;
+        if (load == 0)
+            break;
+        most = load - 1;
+    }
+    return choice;
+}
+
+/* Each first of its level on the queue of @cpu that is passed over by the current thread has waited another while. Who has waited too long
+ * climbs: one of them, taken off the queue, or NULL. */
+static struct thread *take_passed_over(struct cpu *cpu)
+{
+    struct runqueue *queue = &cpu->queue;
+    struct thread *ripest = NULL;
+    runqueue_lock_acquire(&queue->lock);
+    uint64_t normal = (2ull << PRIORITY_NORMAL_MAX) - (2ull << PRIORITY_IDLE);
+    uint64_t bitmap = queue->bitmap & normal & ((1ull << cpu->current->effective) - 1);
+    while (bitmap != 0) {
+        uint32_t level = 63 - (uint32_t)__builtin_clzll(bitmap);
+        struct thread *first =
+            list_entry(list_first(&queue->threads[level]), struct thread, run_link);
+        bitmap &= ~(1ull << level);
+        first->turn.passed = (uint8_t)MIN(first->turn.passed + 1, UINT8_MAX);
+        if (first->turn.passed > MAX(TURN_PATIENCE, ripest == NULL ? 0 : ripest->turn.passed))
+            ripest = first;
+    }
+    if (ripest != NULL) {
+        queue_remove(queue, ripest);
+        ripest->turn.passed = 0;
+        uint8_t level = (uint8_t)MIN(ripest->queued_priority + 1, PRIORITY_NORMAL_MAX);
+        __atomic_store_n(&ripest->priority, level, __ATOMIC_RELAXED);
+        __atomic_store_n(&ripest->effective, level, __ATOMIC_RELAXED);
+    }
+    runqueue_lock_release(&queue->lock);
+    return ripest;
+}
+
+static void turn_timer(struct ktimer *timer, uint64_t now_ns)
 {
     (void)timer;
     (void)now_ns;
     struct cpu *cpu = arch_cpu_local();
-    cpu->slice_over = true;
+    struct thread *climber = cpu->current == NULL ? NULL : take_passed_over(cpu);
+    if (climber != NULL)
+        make_ready_on(lightest(climber, cpu, load_of(cpu)), climber);
     cpu->resched = true;
 }
 
-/* The best thread of this CPU's queue, or NULL. Arms the slice timer if others wait at its priority. */
+/* @thread runs now; if others wait, its turn ends. */
+static void turn_arm(struct cpu *cpu, const struct thread *thread)
+{
+    if (cpu->turn.armed == 0 && __atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) != 0)
+        ktimer_arm(&cpu->turn, cpu->last_clock_ns + (uint64_t)MAX((int64_t)thread->turn.left_ns, 0),
+                   turn_timer);
+}
+
+/* The best thread of this CPU's queue, or NULL. */
 static struct thread *dequeue_best(struct cpu *cpu)
 {
     struct runqueue *queue = &cpu->queue;
@@ -164,45 +237,43 @@ static struct thread *dequeue_best(struct cpu *cpu)
         return NULL;
     runqueue_lock_acquire(&queue->lock);
     struct thread *best = NULL;
-    bool more = false;
     if (queue->bitmap != 0) {
         uint32_t priority = 63 - (uint32_t)__builtin_clzll(queue->bitmap);
         best = list_entry(list_first(&queue->threads[priority]), struct thread, run_link);
         queue_remove(queue, best);
-        more = !list_is_empty(&queue->threads[priority]);
     }
     runqueue_lock_release(&queue->lock);
-    if (more && cpu->slice.armed == 0)
-        ktimer_arm(&cpu->slice, arch_time_now_ns() + SLICE_NS, slice_ended);
     return best;
 }
 
 /* ── The current thread ──────────────────────────────────────────────────────────────────────────────────────────── */
 
-void sched_account(struct cpu *cpu)
+bool sched_account(struct cpu *cpu)
 {
-    uint64_t now_ns = arch_time_now_ns();
-    struct thread *thread = cpu->current;
-    if (thread != NULL) {
-        struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
-        thread->cpu_time_ns += now_ns - cpu->last_clock_ns;
-        if (caller != NULL)
-            caller->served_ns += now_ns - cpu->last_clock_ns;
-    }
+    uint64_t now_ns = arch_time_now_ns(), ran_ns = now_ns - cpu->last_clock_ns;
+    struct thread *thread = cpu->current, *payer = thread;
     cpu->last_clock_ns = now_ns;
+    if (thread == NULL)
+        return false;
+    struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+    thread->cpu_time_ns += ran_ns;
+    if (caller != NULL) {
+        caller->served_ns += ran_ns;
+        payer = level_payer(thread);
+    }
+    if (likely(!turn_charge(&payer->turn, ran_ns)))
+        return false;
+    level_turn_over(payer, thread, now_ns);
+    return true;
 }
 
-void sched_requeue_current(bool front)
+/* @thread, which was current, goes over to another CPU, or at the end of its turn behind its equals. */
+static __attribute__((noinline)) void requeue_elsewhere(struct cpu *cpu, struct thread *thread)
 {
-    struct cpu *cpu = arch_cpu_local();
-    struct thread *thread = cpu->current;
-    sched_account(cpu);
-    sched_save_fpu(cpu, thread);
-    cpu->current = NULL;
-    bool here = sched_may_run_on(thread, cpu);
-    struct cpu *to = here ? cpu : choose_cpu(thread);
-    enqueue_on(to, thread, front && here);
-    if (!here)
+    struct cpu *to = sched_may_run_on(thread, cpu) ? lightest(thread, cpu, cpu->queue.count)
+                                                   : choose_cpu(thread);
+    enqueue_on(to, thread, false);
+    if (to != cpu)
         arch_ipi_send(to->id);
 }
 
@@ -214,7 +285,7 @@ void sched_forget_current(void)
 void sched_yield_current(void)
 {
     struct cpu *cpu = arch_cpu_local();
-    cpu->slice_over = true;
+    cpu->yielded = true;
     cpu->resched = true;
 }
 
@@ -224,24 +295,30 @@ bool sched_should_yield(void)
     return inject_here(cpu->current) || cpu->resched || arch_irq_pending();
 }
 
-/* The current thread gives way if something as good (its slice over) or better waits. */
+/* The current thread gives way if something as good (its turn over) or better waits. */
 static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
 {
     struct thread *thread = cpu->current;
-    bool slice_over = cpu->slice_over;
     cpu->resched = false;
-    cpu->slice_over = false;
     if (thread == NULL)
         return;
+    bool over = sched_account(cpu), yielded = cpu->yielded, here = sched_may_run_on(thread, cpu);
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread->effective;
-    if (bitmap > 1 || (bitmap == 1 && slice_over) || !sched_may_run_on(thread, cpu))
-        sched_requeue_current(!slice_over);
-    else if (bitmap == 1 && cpu->slice.armed == 0)
-        ktimer_arm(&cpu->slice, arch_time_now_ns() + SLICE_NS, slice_ended);
+    cpu->yielded = false;
+    if (bitmap < (over || yielded ? 1 : 2) && likely(here)) {
+        turn_arm(cpu, thread);
+        return;
+    }
+    sched_save_fpu(cpu, thread);
+    cpu->current = NULL;
+    if (unlikely(over || !here))
+        requeue_elsewhere(cpu, thread);
+    else
+        enqueue_on(cpu, thread, !yielded);
 }
 
 /* Nothing to run: quiescent, with no user page tables loaded, until an interrupt. */
-static void idle(struct cpu *cpu)
+static __attribute__((noinline)) void idle(struct cpu *cpu)
 {
     if (cpu->aspace != NULL) {
         aspace_deactivate(cpu);
@@ -259,9 +336,11 @@ static void idle(struct cpu *cpu)
 static void choose(struct cpu *cpu)
 {
     struct thread *thread;
-    while ((thread = dequeue_best(cpu)) == NULL && (thread = steal(cpu)) == NULL)
+    while ((thread = dequeue_best(cpu)) == NULL && (thread = steal(cpu)) == NULL) {
         idle(cpu);
-    cpu->last_clock_ns = arch_time_now_ns();
+        cpu->last_clock_ns = arch_time_now_ns();
+    }
+    turn_arm(cpu, thread);
     thread->state = THREAD_RUNNING;
     cpu->current = thread;
     cpu->resched = false;
@@ -331,7 +410,7 @@ static void requeue_ready(struct thread *thread)
 {
     struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
     if (unqueue(thread))
-        thread_wake(thread);
+        make_ready_on(choose_cpu(thread), thread);
     else if (cpu == arch_cpu_local())
         cpu->resched = true;
     else
@@ -340,8 +419,8 @@ static void requeue_ready(struct thread *thread)
 
 void sched_set_priority(struct thread *thread, uint8_t priority)
 {
-    __atomic_store_n(&thread->priority, priority, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread->effective, priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
+    level_update(thread);
     requeue_ready(thread);
 }
 

@@ -43,9 +43,18 @@ void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns)
     __atomic_store_n(&thread->deadline_sequence, thread->wait_sequence, __ATOMIC_RELEASE);
 }
 
+/* The last that @self does before it can be found waiting. */
+static void settle(struct thread *self)
+{
+    struct cpu *cpu = arch_cpu_local();
+    sched_save_fpu(cpu, self);
+    (void)sched_account(cpu);
+    self->turn.since_ns = cpu->last_clock_ns;
+}
+
 void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
 {
-    sched_save_fpu(arch_cpu_local(), self);
+    settle(self);
     self->state = THREAD_WAITING;
     __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
 }
@@ -72,7 +81,7 @@ bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_c
 bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class, void *object,
                        uint64_t deadline_ns)
 {
-    sched_save_fpu(arch_cpu_local(), self);
+    settle(self);
     return thread_wait_begin_here(self, wait_class, object, deadline_ns);
 }
 

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import uuid
 
 import secure_boot
 
@@ -32,6 +33,9 @@ SECURE_FIRMWARE = {
     # The empty variables of this package have no store to write to, those with its own test keys have.
     "aarch64": ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd", []),
 }
+
+
+RISCV_BOOT_PROTOCOL = uuid.UUID("ccd15fec-6f73-4eec-8395-3e69e4b940bf").bytes_le
 
 
 class Bench:
@@ -83,6 +87,19 @@ def test_boots_from_its_own_disk(bench):
     return (status == 7 and output.startswith("from the disk\n") and output.count("\n") == 2) or (status, output, messages)
 
 
+def test_boots_without_the_hart_protocol(bench):
+    """The loader asks for a protocol that no firmware has; the kernel finds the hart in the device tree."""
+    with open(bench.image("no-protocol"), "rb") as source:
+        image = source.read()
+    if image.count(RISCV_BOOT_PROTOCOL) != 1:
+        return "the protocol's name is not in the image just once"
+    with open(bench.path("no-protocol.efi"), "wb") as out:
+        out.write(image.replace(RISCV_BOOT_PROTOCOL, bytes(16)))
+    status, output, messages, log = bench.command(bench.disk(bench.path("no-protocol.efi")), "echo up; exit 5")
+    booted = status == 5 and output == "up\n" and re.search(r"cpu: 2 found, hart \d+ boots", log) is not None
+    return booted or (status, output, messages, log)
+
+
 def test_signed_image_boots(bench):
     """And does what its own command line says, not what the file on the system partition says."""
     words = machine.launcher.WORDS.get(bench.arch, "")     # of the machine, which the file would have said
@@ -129,6 +146,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="veridian-uefi-") as folder:
         bench = Bench(options, folder)
         tap.run(f"{bench.arch}: the image boots from its own disk", test_boots_from_its_own_disk, bench)
+        if bench.arch == "riscv64":
+            tap.run(f"{bench.arch}: the image boots where the device tree alone tells the hart", test_boots_without_the_hart_protocol, bench)
         if bench.arch in SECURE_FIRMWARE:
             keys = {name: secure_boot.make_key(folder, name) for name in ("PK", "KEK", "db", "other")}
             secure_boot.enrol(SECURE_FIRMWARE[bench.arch][1], keys, bench.path("variables"))

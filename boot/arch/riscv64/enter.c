@@ -1,4 +1,5 @@
-/* The kernel wants to know its hart, as from SBI; only the firmware's own protocol says it (RISC-V UEFI Protocol Specification 1.0, 2). */
+/* The kernel wants to know its hart, as from SBI. The firmware's own protocol says it (RISC-V UEFI Protocol Specification 1.0, 2); from one that
+ * lacks it the kernel gets NO_HART, and looks into the device tree. */
 #include "../../loader.h"
 
 static const struct efi_guid riscv_boot_protocol = {
@@ -9,7 +10,9 @@ struct riscv_boot {
     efi_status (*get_boot_hart)(struct riscv_boot *self, uint64_t *hart);
 };
 
-static uint64_t boot_hart;
+#define NO_HART UINT64_MAX
+
+static uint64_t boot_hart = NO_HART;
 
 const char *enter_prepare(const struct loader *loader)
 {
@@ -17,7 +20,7 @@ const char *enter_prepare(const struct loader *loader)
 
     if (loader->system->boot->locate_protocol(&riscv_boot_protocol, NULL, &interface) !=
         EFI_SUCCESS)
-        return "the firmware does not say which hart this is";
+        return NULL;
     struct riscv_boot *boot = interface;
 
     return boot->get_boot_hart(boot, &boot_hart) == EFI_SUCCESS ? NULL : "the hart has no number";

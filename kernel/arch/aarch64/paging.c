@@ -64,8 +64,10 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
     SYSREG_WRITE(ttbr0_el1, ttbr != 0 ? ttbr : asid_claim(cpu, root, generation));
 }
 
-void arch_tlb_flush_page(uint64_t address)
+/* And of the tables on the way there; it keeps none that is not valid (Arm ARM D8.14). */
+void arch_tlb_flush_page(uint64_t address, bool tables)
 {
+    (void)tables;
     uint64_t asid = SYSREG_READ(ttbr0_el1) & ASID_FIELD(0xff);
 
     dsb_store();

@@ -13,6 +13,9 @@
 #include "layout.h"
 #include "local.h"
 
+/** From the UEFI loader: the firmware has no protocol that tells. */
+#define NO_HART UINT64_MAX
+
 /** What the compiler checks stack frames with; the target has no way to keep it elsewhere. */
 extern uintptr_t __stack_chk_guard;
 uintptr_t __stack_chk_guard;
@@ -34,10 +37,21 @@ static void stack_guard_init(void)
     __stack_chk_guard ^= csr_read("time") * 0x9e3779b97f4a7c15ull;
 }
 
+/** The hart, where the loader did not learn it: UEFI's firmware has it in the device tree then (RISC-V UEFI Protocol Specification 1.0, 2).
+ *  32 bits, or 64. */
+static uint64_t hart_of_tree(void)
+{
+    struct boot_fdt_node chosen;
+    uint32_t hart, low;
+
+    if (!boot_fdt_path("/chosen", &chosen) || !boot_fdt_cell(&chosen, "boot-hartid", 0, &hart))
+        panic("the firmware does not say which hart this is");
+    return boot_fdt_cell(&chosen, "boot-hartid", 1, &low) ? (uint64_t)hart << 32 | low : hart;
+}
+
 void early_main(uint64_t hart, paddr_t given, unsigned levels)
 {
     boot_cpu.self = &boot_cpu;
-    boot_cpu.arch_id = (uint32_t)hart;
     cpus[0] = &boot_cpu;
     cpu_count = 1;
     paging_mode_set(levels);
@@ -47,6 +61,7 @@ void early_main(uint64_t hart, paddr_t given, unsigned levels)
         boot_handoff_read(given);
     else
         boot_fdt_read(given);
+    boot_cpu.arch_id = (uint32_t)(hart != NO_HART ? hart : hart_of_tree());
     levels = boot_word("sv39") ? 3 : levels;
     boot_reserve(image_physical(image_start), image_physical(image_end));
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start);

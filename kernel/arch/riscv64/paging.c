@@ -3,7 +3,7 @@
  * Translations carry a number (ASID), and each hart keeps its own books of them: the number of an address space is a hash of its root,
  * and its slot says which generation's translations have that number here. Loading another one's flushes that number first.
  *
- * Fetch is not coherent with stores. Code that appears in an address space is announced by raising code_generation; a hart that runs that
+ * Fetch is not coherent with stores. Code that appears in an address space is announced by raising arch_code_generation; a hart that runs that
  * very address space is told by the firmware (SBI RFENCE), every other looks when it next loads one. */
 #include <arch.h>
 #include <arch_cpu.h>
@@ -19,7 +19,7 @@ uint64_t arch_pte_device_bits = PTE_DEVICE;
 uint64_t hart_satp;
 
 static bool has_asids; /* numbers up to ASID_SLOTS; the kernel's own is 0 */
-uint64_t code_generation;
+uint64_t arch_code_generation;
 
 static uint64_t direct_map_of(unsigned levels)
 {
@@ -99,7 +99,7 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
         csr_write("satp", satp);
         return;
     }
-    uint64_t code = __atomic_load_n(&code_generation, __ATOMIC_ACQUIRE);
+    uint64_t code = __atomic_load_n(&arch_code_generation, __ATOMIC_ACQUIRE);
 
     if (arch_cpu_of(cpu)->asids.fetch_generation != code)
         fetch_synchronise(arch_cpu_of(cpu), code);
@@ -110,9 +110,14 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
         asid_claim(arch_cpu_of(cpu), satp, root, generation);
 }
 
-void arch_tlb_flush_page(uint64_t address)
+/* A hart may keep that an entry was not valid, and no fence is due when it becomes so: whoever faults for it executes it then (privileged
+ * specification, 4.2.1). One for an address is of leaves alone; where the new entry was a table's only one of its address space will do. */
+void arch_tlb_flush_page(uint64_t address, bool tables)
 {
-    __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
+    if (tables)
+        asid_flush(csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK);
+    else
+        __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
 }
 
 /* ── Instruction fetch ────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -121,7 +126,7 @@ void arch_tlb_flush_page(uint64_t address)
 void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes)
 {
     const struct cpu *self = arch_cpu_local();
-    uint64_t generation = __atomic_add_fetch(&code_generation, 1, __ATOMIC_SEQ_CST);
+    uint64_t generation = __atomic_add_fetch(&arch_code_generation, 1, __ATOMIC_SEQ_CST);
 
     (void)base;
     (void)bytes; /* fence.i knows no addresses */

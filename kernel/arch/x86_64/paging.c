@@ -40,8 +40,10 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
     cr3_write(root);
 }
 
-void arch_tlb_flush_page(uint64_t address)
+/* And of the tables on the way there (SDM vol. 3, 4.10.4.1). */
+void arch_tlb_flush_page(uint64_t address, bool tables)
 {
+    (void)tables;
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 

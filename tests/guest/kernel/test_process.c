@@ -296,7 +296,7 @@ static void test_thread_priorities_hold(void)
     OK(sys_thread_set_priority(info->thread, 40));
     worker_start(&workers[0], spin, &low);
     OK(sys_thread_set_affinity(workers[0].thread, 0, 1));
-    OK(sys_thread_set_priority(workers[0].thread, 10));
+    OK(sys_thread_set_priority(workers[0].thread, PRIORITY_IDLE));
     worker_start(&workers[1], spin, &high);
     OK(sys_thread_set_affinity(workers[1].thread, 0, 1));
     OK(sys_thread_set_priority(workers[1].thread, 20));
@@ -329,6 +329,30 @@ static void test_thread_slices_are_fair(void)
     for (unsigned i = 0; i < 3; i++)
         __atomic_store_n(&states[i].stop, true, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < 3; i++)
+        CHECK(worker_join(&workers[i]));
+}
+
+/* More threads than CPUs, which compute, and one behind them all: everybody has turn after turn. */
+static void test_thread_nobody_starves(void)
+{
+    struct boot_facts facts;
+    struct spin states[10] = {{0}};
+    struct worker workers[10];
+
+    OK(sys_memory_read(info->boot, 0, &facts, sizeof(facts)));
+    unsigned count = facts.cpus < 8 ? facts.cpus + 2 : 10;
+    for (unsigned i = 0; i < count; i++)
+        worker_start(&workers[i], spin, &states[i]);
+    OK(sys_thread_set_priority(workers[0].thread, PRIORITY_IDLE + 1));
+    for (unsigned turn = 0; turn < 3; turn++) {
+        for (unsigned i = 0; i < count; i++) {
+            uint64_t before = spins(&states[i]);
+            CHECK(EVENTUALLY(spins(&states[i]) != before));
+        }
+    }
+    for (unsigned i = 0; i < count; i++)
+        __atomic_store_n(&states[i].stop, true, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < count; i++)
         CHECK(worker_join(&workers[i]));
 }
 
@@ -468,13 +492,23 @@ static void test_thread_creation_is_checked(void)
 
 extern const struct test process_tests[];
 const struct test process_tests[] = {
-    TEST(test_process_exits_with_status),    TEST(test_process_exit_event),
-    TEST(test_process_killed_while_it_runs), TEST(test_process_killed_while_it_waits),
-    TEST(test_process_never_started),        TEST(test_process_many_in_a_row),
-    TEST(test_process_list_by_budget),       TEST(test_thread_says_what_it_waits_in),
-    TEST(test_process_out_of_budget),        TEST(test_thread_suspend_and_registers),
-    TEST(test_thread_interrupt_ends_a_wait), TEST(test_thread_sleeps),
-    TEST(test_thread_priorities_hold),       TEST(test_thread_slices_are_fair),
-    TEST(test_thread_registers_are_its_own), TEST(test_aspace_identifiers_are_reused),
-    TEST(test_thread_creation_is_checked),   {0},
+    TEST(test_process_exits_with_status),
+    TEST(test_process_exit_event),
+    TEST(test_process_killed_while_it_runs),
+    TEST(test_process_killed_while_it_waits),
+    TEST(test_process_never_started),
+    TEST(test_process_many_in_a_row),
+    TEST(test_process_list_by_budget),
+    TEST(test_thread_says_what_it_waits_in),
+    TEST(test_process_out_of_budget),
+    TEST(test_thread_suspend_and_registers),
+    TEST(test_thread_interrupt_ends_a_wait),
+    TEST(test_thread_sleeps),
+    TEST(test_thread_priorities_hold),
+    TEST(test_thread_slices_are_fair),
+    TEST(test_thread_nobody_starves),
+    TEST(test_thread_registers_are_its_own),
+    TEST(test_aspace_identifiers_are_reused),
+    TEST(test_thread_creation_is_checked),
+    {0},
 };

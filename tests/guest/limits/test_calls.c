@@ -21,8 +21,7 @@ static void blocked_caller(handle_t endpoint)
 
 static struct child clients[PROCESSES];
 
-/* A process that blocked_caller() can run in; where it finds its counter. */
-static void model_create(struct child *model, handle_t counter)
+void callers_model(struct child *model, handle_t counter)
 {
     struct child_start start = {0};
     uint64_t done;
@@ -33,8 +32,7 @@ static void model_create(struct child *model, handle_t counter)
     OK(sys_aspace_write(model->aspace, (uint64_t)&child_start, &start, sizeof(start), &done));
 }
 
-static void client_calls(const struct child *client, handle_t budget, handle_t endpoint,
-                         unsigned threads)
+void callers_start(const struct child *client, handle_t budget, handle_t endpoint, unsigned threads)
 {
     handle_t there = give(client->process, endpoint, RIGHT_CALL, CAP_TRANSFER_COPY), thread;
 
@@ -100,7 +98,7 @@ static void test_limits_blocked_calls(void)
     uint64_t *calling = map_new(PAGE_SIZE, &counter), tokens[ACCEPTED], begin = now_ns();
 
     OK(sys_endpoint_create(info->budget, &endpoint));
-    model_create(&model, counter);
+    callers_model(&model, counter);
     OK(sys_budget_create(info->budget, (whole.pages_limit - whole.pages_used) / 2,
                          (whole.kmem_limit - whole.kmem_used) * 3 / 4, 16, &budget));
     for (unsigned i = 0; i < PROCESSES; i++)
@@ -108,7 +106,7 @@ static void test_limits_blocked_calls(void)
     sleep_ms(5);
     baseline = budget_of(info->budget);
     for (unsigned i = 0; i < PROCESSES; i++)
-        client_calls(&clients[i], budget, endpoint, threads);
+        callers_start(&clients[i], budget, endpoint, threads);
     CHECK(EVENTUALLY(__atomic_load_n(calling, __ATOMIC_SEQ_CST) == PROCESSES * threads));
     accept_some(endpoint, tokens);
     CHECK(EVENTUALLY(server_is_at(baseline)));

@@ -4,6 +4,7 @@
 #define DEPTH 1000u
 #define WIDTH 100000u
 #define DISTURBERS 3u
+#define WAITERS 200u
 #define RIGHTS (RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER)
 
 enum { BASE, SINK };
@@ -182,6 +183,25 @@ static void check_linear(const char *what, uint64_t few, uint64_t many, unsigned
     CHECK(!clock_counts() || many <= few * 10 + few * 10 / 4);
 }
 
+/* The same while others wait at the object, who came through another capability. */
+static uint64_t wide_waited_cost(handle_t endpoint, handle_t top, unsigned count)
+{
+    struct child client;
+    handle_t counter;
+    uint64_t *calling = map_new(PAGE_SIZE, &counter);
+
+    callers_model(&client, counter);
+    callers_start(&client, info->budget, endpoint, WAITERS);
+    CHECK(EVENTUALLY(__atomic_load_n(calling, __ATOMIC_SEQ_CST) == WAITERS));
+    uint64_t cost = wide_cost(top, count);
+
+    OK(sys_process_kill(client.process, 1));
+    CHECK(child_end(&client) == 1);
+    unmap(calling, PAGE_SIZE);
+    close_handle(counter);
+    return cost;
+}
+
 static void test_limits_wide_tree(void)
 {
     unsigned count = WIDTH / scale();
@@ -194,6 +214,7 @@ static void test_limits_wide_tree(void)
     uint64_t few = wide_cost(top, count / 10), many = wide_cost(top, count);
 
     check_linear("", few, many, count);
+    check_linear(" of an object with callers", few, wide_waited_cost(endpoint, top, count), count);
     few = wide_disturbed_cost(endpoint, top, count / 10);
     many = wide_disturbed_cost(endpoint, top, count);
     check_linear(" while others use them", few, many, count);

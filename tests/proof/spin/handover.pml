@@ -4,7 +4,8 @@
  * code: kernel/include/sched.h thread_moved | __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED); __atomic_thread_fence(__ATOMIC_SEQ_CST);
  * code: kernel/sched/sched.c steal | thread_moved(thread, cpu);
  * code: kernel/sched/sched.c sched_leave | if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) && thread_attend(thread)) continue; &&& kernel/sched/sched.c sched_leave | arch_thread_resume(thread);
- * code: kernel/sched/wait.c thread_wait_begin | sched_save_fpu(arch_cpu_local(), self); return thread_wait_begin_here(self, wait_class, object, deadline_ns);
+ * code: kernel/sched/wait.c settle | sched_save_fpu(cpu, self);
+ * code: kernel/sched/wait.c thread_wait_begin | settle(self); return thread_wait_begin_here(self, wait_class, object, deadline_ns);
  * code: kernel/sched/wait.c thread_wait_begin_here | __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST); if (unlikely(__atomic_load_n(&self->attention, __ATOMIC_SEQ_CST) != 0)) { __atomic_store_n(&self->wait_class, NULL, __ATOMIC_RELEASE);
  * code: kernel/sched/wait.c thread_set_attention | __atomic_fetch_or(&thread->attention, bits, __ATOMIC_SEQ_CST); &&& kernel/sched/wait.c thread_set_attention | thread_cancel_wait(thread, STATUS_INTERRUPTED) &&& kernel/sched/wait.c thread_set_attention | cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)]; if (cpu != arch_cpu_local()) arch_ipi_send(cpu->id);
  * code: kernel/include/waiters.h waiter_enqueue | list_push_back(waiters, &self->wait_link); if (thread_wait_begin(self, wait_class, object, deadline_ns)) return KERNEL_BLOCKED; list_remove(&self->wait_link);

@@ -1,6 +1,6 @@
 #pragma once
 /* The tests that main() in test_devmgr.c runs. */
-#include "check.h"
+#include <check.h>
 
 void test_tree_of_aarch64(void);
 void test_tree_of_riscv64(void);

@@ -2,6 +2,7 @@
  * its size, so that reading beyond it is found. A panic of the reader ends the reading, as it would end the boot. */
 #include <arch_pt.h>
 #include <boot.h>
+#include <check.h>
 #include <libfdt.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,10 +13,6 @@
 
 uint8_t *host_ram;
 static jmp_buf panic_jump;
-static int failures;
-
-#define CHECK(condition) \
-    ((condition) ? (void)0 : (failures++, (void)printf("# line %d: %s\n", __LINE__, #condition)))
 
 void panic(const char *format, ...)
 {
@@ -382,11 +379,7 @@ static void test_ranges_against_a_model(void)
 
 int main(void)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } tests[] = {
-#define TEST(function) {#function, function}
+    static const struct test tests[] = {
         TEST(test_fdt_memory_less_what_is_reserved),
         TEST(test_fdt_chosen),
         TEST(test_fdt_archive_must_be_in_ram),
@@ -398,16 +391,10 @@ int main(void)
         TEST(test_ranges_at_the_ends),
         TEST(test_ranges_more_than_fit),
         TEST(test_ranges_against_a_model),
+        {0},
     };
-    int failed = 0;
+    int failed = run_tests(tests);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {
-        failures = 0;
-        tests[i].run();
-        failed += failures != 0;
-        printf("%s %u - %s\n", failures == 0 ? "ok" : "not ok", i + 1, tests[i].name);
-    }
-    printf("1..%zu\n", ARRAY_SIZE(tests));
     free(host_ram);
-    return failed != 0;
+    return failed;
 }

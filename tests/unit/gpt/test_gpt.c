@@ -1,11 +1,10 @@
 /* Tables are written here field by field, at the offsets of UEFI 2.10, tables 5.5 and 5.6, and with a checksum of our own, so that the reader
  * is compared with the specification and not with itself. */
+#include <check.h>
 #include <gpt/gpt.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "check.h"
 
 #define BLOCKS 256u
 #define ENTRIES 128u
@@ -294,11 +293,17 @@ static void test_gpt_on_tiny_disks(void)
 int main(void)
 {
     static const struct test tests[] = {
-        TEST(test_gpt_finds_the_first_of_its_type),   TEST(test_gpt_leaves_other_disks_alone),
-        TEST(test_gpt_without_such_a_partition),      TEST(test_gpt_uses_the_backup),
-        TEST(test_gpt_refuses_when_both_are_damaged), TEST(test_gpt_notices_every_changed_byte),
-        TEST(test_gpt_refuses_fields_out_of_range),   TEST(test_gpt_refuses_a_partition_outside),
-        TEST(test_gpt_takes_longer_entries),          TEST(test_gpt_on_tiny_disks),
+        TEST(test_gpt_finds_the_first_of_its_type),
+        TEST(test_gpt_leaves_other_disks_alone),
+        TEST(test_gpt_without_such_a_partition),
+        TEST(test_gpt_uses_the_backup),
+        TEST(test_gpt_refuses_when_both_are_damaged),
+        TEST(test_gpt_notices_every_changed_byte),
+        TEST(test_gpt_refuses_fields_out_of_range),
+        TEST(test_gpt_refuses_a_partition_outside),
+        TEST(test_gpt_takes_longer_entries),
+        TEST(test_gpt_on_tiny_disks),
+        {0},
     };
-    return run_tests(tests, sizeof(tests) / sizeof(tests[0]));
+    return run_tests(tests);
 }

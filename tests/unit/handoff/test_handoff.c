@@ -1,6 +1,7 @@
 /* boot_info from blocks that are written here. A block is a heap block of just its size, so that reading beyond it is found; a panic of the
  * reader ends the reading, as it would end the boot. The reader of device trees has its own tests: here it only notes what it is given. */
 #include <boot.h>
+#include <check.h>
 #include <handoff.h>
 #include <mm/phys.h>
 #include <setjmp.h>
@@ -17,11 +18,7 @@
 
 uint8_t *host_ram;
 static jmp_buf panic_jump;
-static int failures;
 static paddr_t attached;
-
-#define CHECK(condition) \
-    ((condition) ? (void)0 : (failures++, (void)printf("# line %d: %s\n", __LINE__, #condition)))
 
 void panic(const char *format, ...)
 {
@@ -222,11 +219,7 @@ static void test_handoff_refuses_a_tree_that_leaves_the_block(void)
 
 int main(void)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } tests[] = {
-#define TEST(function) {#function, function}
+    static const struct test tests[] = {
         TEST(test_handoff_takes_what_the_firmware_leaves),
         TEST(test_handoff_leaves_special_memory_alone),
         TEST(test_handoff_joins_many_pieces),
@@ -236,16 +229,10 @@ int main(void)
         TEST(test_handoff_refuses_a_map_that_leaves_the_block),
         TEST(test_handoff_refuses_memory_without_end),
         TEST(test_handoff_refuses_a_tree_that_leaves_the_block),
+        {0},
     };
-    int failed = 0;
+    int failed = run_tests(tests);
 
-    for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
-        failures = 0;
-        tests[i].run();
-        failed += failures != 0;
-        printf("%s %zu - %s\n", failures == 0 ? "ok" : "not ok", i + 1, tests[i].name);
-    }
-    printf("1..%zu\n", ARRAY_SIZE(tests));
     free(host_ram);
-    return failed != 0;
+    return failed;
 }

@@ -276,9 +276,10 @@ void raise_page_fault(struct thread *self, uint64_t address, uint32_t access)
     abort();
 }
 
-void sched_account(struct cpu *of)
+bool sched_account(struct cpu *of)
 {
     (void)of;
+    return false;
 }
 
 void klog(const char *format, ...)

@@ -92,7 +92,7 @@ static status_t receive(struct cap *from, const struct cap *with)
     worker.context.handle = from->handle;
     worker.context.queue = with == NULL ? 0 : with->handle;
     worker.context.deadline = DEADLINE_NEVER;
-    return ipc_receive(&worker);
+    return raw_endpoint_receive(&worker);
 }
 
 static bool worker_waits(void) NO_THREAD_SAFETY

@@ -3,6 +3,7 @@
 #include "loader.h"
 
 #include <arch.h>
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,6 @@
 #define FILE_BYTES 0x2000u
 
 extern uint8_t kernel_file[FILE_BYTES], archive_file[4096];
-static int failures;
-
-#define CHECK(condition) \
-    ((condition) ? (void)0 : (failures++, (void)printf("# line %d: %s\n", __LINE__, #condition)))
 
 /* ── The image ───────────────────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -412,11 +409,7 @@ static void test_loader_prints_lines(void)
 
 int main(void)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } tests[] = {
-#define TEST(function) {#function, function}
+    static const struct test tests[] = {
         TEST(test_loader_loads_the_kernel),
         TEST(test_loader_refuses_a_malformed_kernel),
         TEST(test_loader_hands_over_what_the_firmware_knows),
@@ -425,18 +418,11 @@ int main(void)
         TEST(test_loader_believes_the_file_unless_secure),
         TEST(test_loader_bounds_the_command_line),
         TEST(test_loader_prints_lines),
+        {0},
     };
-    const size_t count = sizeof(tests) / sizeof(tests[0]);
-    int failed = 0;
+    int failed = run_tests(tests);
 
-    for (size_t i = 0; i < count; i++) {
-        failures = 0;
-        tests[i].run();
-        failed += failures != 0;
-        printf("%s %zu - %s\n", failures == 0 ? "ok" : "not ok", i + 1, tests[i].name);
-    }
-    printf("1..%zu\n", count);
     while (allocations > 0)
         free(allocated[--allocations]);
-    return failed != 0;
+    return failed;
 }

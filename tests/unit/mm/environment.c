@@ -211,9 +211,10 @@ void kernelmap_share(paddr_t root)
     (void)root;
 }
 
-void arch_tlb_flush_page(uint64_t address)
+void arch_tlb_flush_page(uint64_t address, bool tables)
 {
     (void)address;
+    (void)tables;
     env.page_flushes++;
 }
 

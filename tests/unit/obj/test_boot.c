@@ -1,6 +1,6 @@
 /* The boot archive and ELF readers, with what they should accept and with hostile input. Every input is a heap block of just its size, so
  * that reading beyond it is found. */
-#include "check.h"
+#include "tests.h"
 
 #include <stdint.h>
 #include <stdio.h>

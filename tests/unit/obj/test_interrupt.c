@@ -1,6 +1,6 @@
 /* Interrupts on lines that the test raises: who is told, and when a line is open. */
-#include "check.h"
 #include "environment.h"
+#include "tests.h"
 
 #include <arch.h>
 #include <device.h>

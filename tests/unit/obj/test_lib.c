@@ -1,5 +1,5 @@
 /* format.c against the C library's printf, chacha.c against RFC 8439, string.c against memcpy and its like. */
-#include "check.h"
+#include "tests.h"
 
 #include <chacha.h>
 #include <format.h>

@@ -1,6 +1,6 @@
 /* Queues, channels, notifications and budgets, one CPU, with every failure that the environment can make. */
-#include "check.h"
 #include "environment.h"
+#include "tests.h"
 
 #include <arch_accessors.h>
 #include <queue.h>

@@ -1,6 +1,6 @@
 /* Timers: what fires is delivered once, and a periodic timer goes on when its event has been taken. */
-#include "check.h"
 #include "environment.h"
+#include "tests.h"
 
 #include <ktimer.h>
 #include <queue.h>

@@ -1,6 +1,6 @@
 /* lib/ring with an honest peer on another thread, and with one that writes what it likes into the shared header. */
-#include "check.h"
 
+#include <check.h>
 #include <pthread.h>
 #include <ring/ring.h>
 #include <stdlib.h>
@@ -183,6 +183,7 @@ int main(void)
         TEST(test_ring_disbelieves_impossible_indices),
         TEST(test_ring_survives_random_headers),
         TEST(test_ring_two_threads_lose_nothing),
+        {0},
     };
-    return run_tests(tests, sizeof(tests) / sizeof(tests[0]));
+    return run_tests(tests);
 }

@@ -1,7 +1,7 @@
 #pragma once
 /* A terminal under test, and its screen as text: rows joined by newlines, blanks at the ends of rows and empty rows at the end left out. */
-#include "check.h"
 
+#include <check.h>
 #include <term/term.h>
 
 extern struct term term;

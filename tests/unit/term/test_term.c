@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int check_failures;
 struct term term;
 static uint64_t seed = 88172645463325252u;
 
@@ -410,13 +409,14 @@ int main(void)
         TEST(test_paint_cursor),
         TEST(test_paint_only_what_changed),
         TEST(test_paint_ends_as_painting_anew),
+        {0},
     };
     /* The host's wcwidth() knows characters only in such a locale; the system's has no other. */
     if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) {
         printf("Bail out! no locale C.UTF-8\n");
         return 1;
     }
-    int failed = run_tests(tests, sizeof(tests) / sizeof(tests[0]));
+    int failed = run_tests(tests);
     term_destroy(&term);
     return failed;
 }

@@ -1,8 +1,8 @@
 /* The line discipline: what is typed, what is shown, what a reader gets. The screen is a model terminal of one line, so that what is
  * checked is what a person sees and not how it was drawn. */
-#include "check.h"
 #include "internal.h"
 
+#include <check.h>
 #include <string.h>
 
 static struct tty tty;
@@ -339,6 +339,7 @@ int main(void)
         TEST(test_transcript_is_what_was_sent),
         TEST(test_transcript_begins_with_a_whole_line),
         TEST(test_transcript_position_that_never_was),
+        {0},
     };
-    return run_tests(tests, sizeof(tests) / sizeof(tests[0]));
+    return run_tests(tests);
 }

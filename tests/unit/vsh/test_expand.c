@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "tests.h"
 
 static char set_name[32], set_value[64];
 static int complaints;

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "parse.h"
+#include "tests.h"
 
 static enum parse_result parsed(const char *text, struct node **tree)
 {

@@ -6,7 +6,7 @@
 #include <tool/sha256.h>
 #include <tool/text.h>
 
-#include "check.h"
+#include "tests.h"
 
 static void digest(const void *data, size_t bytes, size_t piece, char text[65])
 {

@@ -25,7 +25,7 @@ struct asids {
     } slots[ASID_SLOTS];
 };
 
-extern uint64_t code_generation; /* atomic; paging.c */
+extern uint64_t arch_code_generation; /* atomic; paging.c */
 
 /** The slot of @root, in bytes from the first. */
 static inline uint64_t arch_root_slot(uint64_t root)
@@ -42,7 +42,8 @@ static inline uint64_t arch_root_find(const struct cpu *cpu, uint64_t root, uint
 
     (void)root;
     if (unlikely(asid->generation != generation) ||
-        unlikely(asids->fetch_generation != __atomic_load_n(&code_generation, __ATOMIC_RELAXED)))
+        unlikely(asids->fetch_generation !=
+                 __atomic_load_n(&arch_code_generation, __ATOMIC_RELAXED)))
         return 0;
     __builtin_assume(asid->satp != 0);
     return asid->satp;

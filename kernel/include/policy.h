@@ -1,0 +1,36 @@
+#pragma once
+/* Who goes before whom, and for how long: pure functions of what a thread has used and waited (sched/policy.c). */
+#include "kernel.h"
+
+#include <veridian/abi.h>
+
+/** A turn: what a thread runs before others of its level. */
+#define TURN_NS 5000000u
+/** How many levels below its priority a thread falls at most: one for each turn that it has used and not waited off. */
+#define TURN_LEVELS 8u
+/** It waits off a turn in this many times TURN_NS. */
+#define TURN_RECOVERY 4u
+/** After how many looks at which it was the first of its level, and others ran, a thread climbs a level. */
+#define TURN_PATIENCE 4u
+
+/** A thread's part in it. Written by the CPU whose current thread it is or serves, by who wakes it, or under its run queue's lock. */
+struct turn {
+    uint64_t left_ns;  /* of its turn; less than 0: it has had more */
+    uint64_t since_ns; /* when it began to wait, or its last turn ended */
+    uint32_t used_ns;  /* turns that it has not waited off, at most TURN_LEVELS */
+    uint8_t passed;    /* looks at which it was passed over */
+};
+
+/** It ran for @ns. True: its turn is over. */
+static inline bool turn_charge(struct turn *turn, uint64_t ns)
+{
+    turn->left_ns -= ns;
+    return unlikely((int64_t)turn->left_ns <= 0);
+}
+
+/** A turn is used up at @now_ns, and a new one begins; what it had too much is taken off that, but never more than half. */
+void turn_begin(struct turn *turn, uint64_t now_ns);
+/** It has waited until @now_ns. */
+void turn_waited(struct turn *turn, uint64_t now_ns);
+/** The level of a thread with @priority. */
+uint8_t turn_level(const struct turn *turn, uint8_t priority);

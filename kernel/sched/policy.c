@@ -1,0 +1,32 @@
+/* The policy of the normal band: a multi-level feedback queue.
+ *
+ * A thread's level is its priority less one for each turn it has used and not waited off yet: who computes falls, to TURN_LEVELS below its
+ * priority, and there takes turns with its equals; who waits four fifths of the time stays in front. What a turn ran too long is
+ * taken off the next, so that equals get equal time however late a timer comes. A thread that is ready and passed over climbs (sched.c), a level
+ * at a time, until it has a turn, and is back at its own level then: so who is n levels behind still gets about a turn in TURN_PATIENCE * n.
+ * Levels of the idle and the real-time band are the priorities themselves. */
+#include "policy.h"
+
+void turn_begin(struct turn *turn, uint64_t now_ns)
+{
+    int64_t left_ns = MAX((int64_t)turn->left_ns, -(int64_t)TURN_NS / 2);
+    turn->left_ns = (uint64_t)(left_ns + TURN_NS);
+    turn->used_ns = MIN(turn->used_ns + TURN_NS, TURN_LEVELS * TURN_NS);
+    turn->since_ns = now_ns;
+    turn->passed = 0;
+}
+
+void turn_waited(struct turn *turn, uint64_t now_ns)
+{
+    uint64_t off = (now_ns - turn->since_ns) / TURN_RECOVERY;
+    turn->used_ns -= (uint32_t)MIN(off, turn->used_ns);
+    turn->passed = 0;
+}
+
+uint8_t turn_level(const struct turn *turn, uint8_t priority)
+{
+    if (priority == PRIORITY_IDLE || priority > PRIORITY_NORMAL_MAX)
+        return priority;
+    uint32_t fallen = turn->used_ns / TURN_NS;
+    return priority > fallen ? (uint8_t)(priority - fallen) : PRIORITY_IDLE + 1;
+}

@@ -1,0 +1,154 @@
+/* Properties of the scheduler. They are about time, so they run where time is counted in instructions (-icount) and no busy host changes it, on
+ * one CPU: several wait for each other there. What they do together: tests/unit/sched, and tests/guest/kernel/test_process.c. */
+#include "../kernel/guest.h"
+
+#define HOGS_MAX 6u
+/** Over so long equals get the same, and everybody has had a turn. */
+#define WINDOW_MS 500
+
+/* A thread that computes until told to stop. */
+struct hog {
+    struct worker worker;
+    uint64_t ran_ns; /* when the window began, then in it */
+    bool stop;       /* atomic */
+};
+
+static void compute(struct worker *self)
+{
+    struct hog *hog = self->context;
+    while (!__atomic_load_n(&hog->stop, __ATOMIC_RELAXED))
+        continue;
+}
+
+/** Start a hog of @priority on the CPUs in @cpus. */
+static void hog_start(struct hog *hog, uint32_t priority, uint64_t cpus)
+{
+    hog->stop = false;
+    worker_start(&hog->worker, compute, hog);
+    OK(sys_thread_set_affinity(hog->worker.thread, 0, cpus));
+    OK(sys_thread_set_priority(hog->worker.thread, priority));
+}
+
+static void hog_end(struct hog *hog)
+{
+    __atomic_store_n(&hog->stop, true, __ATOMIC_RELAXED);
+    CHECK(worker_join(&hog->worker));
+}
+
+static struct thread_info info_of(handle_t thread)
+{
+    uint32_t type, rights;
+    uint64_t badge, process, id;
+    struct thread_info found = {0};
+    OK(sys_cap_info(info->process, &type, &rights, &badge, &process));
+    OK(sys_cap_info(thread, &type, &rights, &badge, &id));
+    OK(sys_budget_thread_next(info->budget, process, id - 1, &found));
+    CHECK(found.id == id);
+    return found;
+}
+
+/** What each has run in a window that begins now. */
+static void measure(struct hog *hogs, uint32_t count, uint64_t ms)
+{
+    for (uint32_t i = 0; i < count; i++)
+        hogs[i].ran_ns = info_of(hogs[i].worker.thread).cpu_time_ns;
+    sleep_ms(ms);
+    for (uint32_t i = 0; i < count; i++)
+        hogs[i].ran_ns = info_of(hogs[i].worker.thread).cpu_time_ns - hogs[i].ran_ns;
+}
+
+static void check_equal(uint32_t count, uint64_t cpus)
+{
+    struct hog hogs[HOGS_MAX];
+    uint64_t sum_ns = 0;
+    for (uint32_t i = 0; i < count; i++)
+        hog_start(&hogs[i], PRIORITY_DEFAULT, cpus);
+    sleep_ms(100);
+    measure(hogs, count, WINDOW_MS);
+    for (uint32_t i = 0; i < count; i++)
+        sum_ns += hogs[i].ran_ns;
+    for (uint32_t i = 0; i < count; i++) {
+        say("%u of %u ran %u of %u us", (unsigned)i, (unsigned)count,
+            (unsigned)(hogs[i].ran_ns / 1000), (unsigned)(sum_ns / count / 1000));
+        CHECK(hogs[i].ran_ns * 100 >= sum_ns / count * 95 &&
+              hogs[i].ran_ns * 100 <= sum_ns / count * 105);
+        hog_end(&hogs[i]);
+    }
+}
+
+static void test_equals_get_equal_time(void)
+{
+    check_equal(3, 1);
+}
+
+static void test_nobody_starves(void)
+{
+    struct hog hogs[4];
+    for (uint32_t i = 0; i < 3; i++)
+        hog_start(&hogs[i], PRIORITY_NORMAL_MAX - 1, 1);
+    hog_start(&hogs[3], PRIORITY_IDLE + 1, 1);
+    sleep_ms(200);
+    measure(hogs, 4, WINDOW_MS);
+    CHECK(hogs[3].ran_ns != 0 && hogs[3].ran_ns < hogs[0].ran_ns / 4);
+    for (uint32_t i = 0; i < 4; i++)
+        hog_end(&hogs[i]);
+}
+
+/* The idle band runs when nobody else wants to, and is not aged. */
+static void test_bands_hold(void)
+{
+    struct hog hogs[2];
+    OK(sys_thread_set_priority(info->thread, PRIORITY_NORMAL_MAX));
+    hog_start(&hogs[0], PRIORITY_IDLE, 1);
+    hog_start(&hogs[1], PRIORITY_IDLE + 1, 1);
+    sleep_ms(10);
+    measure(hogs, 2, 200);
+    CHECK(hogs[0].ran_ns == 0 && hogs[1].ran_ns != 0);
+    hog_end(&hogs[1]);
+    measure(hogs, 1, 20);
+    CHECK(hogs[0].ran_ns != 0);
+    hog_end(&hogs[0]);
+    OK(sys_thread_set_priority(info->thread, PRIORITY_DEFAULT));
+}
+
+/* One of those who compute and one who sleeps much have the same priority: it runs at once whenever it wakes. */
+static void test_who_waits_much_gets_ahead(void)
+{
+    struct hog hogs[3];
+    uint64_t worst_ns = 0;
+    OK(sys_thread_set_affinity(info->thread, 0, 1));
+    for (uint32_t i = 0; i < 3; i++)
+        hog_start(&hogs[i], PRIORITY_DEFAULT, 1);
+    sleep_ms(200);
+    for (uint32_t i = 0; i < 20; i++) {
+        uint64_t wakes_ns = in_ms(7);
+        OK(sys_thread_sleep(wakes_ns));
+        uint64_t late_ns = now_ns() - wakes_ns;
+        worst_ns = late_ns > worst_ns ? late_ns : worst_ns;
+    }
+    say("woken after at most %u ns", (unsigned)worst_ns);
+    CHECK(worst_ns < MS / 2);
+    CHECK(info_of(hogs[0].worker.thread).level < info_of(info->thread).level);
+    for (uint32_t i = 0; i < 3; i++)
+        hog_end(&hogs[i]);
+    OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
+}
+
+/* Who computes is behind who has just come, and who has a higher priority gets more. */
+static void test_priorities_count(void)
+{
+    struct hog hogs[2];
+    hog_start(&hogs[0], PRIORITY_DEFAULT, 1);
+    hog_start(&hogs[1], PRIORITY_DEFAULT - 2, 1);
+    sleep_ms(200);
+    measure(hogs, 2, WINDOW_MS);
+    CHECK(hogs[0].ran_ns > 2 * hogs[1].ran_ns && hogs[1].ran_ns != 0);
+    hog_end(&hogs[0]);
+    hog_end(&hogs[1]);
+}
+
+static const struct test sched_tests[] = {
+    TEST(test_equals_get_equal_time),     TEST(test_nobody_starves),   TEST(test_bands_hold),
+    TEST(test_who_waits_much_gets_ahead), TEST(test_priorities_count), {0, 0}};
+
+const struct test *const test_groups[] = {sched_tests, 0};

@@ -1,0 +1,314 @@
+#include "machine.h"
+
+#include <arch.h>
+#include <mm/aspace.h>
+#include <process.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTORS 64u
+
+static struct cpu machine_cpus[8];
+static struct aspace aspace;
+static struct process process;
+static struct actor actors[ACTORS];
+static unsigned actor_count;
+static bool interrupted[8];
+static jmp_buf out;
+struct cpu *host_cpu;
+uint64_t machine_now_ns, machine_interrupts[CPU_MAX];
+uint64_t rcu_period;
+paddr_t arch_kernel_root;
+
+/* ── What the scheduler needs of the rest of the kernel ──────────────────────────────────────────────────────────── */
+
+uint64_t arch_time_now_ns(void)
+{
+    return machine_now_ns;
+}
+
+void arch_timer_arm(uint64_t deadline_ns)
+{
+    (void)deadline_ns; /* timers.armed_ns says it */
+}
+
+void arch_ipi_send(uint32_t id)
+{
+    interrupted[id] = true;
+}
+
+bool arch_irq_pending(void)
+{
+    return false;
+}
+
+void arch_irq_window(void)
+{
+}
+
+void arch_cpu_idle(void)
+{
+    longjmp(out, 1);
+}
+
+NORETURN void arch_thread_resume(struct thread *thread)
+{
+    struct actor *actor = container_of(thread, struct actor, thread);
+    if (!actor->runs) {
+        uint64_t delay_ns = machine_now_ns - actor->ready_ns;
+        actor->delay_ns = MAX(actor->delay_ns, delay_ns);
+        actor->runs = true;
+    }
+    longjmp(out, 1);
+}
+
+void arch_fpu_save(struct thread *thread)
+{
+    (void)thread;
+}
+
+void arch_fpu_switch(struct thread *thread)
+{
+    (void)thread;
+}
+
+void arch_aspace_activate(paddr_t root, uint64_t generation)
+{
+    (void)root;
+    (void)generation;
+}
+
+void aspace_deactivate(struct cpu *cpu)
+{
+    cpu->aspace = NULL;
+}
+
+void rcu_cpu_online(struct cpu *cpu)
+{
+    (void)cpu;
+}
+
+void rcu_quiescent(uint64_t period)
+{
+    (void)period;
+}
+
+bool rcu_poll(void)
+{
+    return false;
+}
+
+void thread_die(struct thread *self)
+{
+    (void)self;
+}
+
+bool raise_is_accepted(const struct thread *thread)
+{
+    (void)thread;
+    return false;
+}
+
+void foreign_interrupted(struct thread *thread)
+{
+    (void)thread;
+}
+
+NORETURN void panic(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    abort();
+}
+
+void spinlock_wait(struct spinlock *lock)
+{
+    panic("a lock is held when it should be free: %p", (void *)lock);
+}
+
+/* ── Events ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool sleep_cancel(struct thread *thread, uint64_t sequence)
+{
+    (void)thread;
+    (void)sequence;
+    return false;
+}
+
+static const struct wait_class sleep_class = {.name = "sleep", .cancel = sleep_cancel};
+
+/* @cpu leaves the kernel, for a thread or to idle; who does not run any more is ready since now, unless it waits. */
+static void leave(struct cpu *cpu)
+{
+    struct actor *before =
+        cpu->current == NULL ? NULL : container_of(cpu->current, struct actor, thread);
+    host_cpu = cpu;
+    if (setjmp(out) == 0)
+        sched_leave();
+    if (before != NULL && cpu->current != &before->thread && before->runs) {
+        before->runs = false;
+        before->ready_ns = machine_now_ns;
+    }
+}
+
+/* Time passes for who runs. */
+static void pass(uint64_t ns)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (cpus[i]->current == NULL)
+            continue;
+        struct actor *actor = container_of(cpus[i]->current, struct actor, thread);
+        actor->ran_ns += ns;
+        if (actor->compute_ns != 0)
+            actor->left_ns -= ns;
+    }
+    machine_now_ns += ns;
+}
+
+static void interrupt(struct cpu *cpu, bool timer)
+{
+    host_cpu = cpu;
+    machine_interrupts[cpu->id]++;
+    sched_interrupt_begin();
+    if (timer)
+        ktimer_interrupt();
+    else
+        cpu->resched = true; /* trap_ipi() */
+    leave(cpu);
+}
+
+/* When something happens next. */
+static uint64_t next_event(uint64_t until_ns)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        until_ns = MIN(until_ns, MAX(cpus[i]->timers.armed_ns, machine_now_ns));
+        if (cpus[i]->current == NULL)
+            continue;
+        struct actor *actor = container_of(cpus[i]->current, struct actor, thread);
+        if (actor->compute_ns != 0)
+            until_ns = MIN(until_ns, machine_now_ns + actor->left_ns);
+    }
+    for (unsigned i = 0; i < actor_count; i++)
+        if (actors[i].waits)
+            until_ns = MIN(until_ns, actors[i].wakes_ns);
+    return until_ns;
+}
+
+static void begin_wait(struct cpu *cpu, struct actor *actor)
+{
+    host_cpu = cpu;
+    thread_wait_uncancellable(&actor->thread, &sleep_class);
+    sched_forget_current();
+    actor->runs = false;
+    actor->waits = true;
+    actor->wakes_ns = machine_now_ns + actor->wait_ns;
+    leave(cpu);
+}
+
+/* A device of the first CPU wakes it. */
+static void end_wait(struct actor *actor)
+{
+    host_cpu = cpus[0];
+    machine_interrupts[0]++;
+    sched_interrupt_begin();
+    actor->waits = false;
+    actor->left_ns = actor->compute_ns;
+    actor->ready_ns = machine_now_ns;
+    thread_wait_end(&actor->thread);
+    thread_wake(&actor->thread);
+    leave(cpus[0]);
+}
+
+static void handle_events(void)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct actor *actor =
+            cpus[i]->current == NULL ? NULL : container_of(cpus[i]->current, struct actor, thread);
+        if (actor != NULL && actor->compute_ns != 0 && actor->left_ns == 0)
+            begin_wait(cpus[i], actor);
+        if (cpus[i]->timers.armed_ns <= machine_now_ns)
+            interrupt(cpus[i], true);
+    }
+    for (unsigned i = 0; i < actor_count; i++)
+        if (actors[i].waits && actors[i].wakes_ns <= machine_now_ns)
+            end_wait(&actors[i]);
+    for (bool again = true; again;) {
+        again = false;
+        for (uint32_t i = 0; i < cpu_count; i++) {
+            if (!interrupted[i])
+                continue;
+            interrupted[i] = false;
+            again = true;
+            interrupt(cpus[i], false);
+        }
+    }
+}
+
+/* ── The machine ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void machine_start(uint32_t count)
+{
+    memset(machine_cpus, 0, sizeof(machine_cpus));
+    memset(machine_interrupts, 0, sizeof(machine_interrupts));
+    memset(actors, 0, sizeof(actors));
+    actor_count = 0;
+    machine_now_ns = 1;
+    cpu_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        cpus[i] = &machine_cpus[i];
+        cpus[i]->id = i;
+        cpus[i]->online = true;
+        host_cpu = cpus[i];
+        sched_cpu_init(cpus[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        leave(cpus[i]);
+}
+
+struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns)
+{
+    if (actor_count == ACTORS)
+        panic("too many threads");
+    struct actor *actor = &actors[actor_count++];
+    struct thread *thread = &actor->thread;
+    *actor = (struct actor){.compute_ns = compute_ns,
+                            .left_ns = compute_ns,
+                            .wait_ns = wait_ns,
+                            .ready_ns = machine_now_ns};
+    thread->aspace = &aspace;
+    thread->process = &process;
+    thread->base = thread->priority = thread->effective = priority;
+    thread->turn.left_ns = TURN_NS;
+    thread->fpu_cpu = UINT32_MAX;
+    thread->state = THREAD_WAITING;
+    memset(thread->affinity, 0xff, sizeof(thread->affinity));
+    list_init(&thread->run_link);
+    host_cpu = cpus[0];
+    sched_interrupt_begin();
+    thread_wake(thread);
+    leave(cpus[0]);
+    handle_events();
+    return actor;
+}
+
+void machine_run(uint64_t ns)
+{
+    uint64_t until_ns = machine_now_ns + ns;
+    while (machine_now_ns < until_ns) {
+        pass(next_event(until_ns) - machine_now_ns);
+        handle_events();
+    }
+}
+
+void machine_clear(void)
+{
+    memset(machine_interrupts, 0, sizeof(machine_interrupts));
+    for (unsigned i = 0; i < actor_count; i++)
+        actors[i].ran_ns = actors[i].delay_ns = 0;
+}

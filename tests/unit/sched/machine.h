@@ -1,0 +1,32 @@
+#pragma once
+/* A machine that does nothing but schedule: CPUs whose time goes from event to event, and threads that compute and wait as told. */
+#include <cpu.h>
+#include <stdbool.h>
+#include <thread.h>
+
+#define MS UINT64_C(1000000)
+
+/** A thread of the machine. */
+struct actor {
+    struct thread thread;
+    uint64_t compute_ns; /* how long it computes before it waits; 0: always */
+    uint64_t wait_ns;
+    uint64_t left_ns;  /* until it waits */
+    uint64_t wakes_ns; /* when it waits: until then */
+    uint64_t ready_ns; /* since when it wants to run */
+    uint64_t ran_ns;   /* in all */
+    uint64_t delay_ns; /* the longest from ready to running */
+    bool runs, waits;
+};
+
+/** Interrupts that each CPU has taken. */
+extern uint64_t machine_interrupts[CPU_MAX];
+extern uint64_t machine_now_ns;
+
+/** A machine of @cpus CPUs, idle. */
+void machine_start(uint32_t cpus);
+/** A thread of @priority that computes for @compute_ns (0: for ever), waits for @wait_ns, and so on. */
+struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns);
+void machine_run(uint64_t ns);
+/** Forget what the threads had. */
+void machine_clear(void);

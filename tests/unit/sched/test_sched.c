@@ -1,0 +1,235 @@
+#include "machine.h"
+
+#include <policy.h>
+#include <stdio.h>
+
+static int failures;
+
+static void check_failed(int line, const char *condition)
+{
+    failures++;
+    printf("# test_sched.c:%d: %s\n", line, condition);
+}
+
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__LINE__, #condition))
+
+/* ── The policy alone ────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void test_turn_who_computes_falls_and_who_waits_rises(void)
+{
+    struct turn turn = {.left_ns = TURN_NS};
+    CHECK(turn_level(&turn, 16) == 16);
+    for (unsigned i = 1; i <= TURN_LEVELS + 3; i++) {
+        CHECK(!turn_charge(&turn, TURN_NS - 1));
+        CHECK(turn_charge(&turn, 1));
+        turn_begin(&turn, 0);
+        CHECK(turn_level(&turn, 16) == 16 - MIN(i, TURN_LEVELS));
+    }
+    turn_waited(&turn, 3 * TURN_RECOVERY * TURN_NS);
+    CHECK(turn_level(&turn, 16) == 16 - TURN_LEVELS + 3);
+    turn_waited(&turn, UINT64_MAX / 2);
+    CHECK(turn_level(&turn, 16) == 16);
+}
+
+static void test_turn_bands_do_not_mix(void)
+{
+    struct turn turn = {.used_ns = TURN_LEVELS * TURN_NS};
+    CHECK(turn_level(&turn, PRIORITY_IDLE) == PRIORITY_IDLE);
+    CHECK(turn_level(&turn, PRIORITY_IDLE + 1) == PRIORITY_IDLE + 1);
+    CHECK(turn_level(&turn, TURN_LEVELS) == PRIORITY_IDLE + 1);
+    CHECK(turn_level(&turn, PRIORITY_NORMAL_MAX) == PRIORITY_NORMAL_MAX - TURN_LEVELS);
+    CHECK(turn_level(&turn, PRIORITY_NORMAL_MAX + 1) == PRIORITY_NORMAL_MAX + 1);
+}
+
+static void test_turn_too_much_is_taken_off_the_next(void)
+{
+    struct turn turn = {.left_ns = TURN_NS};
+    CHECK(turn_charge(&turn, TURN_NS + 1000));
+    turn_begin(&turn, 0);
+    CHECK(turn.left_ns == TURN_NS - 1000);
+    CHECK(turn_charge(&turn, 100 * (uint64_t)TURN_NS));
+    turn_begin(&turn, 0);
+    CHECK(turn.left_ns == TURN_NS / 2);
+}
+
+/* ── The scheduler ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define WINDOW (1000 * MS)
+
+/* All of @count threads that compute get the same part of @cpus CPUs within five in a hundred, over a second. */
+static void check_fair(uint32_t cpu_total, unsigned count)
+{
+    struct actor *hogs[16];
+    machine_start(cpu_total);
+    for (unsigned i = 0; i < count; i++)
+        hogs[i] = machine_thread(16, 0, 0);
+    machine_run(100 * MS);
+    machine_clear();
+    machine_run(WINDOW);
+    uint64_t fair_ns = WINDOW * MIN(cpu_total, count) / count;
+    for (unsigned i = 0; i < count; i++) {
+        bool is_fair =
+            hogs[i]->ran_ns * 100 >= fair_ns * 95 && hogs[i]->ran_ns * 100 <= fair_ns * 105;
+        CHECK(is_fair);
+        if (!is_fair)
+            printf("# %u CPUs, %u threads: thread %u ran %ju of %ju ns\n", cpu_total, count, i,
+                   (uintmax_t)hogs[i]->ran_ns, (uintmax_t)fair_ns);
+    }
+}
+
+static void test_equals_get_equal_time_on_one_cpu(void)
+{
+    for (unsigned count = 1; count <= 7; count++)
+        check_fair(1, count);
+}
+
+static void test_equals_get_equal_time_on_four_cpus(void)
+{
+    for (unsigned count = 1; count <= 12; count++)
+        check_fair(4, count);
+}
+
+/* However many are before it: nobody waits longer than a second for a turn. */
+static void check_no_starvation(uint32_t cpu_total)
+{
+    struct actor *low[4];
+    machine_start(cpu_total);
+    for (unsigned i = 0; i < 4 * cpu_total; i++)
+        machine_thread(PRIORITY_NORMAL_MAX, 0, 0);
+    for (unsigned i = 0; i < 4; i++)
+        low[i] = machine_thread((uint8_t)(1 + i), 0, 0);
+    machine_run(2 * WINDOW);
+    machine_clear();
+    machine_run(10 * WINDOW);
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK(low[i]->ran_ns >= 8 * TURN_NS && low[i]->delay_ns < WINDOW);
+        CHECK(low[i]->ran_ns < 10 * WINDOW / 16); /* and yet it is behind */
+    }
+}
+
+static void test_nobody_starves(void)
+{
+    check_no_starvation(1);
+    check_no_starvation(4);
+}
+
+/* Those who always wait before their turn is over keep their level, and still leave something. */
+static void test_nobody_starves_behind_those_who_wait(void)
+{
+    machine_start(1);
+    struct actor *low = machine_thread(2, 0, 0);
+    for (unsigned i = 0; i < 8; i++)
+        machine_thread(20, 4 * MS, MS);
+    machine_run(WINDOW);
+    machine_clear();
+    machine_run(5 * WINDOW);
+    CHECK(low->ran_ns >= 4 * TURN_NS && low->delay_ns < WINDOW);
+}
+
+static void check_interactive(uint32_t cpu_total)
+{
+    machine_start(cpu_total);
+    for (unsigned i = 0; i < 4 * cpu_total; i++)
+        machine_thread(16, 0, 0);
+    struct actor *typist = machine_thread(16, MS, 50 * MS);
+    machine_run(WINDOW);
+    machine_clear();
+    machine_run(WINDOW);
+    CHECK(typist->delay_ns == 0); /* before all the others, at once */
+    CHECK(typist->ran_ns >= WINDOW / 51 - MS);
+}
+
+static void test_who_waits_much_gets_ahead(void)
+{
+    check_interactive(1);
+    check_interactive(4);
+}
+
+/* Waiting just before the end of each turn does not keep anybody in front. */
+static void test_waits_do_not_pay(void)
+{
+    machine_start(1);
+    struct actor *honest = machine_thread(16, 0, 0);
+    struct actor *cheat = machine_thread(16, 4900000, 1000);
+    machine_run(WINDOW);
+    machine_clear();
+    machine_run(WINDOW);
+    CHECK(honest->ran_ns * 100 >= cheat->ran_ns * 90);
+}
+
+static void test_better_levels_go_first(void)
+{
+    machine_start(1);
+    struct actor *low = machine_thread(6, 0, 0), *high = machine_thread(16, 0, 0);
+    struct actor *idler = machine_thread(PRIORITY_IDLE, 0, 0);
+    machine_run(WINDOW);
+    machine_clear();
+    machine_run(WINDOW);
+    CHECK(high->ran_ns > 10 * low->ran_ns && low->ran_ns > 0 && idler->ran_ns == 0);
+}
+
+/* A CPU that idles or has one thread takes no interrupt; one where somebody waits takes one a turn. */
+static void test_no_ticks_where_nobody_waits(void)
+{
+    machine_start(4);
+    machine_thread(16, 0, 0);
+    machine_thread(16, 0, 0);
+    machine_run(10 * MS);
+    machine_clear();
+    machine_run(10 * WINDOW);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(machine_interrupts[i] == 0);
+    machine_start(1);
+    machine_thread(16, 0, 0);
+    machine_thread(16, 0, 0);
+    machine_run(10 * MS);
+    machine_clear();
+    machine_run(WINDOW);
+    CHECK(machine_interrupts[0] <= WINDOW / TURN_NS + 1);
+}
+
+/* Who computes above all others keeps its CPU for itself: those behind it go elsewhere. */
+static void test_nobody_waits_behind_real_time(void)
+{
+    struct actor *hogs[4];
+    machine_start(4);
+    machine_thread(40, 0, 0);
+    for (unsigned i = 0; i < 4; i++)
+        hogs[i] = machine_thread(16, 0, 0);
+    machine_run(WINDOW);
+    machine_clear();
+    machine_run(WINDOW);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(hogs[i]->ran_ns > WINDOW / 2);
+}
+
+#define TEST(function) {#function, function}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } tests[] = {TEST(test_turn_who_computes_falls_and_who_waits_rises),
+                 TEST(test_turn_bands_do_not_mix),
+                 TEST(test_turn_too_much_is_taken_off_the_next),
+                 TEST(test_equals_get_equal_time_on_one_cpu),
+                 TEST(test_equals_get_equal_time_on_four_cpus),
+                 TEST(test_nobody_starves),
+                 TEST(test_nobody_starves_behind_those_who_wait),
+                 TEST(test_who_waits_much_gets_ahead),
+                 TEST(test_waits_do_not_pay),
+                 TEST(test_better_levels_go_first),
+                 TEST(test_no_ticks_where_nobody_waits),
+                 TEST(test_nobody_waits_behind_real_time)};
+    const unsigned count = sizeof(tests) / sizeof(tests[0]);
+    bool failed = false;
+    for (unsigned i = 0; i < count; i++) {
+        failures = 0;
+        tests[i].run();
+        printf("%s %u - %s\n", failures == 0 ? "ok" : "not ok", i + 1, tests[i].name);
+        failed |= failures != 0;
+    }
+    printf("1..%u\n", count);
+    return failed;
+}
