@@ -4,7 +4,7 @@
 #include <kstring.h>
 #include <stddef.h>
 
-#define BIG_MACHINE_PAGES ((800ull << 20) / PAGE_SIZE)
+#define BIG_MACHINE_PAGES ((1800ull << 20) / PAGE_SIZE)
 
 unsigned scale(void)
 {

@@ -8,14 +8,18 @@
 #define CALLERS 1000u /* a process */
 #define ACCEPTED 50u
 
-/* All threads of a client share one stack: they write the same there, and none comes back from its call. */
+/* All threads of a client share a stack, and this: they write the same there, and none comes back from its call. On the stack it would be
+ * cleared by vector registers, and each thread would have a place for those. */
+static struct ipc_regs blocked_call;
+
 static void blocked_caller(handle_t endpoint)
 {
     uint64_t *calling = (uint64_t *)child_start.values[0];
-    struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
 
+    blocked_call.target = endpoint;
+    blocked_call.deadline = DEADLINE_NEVER;
     __atomic_fetch_add(calling, 1, __ATOMIC_SEQ_CST);
-    status_ignore(ipc_raw_call(&regs));
+    status_ignore(ipc_raw_call(&blocked_call));
     child_exit(1);
 }
 
