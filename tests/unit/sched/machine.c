@@ -2,6 +2,7 @@
 
 #include <arch.h>
 #include <mm/aspace.h>
+#include <mm/kernelmap.h>
 #include <process.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -22,7 +23,7 @@ static jmp_buf out;
 struct cpu *host_cpu;
 uint64_t machine_now_ns, machine_interrupts[CPU_MAX];
 uint64_t rcu_period;
-paddr_t arch_kernel_root;
+paddr_t kernelmap_root;
 
 /* ── What the scheduler needs of the rest of the kernel ──────────────────────────────────────────────────────────── */
 
@@ -262,7 +263,7 @@ void machine_start(uint32_t count)
     cpu_count = count;
     for (uint32_t i = 0; i < count; i++) {
         cpus[i] = &machine_cpus[i];
-        cpus[i]->id = i;
+        cpus[i]->id = (uint16_t)i;
         cpus[i]->online = true;
         host_cpu = cpus[i];
         sched_cpu_init(cpus[i]);
