@@ -41,7 +41,7 @@ $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 
 # What runs at every call and fault is compiled for speed, all else for size. The release build is optimised whole, at link time: what one
 # file calls once in another has no prologue, no guard and no return of its own. Between files nothing else is inlined.
-KERNEL_FAST := $(addprefix kernel/,ipc/endpoint.c ipc/fastpath.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c ipc/raise.c ipc/foreign.c lib/string.c lib/chacha.c \
+KERNEL_FAST := $(addprefix kernel/,ipc/fastpath.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c ipc/foreign.c lib/string.c lib/chacha.c \
                  mm/aspace_fault.c mm/kmem.c mm/memory.c mm/mapping_tree.c mm/memory_radix.c mm/pagetable.c obj/budget.c obj/notification.c)
 ifeq ($(BUILD),release)
 $(patsubst %,$(O)/kobj/%.o,$(filter-out $(KERNEL_FAST),$(KERNEL_SOURCES))) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := $(or $(KERNEL_SMALL),-Oz)
@@ -83,7 +83,7 @@ $(1)/ksyms-last.o: $(1)/ksyms-last.S
 	$(Q)$$(KSYMS_CC) -c $$< -o $$@
 $(1)/kernel.debug.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(2) $(1)/ksyms-last.o $(KERNEL_SCRIPT)
 	$$(call say,LD,$$@)
-	$(Q)$$(KERNEL_LINK) $(if $(KERNEL_WHOLE),$$(filter %.S.o %/fastpath.c.o %/ksyms-last.o,$$^) $(1)/kernel.whole.o,$(3) $$(filter %.o,$$^)) -o $$@
+	$(Q)$$(KERNEL_LINK) $(3) $(if $(KERNEL_WHOLE),$$(filter %.S.o %/fastpath.c.o %/ksyms-last.o,$$^) $(1)/kernel.whole.o,$$(filter %.o,$$^)) -o $$@
 	@$(NM) --defined-only --no-sort $$@ | tools/ksyms | cmp -s - $(1)/ksyms-last.S || \
 	  { echo "ksyms: the names moved between the links: .ksyms must come after the text" >&2; exit 1; }
 $(1)/kernel.elf: $(1)/kernel.debug.elf
