@@ -255,7 +255,8 @@ static void cache_spill(struct phys_cpu *cache)
     phys_lock_release(&zones_lock);
 }
 
-static bool frame_take(uint64_t *number)
+/* In line: a page fault takes one. */
+static inline __attribute__((always_inline)) bool frame_take(uint64_t *number)
 {
     struct phys_cpu *cache = phys_cpu_local();
     if (unlikely(cache == NULL) && (cache = phys_cpu_make()) == NULL)
