@@ -139,9 +139,7 @@ status_t tree_wait_revoked(struct thread *self, struct object *object)
     list_push_back(&object->derivers, &self->wait_link);
     thread_restart_on_wake(self);
     bool waits = thread_wait_begin(self, &revoked_wait, object, DEADLINE_NEVER);
-    if (waits)
-        sched_forget_current(); /* a message call does not look whether it is still current */
-    else
+    if (!waits)
         list_remove(&self->wait_link);
     tree_lock_release(&object->lock);
     return waits ? KERNEL_BLOCKED : KERNEL_DONE;
