@@ -1,4 +1,4 @@
-/* ps: the processes below the system's budget. -t: their threads, and what each waits in: the system call, with the request if that is a
+/* ps: the processes below the system's budget. -t: their threads: band, priority, the level that it has now, and what each waits in: the system call, with the request if that is a
  * call of a service. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,12 +46,18 @@ static void print_wait(const struct thread_info *thread)
     }
 }
 
+static const char *band_name(uint32_t priority)
+{
+    return priority == PRIORITY_IDLE ? "idle" : priority > PRIORITY_NORMAL_MAX ? "real" : "normal";
+}
+
 static void print_threads(const struct process_info *process)
 {
     struct thread_info thread = {.id = 0};
     while (budget_thread_next(process->id, thread.id, &thread)) {
-        printf("%6" PRIu64 " %7" PRIu64 " %3u %8u %10" PRIu64 "  %-16.31s ", process->id, thread.id,
-               thread.cpu, thread.priority, thread.cpu_time_ns / MS_NS, process->name);
+        printf("%6" PRIu64 " %7" PRIu64 " %3u %-6s %8u %5u %10" PRIu64 "  %-16.31s ", process->id,
+               thread.id, thread.cpu, band_name(thread.priority), thread.priority, thread.level,
+               thread.cpu_time_ns / MS_NS, process->name);
         print_wait(&thread);
         printf("\n");
     }
@@ -60,8 +66,8 @@ static void print_threads(const struct process_info *process)
 static void print_all_threads(void)
 {
     struct process_info process = {.id = 0};
-    printf("%6s %7s %3s %8s %10s  %-16s %s\n", "id", "thread", "cpu", "priority", "cpu ms", "name",
-           "waits in");
+    printf("%6s %7s %3s %-6s %8s %5s %10s  %-16s %s\n", "id", "thread", "cpu", "band", "priority",
+           "level", "cpu ms", "name", "waits in");
     while (budget_process_next(process.id, &process)) {
         print_threads(&process);
     }

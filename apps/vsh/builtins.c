@@ -418,6 +418,32 @@ static int builtin_command(struct shell *shell, int count, char **arguments)
     return builtin ? builtin(shell, count - 1, arguments + 1) : program_run(shell, &fields);
 }
 
+/** "20", or of the real-time band "40:2/10", 2 ms in each 10. */
+static bool parse_turn(const char *text, struct turn *turn)
+{
+    unsigned budget_ms = 0, period_ms = 0;
+    char rest;
+    int fields = sscanf(text, "%u:%u/%u%c", &turn->priority, &budget_ms, &period_ms, &rest);
+    turn->budget_ns = budget_ms * UINT64_C(1000000);
+    turn->period_ns = period_ms * UINT64_C(1000000);
+    return turn->priority != 0 && turn->priority <= PRIORITY_MAX &&
+           (fields == 3 ? period_ms != 0 : fields == 1 && !text[strspn(text, "0123456789")]);
+}
+
+/** Run a command whose programs have another priority. */
+static int builtin_priority(struct shell *shell, int count, char **arguments)
+{
+    struct turn turn = {0}, outer = shell->turn;
+    if (count < 3 || !parse_turn(arguments[1], &turn)) {
+        shell_complain(shell, "usage: priority LEVEL[:BUDGET/PERIOD in ms] COMMAND [ARGUMENT...]");
+        return STATUS_USAGE;
+    }
+    shell->turn = turn;
+    int status = builtin_command(shell, count - 1, arguments + 1);
+    shell->turn = outer;
+    return status;
+}
+
 /** There is no taking the shell's place: the command runs, and then the shell ends. */
 static int builtin_exec(struct shell *shell, int count, char **arguments)
 {
@@ -491,10 +517,10 @@ static const struct builtin builtins[] = {
     {"continue", builtin_continue}, {"echo", builtin_echo},   {"eval", builtin_eval},
     {"exec", builtin_exec},         {"exit", builtin_exit},   {"export", builtin_export},
     {"false", builtin_false},       {"jobs", builtin_jobs},   {"kill", builtin_kill},
-    {"pwd", builtin_pwd},           {"read", builtin_read},   {"return", builtin_return},
-    {"set", builtin_set},           {"shift", builtin_shift}, {"source", builtin_source},
-    {"test", builtin_test},         {"true", builtin_true},   {"type", builtin_type},
-    {"unset", builtin_unset},       {"wait", builtin_wait},
+    {"priority", builtin_priority}, {"pwd", builtin_pwd},     {"read", builtin_read},
+    {"return", builtin_return},     {"set", builtin_set},     {"shift", builtin_shift},
+    {"source", builtin_source},     {"test", builtin_test},   {"true", builtin_true},
+    {"type", builtin_type},         {"unset", builtin_unset}, {"wait", builtin_wait},
 };
 
 builtin_function *builtin_find(const char *name)

@@ -259,6 +259,11 @@ static int spawn(struct shell *shell, const char *path, const struct strings *fi
         .stack_bytes = has_manifest ? (uint64_t)manifest.stack_kib << 10 : 0,
         .priority = has_manifest ? manifest.priority : 0,
     };
+    if (shell->turn.priority != 0) {
+        start.priority = shell->turn.priority;
+        start.budget_ns = shell->turn.budget_ns;
+        start.period_ns = shell->turn.period_ns;
+    }
     status_t status = file_image(path, &start.image);
     if (status_is_ok(status)) {
         status = process_spawn(&start, &process);

@@ -197,6 +197,7 @@ struct shell *shell_clone(struct shell *shell)
     clone->exit_on_failure = shell->exit_on_failure;
     clone->tested = shell->tested;
     clone->trace = shell->trace;
+    clone->turn = shell->turn;
     if (!clone->cwd || clone->arguments.failed || !copy_variables(shell, clone)) {
         shell_free(clone);
         return NULL;

@@ -64,6 +64,12 @@ struct session {
     bool interactive;
 };
 
+/** How what a shell starts is scheduled. */
+struct turn {
+    uint32_t priority;             /**< 0: as its manifest says */
+    uint64_t budget_ns, period_ns; /**< 0: not limited */
+};
+
 struct shell {
     struct session *session;
     struct port *ports[3];
@@ -82,7 +88,8 @@ struct shell {
     bool exit_on_failure; /**< set -e */
     bool tested;          /**< a failure here is looked at */
     bool trace;           /**< set -x */
-    char number[24];      /**< the text of $?, $# and $$ */
+    struct turn turn;
+    char number[24]; /**< the text of $?, $# and $$ */
 };
 
 /* --- shell.c: environments -------------------------------------------------------------------------------- */

@@ -28,6 +28,23 @@ static inline bool turn_charge(struct turn *turn, uint64_t ns)
     return unlikely((int64_t)turn->left_ns <= 0);
 }
 
+#define REALTIME_PERIOD_MIN_NS 100000u
+#define REALTIME_PERIOD_MAX_NS 1000000000u
+
+/** What a thread of the real-time band may use of each period, which begins when it first runs after the last one's end. */
+struct allowance {
+    uint64_t budget_ns, period_ns;
+    uint64_t turn_ns; /* before others of its level; 0: as long as it likes */
+    uint64_t ends_ns; /* of the period */
+    int64_t left_ns;  /* less than 0: it has had more */
+    int64_t turn_left_ns;
+    bool spent; /* until the period ends it is of the idle band */
+};
+
+/** It ran for @ran_ns until @now_ns. True: nothing is left. */
+bool allowance_charge(struct allowance *allowance, uint64_t ran_ns, uint64_t now_ns);
+/** Its period is over, and another begins; what it had too much of the last is taken off. */
+void allowance_refill(struct allowance *allowance);
 /** A turn is used up at @now_ns, and a new one begins; what it had too much is taken off that, but never more than half. */
 void turn_begin(struct turn *turn, uint64_t now_ns);
 /** It has waited until @now_ns. */

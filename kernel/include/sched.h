@@ -61,10 +61,14 @@ static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
 static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
 {
     struct cpu *cpu = arch_cpu_local();
-    if (unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED)))
-        (void)__atomic_exchange_n(&next->moved, false, __ATOMIC_ACQUIRE);
-    if (unlikely(!sched_may_run_on(next, cpu))) {
+    bool limited = false;
+    if (unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED))) {
+        limited = __atomic_load_n(&next->limited, __ATOMIC_RELAXED);
+        (void)__atomic_exchange_n(&next->moved, limited, __ATOMIC_ACQUIRE);
+    }
+    if (unlikely(limited || !sched_may_run_on(next, cpu))) {
         cpu->current = NULL;
+        cpu->last_clock_ns = arch_time_now_ns(); /* what was before is not its time */
         thread_wake(next);
         return;
     }
@@ -89,8 +93,12 @@ void thread_set_attention(struct thread *thread, uint32_t bits);
 bool sched_should_yield(void);
 /** Run queues and the idle state of this CPU. Called once per CPU before sched_leave. */
 void sched_cpu_init(struct cpu *cpu);
+/** @thread, whose level or affinity may have changed, is where it belongs then, if it is ready or runs. */
+void sched_requeue_ready(struct thread *thread);
 /** Priority and affinity of any thread; requeues it where needed. */
 void sched_set_priority(struct thread *thread, uint8_t priority);
+/** The same of the real-time band, with thread->realtime there. */
+void sched_set_realtime(struct thread *thread, uint8_t priority, struct allowance allowance);
 void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask);
 /** Store whether @cpu, this one, idles, before every later access. The fence says it: an atomic exchange is one access to C, to LL/SC
  *  machines, and to whoever reads plainly afterwards, and orders only what is atomic too. */

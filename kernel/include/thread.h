@@ -36,6 +36,13 @@ struct wait_class {
     bool (*cancel)(struct thread *thread, uint64_t sequence);
 };
 
+/** What a thread of the real-time band has beside its turn. */
+struct realtime {
+    struct thread *thread;
+    struct allowance allowance;
+    struct ktimer refill; /* armed while it is spent */
+};
+
 struct thread {
     struct object object;
     struct arch_context context; /* user registers while not in user mode */
@@ -58,6 +65,8 @@ struct thread {
     uint64_t cpu_time_ns;
     struct turn turn;
     uint8_t base; /* what set_priority says */
+    bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
+    struct realtime *realtime; /* atomic: made once; looked at if it is limited */
     union {
         struct {
             uint16_t cpu;       /* atomic: where it runs, ran last, or is queued */

@@ -107,6 +107,8 @@ static void thread_free(struct object *object)
     struct budget *budget = object->budget;
     buffer_release(thread); /* one that was set while the thread came to its end */
     arch_fpu_free(thread);
+    if (thread->realtime != NULL)
+        kmem_free(budget, thread->realtime, sizeof(*thread->realtime));
     raise_target_drop(&thread->debugger);
     foreign_drop(thread);
     object_unref(&thread->aspace->object);
@@ -133,6 +135,8 @@ static void thread_end(struct thread *thread)
 {
     thread->state = THREAD_DEAD;
     thread->continuation = NULL;
+    if (thread->realtime != NULL)
+        (void)ktimer_cancel(&thread->realtime->refill);
     table_remove(thread);
     sched_forget_current();
     object_unref(&thread->object); /* the running thread's own */
@@ -368,6 +372,44 @@ status_t sys_thread_set_priority(struct thread *self, struct cap *cap, uint32_t 
     if (priority > thread->object.budget->priority_ceiling)
         return STATUS_DENIED;
     sched_set_priority(thread, (uint8_t)priority);
+    return STATUS_OK;
+}
+
+/* What it needs of the kernel's memory is made once, and stays. */
+static struct realtime *realtime_of(struct thread *thread)
+{
+    struct realtime *realtime = __atomic_load_n(&thread->realtime, __ATOMIC_ACQUIRE), *none = NULL;
+    if (realtime != NULL)
+        return realtime;
+    realtime = kmem_alloc(thread->object.budget, sizeof(*realtime));
+    if (realtime == NULL)
+        return NULL;
+    realtime->thread = thread;
+    if (__atomic_compare_exchange_n(&thread->realtime, &none, realtime, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return realtime;
+    kmem_free(thread->object.budget, realtime, sizeof(*realtime));
+    return none;
+}
+
+status_t sys_thread_set_realtime(struct thread *self, struct cap *cap, uint32_t priority,
+                                 uint64_t budget_ns, uint64_t period_ns, uint64_t turn_ns)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    if (priority <= PRIORITY_NORMAL_MAX || priority > PRIORITY_MAX || budget_ns == 0 ||
+        budget_ns > period_ns || period_ns < REALTIME_PERIOD_MIN_NS ||
+        period_ns > REALTIME_PERIOD_MAX_NS)
+        return STATUS_RANGE;
+    if (priority > thread->object.budget->priority_ceiling)
+        return STATUS_DENIED;
+    struct realtime *realtime = realtime_of(thread);
+    if (realtime == NULL)
+        return STATUS_NO_MEMORY;
+    sched_set_realtime(thread, (uint8_t)priority,
+                       (struct allowance){.budget_ns = budget_ns,
+                                          .period_ns = period_ns,
+                                          .turn_ns = turn_ns});
     return STATUS_OK;
 }
 

@@ -15,9 +15,17 @@ static uint8_t best_of_chain(const struct thread *thread)
     return level;
 }
 
+static bool is_limited(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->limited, __ATOMIC_ACQUIRE);
+}
+
 void level_update(struct thread *thread)
 {
-    __atomic_store_n(&thread->priority, turn_level(&thread->turn, thread->base), __ATOMIC_RELAXED);
+    uint8_t level = turn_level(&thread->turn, thread->base);
+    if (is_limited(thread) && thread->realtime->allowance.spent)
+        level = PRIORITY_IDLE;
+    __atomic_store_n(&thread->priority, level, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->effective, best_of_chain(thread), __ATOMIC_RELAXED);
 }
 
@@ -39,12 +47,59 @@ struct thread *level_payer(struct thread *thread)
     return thread;
 }
 
-void level_turn_over(struct thread *payer, struct thread *thread, uint64_t now_ns)
+uint64_t level_left_ns(struct thread *thread)
 {
-    turn_begin(&payer->turn, now_ns);
+    const struct thread *payer = level_payer(thread);
+    if (!is_limited(payer))
+        return (uint64_t)MAX((int64_t)payer->turn.left_ns, 0);
+    const struct allowance *allowance = &payer->realtime->allowance;
+    if (allowance->spent)
+        return TURN_NS;
+    int64_t left_ns = allowance->left_ns;
+    if (allowance->turn_ns != 0)
+        left_ns = MIN(left_ns, allowance->turn_left_ns);
+    return (uint64_t)MAX(left_ns, 0);
+}
+
+static void refill(struct ktimer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    struct realtime *realtime = container_of(timer, struct realtime, refill);
+    allowance_refill(&realtime->allowance);
+    level_update(realtime->thread);
+    sched_requeue_ready(realtime->thread);
+}
+
+/* It ran for @ran_ns. True: its turn, or all that it has of the period, is over. */
+static bool charge_limited(struct realtime *realtime, uint64_t ran_ns, uint64_t now_ns)
+{
+    struct allowance *allowance = &realtime->allowance;
+    if (!allowance->spent && allowance_charge(allowance, ran_ns, now_ns)) {
+        allowance->spent = true;
+        ktimer_arm(&realtime->refill, allowance->ends_ns, refill);
+        return true;
+    }
+    uint64_t turn_ns = allowance->spent ? TURN_NS : allowance->turn_ns;
+    allowance->turn_left_ns -= (int64_t)ran_ns;
+    if (turn_ns == 0 || allowance->turn_left_ns > 0)
+        return false;
+    allowance->turn_left_ns = (int64_t)turn_ns;
+    return true;
+}
+
+bool level_turn_over(struct thread *payer, struct thread *thread, uint64_t ran_ns, uint64_t now_ns)
+{
+    if (!is_limited(payer)) {
+        turn_begin(&payer->turn, now_ns);
+    } else {
+        payer->turn.left_ns = 0;
+        if (!charge_limited(payer->realtime, ran_ns, now_ns))
+            return false;
+    }
     level_update(payer);
     for (uint32_t depth = 0; thread != payer && thread != NULL && depth < LENT_DEPTH; depth++) {
         __atomic_store_n(&thread->effective, best_of_chain(thread), __ATOMIC_RELAXED);
         thread = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
     }
+    return true;
 }

@@ -4,7 +4,8 @@
  * priority, and there takes turns with its equals; who waits four fifths of the time stays in front. What a turn ran too long is
  * taken off the next, so that equals get equal time however late a timer comes. A thread that is ready and passed over climbs (sched.c), a level
  * at a time, until it has a turn, and is back at its own level then: so who is n levels behind still gets about a turn in TURN_PATIENCE * n.
- * Levels of the idle and the real-time band are the priorities themselves. */
+ * Levels of the idle and the real-time band are the priorities themselves, but who has spent its allowance of a period is of the idle band until the
+ * next: it gets what nobody else wants, as POSIX has it of a sporadic server, and so keeps nobody waiting whom it owes an answer. */
 #include "policy.h"
 
 void turn_begin(struct turn *turn, uint64_t now_ns)
@@ -29,4 +30,27 @@ uint8_t turn_level(const struct turn *turn, uint8_t priority)
         return priority;
     uint32_t fallen = turn->used_ns / TURN_NS;
     return priority > fallen ? (uint8_t)(priority - fallen) : PRIORITY_IDLE + 1;
+}
+
+bool allowance_charge(struct allowance *allowance, uint64_t ran_ns, uint64_t now_ns)
+{
+    if (now_ns - ran_ns >= allowance->ends_ns) {
+        allowance->ends_ns = now_ns - ran_ns + allowance->period_ns;
+        allowance->left_ns = (int64_t)allowance->budget_ns;
+    }
+    allowance->left_ns -= (int64_t)ran_ns;
+    if (now_ns >= allowance->ends_ns) { /* it ran into another period, or several */
+        uint64_t into_ns = (now_ns - allowance->ends_ns) % allowance->period_ns;
+        allowance->ends_ns = now_ns - into_ns + allowance->period_ns;
+        allowance->left_ns = (int64_t)(allowance->budget_ns - into_ns);
+    }
+    return allowance->left_ns <= 0;
+}
+
+void allowance_refill(struct allowance *allowance)
+{
+    allowance->ends_ns += allowance->period_ns;
+    allowance->left_ns =
+        (int64_t)allowance->budget_ns + MAX(allowance->left_ns, -(int64_t)allowance->budget_ns / 2);
+    allowance->spent = false;
 }

@@ -222,11 +222,11 @@ static void turn_timer(struct ktimer *timer, uint64_t now_ns)
 }
 
 /* @thread runs now; if others wait, its turn ends. */
-static void turn_arm(struct cpu *cpu, const struct thread *thread)
+static void turn_arm(struct cpu *cpu, struct thread *thread)
 {
-    if (cpu->turn.armed == 0 && __atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) != 0)
-        ktimer_arm(&cpu->turn, cpu->last_clock_ns + (uint64_t)MAX((int64_t)thread->turn.left_ns, 0),
-                   turn_timer);
+    if (__atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) != 0 &&
+        (cpu->turn.armed == 0 || unlikely(thread->effective > PRIORITY_NORMAL_MAX)))
+        ktimer_arm(&cpu->turn, cpu->last_clock_ns + level_left_ns(thread), turn_timer);
 }
 
 /* The best thread of this CPU's queue, or NULL. */
@@ -263,8 +263,7 @@ bool sched_account(struct cpu *cpu)
     }
     if (likely(!turn_charge(&payer->turn, ran_ns)))
         return false;
-    level_turn_over(payer, thread, now_ns);
-    return true;
+    return level_turn_over(payer, thread, ran_ns, now_ns);
 }
 
 /* @thread, which was current, goes over to another CPU, or at the end of its turn behind its equals. */
@@ -405,8 +404,7 @@ static bool unqueue(struct thread *thread)
     return queued;
 }
 
-/* Change the queue position of a thread that may be queued. */
-static void requeue_ready(struct thread *thread)
+void sched_requeue_ready(struct thread *thread)
 {
     struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
     if (unqueue(thread))
@@ -419,14 +417,27 @@ static void requeue_ready(struct thread *thread)
 
 void sched_set_priority(struct thread *thread, uint8_t priority)
 {
+    __atomic_store_n(&thread->limited, false, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
     level_update(thread);
-    requeue_ready(thread);
+    sched_requeue_ready(thread);
+}
+
+void sched_set_realtime(struct thread *thread, uint8_t priority, struct allowance allowance)
+{
+    (void)ktimer_cancel(&thread->realtime->refill);
+    thread->realtime->allowance = allowance;
+    thread->turn.left_ns = 0; /* so each use is looked at */
+    __atomic_store_n(&thread->limited, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
+    level_update(thread);
+    sched_requeue_ready(thread);
 }
 
 void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask)
 {
     __atomic_store_n(&thread->affinity[index], mask, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
-    requeue_ready(thread);
+    sched_requeue_ready(thread);
 }

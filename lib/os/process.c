@@ -317,7 +317,10 @@ static status_t thread_run(const struct spawn *spawn)
 {
     uint64_t block = spawn->frame_address + (size_t)((uint8_t *)spawn->block - spawn->frame);
     status_t status = STATUS_OK;
-    if (spawn->start->priority != 0) {
+    if (spawn->start->period_ns != 0) {
+        status = sys_thread_set_realtime(spawn->thread, spawn->start->priority,
+                                         spawn->start->budget_ns, spawn->start->period_ns, 0);
+    } else if (spawn->start->priority != 0) {
         status = sys_thread_set_priority(spawn->thread, spawn->start->priority);
     }
     if (status_is_ok(status)) {

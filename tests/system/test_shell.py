@@ -57,8 +57,18 @@ class Session:
         """While a command runs a thread of the shell waits at the console for Ctrl-C."""
         output, status = self.guest.run("ps -t")
         lines = [line.split() for line in output.splitlines()]
-        said = [line[6:] for line in lines if line[5:6] == ["vsh"]]
+        said = [line[8:] for line in lines if line[7:8] == ["vsh"]]
         return status == 0 and ["endpoint.call", "bytestream.interrupted"] in said or f"{status} {output!r}"
+
+    def commands_have_another_priority(self):
+        """ps runs as it is told, in the normal band and in the real-time band."""
+        for word, wanted in (("5", ["normal", "5"]), ("40:2/10", ["real", "40"])):
+            output, status = self.guest.run(f"priority {word} ps -t")
+            said = [line.split()[3:5] for line in output.splitlines() if line.split()[7:8] == ["ps"]]
+            if status != 0 or said != [wanted]:
+                return f"{word}: {status} {output!r}"
+        statuses = [self.guest.run(f"priority {words}")[1] for words in ("64 true", "4x true", "40:2 true", "5")]
+        return statuses == [2] * 4 or str(statuses)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +181,7 @@ def main():
             session = Session(guest, options.tree, tap)
             for test in (session.lists_folder, session.reads_text, session.counts_lines, session.searches, session.sorts,
                          session.missing_file, session.disk_is_read_only, session.copies_and_changes, session.fills_memory,
-                         session.threads_show_their_requests):
+                         session.threads_show_their_requests, session.commands_have_another_priority):
                 tap.run(test.__name__.replace("_", " "), test)
             for top in sorted({"/" + path.split("/")[1] for path in session.files if path.count("/") > 1}):
                 tap.run(f"every file below {top} has the host's SHA-256", session.sums_match, top)

@@ -147,8 +147,71 @@ static void test_priorities_count(void)
     hog_end(&hogs[1]);
 }
 
-static const struct test sched_tests[] = {
-    TEST(test_equals_get_equal_time),     TEST(test_nobody_starves),   TEST(test_bands_hold),
-    TEST(test_who_waits_much_gets_ahead), TEST(test_priorities_count), {0, 0}};
+/* ── Real time ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define BUDGET_NS (2 * MS)
+#define PERIOD_NS (10 * MS)
+/** Two readings of the clock so far apart: others ran in between. */
+#define GAP_NS (MS / 5)
+
+/* The longest that it ran without a gap. */
+struct limited {
+    uint64_t longest_ns; /* atomic */
+    bool stop;           /* atomic */
+};
+
+static void watch_clock(struct worker *self)
+{
+    struct limited *limited = self->context;
+    uint64_t began = now_ns(), last = began;
+    while (!__atomic_load_n(&limited->stop, __ATOMIC_RELAXED)) {
+        uint64_t now = now_ns();
+        if (now - last > GAP_NS)
+            began = now;
+        last = now;
+        if (now - began > __atomic_load_n(&limited->longest_ns, __ATOMIC_RELAXED))
+            __atomic_store_n(&limited->longest_ns, now - began, __ATOMIC_RELAXED);
+    }
+}
+
+static void test_real_time_budgets_hold(void)
+{
+    struct limited limited = {0};
+    struct worker worker;
+    struct hog hog;
+    handle_t thread = info->thread;
+    CHECK_STATUS(STATUS_RANGE, sys_thread_set_realtime(thread, PRIORITY_NORMAL_MAX, 1, MS, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_thread_set_realtime(thread, PRIORITY_MAX + 1, 1, MS, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_thread_set_realtime(thread, 40, 0, MS, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_thread_set_realtime(thread, 40, MS + 1, MS, 0));
+    OK(sys_thread_set_priority(thread, PRIORITY_MAX));
+    hog_start(&hog, PRIORITY_DEFAULT, 1);
+    worker_start(&worker, watch_clock, &limited);
+    OK(sys_thread_set_realtime(worker.thread, 40, BUDGET_NS, PERIOD_NS, 0));
+    sleep_ms(50);
+    __atomic_store_n(&limited.longest_ns, 0, __ATOMIC_RELAXED);
+    uint64_t before = info_of(worker.thread).cpu_time_ns;
+    sleep_ms(WINDOW_MS);
+    uint64_t ran = info_of(worker.thread).cpu_time_ns - before;
+    uint64_t longest = __atomic_load_n(&limited.longest_ns, __ATOMIC_RELAXED);
+    say("ran %u us of %u, at most %u ns too long", (unsigned)(ran / 1000),
+        (unsigned)(WINDOW_MS * 1000 / 5),
+        longest > BUDGET_NS ? (unsigned)(longest - BUDGET_NS) : 0);
+    CHECK(longest > BUDGET_NS - MS / 10 && longest < BUDGET_NS + MS / 50);
+    CHECK(ran >= WINDOW_MS * MS / 5 - BUDGET_NS - MS && ran <= WINDOW_MS * MS / 5 + BUDGET_NS);
+    OK(sys_thread_set_priority(worker.thread, PRIORITY_DEFAULT));
+    __atomic_store_n(&limited.stop, true, __ATOMIC_RELAXED);
+    CHECK(worker_join(&worker));
+    hog_end(&hog);
+    OK(sys_thread_set_priority(thread, PRIORITY_DEFAULT));
+}
+
+static const struct test sched_tests[] = {TEST(test_equals_get_equal_time),
+                                          TEST(test_nobody_starves),
+                                          TEST(test_bands_hold),
+                                          TEST(test_who_waits_much_gets_ahead),
+                                          TEST(test_priorities_count),
+                                          TEST(test_real_time_budgets_hold),
+                                          {0, 0}};
 
 const struct test *const test_groups[] = {sched_tests, 0};

@@ -1,6 +1,7 @@
 #include "machine.h"
 
 #include <arch.h>
+#include <inject.h>
 #include <mm/aspace.h>
 #include <mm/kernelmap.h>
 #include <process.h>
@@ -63,6 +64,7 @@ NORETURN void arch_thread_resume(struct thread *thread)
         uint64_t delay_ns = machine_now_ns - actor->ready_ns;
         actor->delay_ns = MAX(actor->delay_ns, delay_ns);
         actor->runs = true;
+        actor->since_ns = machine_now_ns;
     }
     longjmp(out, 1);
 }
@@ -100,6 +102,12 @@ void rcu_quiescent(uint64_t period)
 
 bool rcu_poll(void)
 {
+    return false;
+}
+
+bool inject_here(struct thread *self)
+{
+    (void)self;
     return false;
 }
 
@@ -155,6 +163,7 @@ static void leave(struct cpu *cpu)
     if (before != NULL && cpu->current != &before->thread && before->runs) {
         before->runs = false;
         before->ready_ns = machine_now_ns;
+        before->stretch_ns = MAX(before->stretch_ns, machine_now_ns - before->since_ns);
     }
 }
 
@@ -298,6 +307,17 @@ struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wai
     return actor;
 }
 
+void machine_realtime(struct actor *actor, uint8_t priority, struct allowance allowance)
+{
+    host_cpu = cpus[0];
+    sched_interrupt_begin();
+    actor->realtime.thread = &actor->thread;
+    actor->thread.realtime = &actor->realtime;
+    sched_set_realtime(&actor->thread, priority, allowance);
+    leave(cpus[0]);
+    handle_events();
+}
+
 void machine_run(uint64_t ns)
 {
     uint64_t until_ns = machine_now_ns + ns;
@@ -311,5 +331,5 @@ void machine_clear(void)
 {
     memset(machine_interrupts, 0, sizeof(machine_interrupts));
     for (unsigned i = 0; i < actor_count; i++)
-        actors[i].ran_ns = actors[i].delay_ns = 0;
+        actors[i].ran_ns = actors[i].delay_ns = actors[i].stretch_ns = 0;
 }

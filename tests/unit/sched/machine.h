@@ -16,7 +16,10 @@ struct actor {
     uint64_t ready_ns; /* since when it wants to run */
     uint64_t ran_ns;   /* in all */
     uint64_t delay_ns; /* the longest from ready to running */
+    uint64_t since_ns; /* when it was left to run, and the longest that it was: */
+    uint64_t stretch_ns;
     bool runs, waits;
+    struct realtime realtime;
 };
 
 /** Interrupts that each CPU has taken. */
@@ -27,6 +30,8 @@ extern uint64_t machine_now_ns;
 void machine_start(uint32_t cpus);
 /** A thread of @priority that computes for @compute_ns (0: for ever), waits for @wait_ns, and so on. */
 struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns);
+/** Make it one of the real-time band. */
+void machine_realtime(struct actor *actor, uint8_t priority, struct allowance allowance);
 void machine_run(uint64_t ns);
 /** Forget what the threads had. */
 void machine_clear(void);

@@ -52,6 +52,22 @@ static void test_turn_too_much_is_taken_off_the_next(void)
     CHECK(turn.left_ns == TURN_NS / 2);
 }
 
+static void test_allowance_is_what_a_period_has(void)
+{
+    struct allowance allowance = {.budget_ns = 2 * MS, .period_ns = 10 * MS};
+    CHECK(!allowance_charge(&allowance, MS, 51 * MS) && allowance.ends_ns == 60 * MS);
+    CHECK(!allowance_charge(&allowance, MS - 1, 55 * MS));
+    CHECK(allowance_charge(&allowance, 1, 59 * MS)); /* all of it */
+    allowance_refill(&allowance);
+    CHECK(allowance.left_ns == 2 * MS && allowance.ends_ns == 70 * MS);
+    CHECK(allowance_charge(&allowance, 3 * MS, 65 * MS) && allowance.left_ns == -(int64_t)MS);
+    allowance_refill(&allowance);
+    CHECK(allowance.left_ns == MS &&
+          allowance.ends_ns == 80 * MS);               /* what was too much is taken off */
+    CHECK(!allowance_charge(&allowance, MS, 81 * MS)); /* from one period into the next */
+    CHECK(allowance.left_ns == MS && allowance.ends_ns == 90 * MS);
+}
+
 /* ── The scheduler ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 #define WINDOW (1000 * MS)
@@ -203,6 +219,52 @@ static void test_nobody_waits_behind_real_time(void)
         CHECK(hogs[i]->ran_ns > WINDOW / 2);
 }
 
+/* Of each 10 ms a thread that always computes gets 2 before others, and no more while they want to run. */
+static void test_real_time_budgets_hold(void)
+{
+    machine_start(1);
+    struct actor *hog = machine_thread(16, 0, 0), *limited = machine_thread(16, 0, 0);
+    machine_realtime(limited, 40, (struct allowance){.budget_ns = 2 * MS, .period_ns = 10 * MS});
+    machine_run(WINDOW);
+    machine_clear();
+    machine_run(WINDOW);
+    CHECK(limited->ran_ns == WINDOW / 5 && hog->ran_ns == WINDOW - WINDOW / 5);
+    CHECK(limited->stretch_ns == 2 * MS && limited->delay_ns == 8 * MS);
+}
+
+/* Who waits before its budget is spent has it at once when it wakes, however many compute. */
+static void test_real_time_goes_first(void)
+{
+    machine_start(1);
+    for (unsigned i = 0; i < 4; i++)
+        machine_thread(PRIORITY_NORMAL_MAX, 0, 0);
+    struct actor *limited = machine_thread(16, MS, 9 * MS);
+    machine_realtime(limited, 40, (struct allowance){.budget_ns = 2 * MS, .period_ns = 10 * MS});
+    machine_run(WINDOW);
+    machine_clear();
+    machine_run(WINDOW);
+    CHECK(limited->delay_ns == 0 && limited->ran_ns == WINDOW / 10);
+}
+
+/* With a turn of their own equals share; without, the first keeps the CPU. */
+static void test_real_time_round_robin_and_fifo(void)
+{
+    for (unsigned turn_ms = 0; turn_ms < 2; turn_ms++) {
+        machine_start(1);
+        struct actor *first = machine_thread(1, 0, 0), *second = machine_thread(1, 0, 0);
+        struct allowance allowance = {.budget_ns = 100 * MS,
+                                      .period_ns = 100 * MS,
+                                      .turn_ns = turn_ms * MS};
+        machine_realtime(second, 40, allowance);
+        machine_realtime(first, 40, allowance);
+        machine_run(10 * MS);
+        machine_clear();
+        machine_run(80 * MS);
+        uint64_t less_ns = MIN(first->ran_ns, second->ran_ns);
+        CHECK(less_ns == (turn_ms == 0 ? 0 : 40 * MS));
+    }
+}
+
 #define TEST(function) {#function, function}
 
 int main(void)
@@ -221,7 +283,11 @@ int main(void)
                  TEST(test_waits_do_not_pay),
                  TEST(test_better_levels_go_first),
                  TEST(test_no_ticks_where_nobody_waits),
-                 TEST(test_nobody_waits_behind_real_time)};
+                 TEST(test_nobody_waits_behind_real_time),
+                 TEST(test_allowance_is_what_a_period_has),
+                 TEST(test_real_time_budgets_hold),
+                 TEST(test_real_time_goes_first),
+                 TEST(test_real_time_round_robin_and_fifo)};
     const unsigned count = sizeof(tests) / sizeof(tests[0]);
     bool failed = false;
     for (unsigned i = 0; i < count; i++) {

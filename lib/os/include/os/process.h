@@ -31,6 +31,8 @@ struct process_start {
     size_t cap_count;
     uint64_t stack_bytes; /**< of its first thread; 0: PROCESS_STACK_BYTES */
     uint32_t priority;    /**< of its first thread; 0: the kernel's choice */
+    uint64_t budget_ns;   /**< of a real-time priority, in each */
+    uint64_t period_ns;   /**< 0: it is not limited */
 };
 
 #define PROCESS_STACK_BYTES (UINT64_C(256) << 10)
