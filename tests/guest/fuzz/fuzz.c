@@ -1,11 +1,13 @@
 /* The system-call fuzzer: children in processes and budgets of their own, more than there are CPUs, make random calls until a million are
  * made between them. They hit themselves often: who dies or stops making progress is replaced by the next, with the next seed. What is
- * tested: the kernel and this process live on, every status is one of the ABI, no call is left unreached, and in the end nothing is missing. */
+ * tested: the kernel and this process live on, every status is one of the ABI, no call is left unreached, and in the end nothing is missing.
+ * A few calls come first: the pages that this process touches then it keeps, so one run of the million tells whether anything is missing. */
 #include "fuzz.h"
 
 #include <fuzz/syscalls.h>
 
-#define TARGET UINT64_C(1000000)
+#define FEW UINT64_C(20000)
+#define MILLION UINT64_C(1000000)
 #define SEED UINT64_C(0x9e3779b97f4a7c15)
 #define BUDGET_PAGES 512u
 #define BUDGET_KMEM (512u << 10)
@@ -28,7 +30,7 @@ struct slot {
 static struct fuzz_counts *counts;
 static handle_t counts_memory, shared_endpoint, shared_budget, shared_memory;
 static struct slot slots[CHILDREN];
-static uint64_t children;
+static uint64_t children, target;
 
 /* DMA spaces that end leave what they had mapped to the root, for whoever knows that the devices are quiet: here there are none. */
 static void dma_let_go(void)
@@ -68,7 +70,7 @@ static void child_begin(uint32_t index)
     OK(sys_aspace_map(slot->child.aspace, counts_memory, 0, 0, COUNTS_BYTES, MAP_READ | MAP_WRITE,
                       0, &start.values[VALUE_COUNTS]));
     start.values[VALUE_SEED] = SEED * ++children;
-    start.values[VALUE_TARGET] = TARGET;
+    start.values[VALUE_TARGET] = target;
     start.values[VALUE_INDEX] = index;
     slot->since_ns = now_ns();
     slot->progress = counts->progress[index];
@@ -138,13 +140,13 @@ static void report(void)
     }
     say("%llu calls, %llu%% succeed, %llu children", (unsigned long long)counts->total,
         (unsigned long long)(100 * successes / counts->total), (unsigned long long)children);
-    CHECK(counts->undocumented == 0);
     CHECK(successes * 8 > counts->total); /* it gets past the first checks, and so does each call */
 }
 
-static void test_fuzz_a_million_calls_leave_the_kernel_whole(void)
+static void fuzz(uint64_t calls)
 {
     children = 0;
+    target = calls;
     counts = map_new(COUNTS_BYTES, &counts_memory);
     OK(sys_endpoint_create(info->budget, &shared_endpoint));
     /* Children may enlarge it: what it takes is bounded, and is not ours. */
@@ -152,7 +154,7 @@ static void test_fuzz_a_million_calls_leave_the_kernel_whole(void)
     OK(sys_memory_create(shared_budget, 16 * PAGE_SIZE, 0, &shared_memory));
     for (uint32_t i = 0; i < CHILDREN; i++)
         child_begin(i);
-    while (__atomic_load_n(&counts->total, __ATOMIC_RELAXED) < TARGET) {
+    while (__atomic_load_n(&counts->total, __ATOMIC_RELAXED) < target) {
         sleep_ms(1);
         for (uint32_t i = 0; i < CHILDREN; i++) {
             if (is_over(i)) {
@@ -163,7 +165,9 @@ static void test_fuzz_a_million_calls_leave_the_kernel_whole(void)
     }
     for (uint32_t i = 0; i < CHILDREN; i++)
         child_finish(i);
-    report();
+    CHECK(counts->undocumented == 0);
+    if (target == MILLION)
+        report();
     CHECK(EVENTUALLY(end_all(shared_budget)));
     close_handle(shared_endpoint);
     close_handle(shared_memory);
@@ -177,6 +181,17 @@ static void test_fuzz_a_million_calls_leave_the_kernel_whole(void)
     }
 }
 
-static const struct test fuzz_tests[] = {TEST(test_fuzz_a_million_calls_leave_the_kernel_whole),
+static void test_fuzz_a_few_calls_leave_the_kernel_whole(void)
+{
+    fuzz(FEW);
+}
+
+static void test_fuzz_a_million_calls_leave_the_kernel_whole(void)
+{
+    fuzz(MILLION);
+}
+
+static const struct test fuzz_tests[] = {TEST(test_fuzz_a_few_calls_leave_the_kernel_whole),
+                                         TEST(test_fuzz_a_million_calls_leave_the_kernel_whole),
                                          {NULL, NULL}};
 const struct test *const test_groups[] = {fuzz_tests, NULL};
