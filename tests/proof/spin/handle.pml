@@ -7,7 +7,7 @@
  * code: kernel/cap/cap.c cap_table_destroy_step | cspace_lock_acquire(&process->cspace); process->table_closed = true; cspace_lock_release(&process->cspace);
  * code: kernel/cap/cap.c cap_table_destroy_step | cap_close(process, cap);
  * code: kernel/cap/cap.c cap_leave | bool ours = !cap_is_dead(cap) && cap->kind == CAP_SLOT; bool last = ours && tree_remove(object, cap);
- * code: kernel/cap/revoke.c sys_cap_revoke | source->held++; object_ref(object);
+ * code: kernel/cap/revoke.c sys_cap_revoke | source->held += 2; object_ref(object);
  * code: kernel/cap/revoke.c revoke_finish | object_unref(object);
  * code: kernel/cap/revoke.c revoke_step | undo(&removed); if (last) object_end(object);
  * code: kernel/cap/revoke.c undo_slot | cap_slot_release(cap->holder, cap);
