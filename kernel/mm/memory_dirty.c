@@ -1,7 +1,7 @@
 /* Pager-backed Memory: which pages differ from what the pager has.
  *
  * A page is supplied clean and mapped without the right to write. The first write faults, or is a system call, and makes it dirty
- * (page_unshare); one that was supplied as a hole waits for the pager's leave before that. To write pages down the pager begins a
+ * (page_own); one that was supplied as a hole waits for the pager's leave before that. To write pages down the pager begins a
  * writeback: dirty pages become writeback pages, their translations are write-protected, and the call ends when nobody writes by an
  * earlier one any more. What is written from then on makes the page dirty again, beside being written back; what the pager reads
  * before is in the page. When the data is safe the pager ends the writeback, and pages that are not dirty again are clean.

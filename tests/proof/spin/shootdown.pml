@@ -11,7 +11,7 @@
  * code: kernel/sched/rcu.c start_current | cpu->rcu_current_period = rcu_period + 1; if (needed < rcu_period + 1) needed = rcu_period + 1; if (completed == rcu_period) begin_period();
  *
  * code: kernel/sched/rcu.c rcu_period_next | return __atomic_load_n(&rcu_period, __ATOMIC_SEQ_CST) + 1;
- * code: kernel/mm/memory.c page_unshare | mappings_restrict(memory, index, 1, PAGETABLE_REMOVE); if (old == 0) { radix_slot_fill(&memory->tree, memory->first + index, slot, copy | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY); } else { *slot = copy | PAGE_ENTRY_DIRTY | (*slot & (PAGE_SIZE - 1)); frame_put(old); }
+ * code: kernel/mm/memory.c page_own | mappings_restrict(memory, index, 1, PAGETABLE_REMOVE); } if (old == 0) { radix_slot_fill(&memory->tree, memory->first + index, slot, frame | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY); } else { *slot = frame | PAGE_ENTRY_DIRTY | (*slot & (PAGE_SIZE - 1)); frame_put(old); }
  * code: kernel/mm/phys.c frame_unref_seen | uint64_t period = MAX(rcu_period_next() & PERIOD_MASK, 1u);
  * code: kernel/mm/phys.c frame_is_own | uint64_t since = (rcu_completed() - (word >> REFS_BITS)) & PERIOD_MASK; if ((word & REFS_MASK) != 1 || since > PERIOD_MASK / 2) return false;
  *
