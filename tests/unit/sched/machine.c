@@ -1,7 +1,6 @@
 #include "machine.h"
 
 #include <arch.h>
-#include <inject.h>
 #include <mm/aspace.h>
 #include <mm/kernelmap.h>
 #include <process.h>
@@ -102,12 +101,6 @@ void rcu_quiescent(uint64_t period)
 
 bool rcu_poll(void)
 {
-    return false;
-}
-
-bool inject_here(struct thread *self)
-{
-    (void)self;
     return false;
 }
 
