@@ -33,6 +33,7 @@ struct cap {
     bool dead; /* atomic: closed or revoked; out of the tree unless it is a ghost */
     uint16_t held GUARDED_BY(tree_lock); /* a revocation works on this node: keep it as a ghost */
     bool queued; /* endpoints: a call has been queued through it; the endpoint's lock */
+    uint64_t id;
     struct process *holder GUARDED_BY(tree_lock); /* CAP_SLOT only */
     struct budget *budget;                        /* charged for the node */
     struct badge_record *badge_record;
@@ -41,7 +42,6 @@ struct cap {
     struct list sibling GUARDED_BY(tree_lock);
     /** CAP_LEAF: undo what the leaf stands for. No lock held; called once, after the node left the tree. */
     void (*sever)(struct cap *leaf);
-    uint64_t id;
     struct rcu_head rcu;
 };
 

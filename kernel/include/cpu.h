@@ -25,7 +25,7 @@ struct timer_heap {
     uint64_t armed_ns; /* what the hardware is set to; own CPU only */
 };
 
-struct cpu {
+struct __attribute__((aligned(64))) cpu {
     struct cpu *self;       /* offset 0 */
     uint64_t kernel_stack;  /* offset 8: top */
     struct thread *current; /* offset 16: whose registers entry saves to */

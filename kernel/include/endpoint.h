@@ -5,12 +5,13 @@
 
 struct endpoint {
     struct object object;
-    struct spinlock lock;                          /* endpoint_lock */
+    __attribute__((
+        aligned(64))) struct spinlock lock;        /* endpoint_lock; what calls need is one line */
+    uint32_t epoch;                                /* atomic */
     struct list callers GUARDED_BY(endpoint_lock); /* threads whose call waits for a worker */
     struct list workers GUARDED_BY(endpoint_lock); /* threads waiting in receive */
     struct list closed
         GUARDED_BY(endpoint_lock); /* badge_records whose CLOSED is to be delivered */
-    uint32_t epoch;                /* atomic */
     bool dead GUARDED_BY(endpoint_lock);
 };
 
@@ -19,8 +20,8 @@ static inline struct endpoint *endpoint_of(struct object *object)
     return container_of(object, struct endpoint, object);
 }
 
-/** Where the fast path (ipc/fastpath.c) gives up: the same call by the general path, from its start. */
-NORETURN void ipc_slowly(struct thread *self, uint64_t unused);
+/** Where the fast path (ipc/fastpath.c) gives up: system call @number by the general path, from its start. */
+NORETURN void ipc_slowly(struct thread *self, uint64_t number);
 /** Attention came to @self while it began to wait with @sequence: end that wait as it asks, and go on with the current thread. */
 NORETURN void ipc_interrupted(struct thread *self, uint64_t sequence);
 

@@ -43,30 +43,14 @@ struct realtime {
     struct ktimer refill; /* armed while it is spent */
 };
 
-struct thread {
-    struct object object;
+struct __attribute__((aligned(64))) thread {
     struct arch_context context; /* user registers while not in user mode */
-    uint64_t
-        syscall_limit; /* system calls below are the kernel's: SYS_LIMIT; 0 of a foreign thread: none */
-    struct process *process;  /* reference */
-    struct aspace *aspace;    /* reference */
-    struct list process_link; /* process_lock */
-    uint64_t id;
 
-    /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
-    uint8_t state;
-    uint8_t priority;        /* its level: the base less what it has fallen */
-    uint8_t effective;       /* with what callers lend */
-    uint8_t queued_priority; /* the list of the run queue it is on */
-    struct list run_link;
-    struct runqueue
-        *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
-    uint64_t affinity[CPU_MAX / 64];
-    uint64_t cpu_time_ns;
-    struct turn turn;
-    uint8_t base; /* what set_priority says */
-    bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
-    struct realtime *realtime; /* atomic: made once; looked at if it is limited */
+    /* The two lines of the fast path of message calls. */
+    __attribute__((aligned(64))) uint64_t
+        syscall_limit; /* system calls below are the kernel's: SYS_LIMIT; 0 of a foreign thread: none */
+    struct process *process; /* reference */
+    struct aspace *aspace;   /* reference */
     union {
         struct {
             uint16_t cpu;       /* atomic: where it runs, ran last, or is queued */
@@ -77,13 +61,37 @@ struct thread {
         uint64_t
             handoff; /* atomic: the CPU alone, or there is more to be looked at before it is handed that CPU */
     };
-
     /* Waiting: set by the thread under the lock of what it waits on. */
     const struct wait_class *wait_class; /* atomic; NULL: not waiting */
-    void *wait_object;                   /* atomic: see thread_waits_on() */
-    struct list wait_link;
     uint64_t wait_sequence;
-    uint64_t wait_data; /* what the waker or canceller needs: mask, address … */
+    struct thread *reply_worker GUARDED_BY(reply_lock); /* whose current reply this call is */
+    struct thread *current_reply; /* worker: whose call it serves now; atomic */
+    struct list wait_link;
+    void *wait_object;        /* atomic: see thread_waits_on() */
+    uint64_t wait_data;       /* what the waker or canceller needs: mask, address … */
+    struct queue *wait_queue; /* receive: the queue waited on together with the endpoint */
+    uint64_t call_cap_id;     /* node through which it came, for revocation while queued */
+    struct spinlock reply;    /* reply_lock */
+    bool in_syscall;          /* else it came by an exception or interrupt */
+    bool wait_restarts;       /* woken, it executes its system call again */
+    /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
+    uint8_t state;
+    uint8_t priority;        /* its level: the base less what it has fallen */
+    uint8_t effective;       /* with what callers lend */
+    uint8_t queued_priority; /* the list of the run queue it is on */
+
+    struct object object;
+    struct list process_link; /* process_lock */
+    uint64_t id;
+    struct list run_link;
+    struct runqueue
+        *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
+    uint64_t affinity[CPU_MAX / 64];
+    uint64_t cpu_time_ns;
+    struct turn turn;
+    uint8_t base; /* what set_priority says */
+    bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
+    struct realtime *realtime; /* atomic: made once; looked at if it is limited */
     struct ktimer deadline;
     uint64_t
         deadline_sequence; /* atomic: the wait that the timer was armed for, stored after it was */
@@ -97,20 +105,14 @@ struct thread {
     struct ipc_buffer *buffer; /* kernel address of the message buffer, or NULL */
     struct memory *buffer_memory;
     uint64_t buffer_frame;
-    struct spinlock reply;                               /* reply_lock */
-    struct thread *reply_worker GUARDED_BY(reply_lock);  /* whose current reply this call is */
     struct process *reply_server GUARDED_BY(reply_lock); /* whose saved reply this call is */
-    uint64_t call_cap_id; /* node through which it came, for revocation while queued */
     uint64_t call_badge;
     uint64_t call_deadline_ns;
     struct cap *message_caps[IPC_CAPS_MAX]; /* capabilities of the outgoing message */
     uint32_t message_cap_count;
-    struct list saved_link;       /* server's process.saved */
-    struct thread *current_reply; /* worker: whose call it serves now; atomic */
-    uint32_t index;               /* in the thread table: tokens of saved replies */
-    bool in_syscall;              /* else it came by an exception or interrupt */
-    bool wait_restarts;           /* woken, it executes its system call again */
-    bool killed;                  /* process_lock: told to end */
+    struct list saved_link; /* server's process.saved */
+    uint32_t index;         /* in the thread table: tokens of saved replies */
+    bool killed;            /* process_lock: told to end */
     int32_t
         pager_status; /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
     uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
@@ -123,10 +125,14 @@ struct thread {
     uint64_t served_ns;           /* by others, for its calls */
     struct cap *revoke_at;        /* where its revocation goes on */
     struct rcu_head rcu_wait;     /* waiting for a grace period (revoke) */
-    struct queue *wait_queue;     /* receive: the queue waited on together with the endpoint */
     struct arch_fpu *fpu;         /* allocated on first use */
     uint32_t fpu_cpu;             /* where the registers are live; UINT32_MAX: in memory */
 };
+
+#ifndef CONFIG_DEBUG /* whose locks are larger */
+_Static_assert(offsetof(struct thread, object) - offsetof(struct thread, syscall_limit) == 128,
+               "what the fast path needs of a thread is two lines");
+#endif
 
 static inline struct thread *thread_of(struct object *object)
 {

@@ -23,6 +23,8 @@
 #include "reply.h"
 #include "sched.h"
 
+#include <veridian/syscall_numbers.h>
+
 /* What is held while the pair is changed. */
 struct fast_locks {
     struct endpoint *endpoint;
@@ -69,8 +71,8 @@ static inline struct thread *waiting_thread(struct list *node)
 #define GO_ON(...) __attribute__((musttail)) return __VA_ARGS__
 
 /* The call of @self by the general path, from its start. */
-#define GO_SLOWLY(self, last) \
-    GO_ON(arch_ipc_save((uintptr_t)(self), 0, (uintptr_t)ipc_slowly, self, last, 0))
+#define GO_SLOWLY(self, number, last) \
+    GO_ON(arch_ipc_save((uintptr_t)(self), number, (uintptr_t)ipc_slowly, self, last, 0))
 
 /* @self, the former current thread, waits in @wait_class from now on, after all that it wrote (see thread_waits_on() for the order), and anybody
  * may take it. @locks are given back. */
@@ -132,10 +134,10 @@ status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue)) NO_TH
     struct cap *cap = cap_find(self->process, handle, OBJECT_ENDPOINT, RIGHT_CALL, &status);
     if (unlikely(cap == NULL) || unlikely((info & INFO_EXTRA_MASK) != 0) ||
         unlikely(deadline_ns != DEADLINE_NEVER) || unlikely(cpu->work != 0))
-        GO_SLOWLY(self, last);
+        GO_SLOWLY(self, SYS_ENDPOINT_CALL, last);
     struct endpoint *endpoint = endpoint_of(cap->object);
     if (unlikely(!endpoint_lock_try(&endpoint->lock)))
-        GO_SLOWLY(self, last);
+        GO_SLOWLY(self, SYS_ENDPOINT_CALL, last);
     struct list *node = endpoint->workers.next;
     struct thread *worker = waiting_thread(node);
     struct aspace *aspace = worker->aspace;
@@ -143,7 +145,7 @@ status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue)) NO_TH
     if (unlikely(node == &endpoint->workers) || unlikely(!is_ready_here(worker, aspace, cpu)) ||
         unlikely(badge != 0 && cap->epoch != endpoint->epoch)) {
         endpoint_lock_release(&endpoint->lock);
-        GO_SLOWLY(self, last);
+        GO_SLOWLY(self, SYS_ENDPOINT_CALL, last);
     }
     endpoint->workers.next = node->next; /* its own links are written when it waits again */
     node->next->prev = &endpoint->workers;
@@ -169,19 +171,19 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
     if (unlikely(cap == NULL) || unlikely(caller == NULL) ||
         unlikely((info & INFO_EXTRA_MASK) != 0) || unlikely(deadline_ns != DEADLINE_NEVER) ||
         unlikely(cpu->work != 0))
-        GO_SLOWLY(self, last);
+        GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     struct endpoint *endpoint = endpoint_of(cap->object);
     struct cap *queue_cap = NULL;
     if (queue_handle != 0) {
         queue_cap = cap_find(self->process, queue_handle, OBJECT_QUEUE, RIGHT_RECEIVE, &status);
         if (unlikely(queue_cap == NULL))
-            GO_SLOWLY(self, last);
+            GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     if (unlikely(!endpoint_lock_try(&endpoint->lock)))
-        GO_SLOWLY(self, last);
+        GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     if (unlikely(!reply_lock_try(&caller->reply))) {
         endpoint_lock_release(&endpoint->lock);
-        GO_SLOWLY(self, last);
+        GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     struct aspace *aspace = caller->aspace;
     if (unlikely(caller->reply_worker != self) || unlikely(caller->wait_class != &answer_wait) ||
@@ -192,7 +194,7 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
         (queue_cap != NULL && unlikely(!queue_is_quiet(queue_cap, endpoint)))) {
         reply_lock_release(&caller->reply);
         endpoint_lock_release(&endpoint->lock);
-        GO_SLOWLY(self, last);
+        GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     caller->reply_worker = NULL;
     __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELAXED);

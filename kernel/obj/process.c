@@ -10,6 +10,7 @@
 #include "budget.h"
 #include "endpoint.h"
 #include "handlers.h"
+#include "ipc/reply.h"
 #include "kmem.h"
 #include "kstring.h"
 #include "mm/aspace.h"
@@ -305,13 +306,17 @@ static void describe_thread(const struct thread *thread, struct thread_info *inf
     info->priority = thread->base;
     info->level = thread->priority;
     info->cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE) == NULL)
+    const struct wait_class *wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE);
+    if (wait_class == NULL)
         return;
     info->wait = !thread->in_syscall       ? THREAD_WAIT_PAGE
                  : thread->foreign == NULL ? THREAD_WAIT_SYSCALL
                                            : THREAD_WAIT_FOREIGN;
     if (thread->in_syscall) {
-        info->syscall = (uint32_t)arch_syscall_number(thread);
+        /* Not in the registers if the fast path was taken. */
+        info->syscall = wait_class == &answer_wait    ? SYS_ENDPOINT_CALL
+                        : wait_class == &receive_wait ? SYS_ENDPOINT_RECEIVE
+                                                      : (uint32_t)arch_syscall_number(thread);
         info->label = info->syscall == SYS_ENDPOINT_CALL ? (uint32_t)arch_ipc_info(thread) : 0;
     }
 }

@@ -22,10 +22,10 @@ void trap_finish(struct thread *self, status_t status)
 }
 
 /* Who waits has chosen itself who runs next. */
-NORETURN void ipc_slowly(struct thread *self, uint64_t unused)
+NORETURN void ipc_slowly(struct thread *self, uint64_t number)
 {
-    (void)unused;
-    status_t status = syscall_dispatch(self, arch_syscall_number(self));
+    arch_syscall_number_set(self, number);
+    status_t status = syscall_dispatch(self, number);
     if (unlikely(status != KERNEL_BLOCKED && status != KERNEL_DONE))
         trap_finish(self, status);
     sched_leave_quickly();

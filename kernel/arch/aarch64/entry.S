@@ -225,7 +225,6 @@ syscall_other:
 
 /* IPC_FAST: x0 handle, x1 info, x2 deadline, x3 thread, x4 the last word, x5 queue. */
     .macro message function
-    str x8, [sp, #CONTEXT_X(8)]
     str x29, [sp, #CONTEXT_X(29)]
     ldp x0, x1, [sp, #CONTEXT_X(0)]
     enter_kernel x6, x7, x3

@@ -128,7 +128,6 @@ syscall_other:
 
 /* IPC_FAST: a0 handle, a1 info, a2 deadline, a3 thread, a4 the last word, a5 queue. */
     .macro message function
-    put a7, sp
     put s0, sp
     mv a3, sp
     ld sp, CPU_KERNEL_STACK(tp)

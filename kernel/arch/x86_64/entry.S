@@ -113,12 +113,10 @@ syscall_other:
 
 /* IPC_FAST: rdi handle, rsi info, rdx deadline, rcx thread, r8 the last word, r9 queue. */
 message_call:
-    movq %rax, CONTEXT_rax(%rcx)
     movq %rbp, CONTEXT_rbp(%rcx)
     call fast_call
     ud2
 message_reply_receive:
-    movq %rax, CONTEXT_rax(%rcx)
     movq %rbp, CONTEXT_rbp(%rcx)
     call fast_reply_receive
     ud2

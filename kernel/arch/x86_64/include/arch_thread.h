@@ -7,6 +7,10 @@
 #include <stdint.h>
 
 struct arch_context {
+    uint64_t rip, rflags, rsp, rbp; /* what message calls need comes first */
+    uint64_t
+        fs_base; /* TLS pointer: what the kernel was told, loaded on each return to user mode */
+    uint64_t gs_base;
     union {
         struct {
             uint64_t rdi, rsi, rdx, r10, r8, r9; /* arguments of a call, which go on in r12 */
@@ -14,13 +18,9 @@ struct arch_context {
         };
         uint64_t x[11];
     };
-    uint64_t rax, rcx, rbp, rsp, r11;
-    uint64_t rip, rflags;
-    uint64_t
-        fs_base; /* TLS pointer: what the kernel was told, loaded on each return to user mode */
-    uint64_t gs_base;
     uint64_t
         by_syscall; /* entered by syscall, or in user mode: rcx and r11 are dead, sysret may be used */
+    uint64_t rax, rcx, r11;
 };
 
 /** FPU state: an XSAVE area with alignment slack; its layout is the CPU's. */
