@@ -793,7 +793,8 @@ static void test_ipc_old_sessions_reach_no_new_instance(void)
 /* ── Capabilities on their way while they are revoked ────────────────────────────────────────────────────────────────── */
 
 /* A message whose capability is being revoked is held up until that is over, and then sent by a call that starts again. The revoker has
- * the least priority on the one CPU that all use: it is preempted in the middle, with everything else to be run first. */
+ * the least priority on the one CPU that all use, and the others are of the real-time band: it is preempted in the middle, with everything
+ * else to be run first. */
 enum { HELD_CHILDREN = 2000, MAIN_BIT = 1, SERVER_BIT = 2, CALLER_BIT = 4, SENDER_BIT = 8 };
 
 struct held {
@@ -870,17 +871,23 @@ static void held_revoke(struct worker *self)
 }
 
 /* True: the message was held up. */
-static bool held_try(bool in_reply, uint64_t delay_ns)
+static bool held_try(bool in_reply)
 {
     static void (*const runs[])(struct worker *) = {held_serve, held_call, held_revoke};
-    static const uint32_t priorities[] = {30, 30, 5};
+    static const uint32_t priorities[] = {50, 50, 5};
     struct held held = {.endpoint = endpoint_new(), .in_reply = in_reply};
     struct worker workers[3];
+    handle_t middle = 0; /* whose end tells that the revocation has begun and has not ended */
+    uint64_t bits;
 
     OK(sys_notification_create(info->budget, &held.revoked));
     OK(sys_notification_create(info->budget, &held.bell));
-    for (unsigned i = 0; i < HELD_CHILDREN; i++)
-        (void)with_rights(held.revoked, RIGHT_CALL);
+    for (unsigned i = 0; i < HELD_CHILDREN; i++) {
+        handle_t child = with_rights(held.revoked, RIGHT_CALL | RIGHT_RECEIVE);
+
+        if (i == HELD_CHILDREN / 2)
+            middle = child;
+    }
     for (unsigned i = 0; i < 3; i++)
         worker_start(&workers[i], runs[i], &held);
     CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 3));
@@ -891,7 +898,7 @@ static bool held_try(bool in_reply, uint64_t delay_ns)
     OK(sys_notification_signal(held.bell, SERVER_BIT));
     OK(sys_notification_signal(held.bell, CALLER_BIT));
     OK(sys_notification_signal(held.bell, MAIN_BIT));
-    OK(sys_thread_sleep(now_ns() + delay_ns));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_wait(middle, 1, DEADLINE_NEVER, &bits));
     OK(sys_notification_signal(held.bell, SENDER_BIT));
     bool was_held = __atomic_load_n(&held.answered, __ATOMIC_SEQ_CST) == 0;
 
@@ -908,13 +915,9 @@ static bool held_try(bool in_reply, uint64_t delay_ns)
 
 static void held_up(bool in_reply)
 {
-    bool was_held = false;
-
     OK(sys_thread_set_affinity(info->thread, 0, 1));
-    OK(sys_thread_set_priority(info->thread, 20));
-    for (uint64_t i = 1; i <= 100 && !was_held; i++)
-        was_held = held_try(in_reply, i * MS / 10);
-    CHECK(was_held);
+    OK(sys_thread_set_priority(info->thread, 40));
+    CHECK(held_try(in_reply));
     OK(sys_thread_set_priority(info->thread, 16));
     OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
 }
