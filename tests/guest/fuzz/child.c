@@ -196,6 +196,10 @@ static bool fitting(const char *name, uint64_t *value)
         *value = chance(30) ? 0 : now_ns() + below(100000);
     else if (is_same(name, "period_ns"))
         *value = chance(50) ? 0 : 100000 + below(100000);
+    else if (is_same(name, "budget_ns"))
+        *value = 1 + below(100000);
+    else if (is_same(name, "priority") && chance(2))
+        *value = PRIORITY_NORMAL_MAX + 1 + below(4);
     else if (is_one_of(name, page_offsets))
         *value = chance(40) ? 0 : chance(60) ? below(3) * PAGE_SIZE : below(64);
     else if (is_same(name, "grant") || is_same(name, "caps"))
