@@ -304,6 +304,7 @@ void init_create(struct budget *root)
 
     require(aspace_create(root, &m.aspace), "address space");
     require(process_create(root, m.aspace, "init", &m.process), "process");
+    process_init = m.process;
     require(thread_create(m.process, root, &m.thread), "thread");
     program_load(&m, file, &image);
     uint64_t sp = stack_make(&m, &image);

@@ -79,6 +79,8 @@ __attribute__((warn_unused_result)) status_t thread_create(struct process *proce
 __attribute__((warn_unused_result)) status_t thread_start(struct thread *thread, uint64_t pc,
                                                           uint64_t sp, uint64_t argument,
                                                           uint64_t tls);
+/** init. What it does nobody else can do: when it ends, the kernel panics with the status code that it ended with. */
+extern struct process *process_init;
 /** End the process: all threads get ATTENTION_KILL. @status is kept for whoever waits. */
 void process_kill(struct process *process, int64_t status);
 /** The process a thread of which made an unresolvable fault: log it with registers, kill the process. */

@@ -21,6 +21,7 @@
 
 #define TEARDOWN_SLOTS 32
 
+struct process *process_init;
 static struct spinlock registry;
 static struct list processes GUARDED_BY(registry_lock) = {&processes, &processes};
 
@@ -113,6 +114,8 @@ void process_kill(struct process *process, int64_t status)
     }
     bool empty = process->thread_count == 0;
     process_lock_release(&process->lock);
+    if (first && process == process_init)
+        panic("init ended: %s", status_name(status_from_code((uint64_t)status)));
     if (first && empty)
         process_teardown_later(process);
     else if (first)

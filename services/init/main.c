@@ -59,7 +59,8 @@ static _Noreturn void fail(const char *what, status_t status)
     char line[120];
     snprintf(line, sizeof(line), "init: %s: %s\n", what, status_name(status));
     say(line);
-    exit(1);
+    exit((int)status_code(
+        status)); /* the kernel says it, and stops: even where nobody listens at the port */
 }
 
 static void require(status_t status, const char *what)
@@ -83,11 +84,31 @@ static void read_archive(struct init *init)
             "svcmgr in the catalogue");
 }
 
+/** With less than its manifest says nothing is started: services that come and go for want of memory tell nobody what is wrong. */
+static void require_memory(const struct init *init, const struct memory_stats *stats)
+{
+    struct catalogue_entry self;
+    uint32_t index;
+    uint64_t free_kib = stats->free_pages * (PAGE_SIZE / KIB);
+    char line[120];
+
+    require(catalogue_find(&init->catalogue, "init", &self, &index), "init in the catalogue");
+    if (free_kib >= self.memory_kib) {
+        return;
+    }
+    snprintf(line, sizeof(line),
+             "init: not enough memory: %llu KiB are free, and %u KiB are needed to start\n",
+             (unsigned long long)free_kib, self.memory_kib);
+    say(line);
+    exit((int)status_code(STATUS_NO_MEMORY));
+}
+
 /** A page of notes, and half of what is free now, taken page by page as files come. */
 static void make_memories(struct init *init)
 {
     struct memory_stats stats;
     require(sys_system_memory_stats(os_self.budget, &stats), "memory figures");
+    require_memory(init, &stats);
     require(memory_create(PAGE_SIZE, 0, &init->devices), "memory for notes");
     require(memory_create(stats.free_pages / 2 * PAGE_SIZE, 0, &init->tmpfs), "memory for files");
 }

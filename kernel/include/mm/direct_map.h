@@ -1,6 +1,7 @@
 #pragma once
 /* The direct map from ARCH_DIRECT_MAP_BASE on: arch_pt.h includes this behind its definition. */
 #include "../kernel.h"
+#include "arch_pt.h"
 
 /** The direct-map pointer to @frame. */
 static inline void *arch_direct_map(paddr_t frame)
