@@ -14,6 +14,7 @@ guest_build() {
 
 # guest_run NAME ARCH BUILD CPUS [OPTION…]: forwards the TAP of one run. A run that ends before its plan is a failed test, and so is a
 # data race that the kernel reports. With TEST_CPU the CPUs are of that model, and lack what tests skip; otherwise one that skips failed.
+# TEST_NAME tells one machine from another.
 guest_run() {
     local name=$1 arch=$2 build=$3 cpus=$4 folder log label status skips='/ # SKIP /s/^ok/not ok/'
     shift 4
@@ -24,6 +25,7 @@ guest_run() {
         log+=-$TEST_CPU label+=", $TEST_CPU" skips=
         set -- --qemu "-cpu $TEST_CPU" "$@"
     fi
+    [ -z "${TEST_NAME:-}" ] || { log+=-$TEST_NAME label+=", $TEST_NAME"; }
     echo "# $label"
     tools/run --arch "$arch" --kernel "$folder/kernel.elf" --archive "$folder/guest/$name/boot.img" --log "$log" --smp "${TEST_SMP:-$cpus}" \
         --mem "${TEST_MEM:-128M}" --command guest --stall 120 "$@" </dev/null >/dev/null 2>"$log.errors"
