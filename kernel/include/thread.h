@@ -87,7 +87,7 @@ struct __attribute__((aligned(64))) thread {
     struct runqueue
         *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
     uint64_t affinity[CPU_MAX / 64];
-    uint64_t cpu_time_ns;
+    uint64_t cpu_time_ns; /* atomic; written by its CPU only */
     struct turn turn;
     uint8_t base; /* what set_priority says */
     bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
@@ -122,7 +122,7 @@ struct __attribute__((aligned(64))) thread {
     const struct endpoint *raised_to;
     struct raise_target debugger; /* process_lock */
     struct foreign *foreign;      /* NULL: a native thread; set before it starts */
-    uint64_t served_ns;           /* by others, for its calls */
+    uint64_t served_ns;           /* by others, for its calls; atomic */
     struct cap *revoke_at;        /* where its revocation goes on */
     struct rcu_head rcu_wait;     /* waiting for a grace period (revoke) */
     struct arch_fpu *fpu;         /* allocated on first use */

@@ -270,7 +270,9 @@ static void describe(struct process *process, struct process_info *info) NO_THRE
     info->caps = __atomic_load_n(&process->caps, __ATOMIC_RELAXED);
     info->cpu_time_ns = process->cpu_time_ns;
     list_for_each (node, &process->threads)
-        info->cpu_time_ns += list_entry(node, struct thread, process_link)->cpu_time_ns;
+        info->cpu_time_ns +=
+            __atomic_load_n(&list_entry(node, struct thread, process_link)->cpu_time_ns,
+                            __ATOMIC_RELAXED);
     info->resident_pages = __atomic_load_n(&process->aspace->resident, __ATOMIC_RELAXED);
     memcpy(info->name, process->name, sizeof(info->name));
     process_lock_release(&process->lock);
@@ -304,8 +306,8 @@ status_t sys_budget_process_next(struct thread *self, struct cap *budget, uint64
 static void describe_thread(const struct thread *thread, struct thread_info *info)
 {
     info->id = thread->id;
-    info->cpu_time_ns = thread->cpu_time_ns;
-    info->served_ns = thread->served_ns;
+    info->cpu_time_ns = __atomic_load_n(&thread->cpu_time_ns, __ATOMIC_RELAXED);
+    info->served_ns = __atomic_load_n(&thread->served_ns, __ATOMIC_RELAXED);
     info->priority = thread->base;
     info->level = thread->priority;
     info->cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);

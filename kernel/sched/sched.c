@@ -256,9 +256,9 @@ bool sched_account(struct cpu *cpu)
     if (thread == NULL)
         return false;
     struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
-    thread->cpu_time_ns += ran_ns;
+    __atomic_store_n(&thread->cpu_time_ns, thread->cpu_time_ns + ran_ns, __ATOMIC_RELAXED);
     if (caller != NULL) {
-        caller->served_ns += ran_ns;
+        __atomic_store_n(&caller->served_ns, caller->served_ns + ran_ns, __ATOMIC_RELAXED);
         payer = level_payer(thread);
     }
     if (likely(!turn_charge(&payer->turn, ran_ns)))
