@@ -4,7 +4,7 @@
  * options: --unwind 6
  * scaled: kernel/include/process.h :: s/CSPACE_LEAF_SLOTS 128u/CSPACE_LEAF_SLOTS 4u/; s/CSPACE_LEAVES 1024u/CSPACE_LEAVES 2u/ :: tables of 2 leaves of 4 slots
  * scaled: kernel/cap/cap.c :: s/index \* 0x9e3779b97f4a7c15ull/index/; s/^    key = \(key .+$//; s/^        tag = \(tag \^ .+$// :: the mixing of tags is left out: a tag is the secret, the slot and its uses
- * fault: kernel/include/process.h :: s/index < CSPACE_LEAVES \* CSPACE_LEAF_SLOTS/index <= CSPACE_LEAVES * CSPACE_LEAF_SLOTS/ :: an index behind the table
+ * fault: kernel/include/process.h :: s/index \/ CSPACE_LEAF_SLOTS % CSPACE_LEAVES/index \/ CSPACE_LEAF_SLOTS/ :: an index behind the table
  * fault: kernel/include/process.h :: s/ \|\| __atomic_load_n\(\&cap->handle, __ATOMIC_RELAXED\) != handle// :: the tag is not compared
  * fault: kernel/include/process.h :: s/\(cap->rights \& rights\) != rights/(cap->rights \& rights) == 0/ :: any right in common is enough, and needed
  * fault: kernel/cap/cap.c :: s/else if \(cap_is_dead\(cap\)\)/else if (false)/ :: a dead node gets a slot
