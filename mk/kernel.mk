@@ -61,7 +61,8 @@ $(O)/kobj/gen/%.o: $(GEN)/% $(MAKEFILES_READ)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-KERNEL_LINK = $(LD) -nostdlib -static --build-id=none --gc-sections \
+# Where all is compiled at link time it is the linker that warns of large frames.
+KERNEL_LINK = $(LD) -nostdlib -static --build-id=none --gc-sections --fatal-warnings \
               -z max-page-size=4096 -T $(KERNEL_SCRIPT) $(KERNEL_WHOLE_LINK)
 
 $(O)/ksyms-first.S: tools/ksyms $(MAKEFILES_READ)

@@ -1,4 +1,4 @@
-/* gate: clang-kernel; says: Wframe-larger-than */
+/* gate: kernel-link; says: stack frame size .* exceeds limit */
 #ifdef OBEYED
 #define BYTES 256
 #else
