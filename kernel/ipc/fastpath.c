@@ -68,7 +68,11 @@ static inline struct thread *waiting_thread(struct list *node)
     return thread;
 }
 
+#if __has_attribute(musttail)
 #define GO_ON(...) __attribute__((musttail)) return __VA_ARGS__
+#else
+#define GO_ON(...) return __VA_ARGS__ /* the second compiler, whose code nobody runs */
+#endif
 
 /* The call of @self by the general path, from its start. */
 #define GO_SLOWLY(self, number, last) \

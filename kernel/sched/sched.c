@@ -202,7 +202,7 @@ static struct thread *take_passed_over(struct cpu *cpu)
     if (ripest != NULL) {
         queue_remove(queue, ripest);
         ripest->turn.passed = 0;
-        uint8_t level = (uint8_t)MIN(ripest->queued_priority + 1, PRIORITY_NORMAL_MAX);
+        uint8_t level = (uint8_t)MIN(ripest->queued_priority + 1u, PRIORITY_NORMAL_MAX);
         __atomic_store_n(&ripest->priority, level, __ATOMIC_RELAXED);
         __atomic_store_n(&ripest->effective, level, __ATOMIC_RELAXED);
     }

@@ -43,7 +43,8 @@ static inline uint64_t arch_root_find(const struct cpu *cpu, uint64_t root, uint
     (void)root;
     for (unsigned way = 0; way < ASID_WAYS; way++) {
         struct asid asid = set[way];
-        __builtin_assume(asid.ttbr != 0);
+        if (asid.ttbr == 0)
+            __builtin_unreachable();
         if (likely(asid.generation == generation))
             return asid.ttbr;
     }

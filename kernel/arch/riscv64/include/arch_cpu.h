@@ -45,6 +45,7 @@ static inline uint64_t arch_root_find(const struct cpu *cpu, uint64_t root, uint
         unlikely(asids->fetch_generation !=
                  __atomic_load_n(&arch_code_generation, __ATOMIC_RELAXED)))
         return 0;
-    __builtin_assume(asid->satp != 0);
+    if (asid->satp == 0)
+        __builtin_unreachable();
     return asid->satp;
 }

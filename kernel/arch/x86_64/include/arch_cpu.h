@@ -29,6 +29,7 @@ static inline uint64_t arch_root_find(const struct cpu *cpu, uint64_t root, uint
     (void)cpu;
     (void)slot;
     (void)generation;
-    __builtin_assume(root != 0);
+    if (root == 0)
+        __builtin_unreachable();
     return root;
 }
