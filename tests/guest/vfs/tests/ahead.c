@@ -65,7 +65,9 @@ static void test_ahead_each_call_in_flight_hears_of_the_death(void)
     CHECK_OK(svc_kill(os_cap("svc"), "vfs"));
     async_pool_close(&pool);
     for (unsigned i = 0; i < CALLS; i++) {
-        CHECK_STATUS(STATUS_PEER_DIED, requests[i].call.status);
+        /* The latter, if it was in the queue still: what was sent to the server before comes too late for the one after. */
+        CHECK(requests[i].call.status == STATUS_PEER_DIED ||
+              requests[i].call.status == STATUS_STALE);
         CHECK(async_next(&pool) != NULL);
     }
     CHECK_OK(svc_start(os_cap("svc"), "ext4"));
