@@ -269,8 +269,9 @@ bool sched_account(struct cpu *cpu)
 /* @thread, which was current, goes over to another CPU, or at the end of its turn behind its equals. */
 static __attribute__((noinline)) void requeue_elsewhere(struct cpu *cpu, struct thread *thread)
 {
-    struct cpu *to = sched_may_run_on(thread, cpu) ? lightest(thread, cpu, cpu->queue.count)
-                                                   : choose_cpu(thread);
+    uint32_t waiting = __atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED);
+    struct cpu *to =
+        sched_may_run_on(thread, cpu) ? lightest(thread, cpu, waiting) : choose_cpu(thread);
     enqueue_on(to, thread, false);
     if (to != cpu)
         arch_ipi_send(to->id);
