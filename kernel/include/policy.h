@@ -17,7 +17,7 @@
 struct turn {
     uint64_t left_ns;  /* of its turn; less than 0: it has had more */
     uint64_t since_ns; /* when it began to wait, or its last turn ended */
-    uint32_t used_ns;  /* turns that it has not waited off, at most TURN_LEVELS */
+    uint32_t used_ns;  /* turns that it has not waited off, at most TURN_LEVELS; atomic */
     uint8_t passed;    /* looks at which it was passed over */
 };
 

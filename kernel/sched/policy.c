@@ -8,11 +8,17 @@
  * next: it gets what nobody else wants, as POSIX has it of a sporadic server, and so keeps nobody waiting whom it owes an answer. */
 #include "policy.h"
 
+/* Others look at a thread's level while it takes turns. */
+static void set_used(struct turn *turn, uint32_t used_ns)
+{
+    __atomic_store_n(&turn->used_ns, used_ns, __ATOMIC_RELAXED);
+}
+
 void turn_begin(struct turn *turn, uint64_t now_ns)
 {
     int64_t left_ns = MAX((int64_t)turn->left_ns, -(int64_t)TURN_NS / 2);
     turn->left_ns = (uint64_t)(left_ns + TURN_NS);
-    turn->used_ns = MIN(turn->used_ns + TURN_NS, TURN_LEVELS * TURN_NS);
+    set_used(turn, MIN(turn->used_ns + TURN_NS, TURN_LEVELS * TURN_NS));
     turn->since_ns = now_ns;
     turn->passed = 0;
 }
@@ -20,7 +26,7 @@ void turn_begin(struct turn *turn, uint64_t now_ns)
 void turn_waited(struct turn *turn, uint64_t now_ns)
 {
     uint64_t off = (now_ns - turn->since_ns) / TURN_RECOVERY;
-    turn->used_ns -= (uint32_t)MIN(off, turn->used_ns);
+    set_used(turn, turn->used_ns - (uint32_t)MIN(off, turn->used_ns));
     turn->passed = 0;
 }
 
@@ -28,7 +34,7 @@ uint8_t turn_level(const struct turn *turn, uint8_t priority)
 {
     if (priority == PRIORITY_IDLE || priority > PRIORITY_NORMAL_MAX)
         return priority;
-    uint32_t fallen = turn->used_ns / TURN_NS;
+    uint32_t fallen = __atomic_load_n(&turn->used_ns, __ATOMIC_RELAXED) / TURN_NS;
     return priority > fallen ? (uint8_t)(priority - fallen) : PRIORITY_IDLE + 1;
 }
 
