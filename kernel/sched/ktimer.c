@@ -130,8 +130,8 @@ void ktimer_interrupt(void)
     heap->armed_ns = DEADLINE_NEVER;
     while (heap->root != NULL && heap->root->deadline_ns <= now_ns) {
         struct ktimer *timer = heap->root;
+        void (*fire)(struct ktimer *, uint64_t) = timer->fire; /* once removed, others may arm it */
         heap_remove(heap, timer);
-        void (*fire)(struct ktimer *, uint64_t) = timer->fire;
         timer_lock_release(&heap->lock);
         fire(timer, now_ns);
         timer_lock_acquire(&heap->lock);
