@@ -57,6 +57,7 @@ struct devmgr {
     struct device devices[DEVICES_MAX];
     uint32_t device_count;
     bool unseen; /* there are devices that could not be looked at */
+    bool quiet;  /* every device was reset after the drivers before those of this devmgr */
 };
 
 extern struct devmgr devmgr;
@@ -88,6 +89,9 @@ bool device_window(const struct device *device, uint32_t number, uint64_t *base)
 MUST_CHECK status_t device_make_irqs(struct device *device);
 /** Start all drivers; then nothing of those before them is in flight, and what they had mapped is let go. */
 void drivers_begin(void);
+/** Let go what drivers before them had mapped. It is the root's as soon as the last reference on their DmaSpace is gone, and that may be
+ *  after the devices were made quiet: to be called again from time to time. */
+void drivers_let_go(void);
 /** Reset the device and start its driver, or schedule another try. */
 void driver_start(struct device *device);
 /** Event of the queue: a driver ended (cookie: device index), or a start is due. */

@@ -4,7 +4,7 @@
  * the endpoint of its name, which the service manager keeps over all lives. When it ends: bus mastering off, the device reset and the reset
  * verified, and only then the pages unmapped that the device could reach. A device that does not obey is quarantined: mastering stays
  * off, its pages stay pinned, and the log says so. What the drivers of an earlier devmgr had mapped is pinned still, whoever died first,
- * and is let go when every device was made quiet (drivers_begin). Starts are delayed longer after each death, and a
+ * and is let go when every device was made quiet (drivers_let_go). Starts are delayed longer after each death, and a
  * driver that cannot keep alive is given up: its device is quarantined too, reset and with nothing pinned. `svc start` tries again. A death
  * that somebody asked for (svc kill) is not the driver's fault. */
 #include "devmgr.h"
@@ -356,7 +356,13 @@ void drivers_begin(void)
             driver_start(&devmgr.devices[i]);
         quiet_all = quiet_all && !devmgr.devices[i].quarantined;
     }
-    uint32_t count = quiet_all ? unmap_all(devmgr.dma) : 0;
+    devmgr.quiet = quiet_all;
+    drivers_let_go();
+}
+
+void drivers_let_go(void)
+{
+    uint32_t count = devmgr.quiet ? unmap_all(devmgr.dma) : 0;
     if (count != 0)
         os_log("devmgr: the devices are quiet: %u mappings of earlier drivers are let go", count);
 }

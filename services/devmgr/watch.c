@@ -68,6 +68,7 @@ static void *watch(void *unused)
             continue;
         for (uint32_t i = 0; i < devmgr.device_count; i++)
             look_at(&devmgr.devices[i]);
+        drivers_let_go();
         look_at_ns = clock_deadline(LOOK_NS);
     }
     return unused;
