@@ -2,7 +2,6 @@
  * never has to wait. */
 #include "environment.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +12,8 @@
 #include "kmem.h"
 #include "sched.h"
 #include <grace_period.h>
+#include <one_cpu.h>
+#include <stop.h>
 
 static struct cpu cpu;
 struct cpu *host_cpu = &cpu;
@@ -137,20 +138,6 @@ void sched_forget_current(void)
 uint64_t arch_time_now_ns(void)
 {
     return 0;
-}
-
-void panic(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    abort();
-}
-
-void spinlock_wait(struct spinlock *lock)
-{
-    panic("a lock is held when it should be free: %p", (void *)lock);
 }
 
 bool ktimer_cancel(struct ktimer *timer)

@@ -13,9 +13,9 @@
 #include <mm/phys.h>
 #include <random.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stop.h>
 #include <string.h>
 
 static struct cpu cpu, other;
@@ -285,13 +285,4 @@ bool sched_account(struct cpu *of)
 void klog(const char *format, ...)
 {
     (void)format;
-}
-
-void panic(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    abort();
 }

@@ -6,9 +6,10 @@
 #include <endpoint.h>
 #include <kmem.h>
 #include <mm/aspace.h>
-#include <stdarg.h>
+#include <one_cpu.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stop.h>
 #include <string.h>
 
 #define THREADS 8
@@ -228,23 +229,6 @@ void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap)
 uint64_t arch_time_now_ns(void)
 {
     return env.now_ns;
-}
-
-void spinlock_wait(struct spinlock *lock)
-{
-    (void)lock;
-    abort(); /* one CPU: nobody holds it */
-}
-
-void panic(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    putchar('\n');
-    abort();
 }
 
 void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns, void (*fire)(struct ktimer *, uint64_t))

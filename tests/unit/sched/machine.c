@@ -3,12 +3,13 @@
 #include <arch.h>
 #include <mm/aspace.h>
 #include <mm/kernelmap.h>
+#include <one_cpu.h>
 #include <process.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stop.h>
 #include <string.h>
 
 #define ACTORS 64u
@@ -118,20 +119,6 @@ bool raise_is_accepted(const struct thread *thread)
 void foreign_interrupted(struct thread *thread)
 {
     (void)thread;
-}
-
-NORETURN void panic(const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    vfprintf(stderr, format, list);
-    va_end(list);
-    abort();
-}
-
-void spinlock_wait(struct spinlock *lock)
-{
-    panic("a lock is held when it should be free: %p", (void *)lock);
 }
 
 /* ── Events ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
