@@ -39,8 +39,9 @@ class Ended(Exception):
 
 class Machine:
     def __init__(self, log, smp=SMP, mem=MEM, disk=None, build=BUILD, extra=(), append="", archive="boot.img",
-                 arguments=None):
-        """@archive: of those that were built. @arguments: all of the launcher's, instead of what the others say."""
+                 arguments=None, reboots=False):
+        """@archive: of those that were built. @arguments: all of the launcher's, instead of what the others say. Unless it @reboots, a reset
+        ends the machine: else one that resets itself again and again would be waited for."""
         root = os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build"))
         arch = os.environ.get("ARCH", "x86_64")
         self.log = log
@@ -52,6 +53,7 @@ class Machine:
                 arguments += ["--disk", disk]
             for words in extra:
                 arguments += ["--qemu", words]
+        arguments = arguments + ([] if reboots else ["--no-reboot"])
         self.process = subprocess.Popen([os.path.join(ROOT, "tools", "run")] + arguments, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=open(log + ".errors", "wb"), bufsize=0)
         self.text = ""

@@ -42,7 +42,8 @@ def panic_by_nmi(folder):
     base = os.path.join(os.environ.get("BUILD_ROOT", os.path.join(ROOT, "build")), arch, "release")
     log, qmp = f"{folder}/log", f"{folder}/qmp"
     options = argparse.Namespace(arch=arch, boot="direct", kernel=f"{base}/kernel.elf", archive=f"{base}/guest/panic/boot.img", log=log, smp=4,
-                                 mem="64M", disk=None, write=False, display=None, qmp=qmp, qemu=[])
+                                 mem="64M", disk=None, write=False, display=None, qmp=qmp, qemu=[], command="",
+                                 no_reboot=True)
     with subprocess.Popen(launcher.machine_arguments(options, "", "null"), stdin=subprocess.DEVNULL,
                           preexec_fn=launcher.die_with_parent) as process:
         try:

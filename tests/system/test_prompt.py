@@ -420,8 +420,8 @@ def main():
     options = parser.parse_args()
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-prompt-") as folder:
-        # The launcher has -no-reboot; here the machine shall do what it is told.
-        with Machine(f"{folder}/log", disk=options.disk, extra=["-action reboot=reset"]) as guest:
+        # As the launcher starts it for a person.
+        with Machine(f"{folder}/log", disk=options.disk, reboots=True) as guest:
             tap.run("the prompt to be tested appears", lambda: guest.expect(machine.PROMPT) and None)
             prompt = Prompt(guest, host_files(options.tree))
             for test in (prompt.lines_are_edited, prompt.history_is_shown_and_changed, prompt.words_are_completed,
