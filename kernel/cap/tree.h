@@ -32,8 +32,7 @@ void tree_prune(struct cap *cap) REQUIRES(tree_lock);
 void object_end(struct object *object);
 /** @object is being revoked: queue @self until that is over (its call restarts) and return KERNEL_BLOCKED, or KERNEL_DONE if it may
  *  not wait: the call restarts at once. */
-__attribute__((warn_unused_result)) status_t tree_wait_revoked(struct thread *self,
-                                                               struct object *object)
+MUST_CHECK status_t tree_wait_revoked(struct thread *self, struct object *object)
     RELEASE(tree_lock);
 
 void badge_record_retire(struct badge_record *record);
@@ -43,5 +42,4 @@ void cap_badge_drop(struct cap *cap);
 bool cap_slot_release(struct process *process, struct cap *cap);
 /** Put @cap, which is in the tree as CAP_SLOT, in a free slot. NO_MEMORY: table full or budget exhausted. GONE: the table is closed.
  *  BAD_HANDLE: @cap was revoked meanwhile. */
-__attribute__((warn_unused_result)) status_t cap_slot_take(struct process *process, struct cap *cap,
-                                                           handle_t *handle);
+MUST_CHECK status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handle);

@@ -59,12 +59,10 @@ uint64_t arch_time_now_ns(void);
 /** One-shot: trap_timer at @deadline_ns (UINT64_MAX: none). */
 void arch_timer_arm(uint64_t deadline_ns);
 /** Route global line @line to a vector that ends in trap_irq(@cookie), masked. INVALID, BUSY, NO_MEMORY. */
-__attribute__((warn_unused_result)) status_t arch_irq_attach(uint32_t line, uint32_t flags,
-                                                             void *cookie, uint32_t *vector);
+MUST_CHECK status_t arch_irq_attach(uint32_t line, uint32_t flags, void *cookie, uint32_t *vector);
 /** Allocate a message-signalled vector for the device that the interrupt controller knows as @device. UNSUPPORTED, NO_MEMORY. */
-__attribute__((warn_unused_result)) status_t arch_msi_attach(uint32_t device, void *cookie,
-                                                             uint32_t *vector, uint64_t *address,
-                                                             uint32_t *data);
+MUST_CHECK status_t arch_msi_attach(uint32_t device, void *cookie, uint32_t *vector,
+                                    uint64_t *address, uint32_t *data);
 void arch_irq_mask(uint32_t vector);
 void arch_irq_unmask(uint32_t vector);
 void arch_irq_detach(uint32_t vector);
@@ -114,10 +112,8 @@ struct trap_frame;
 void arch_print_frame(const struct trap_frame *frame);
 /** Port access. Where the machine has no ports, three exist all the same, UNSUPPORTED are the others: 0xe9 takes bytes of the debug log
  *  as arch_putc does, 0xf4 ends the machine with a status as arch_poweroff does, and a 6 for 0xcf9 resets it. */
-__attribute__((warn_unused_result)) status_t arch_port_in(uint32_t port, uint32_t width,
-                                                          uint32_t *value);
-__attribute__((warn_unused_result)) status_t arch_port_out(uint32_t port, uint32_t width,
-                                                           uint32_t value);
+MUST_CHECK status_t arch_port_in(uint32_t port, uint32_t width, uint32_t *value);
+MUST_CHECK status_t arch_port_out(uint32_t port, uint32_t width, uint32_t value);
 
 /* ── Upwards: what the architecture calls. Those from user mode never return: they end in sched_leave(). ─────────────── */
 /** Boot CPU, boot_info filled, running on its kernel stack, direct map and kernel page tables final. */
@@ -127,7 +123,7 @@ NORETURN void kernel_cpu_main(void);
 /** A system call of cpu->current that is not quick (handlers.h); its registers are saved. Returns its status if @self goes on; entry
  *  code then leaves by the short way, if cpu->work is 0: the registers that C preserves are the user's still, those of its arguments are in
  *  the context, and the address space is loaded. */
-__attribute__((warn_unused_result)) status_t trap_syscall(struct thread *self);
+MUST_CHECK status_t trap_syscall(struct thread *self);
 /** An endpoint_call and an endpoint_reply_receive. */
 status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue));
 status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queue));

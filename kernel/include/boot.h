@@ -33,7 +33,7 @@ void boot_fdt_read(paddr_t fdt);
 void boot_fdt_attach(paddr_t fdt);
 
 /** Is what the loader gave the block of handoff.h? Its first page must be in the direct map. */
-__attribute__((warn_unused_result)) bool boot_handoff_is_at(paddr_t base);
+MUST_CHECK bool boot_handoff_is_at(paddr_t base);
 /** Its size as it says itself, for who has to map it. */
 uint32_t boot_handoff_bytes(paddr_t base);
 /** Read the block, which is in the direct map: all of boot_info but kernel_bytes. The image and what the architecture needs are not
@@ -43,30 +43,24 @@ void boot_handoff_read(paddr_t base);
 /* After boot_fdt_read or boot_fdt_attach. False: there is none, or it is malformed. Nodes that are not enabled are not there. */
 
 /** The node at @path, "/cpus" for one. */
-__attribute__((warn_unused_result)) bool boot_fdt_path(const char *path,
-                                                       struct boot_fdt_node *node);
+MUST_CHECK bool boot_fdt_path(const char *path, struct boot_fdt_node *node);
 /** The @index-th node, in the tree's order, that is @compatible. */
-__attribute__((warn_unused_result)) bool boot_fdt_find(const char *compatible, uint32_t index,
-                                                       struct boot_fdt_node *node);
+MUST_CHECK bool boot_fdt_find(const char *compatible, uint32_t index, struct boot_fdt_node *node);
 /** The node called @name, or @name@address, in @parent. */
-__attribute__((warn_unused_result)) bool boot_fdt_child(const struct boot_fdt_node *parent,
-                                                        const char *name,
-                                                        struct boot_fdt_node *node);
+MUST_CHECK bool boot_fdt_child(const struct boot_fdt_node *parent, const char *name,
+                               struct boot_fdt_node *node);
 /** The @index-th CPU, and what the hardware calls it. One step each when asked for in order. */
-__attribute__((warn_unused_result)) bool boot_fdt_cpu(uint32_t index, struct boot_fdt_node *node,
-                                                      uint64_t *hardware_id);
+MUST_CHECK bool boot_fdt_cpu(uint32_t index, struct boot_fdt_node *node, uint64_t *hardware_id);
 /** The @index-th register block as the CPUs see it: through the ranges of the buses above. */
-__attribute__((warn_unused_result)) bool boot_fdt_reg(const struct boot_fdt_node *node,
-                                                      uint32_t index, paddr_t *base,
-                                                      uint64_t *bytes);
+MUST_CHECK bool boot_fdt_reg(const struct boot_fdt_node *node, uint32_t index, paddr_t *base,
+                             uint64_t *bytes);
 /** The @index-th 32-bit cell of @property. */
-__attribute__((warn_unused_result)) bool boot_fdt_cell(const struct boot_fdt_node *node,
-                                                       const char *property, uint32_t index,
-                                                       uint32_t *value);
+MUST_CHECK bool boot_fdt_cell(const struct boot_fdt_node *node, const char *property,
+                              uint32_t index, uint32_t *value);
 /** The first cell of @property, or @otherwise. */
 uint32_t boot_fdt_u32(const struct boot_fdt_node *node, const char *property, uint32_t otherwise);
 /** The (first) string of @property. */
-__attribute__((warn_unused_result)) bool boot_fdt_string(const struct boot_fdt_node *node,
-                                                         const char *property, const char **text);
+MUST_CHECK bool boot_fdt_string(const struct boot_fdt_node *node, const char *property,
+                                const char **text);
 /** Does the node have @property, whatever is in it? */
 bool boot_fdt_has(const struct boot_fdt_node *node, const char *property);

@@ -17,11 +17,9 @@ static inline struct budget *budget_of(struct object *object)
 }
 
 /** Charge; NO_MEMORY changes nothing. Any lock may be held. */
-__attribute__((warn_unused_result)) status_t budget_charge_pages(struct budget *budget,
-                                                                 uint64_t pages);
+MUST_CHECK status_t budget_charge_pages(struct budget *budget, uint64_t pages);
 void budget_uncharge_pages(struct budget *budget, uint64_t pages);
-__attribute__((warn_unused_result)) status_t budget_charge_kmem(struct budget *budget,
-                                                                uint64_t bytes);
+MUST_CHECK status_t budget_charge_kmem(struct budget *budget, uint64_t bytes);
 void budget_uncharge_kmem(struct budget *budget, uint64_t bytes);
 /** The root budget, sized to the machine. */
 struct budget *budget_create_root(uint64_t pages, uint64_t kmem_bytes);

@@ -51,43 +51,35 @@ static inline bool cap_is_dead(const struct cap *cap)
 }
 
 /** Find @handle in @process: type (OBJECT_NONE: any) and all of @rights. BAD_HANDLE, WRONG_TYPE, DENIED. Valid until the kernel is left. */
-__attribute__((warn_unused_result)) status_t cap_lookup(struct process *process, handle_t handle,
-                                                        uint32_t type, uint32_t rights,
-                                                        struct cap **cap);
+MUST_CHECK status_t cap_lookup(struct process *process, handle_t handle, uint32_t type,
+                               uint32_t rights, struct cap **cap);
 /** A first capability (a top of the tree) for a new @object in the table of @process. On failure nothing is changed and the
  *  caller still owns the object. */
-__attribute__((warn_unused_result)) status_t cap_create(struct process *process,
-                                                        struct object *object, uint32_t rights,
-                                                        handle_t *handle);
+MUST_CHECK status_t cap_create(struct process *process, struct object *object, uint32_t rights,
+                               handle_t *handle);
 /** Insert a MAPPING/BINDING leaf below @parent. @leaf is embedded in the caller's structure and zeroed; @sever undoes it on
  *  revocation. BAD_HANDLE if @parent is dead; KERNEL_BLOCKED (self queued, its call restarts: pass it up) while the tree is being revoked. */
-__attribute__((warn_unused_result)) status_t cap_leaf_insert(struct thread *self,
-                                                             struct cap *parent, struct cap *leaf,
-                                                             void (*sever)(struct cap *leaf));
+MUST_CHECK status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
+                                    void (*sever)(struct cap *leaf));
 /** Put @copy, zeroed, beside @leaf in its tree. False: @leaf is in none any more. */
-__attribute__((warn_unused_result)) bool cap_leaf_copy(struct cap *leaf, struct cap *copy,
-                                                       void (*sever)(struct cap *leaf));
+MUST_CHECK bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *leaf));
 /** Remove a leaf from its tree unless revocation did already: then false, and sever() was or will be called. The leaf's memory
  *  must live until a grace period has passed. */
 bool cap_leaf_remove(struct cap *leaf);
 /** A capability in @process made from @source by mode CAP_TRANSFER_COPY/DERIVE/MOVE. MOVE closes @source. @from is the process
  *  that holds @source. Statuses as sys_cap_derive; KERNEL_BLOCKED while the tree is being revoked (the call will restart: pass it up). */
-__attribute__((warn_unused_result)) status_t cap_transfer(struct thread *self, struct cap *source,
-                                                          struct process *to, uint32_t mode,
-                                                          uint32_t rights, uint64_t badge,
-                                                          handle_t *handle);
+MUST_CHECK status_t cap_transfer(struct thread *self, struct cap *source, struct process *to,
+                                 uint32_t mode, uint32_t rights, uint64_t badge, handle_t *handle);
 /** Give the slot of @cap back. */
 void cap_close(struct process *process, struct cap *cap);
 
 /* Capabilities on their way: a MESSAGE node is in the tree (revocable) and in no table. */
 /** Make a message node from @handle of @self's process as the sender's cap_out says. BAD_HANDLE, DENIED, INVALID, NO_MEMORY;
  *  KERNEL_BLOCKED: @self waits for a revocation, its call will restart (nothing was done). MOVE takes the slot at once. */
-__attribute__((warn_unused_result)) status_t cap_to_message(struct thread *self,
-                                                            const struct cap_out *out,
-                                                            struct cap **message);
+MUST_CHECK status_t cap_to_message(struct thread *self, const struct cap_out *out,
+                                   struct cap **message);
 /** Put @message (not NULL) into the table of @to; the node is used up either way. GONE: revoked on its way. NO_MEMORY. */
-__attribute__((warn_unused_result)) status_t cap_from_message(struct cap *message,
-                                                              struct process *to, handle_t *handle);
+MUST_CHECK status_t cap_from_message(struct cap *message, struct process *to, handle_t *handle);
 void cap_message_drop(struct cap *message);
 /** Process teardown: close up to @count slots from *@cursor on. True when the table is empty and its memory returned. */
 bool cap_table_destroy_step(struct process *process, uint32_t *cursor, uint32_t count);

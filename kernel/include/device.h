@@ -5,14 +5,11 @@
 struct process;
 
 /** All ports. */
-__attribute__((warn_unused_result)) status_t ioport_create_root(struct process *process,
-                                                                struct budget *budget,
-                                                                handle_t *handle);
+MUST_CHECK status_t ioport_create_root(struct process *process, struct budget *budget,
+                                       handle_t *handle);
 /** The capability from which interrupts are made. */
-__attribute__((warn_unused_result)) status_t interrupt_create_root(struct process *process,
-                                                                   struct budget *budget,
-                                                                   handle_t *handle);
+MUST_CHECK status_t interrupt_create_root(struct process *process, struct budget *budget,
+                                          handle_t *handle);
 /** The capability from which DMA spaces are made. */
-__attribute__((warn_unused_result)) status_t dmaspace_create_root(struct process *process,
-                                                                  struct budget *budget,
-                                                                  handle_t *handle);
+MUST_CHECK status_t dmaspace_create_root(struct process *process, struct budget *budget,
+                                         handle_t *handle);

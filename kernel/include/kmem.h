@@ -7,7 +7,7 @@ struct budget;
 
 /** Zeroed memory of @bytes (1 to 1 MiB), aligned to 16 bytes (to a page above 2032 bytes), charged to @budget with what it really
  *  takes (NULL: not charged). NULL if the budget or machine has none. Any lock before budget_lock may be held. */
-__attribute__((warn_unused_result)) void *kmem_alloc(struct budget *budget, size_t bytes);
+MUST_CHECK void *kmem_alloc(struct budget *budget, size_t bytes);
 /** Give back what kmem_alloc gave, with the same budget and size. What is not in use there stops the kernel. */
 void kmem_free(struct budget *budget, void *pointer, size_t bytes);
 /** What kmem_alloc(@bytes) charges: for those who pass what they have on to another budget. */

@@ -22,10 +22,8 @@ static inline void *object_allocate(const struct cap *budget_cap, size_t bytes,
 }
 
 /** The first capability of the new @object in the table of @process; on failure the object is given back. */
-__attribute__((warn_unused_result)) static inline status_t object_publish(struct process *process,
-                                                                          struct object *object,
-                                                                          uint32_t rights,
-                                                                          handle_t *handle)
+MUST_CHECK static inline status_t object_publish(struct process *process, struct object *object,
+                                                 uint32_t rights, handle_t *handle)
 {
     status_t status = cap_create(process, object, rights, handle);
 

@@ -48,7 +48,7 @@ static inline void object_ref(struct object *object)
     (void)before;
 }
 /** A reference on an object found without a lock or reference. False: its last one is gone, it is being freed. */
-__attribute__((warn_unused_result)) static inline bool object_try_ref(struct object *object)
+MUST_CHECK static inline bool object_try_ref(struct object *object)
 {
     uint32_t refs = __atomic_load_n(&object->refs, __ATOMIC_RELAXED);
 

@@ -68,17 +68,14 @@ static inline struct process *process_of(struct object *object)
 }
 
 /** A process with an empty table; charged to @budget; holds references on @aspace. */
-__attribute__((warn_unused_result)) status_t process_create(struct budget *budget,
-                                                            struct aspace *aspace, const char *name,
-                                                            struct process **process);
+MUST_CHECK status_t process_create(struct budget *budget, struct aspace *aspace, const char *name,
+                                   struct process **process);
 /** A stopped thread of @process. */
-__attribute__((warn_unused_result)) status_t thread_create(struct process *process,
-                                                           struct budget *budget,
-                                                           struct thread **thread);
+MUST_CHECK status_t thread_create(struct process *process, struct budget *budget,
+                                  struct thread **thread);
 /** Start: state NEW to READY. BUSY if it was started before. */
-__attribute__((warn_unused_result)) status_t thread_start(struct thread *thread, uint64_t pc,
-                                                          uint64_t sp, uint64_t argument,
-                                                          uint64_t tls);
+MUST_CHECK status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t argument,
+                                 uint64_t tls);
 /** init. What it does nobody else can do: when it ends, the kernel panics with the status code that it ended with. */
 extern struct process *process_init;
 /** End the process: all threads get ATTENTION_KILL. @status is kept for whoever waits. */

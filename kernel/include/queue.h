@@ -39,9 +39,8 @@ enum event_merge { EVENT_REPLACE, EVENT_ADD, EVENT_OR };
 
 void event_source_init(struct event_source *source, uint32_t kind);
 /** Bind; the owner's lock is held. BUSY if bound. Takes a reference on @queue. */
-__attribute__((warn_unused_result)) status_t event_source_bind(struct event_source *source,
-                                                               struct queue *queue,
-                                                               uint64_t cookie);
+MUST_CHECK status_t event_source_bind(struct event_source *source, struct queue *queue,
+                                      uint64_t cookie);
 /** Unbind and drop a pending event; the owner's lock is held. Before the owner is freed. */
 void event_source_unbind(struct event_source *source);
 /** Post to the bound queue (nothing if unbound) and wake a waiter: in queue_wait, or a worker that receives with this queue. The

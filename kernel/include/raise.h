@@ -21,14 +21,11 @@ struct raise_target {
 void raise_exception(struct thread *self, uint32_t exception, const char *what,
                      const uint64_t words[3]);
 /** Change *@target, of @process or one of its threads, to what @handle of @self's process names (0: nowhere). */
-__attribute__((warn_unused_result)) status_t raise_target_set(struct thread *self,
-                                                              struct process *process,
-                                                              struct raise_target *target,
-                                                              handle_t handle, uint64_t cookie);
+MUST_CHECK status_t raise_target_set(struct thread *self, struct process *process,
+                                     struct raise_target *target, handle_t handle, uint64_t cookie);
 /** @endpoint, with @cookie. BAD_HANDLE: it is ending. */
-__attribute__((warn_unused_result)) status_t raise_target_init(struct raise_target *target,
-                                                               struct cap *endpoint,
-                                                               uint64_t cookie);
+MUST_CHECK status_t raise_target_init(struct raise_target *target, struct cap *endpoint,
+                                      uint64_t cookie);
 /** Its end. */
 void raise_target_drop(struct raise_target *target);
 /** Resolve a fault of the current thread in user mode, which then goes on, waits, or raises an exception. */

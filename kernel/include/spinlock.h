@@ -84,8 +84,8 @@ static inline void spinlock_give_fenced(struct spinlock *lock, enum lock_rank ra
     {                                                                                           \
         spinlock_take(l, LOCK_RANK_##name);                                                     \
     }                                                                                           \
-    __attribute__((warn_unused_result)) static inline bool name##_try(struct spinlock *l)       \
-        TRY_ACQUIRE(true, name) NO_THREAD_SAFETY                                                \
+    MUST_CHECK static inline bool name##_try(struct spinlock *l) TRY_ACQUIRE(true, name)        \
+        NO_THREAD_SAFETY                                                                        \
     {                                                                                           \
         return spinlock_try(l, LOCK_RANK_##name);                                               \
     }                                                                                           \

@@ -141,13 +141,11 @@ static inline struct thread *thread_of(struct object *object)
 
 /** Prepare to wait: called under the lock of the thing waited on, after linking self->wait_link there. False: attention is pending,
  *  the caller unlinks and returns STATUS_INTERRUPTED. After true and the unlock the thread must not be touched; return KERNEL_BLOCKED. */
-__attribute__((warn_unused_result)) bool thread_wait_begin(struct thread *self,
-                                                           const struct wait_class *wait_class,
-                                                           void *object, uint64_t deadline_ns);
+MUST_CHECK bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class,
+                                  void *object, uint64_t deadline_ns);
 /** The same leaving the FPU state in the registers: for waits that end by a direct handoff on this CPU as a rule. */
-__attribute__((warn_unused_result)) bool thread_wait_begin_here(struct thread *self,
-                                                                const struct wait_class *wait_class,
-                                                                void *object, uint64_t deadline_ns);
+MUST_CHECK bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_class,
+                                       void *object, uint64_t deadline_ns);
 /** Arm the deadline of the wait with the present wait_sequence. */
 void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns);
 /** The thread with table index @index, or NULL: valid until the kernel is left. */

@@ -15,9 +15,9 @@ static inline bool waiter_cancel(struct thread *thread, const struct wait_class 
 }
 
 /** Queue @self on @waiters. KERNEL_BLOCKED: after the unlock it must not be touched. INTERRUPTED: it is on no list. */
-__attribute__((warn_unused_result)) static inline status_t waiter_enqueue(
-    struct thread *self, struct list *waiters, const struct wait_class *wait_class, void *object,
-    uint64_t deadline_ns)
+MUST_CHECK static inline status_t waiter_enqueue(struct thread *self, struct list *waiters,
+                                                 const struct wait_class *wait_class, void *object,
+                                                 uint64_t deadline_ns)
 {
     list_push_back(waiters, &self->wait_link);
     if (thread_wait_begin(self, wait_class, object, deadline_ns))

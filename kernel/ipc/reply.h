@@ -51,17 +51,15 @@ bool queued_cancel_class(struct thread *thread, uint64_t sequence,
 /** Who made one waits as this until somebody accepts it, and then as that. */
 extern const struct wait_class raised_queued_wait, raised_wait;
 /** Call @target in the name of @self, the current thread, with @info: it waits, or has attention pending. False: there is nobody any more. */
-__attribute__((warn_unused_result)) bool raise_call(struct thread *self,
-                                                    const struct raise_target *target,
-                                                    uint64_t info);
+MUST_CHECK bool raise_call(struct thread *self, const struct raise_target *target, uint64_t info);
 /** Deliver the call of @caller to @worker, both ours, which accepts it. */
 void raised_accept(struct thread *caller, struct thread *worker);
 /** @caller, which was queued and has been accepted, waits for the answer now. */
 void raised_await(struct thread *caller);
 /** Answer the call of @token as @info and the words of @self say. GONE: there is no such caller (any more). Other failures leave it waiting.
  *  OK: *@caller is ours and can run, or NULL. */
-__attribute__((warn_unused_result)) status_t raised_answer(struct thread *self, uint64_t token,
-                                                           uint64_t info, struct thread **caller);
+MUST_CHECK status_t raised_answer(struct thread *self, uint64_t token, uint64_t info,
+                                  struct thread **caller);
 /** The answer that @worker owed @caller will not come. */
 void raised_abandon(struct thread *worker, struct thread *caller);
 /** The same for one that is ours. */

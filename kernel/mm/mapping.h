@@ -68,14 +68,12 @@ uint64_t mapping_gap(const struct mapping_tree *tree, uint64_t base, uint64_t en
 struct mapping *mapping_create(struct aspace *aspace, struct memory *memory);
 /** Put the new @mapping into its address space, with @flags (map); *@start (may be NULL): where. If it cannot be it is freed:
  *  EXISTS, NO_MEMORY, BAD_HANDLE (revoked). No lock held. */
-__attribute__((warn_unused_result)) status_t mapping_put(struct mapping *mapping, uint32_t flags,
-                                                         uint64_t *start);
+MUST_CHECK status_t mapping_put(struct mapping *mapping, uint32_t flags, uint64_t *start);
 /** Free after a grace period what is in no tree. */
 void mapping_free(struct mapping *mapping);
 /** Begin to take @mapping, which is LIVE, away: remove up to about @effort translations from its start, and cut off what has none any
  *  more. True: it is out of the tree and of the Memory's list, the caller retires it after the unlock. */
-__attribute__((warn_unused_result)) bool mapping_detach(struct mapping *mapping, uint32_t effort)
-    REQUIRES(aspace_lock);
+MUST_CHECK bool mapping_detach(struct mapping *mapping, uint32_t effort) REQUIRES(aspace_lock);
 /** The same for an address space that no CPU has loaded nor will: the Memory forgets @mapping, the page tables are left as they are. */
 void mapping_forget(struct mapping *mapping) REQUIRES(aspace_lock);
 /** A detached mapping, no lock held: frees it after a grace period, and its head's capability leaf after the last piece. */

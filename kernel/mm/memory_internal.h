@@ -22,16 +22,13 @@ struct page {
 extern const struct object_ops memory_ops;
 
 /** Find page @index, taking, zeroing, copying as needed; statuses as memory_page(). */
-__attribute__((warn_unused_result)) status_t memory_resolve(struct memory *memory,
-                                                            struct thread *self, uint64_t index,
-                                                            bool write, struct page *page)
-    REQUIRES(memory_lock);
+MUST_CHECK status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index,
+                                   bool write, struct page *page) REQUIRES(memory_lock);
 /** Page @index if it is there already and nobody must be asked. */
 bool memory_present(struct memory *memory, uint64_t index, struct page *page) REQUIRES(memory_lock);
 /** The frame to read page @index from, as memory_page(); 0 for one that reads as zero and need not be taken for that. */
-__attribute__((warn_unused_result)) status_t memory_page_to_read(struct memory *memory,
-                                                                 struct thread *self,
-                                                                 uint64_t index, paddr_t *frame);
+MUST_CHECK status_t memory_page_to_read(struct memory *memory, struct thread *self, uint64_t index,
+                                        paddr_t *frame);
 /** Is it one run of physical addresses? */
 static inline bool memory_is_linear(const struct memory *memory)
 {
@@ -39,10 +36,8 @@ static inline bool memory_is_linear(const struct memory *memory)
 }
 /** Make the new @clone show pages [@offset, …) of @source: as they are now, or (@overlay) as they come to be. RANGE, BUSY. Until the
  *  former's pages are write-protected in @source and flushed nobody may see them. */
-__attribute__((warn_unused_result)) status_t memory_clone_take(struct memory *clone,
-                                                               struct memory *source,
-                                                               uint64_t offset, uint64_t bytes,
-                                                               bool overlay) REQUIRES(memory_lock);
+MUST_CHECK status_t memory_clone_take(struct memory *clone, struct memory *source, uint64_t offset,
+                                      uint64_t bytes, bool overlay) REQUIRES(memory_lock);
 /** Write-protect those pages of [*@index, @end) of @source that stand in one leaf with the first that is there. False: there are none. */
 bool memory_protect_next(struct memory *source, uint64_t *index, uint64_t end);
 /** Does a copy of the address space map the same Memory? */
@@ -64,16 +59,15 @@ struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uin
 
 /** Queue @self for page @index of a pager-backed Memory, to have it or to write it, and ask the pager; without @self only ask it.
  *  Statuses as memory_page(), never OK. */
-__attribute__((warn_unused_result)) status_t pager_wait(struct memory *memory, struct thread *self,
-                                                        uint64_t index, uint32_t kind)
-    REQUIRES(memory_lock);
+MUST_CHECK status_t pager_wait(struct memory *memory, struct thread *self, uint64_t index,
+                               uint32_t kind) REQUIRES(memory_lock);
 /** Wake up to @limit threads that wait for pages of [@first, @end); with @status not OK, waiting for the page fails with it.
  *  True: there may be more. */
 bool pager_wake(struct memory *memory, uint64_t first, uint64_t end, status_t status,
                 uint32_t limit) REQUIRES(memory_lock);
 /** pager_wake() for all of them; KERNEL_RESTART if there were too many for one go. */
-__attribute__((warn_unused_result)) status_t pager_wake_all(struct memory *memory, uint64_t first,
-                                                            uint64_t end, status_t status);
+MUST_CHECK status_t pager_wake_all(struct memory *memory, uint64_t first, uint64_t end,
+                                   status_t status);
 /** The last capability went: nobody will supply. */
 void pager_end(struct memory *memory);
 
@@ -105,9 +99,8 @@ static inline bool aspace_is_flushed(struct aspace *aspace)
 void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
     REQUIRES(aspace_lock);
 /** aspace_fault(); *@frame, unless NULL, is the page's, installed or not, for the kernel's own access; 0: a device's. */
-__attribute__((warn_unused_result)) status_t aspace_resolve(struct aspace *aspace,
-                                                            struct thread *self, uint64_t address,
-                                                            uint32_t access, paddr_t *frame);
+MUST_CHECK status_t aspace_resolve(struct aspace *aspace, struct thread *self, uint64_t address,
+                                   uint32_t access, paddr_t *frame);
 
 /* A call that is cut at a preemption point, or by a wait, is executed again from its beginning: what it has done already it keeps in
  * its thread, under a key made of its arguments. It must store progress before anything that may queue the thread. */
@@ -122,8 +115,7 @@ static inline uint64_t progress_begin(struct thread *self, uint64_t a, uint64_t 
 }
 
 /** The call ends with @status, unless it is to be executed again. */
-__attribute__((warn_unused_result)) static inline status_t progress_end(struct thread *self,
-                                                                        status_t status)
+MUST_CHECK static inline status_t progress_end(struct thread *self, status_t status)
 {
     if (!status_is_internal(status))
         self->progress_key = 0;
@@ -131,5 +123,5 @@ __attribute__((warn_unused_result)) static inline status_t progress_end(struct t
 }
 
 /** Check a byte range of a Memory: page-aligned, inside. INVALID, RANGE. */
-__attribute__((warn_unused_result)) status_t memory_range_check(const struct memory *memory,
-                                                                uint64_t offset, uint64_t bytes);
+MUST_CHECK status_t memory_range_check(const struct memory *memory, uint64_t offset,
+                                       uint64_t bytes);

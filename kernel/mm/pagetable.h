@@ -17,9 +17,8 @@ enum pagetable_change { PAGETABLE_REMOVE, PAGETABLE_WRITE_PROTECT };
 pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level);
 /** The slot of @level for @address, tables made on the way, each charged to @budget as a page. *@slot is NULL when a larger leaf is in
  *  the way. NO_MEMORY: what tables were made stay (they hold nothing). */
-__attribute__((warn_unused_result)) status_t pagetable_slot(paddr_t root, struct budget *budget,
-                                                            uint64_t address, unsigned level,
-                                                            pte_t **slot) REQUIRES(aspace_lock);
+MUST_CHECK status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address,
+                                   unsigned level, pte_t **slot) REQUIRES(aspace_lock);
 static inline pte_t pagetable_read(const pte_t *slot)
 {
     return __atomic_load_n(slot, __ATOMIC_ACQUIRE);
@@ -46,8 +45,8 @@ bool pagetable_prune_tables(paddr_t root, const struct pagetable_prune *prune)
     REQUIRES(aspace_lock);
 /** Free (after a grace period) the tables that something unmapped is in and in whose span nothing is mapped. True if there were any: CPUs
  *  may keep entries that lead to them, which the caller sees to before this CPU leaves the kernel. */
-__attribute__((warn_unused_result)) static inline bool pagetable_prune(
-    paddr_t root, const struct pagetable_prune *prune) REQUIRES(aspace_lock)
+MUST_CHECK static inline bool pagetable_prune(paddr_t root, const struct pagetable_prune *prune)
+    REQUIRES(aspace_lock)
 {
     uint64_t mask = arch_pt_span(1) - 1;
     bool is_whole = MAX(prune->start & ~mask, (prune->low + mask) & ~mask) <
@@ -55,10 +54,9 @@ __attribute__((warn_unused_result)) static inline bool pagetable_prune(
     return unlikely(is_whole) && pagetable_prune_tables(root, prune);
 }
 /** Free about @effort tables at once; nobody has them loaded. True when only the root is left. */
-__attribute__((warn_unused_result)) bool pagetable_destroy_step(paddr_t root, uint32_t effort);
+MUST_CHECK bool pagetable_destroy_step(paddr_t root, uint32_t effort);
 /** A table: charged, zeroed. */
-__attribute__((warn_unused_result)) status_t pagetable_create(struct budget *budget,
-                                                              paddr_t *table);
+MUST_CHECK status_t pagetable_create(struct budget *budget, paddr_t *table);
 /** Give back the root (at once). */
 void pagetable_free(paddr_t table);
 /** Pages in use as user page tables, in the whole system. */

@@ -80,38 +80,28 @@ static inline struct aspace *aspace_of(struct object *object)
     return container_of(object, struct aspace, object);
 }
 
-__attribute__((warn_unused_result)) status_t aspace_create(struct budget *budget,
-                                                           struct aspace **aspace);
+MUST_CHECK status_t aspace_create(struct budget *budget, struct aspace **aspace);
 /** Map without a capability (init's first mappings): as sys_aspace_map. */
-__attribute__((warn_unused_result)) status_t aspace_map_kernel(struct aspace *aspace,
-                                                               struct memory *memory,
-                                                               uint64_t address, uint64_t offset,
-                                                               uint64_t length, uint32_t flags,
-                                                               uint64_t *mapped);
+MUST_CHECK status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory,
+                                      uint64_t address, uint64_t offset, uint64_t length,
+                                      uint32_t flags, uint64_t *mapped);
 /** Resolve a user fault of @self. OK: retry the instruction. KERNEL_BLOCKED: queued at the pager. KERNEL_DONE: attention is pending.
  *  FAULT, NO_MEMORY, IO …: it cannot be; RANGE: what is mapped there lies behind the end of its Memory. */
-__attribute__((warn_unused_result)) status_t aspace_fault(struct aspace *aspace,
-                                                          struct thread *self, uint64_t address,
-                                                          uint32_t access);
+MUST_CHECK status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address,
+                                 uint32_t access);
 /** Kernel access to user memory, always by walking: the kernel never dereferences a user address. FAULT if unmapped or without the
  *  access; KERNEL_BLOCKED when @self was queued at a pager (pass it up); @self NULL: pager pages give BUSY. @done (may be NULL)
  *  tells the bytes copied. */
-__attribute__((warn_unused_result)) status_t aspace_copy_in(struct aspace *aspace,
-                                                            struct thread *self, void *to,
-                                                            uint64_t address, size_t bytes,
-                                                            size_t *done);
-__attribute__((warn_unused_result)) status_t aspace_copy_out(struct aspace *aspace,
-                                                             struct thread *self, uint64_t address,
-                                                             const void *from, size_t bytes,
-                                                             size_t *done);
+MUST_CHECK status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to,
+                                   uint64_t address, size_t bytes, size_t *done);
+MUST_CHECK status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t address,
+                                    const void *from, size_t bytes, size_t *done);
 /** Between two address spaces, anonymous and copy-on-write pages resolved in place, never waiting: stops with FAULT at what is not there. */
-__attribute__((warn_unused_result)) status_t aspace_copy(struct aspace *to, uint64_t to_address,
-                                                         struct aspace *from, uint64_t from_address,
-                                                         size_t bytes, size_t *done);
+MUST_CHECK status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from,
+                                uint64_t from_address, size_t bytes, size_t *done);
 /** The frame behind a user address with @access, resolved in place; for futex words and remote atomics. */
-__attribute__((warn_unused_result)) status_t aspace_frame(struct aspace *aspace,
-                                                          struct thread *self, uint64_t address,
-                                                          uint32_t access, paddr_t *frame);
+MUST_CHECK status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t address,
+                                 uint32_t access, paddr_t *frame);
 /** On the way out: load @aspace on @cpu, this one, or flush it there if it is loaded (see mm/aspace.c). */
 static inline void aspace_load(struct aspace *aspace, struct cpu *cpu)
 {
@@ -134,7 +124,6 @@ static inline bool aspace_is_current(const struct aspace *aspace, const struct c
 void aspace_deactivate(struct cpu *cpu);
 
 /** Used by generated code: copies between @self's aspace and the kernel; KERNEL_BLOCKED (pass it up) when the pager must be asked first. */
-__attribute__((warn_unused_result)) status_t user_copy_in(struct thread *self, void *to,
-                                                          uint64_t address, size_t bytes);
-__attribute__((warn_unused_result)) status_t user_copy_out(struct thread *self, uint64_t address,
-                                                           const void *from, size_t bytes);
+MUST_CHECK status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes);
+MUST_CHECK status_t user_copy_out(struct thread *self, uint64_t address, const void *from,
+                                  size_t bytes);

@@ -74,28 +74,25 @@ static inline uint64_t memory_pages(const struct memory *memory)
 
 /** @flags: MEMORY_PAGED, or MEMORY_CONTIGUOUS with MEMORY_LOW, or none. Pages are zero, but those of
  *  MEMORY_CONTIGUOUS are the caller's to zero. INVALID, NO_MEMORY. */
-__attribute__((warn_unused_result)) status_t memory_create(struct budget *budget, uint64_t bytes,
-                                                           uint32_t flags, struct memory **memory);
+MUST_CHECK status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,
+                                  struct memory **memory);
 /** A Memory over physical addresses that are not RAM (or, from the kernel itself, over reserved RAM). Not charged pages. */
-__attribute__((warn_unused_result)) status_t memory_create_physical(struct budget *budget,
-                                                                    paddr_t base, uint64_t bytes,
-                                                                    struct memory **memory);
+MUST_CHECK status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes,
+                                           struct memory **memory);
 /** The frame of page @index for reading or writing: takes, zeroes, copies as needed. The frame stays valid until the kernel is left.
  *  RANGE beyond the size; NO_MEMORY; INVALID for device memory; IO … if the pager failed it; KERNEL_BLOCKED if the page must come from
  *  the pager and @self was queued for it (after thread_restart_on_wake(): pass it up unchanged and touch @self no more), KERNEL_DONE
  *  if @self may not wait (likewise); with @self NULL: BUSY instead. */
-__attribute__((warn_unused_result)) status_t memory_page(struct memory *memory, struct thread *self,
-                                                         uint64_t index, bool write,
-                                                         paddr_t *frame);
+MUST_CHECK status_t memory_page(struct memory *memory, struct thread *self, uint64_t index,
+                                bool write, paddr_t *frame);
 /** Pin a page: resolves it (for writing, whatever @write is, so that it stays the page of this Memory) and keeps it in place until
  *  memory_unpin. Statuses as memory_page; BUSY: pinned too often. A Memory with pins can be neither cloned nor shrunk. The caller
  *  holds a reference on @memory. */
-__attribute__((warn_unused_result)) status_t memory_pin(struct memory *memory, struct thread *self,
-                                                        uint64_t index, bool write, paddr_t *frame);
+MUST_CHECK status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index,
+                               bool write, paddr_t *frame);
 void memory_unpin(struct memory *memory, uint64_t index);
 /** Kernel-side copies; RANGE, NO_MEMORY, and KERNEL_BLOCKED (pass it up) when a pager had to be asked. */
-__attribute__((warn_unused_result)) status_t memory_read(struct memory *memory, struct thread *self,
-                                                         uint64_t offset, void *to, size_t bytes);
-__attribute__((warn_unused_result)) status_t memory_write(struct memory *memory,
-                                                          struct thread *self, uint64_t offset,
-                                                          const void *from, size_t bytes);
+MUST_CHECK status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset,
+                                void *to, size_t bytes);
+MUST_CHECK status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset,
+                                 const void *from, size_t bytes);

@@ -25,20 +25,18 @@ void frame_zero(paddr_t frame);
 /** Build the allocator from boot_info. Called once, before the heap. */
 void phys_init(void);
 /** 2^order frames, not zeroed, with a reference count of 1 on the first. False: none left. */
-__attribute__((warn_unused_result)) bool phys_alloc(uint32_t order, paddr_t *frame);
+MUST_CHECK bool phys_alloc(uint32_t order, paddr_t *frame);
 /** The same below @limit. */
-__attribute__((warn_unused_result)) bool phys_alloc_below(uint32_t order, paddr_t limit,
-                                                          paddr_t *frame);
+MUST_CHECK bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame);
 /** Free at once what phys_alloc gave (one reference left, no owner). Nobody can reach it any more, through a TLB neither. */
 void phys_free(paddr_t frame, uint32_t order);
 /** @pages contiguous frames below @limit, not zeroed, without owner. False: none. */
-__attribute__((warn_unused_result)) bool phys_alloc_range(uint64_t pages, paddr_t limit,
-                                                          paddr_t *base);
+MUST_CHECK bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base);
 /** Free at once what phys_alloc_range gave. */
 void phys_free_range(paddr_t base, uint64_t pages);
 
 /** A frame charged to @budget (one page), not zeroed, one reference. NO_MEMORY if the budget or the machine has none. */
-__attribute__((warn_unused_result)) status_t frame_create(struct budget *budget, paddr_t *frame);
+MUST_CHECK status_t frame_create(struct budget *budget, paddr_t *frame);
 /** Drop a reference, after what could be reached by it was taken away. The last one frees the frame after a grace period, and then
  *  uncharges its owner; with another one the frame is nobody's own before a grace period is over. Any lock before phys_lock held. */
 void frame_put(paddr_t frame);

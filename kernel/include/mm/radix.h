@@ -50,8 +50,8 @@ struct radix {
 uint64_t radix_lookup(const struct radix *tree, uint64_t index, bool *exclusive);
 /** The entry at @index to be changed: the path is made, and made exclusive. NO_MEMORY: the tree holds the same pages as before. If
  *  the caller leaves the entry 0 it calls radix_tidy(). */
-__attribute__((warn_unused_result)) status_t radix_slot(struct radix *tree, struct budget *budget,
-                                                        uint64_t index, uint64_t **slot);
+MUST_CHECK status_t radix_slot(struct radix *tree, struct budget *budget, uint64_t index,
+                               uint64_t **slot);
 /** Put a page into the empty @slot that radix_slot gave for @index. A slot that is not empty may just be written. */
 void radix_slot_fill(struct radix *tree, uint64_t index, uint64_t *slot, uint64_t entry);
 /** Take the page at @index out; its path is exclusive (radix_slot). Empty nodes go. The caller drops the frame. */
@@ -64,6 +64,6 @@ bool radix_next(const struct radix *tree, uint64_t from, uint64_t end, uint64_t 
 void radix_clone(const struct radix *from, struct radix *to);
 /** Give back up to about @pages pages and the nodes that are empty then. True when the tree is empty. The pages are in no
  *  page table, and nobody has found them here for a grace period. */
-__attribute__((warn_unused_result)) bool radix_destroy_step(struct radix *tree, uint32_t pages);
+MUST_CHECK bool radix_destroy_step(struct radix *tree, uint32_t pages);
 /** Nodes of the whole kernel (for tests and statistics). */
 uint64_t radix_nodes(void);

@@ -128,8 +128,8 @@ static inline void arch_regs_get(const struct thread *thread, struct thread_regs
                                  .tls = thread->context.tls};
 }
 
-__attribute__((warn_unused_result)) static inline status_t arch_regs_set(
-    struct thread *thread, const struct thread_regs *regs)
+MUST_CHECK static inline status_t arch_regs_set(struct thread *thread,
+                                                const struct thread_regs *regs)
 {
     if (regs->pc >= ARCH_USER_END || regs->tls >= ARCH_USER_END || regs->flags != 0)
         return STATUS_INVALID;

@@ -145,8 +145,8 @@ static inline void arch_regs_get(const struct thread *thread, struct thread_regs
 }
 
 /** INVALID: flags, of which there are none, an odd pc, or an address outside the user's half. */
-__attribute__((warn_unused_result)) static inline status_t arch_regs_set(
-    struct thread *thread, const struct thread_regs *regs)
+MUST_CHECK static inline status_t arch_regs_set(struct thread *thread,
+                                                const struct thread_regs *regs)
 {
     struct arch_context *c = &thread->context;
 
