@@ -1,6 +1,7 @@
 # Compiler flags of AArch64.
 
 KERNEL_TARGET := aarch64-linux-gnu
+GCC := aarch64-linux-gnu-gcc
 USER_TARGET := aarch64-linux-musl
 
 # ARMv8.1: atomic instructions (LSE) inline, PAN. Branch protection is in the hint space, so older CPUs ignore it.

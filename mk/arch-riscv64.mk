@@ -1,6 +1,7 @@
 # Compiler flags of riscv64.
 
 KERNEL_TARGET := riscv64-linux-gnu
+GCC := riscv64-linux-gnu-gcc
 USER_TARGET := riscv64-linux-musl
 
 # No floating point in the kernel: its registers are the users'. The stack guard can only be a global here.

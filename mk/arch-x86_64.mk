@@ -2,6 +2,7 @@
 
 # The kasan build needs the -linux-gnu target: clang refuses -fsanitize=kernel-address for -none-elf.
 KERNEL_TARGET := x86_64-linux-gnu
+GCC := gcc
 USER_TARGET := x86_64-linux-musl
 
 # -fcf-protection: QEMU has no CET, and endbr64 would cost an instruction on every entry that we count.

@@ -9,7 +9,7 @@
 UNIT_AREAS := $(sort $(patsubst tests/unit/%/unit.mk,%,$(wildcard tests/unit/*/unit.mk)))
 UNIT_CFLAGS = -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
               $(WARNINGS) $(CLANG_WARNINGS) -DCONFIG_DEBUG=1 -DUNIT_TEST=1 \
-              $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) \
+              $(patsubst %,-I%,$(sort $(wildcard lib/*/include lib/*/arch/$(shell uname -m)/include))) \
               -Itests/unit/include -I$(GEN)/include -I$(GEN)/kernel
 
 # Only for tests of kernel sources: the kernel has headers with names of the C library's (sched.h).
@@ -67,6 +67,7 @@ manual-check: gen
 
 boundary: $(KERNEL_OBJECTS)
 	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) $(KERNEL_OBJECTS)
+	$(Q)tools/check-boundary --user apps boot drivers fs lib services
 
 # clang-tidy sees each file with the flags of its object. The stamp makes the gate incremental and parallel.
 $(O)/lint/kernel/%: kernel/% .clang-tidy $(O)/kobj/kernel/%.o
@@ -91,7 +92,6 @@ lint: $(patsubst %,$(O)/lint/%,$(call in_scope,$(LINT_FILES)))
 
 # --- the second compiler, and statuses of a type that mixes with nothing --------------------------------------------
 
-GCC := $(if $(filter-out x86_64,$(ARCH)),$(ARCH)-linux-gnu-)gcc
 GCC_FLAGS := -Wlogical-op -Wduplicated-cond -Wno-unknown-pragmas
 # Flags that only clang has, and their counterparts.
 as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(filter-out $(CLANG_WARNINGS) --target=% \
@@ -180,7 +180,7 @@ prove: gen
 .PHONY: test test-long parity
 # STAGES='10-format …' runs only those; ARCH=… only what that architecture has, else it is the one for what is done once.
 STAGES ?=
-ARCHS := $(if $(filter file,$(origin ARCH)),$(filter $(patsubst mk/arch-%.mk,%,$(wildcard mk/arch-*.mk)),x86_64 aarch64 riscv64),$(ARCH))
+ARCHS := $(ARCH) $(if $(filter file,$(origin ARCH)),$(filter-out $(ARCH),$(ARCHS_ALL)))
 # BUILD, SMP and MEM change what the guest and system tests run on when they are given; else each stage has its own.
 given = $(if $(filter command%,$(origin $(1))),$(2)=$($(1)))
 TEST_RUNNER = $(call given,BUILD,BUILDS) $(call given,BUILD,TEST_BUILD) $(call given,SMP,TEST_SMP) $(call given,MEM,TEST_MEM) \

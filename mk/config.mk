@@ -33,14 +33,13 @@ BUILD_ROOT ?= build
 ifeq ($(filter $(BUILD),release debug kasan kcsan),)
 $(error BUILD=$(BUILD): one of release, debug, kasan, kcsan)
 endif
-ifeq ($(filter $(ARCH),x86_64 aarch64 riscv64),)
-$(error ARCH=$(ARCH): one of x86_64, aarch64, riscv64)
+# Those that mk/arch-<name>.mk is there for; the one that is asked for first.
+ARCHS_ALL := $(patsubst mk/arch-%.mk,%,$(wildcard mk/arch-*.mk))
+ifeq ($(filter $(ARCH),$(ARCHS_ALL)),)
+$(error ARCH=$(ARCH): one of $(ARCHS_ALL))
 endif
 ifeq ($(filter $(BOOT),direct uefi),)
 $(error BOOT=$(BOOT): one of direct, uefi)
-endif
-ifeq ($(wildcard mk/arch-$(ARCH).mk),)
-$(error ARCH=$(ARCH) has no mk/arch-$(ARCH).mk)
 endif
 
 O := $(BUILD_ROOT)/$(ARCH)/$(BUILD)
@@ -127,5 +126,5 @@ CFLAGS_COMMON := -std=gnu17 -g -fno-common -ffunction-sections -fdata-sections -
 DEPENDENCIES = -MMD -MP -MF $(@:.o=.d) -MT $@
 ARCHIVE = rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
-# The architecture's own flags: KERNEL_ARCH_CFLAGS, KERNEL_KASAN_CFLAGS, USER_ARCH_CFLAGS, *_TARGET.
+# The architecture's own flags: KERNEL_ARCH_CFLAGS, USER_ARCH_CFLAGS, *_TARGET, and the second compiler, GCC.
 include mk/arch-$(ARCH).mk

@@ -9,7 +9,7 @@ BOOT_ARCHIVE := $(O)/boot.img
 # The folder of the program or library that $< belongs to: its headers are seen from the folders below it too.
 own_folder = $(subst $(space),/,$(wordlist 1,$(if $(filter drivers/% tests/%,$<),3,2),$(subst /, ,$(dir $<))))
 
-USER_INCLUDES = $(patsubst %,-I%,$(sort $(wildcard lib/*/include))) -I$(GEN)/include \
+USER_INCLUDES = $(patsubst %,-I%,$(sort $(wildcard lib/*/include lib/*/arch/$(ARCH)/include))) -I$(GEN)/include \
                 -isystem $(SYSROOT)/include -isystem $(CLANG_RESOURCE)/include
 USER_CFLAGS = --target=$(USER_TARGET) -nostdinc -fPIE $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) -I$(own_folder) $(USER_INCLUDES)
 

@@ -1,6 +1,7 @@
 /* df, mount, stat, du, uname. */
 #include "tools.h"
 
+#include <arch_program.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,18 +173,11 @@ int du_main(int argc, char **argv)
 
 int uname_main(int argc, char **argv)
 {
-#if defined(__x86_64__)
-    static const char machine[] = "x86_64";
-#elif defined(__aarch64__)
-    static const char machine[] = "aarch64";
-#else
-    static const char machine[] = "riscv64";
-#endif
     const char *what = argc > 1 ? argv[1] : "-s";
     if (strcmp(what, "-m") == 0) {
-        out_format("%s\n", machine);
+        out_string(MACHINE_NAME "\n");
     } else if (strcmp(what, "-a") == 0) {
-        out_format("VeridianOS %s\n", machine);
+        out_string("VeridianOS " MACHINE_NAME "\n");
     } else if (strcmp(what, "-s") == 0) {
         out_string("VeridianOS\n");
     } else {

@@ -7,8 +7,8 @@
  * has; only then is the status told. */
 #include <os/process.h>
 
+#include <arch_program.h>
 #include <elf.h>
-#include <os/arch/layout.h>
 #include <os/elf.h>
 #include <os/memory.h>
 #include <os/start.h>

@@ -6,6 +6,7 @@
  * start already maps memory with them. */
 #pragma clang attribute push(__attribute__((no_stack_protector)), apply_to = function)
 
+#include <arch_program.h>
 #include <elf.h>
 #include <os/ipc.h>
 #include <os/start.h>
@@ -13,14 +14,6 @@
 #include <veridian/syscalls.h>
 
 #include "start_block.h"
-
-#if defined(__x86_64__)
-#define R_RELATIVE R_X86_64_RELATIVE
-#elif defined(__aarch64__)
-#define R_RELATIVE R_AARCH64_RELATIVE
-#elif defined(__riscv)
-#define R_RELATIVE R_RISCV_RELATIVE
-#endif
 
 #define HIDDEN __attribute__((visibility("hidden")))
 #define INIT_CAPS 12
@@ -60,7 +53,7 @@ static __attribute__((noinline)) void relocate(void)
     }
     const Elf64_Rela *relocations = (const Elf64_Rela *)table;
     for (uint64_t i = 0; table != 0 && i < bytes / sizeof(*relocations); i++) {
-        if (ELF64_R_TYPE(relocations[i].r_info) == R_RELATIVE) {
+        if (ELF64_R_TYPE(relocations[i].r_info) == ELF_RELATIVE) {
             *(uint64_t *)(base + relocations[i].r_offset) =
                 base + (uint64_t)relocations[i].r_addend;
         }

@@ -1,5 +1,5 @@
 /* See virtio.h. Numbers in comments are sections of VIRTIO 1.2. */
-#include <os/arch/device.h>
+#include <arch_device.h>
 #include <os/clock.h>
 #include <string.h>
 #include <virtio/virtio.h>

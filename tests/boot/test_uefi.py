@@ -20,20 +20,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
 sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import machine  # noqa: E402
+from machine import ARCHS  # noqa: E402
 
 # What EDK2 says (BdsDxe, DxeImageVerificationLib through UefiBootManagerLib).
 REFUSED = re.compile(r"BdsDxe: failed to load Boot\w+ .*?: (Access Denied|Security Violation)")
 LOADER = re.compile(r"veridian: .*")
 EITHER = re.compile(rf"(?P<refused>{REFUSED.pattern})|(?P<started>{LOADER.pattern})")
-
-# Code and variables with Secure Boot, and what the machine must have for it.
-SECURE_FIRMWARE = {
-    "x86_64": ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd",
-               ["-M q35,smm=on -global driver=cfi.pflash01,property=secure,value=on"]),
-    # The empty variables of this package have no store to write to, those with its own test keys have.
-    "aarch64": ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd", []),
-}
-
 
 RISCV_BOOT_PROTOCOL = uuid.UUID("ccd15fec-6f73-4eec-8395-3e69e4b940bf").bytes_le
 
@@ -63,7 +55,7 @@ class Bench:
     def arguments(self, disk, secure):
         arguments = ["--arch", self.arch, "--boot", "uefi", "--disk", disk, "--log", self.path("log"), "--smp", "2"]
         if secure:
-            code, _, words = SECURE_FIRMWARE[self.arch]
+            code, words = ARCHS[self.arch].secure_firmware[0], ARCHS[self.arch].secure_words
             arguments += ["--firmware", code, self.path("variables")]
             arguments += [item for word in words for item in ("--qemu", word)]
         return arguments
@@ -102,7 +94,7 @@ def test_boots_without_the_hart_protocol(bench):
 
 def test_signed_image_boots(bench):
     """And does what its own command line says, not what the file on the system partition says."""
-    words = machine.launcher.WORDS.get(bench.arch, "")     # of the machine, which the file would have said
+    words = ARCHS[bench.arch].words     # of the machine, which the file would have said
     image = bench.image("signed-source", f"{words} cmd=echo%20signed%3B%20exit%209".strip())
     secure_boot.sign(image, bench.path("db"), bench.path("signed.efi"))
     status, output, messages, _ = bench.command(bench.disk(bench.path("signed.efi")), "echo not signed", secure=True)
@@ -148,9 +140,9 @@ def main():
         tap.run(f"{bench.arch}: the image boots from its own disk", test_boots_from_its_own_disk, bench)
         if bench.arch == "riscv64":
             tap.run(f"{bench.arch}: the image boots where the device tree alone tells the hart", test_boots_without_the_hart_protocol, bench)
-        if bench.arch in SECURE_FIRMWARE:
+        if ARCHS[bench.arch].secure_firmware:
             keys = {name: secure_boot.make_key(folder, name) for name in ("PK", "KEK", "db", "other")}
-            secure_boot.enrol(SECURE_FIRMWARE[bench.arch][1], keys, bench.path("variables"))
+            secure_boot.enrol(ARCHS[bench.arch].secure_firmware[1], keys, bench.path("variables"))
             tap.run(f"{bench.arch}: Secure Boot: the signed image boots, and believes only what is signed", test_signed_image_boots, bench)
             tap.run(f"{bench.arch}: Secure Boot: the unsigned image is refused", test_unsigned_image_is_refused, bench)
             tap.run(f"{bench.arch}: Secure Boot: an image signed with another key is refused", test_image_signed_with_another_key_is_refused, bench)

@@ -14,8 +14,6 @@ import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 STALL_SECONDS = 180.0
-# The driver of the console.
-CONSOLE = {"aarch64": "pl011"}.get(os.environ.get("ARCH", "x86_64"), "uart16550")
 # What `make test BUILD= SMP= MEM=` asks for.
 BUILD = os.environ.get("TEST_BUILD", "release")
 SMP = int(os.environ.get("TEST_SMP", "4"))
@@ -31,6 +29,9 @@ def _launcher():
 
 
 launcher = _launcher()
+ARCHS = launcher.ARCHS
+# The driver of the console.
+CONSOLE = ARCHS[os.environ.get("ARCH", "x86_64")].console
 
 
 class Ended(Exception):

@@ -30,8 +30,6 @@ WAYS = [
     ("by its line behind the third root port", [PORT.format(i) for i in (1, 2, 3)], ",bus=port3,vectors=0", "line"),
     ("by its line beside others on all lines", [NEIGHBOUR] * 8, ",vectors=0", "line"),
 ]
-# Machines that take no messages: every device has its line.
-LINES_ONLY = ["riscv64"]
 
 
 def boot(arch, folder, disk, devices, options, command):
@@ -64,7 +62,7 @@ def main():
     files, tap = some_files(options.tree), Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-devices-") as folder:
         for name, devices, more, kind in WAYS:
-            wanted = "line" if arch in LINES_ONLY else kind
+            wanted = kind if machine.ARCHS[arch].messages else "line"
             output, status, log = boot(arch, folder, options.disk, devices, more, "sha256sum " + " ".join(files))
             got = dict(reversed(line.split("  ", 1)) for line in output.splitlines() if "  " in line)
             good = status == 0 and all(got.get(path) == total for path, total in files.items())

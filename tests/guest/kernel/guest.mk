@@ -5,7 +5,7 @@ GUEST_KERNEL_SOURCES := $(sort $(wildcard tests/guest/kernel/*.c) $(GUEST_FRAME)
 GUEST_KERNEL_OBJECTS := $(GUEST_KERNEL_SOURCES:%=$(GUEST_KERNEL)/%.o)
 GUEST_KERNEL_CFLAGS = --target=$(USER_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include -fno-pic -fno-pie \
                       $(CFLAGS_COMMON) $(USER_ARCH_CFLAGS) -fno-stack-protector -UCONFIG_KASAN -UCONFIG_KCSAN \
-                      -Itests/guest/kernel -Ilib/os/include -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include
+                      -Itests/guest/kernel -Ilib/os/include -Ilib/os/arch/$(ARCH)/include -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)/include
 
 $(GUEST_KERNEL)/%.o: % $(MAKEFILES_READ) tests/guest/kernel/guest.mk
 	@mkdir -p $(@D)

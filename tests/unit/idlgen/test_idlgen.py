@@ -2,6 +2,7 @@
 """Tests of tools/idlgen: what it refuses, that its output is stable, compiles everywhere and works. Prints TAP."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -114,8 +115,8 @@ class Output(Case):
 
 
 class Compilation(Case):
-    def includes(self):
-        return [f"-I{self.out}/include", f"-I{self.out}/kernel", "-Ilib/os/include"]
+    def includes(self, machine=platform.machine()):
+        return [f"-I{self.out}/include", f"-I{self.out}/kernel", "-Ilib/os/include", f"-Ilib/os/arch/{machine}/include"]
 
     def compile_all(self, sources, flags):
         for compiler in COMPILERS:
@@ -164,11 +165,11 @@ class Compilation(Case):
                     return ipc_raw_reply_receive(regs);
                 }"""
             )
-        for machine in ("x86_64", "aarch64", "riscv64"):
+        for machine in os.listdir(os.path.join(ROOT, "lib/os/arch")):
             for build in STATUS_BUILDS:
                 for level in ("-O0", "-O2", "-O2 -fno-omit-frame-pointer", "-O2 -fPIE"):
                     flags = [f"--target={machine}-unknown-none-elf", "-ffreestanding", *level.split()]
-                    self.run_tool(self.flags("clang-19", build) + self.includes() + flags + ["-c", source, "-o", os.devnull])
+                    self.run_tool(self.flags("clang-19", build) + self.includes(machine) + flags + ["-c", source, "-o", os.devnull])
 
     def test_status_builds_catch_mixups(self):
         self.generate(ABI)

@@ -1,5 +1,5 @@
 #pragma once
-/* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/include/os/arch/aarch64/syscall.h): number in x8,
+/* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/arch/aarch64/include/arch_syscall.h): number in x8,
  * arguments x0 to x7; status in x8, results x1 to x4. Message calls: x8 number and status, x0 handle or badge, x1 info, x20 to x24 and x4
  * words, x2 deadline, x5 queue. */
 #include <arch_pt.h>

@@ -1,5 +1,5 @@
 #pragma once
-/* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/include/os/arch/riscv64/syscall.h): number in
+/* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/arch/riscv64/include/arch_syscall.h): number in
  * a7, arguments a0 to a6 and t0; status in a7, results a1 to a4. Message calls: a0 handle or badge, a1 info, s2 to s6 and a4 words,
  * a2 deadline, a5 queue. */
 #include <arch_pt.h>

@@ -1,5 +1,5 @@
 #pragma once
-/* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/include/os/arch/x86_64/syscall.h): number in rax,
+/* Registers of a thread that is not in user mode, by meaning. System calls (lib/os/arch/x86_64/include/arch_syscall.h): number in rax,
  * arguments rdi rsi rdx r10 r8 r9 r12 r13; status in rax, results rdx r10 r8 r9. Message calls: rdi handle or badge, rsi info,
  * rbx r12 r13 r14 r15 r8 words, rdx deadline, r9 queue. */
 #include <arch_pt.h>

@@ -15,15 +15,7 @@ struct ipc_regs {
     uint64_t queue;    /**< in, receive forms: the queue that is waited on too, or 0 */
 };
 
-#if defined(__x86_64__)
-#include <os/arch/x86_64/syscall.h>
-#elif defined(__aarch64__)
-#include <os/arch/aarch64/syscall.h>
-#elif defined(__riscv) && __riscv_xlen == 64
-#include <os/arch/riscv64/syscall.h>
-#else
-#error "no system call interface for this architecture"
-#endif
+#include <arch_syscall.h>
 
 /** Send @regs to the endpoint and wait for the reply, which replaces them. */
 MUST_CHECK static inline status_t ipc_raw_call(struct ipc_regs *regs)
