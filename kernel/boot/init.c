@@ -185,13 +185,9 @@ static uint64_t stack_make(struct maker *m, const struct elf_image *image)
 static void buffer_make(struct maker *m)
 {
     struct memory *memory = memory_make(m, PAGE_SIZE);
-    paddr_t frame;
 
-    require(memory_pin(memory, NULL, 0, true, &frame), "the message buffer");
-    object_ref(&memory->object);
-    m->thread->buffer_memory = memory;
-    m->thread->buffer_frame = 0;
-    m->thread->buffer = phys_to_virt(frame);
+    require(pinned_page_take(NULL, memory, 0, &m->thread->buffer_page), "the message buffer");
+    m->thread->buffer = m->thread->buffer_page.address;
     m->info.ipc_buffer = memory_map(m, memory, 0, PAGE_SIZE, MAP_READ | MAP_WRITE);
 }
 

@@ -241,51 +241,59 @@ static struct cap *derive_node(struct cap *source, struct budget *budget, uint32
     return cap;
 }
 
-static status_t derive_into(struct thread *self, struct cap *source, struct process *to,
-                            uint32_t mode, uint32_t rights, uint64_t badge, handle_t *handle)
+/* What @source shall become as @out says, in the tree: for a slot of @holder or (NULL) for a message; charged to @budget. */
+static status_t derive(struct thread *self, struct cap *source, const struct cap_out *out,
+                       struct budget *budget, struct process *holder, struct cap **derived)
 {
-    struct object *object = source->object;
-    struct cap *cap = derive_node(source, to->object.budget, rights, badge);
+    status_t status = derive_check(source, out->mode, out->rights, out->badge);
+    if (status != STATUS_OK)
+        return status;
+    struct cap *cap = derive_node(source, budget, out->rights, out->badge);
     if (cap == NULL)
         return STATUS_NO_MEMORY;
-    status_t status = tree_attach(self, object, source, cap, mode == CAP_TRANSFER_DERIVE, to);
-    if (status != STATUS_OK) {
-        cap_badge_drop(cap);
-        cap_node_retire(cap);
+    status =
+        tree_attach(self, source->object, source, cap, out->mode == CAP_TRANSFER_DERIVE, holder);
+    if (status == STATUS_OK) {
+        *derived = cap;
         return status;
     }
-    status = cap_slot_take(to, cap, handle);
-    if (status != STATUS_OK)
-        cap_end(cap);
+    cap_badge_drop(cap);
+    cap_node_retire(cap);
     return status;
 }
 
-/* The node itself changes tables. Its slot is taken away first, so a lookup finds it under one name or none, and of two that move it one
- * succeeds. */
-static status_t move_into(struct process *from, struct cap *source, struct process *to,
-                          handle_t *handle)
+/* The node itself leaves its table, as a message. Its slot is taken away first, so a lookup finds it under one name or none, and of two that
+ * move it one succeeds. */
+static status_t move_out(struct process *from, struct cap *source)
 {
     if (!cap_slot_release(from, source))
         return STATUS_BAD_HANDLE;
-    struct object *object = source->object;
-    tree_lock_acquire(&object->lock);
-    bool live = !cap_is_dead(source);
+    tree_lock_acquire(&source->object->lock);
+    bool live = source->kind == CAP_SLOT && !cap_is_dead(source);
     if (live) {
         source->kind = CAP_MESSAGE;
         source->holder = NULL;
     }
-    tree_lock_release(&object->lock);
-    return live ? cap_from_message(source, to, handle) : STATUS_BAD_HANDLE;
+    tree_lock_release(&source->object->lock);
+    return live ? STATUS_OK : STATUS_BAD_HANDLE; /* the revocation that took it frees it */
 }
 
 status_t cap_transfer(struct thread *self, struct cap *source, struct process *to, uint32_t mode,
                       uint32_t rights, uint64_t badge, handle_t *handle)
 {
-    if (mode == CAP_TRANSFER_MOVE)
-        return move_into(self->process, source, to, handle);
-    status_t status = derive_check(source, mode, rights, badge);
-    return status != STATUS_OK ? status
-                               : derive_into(self, source, to, mode, rights, badge, handle);
+    struct cap *cap;
+    if (mode == CAP_TRANSFER_MOVE) {
+        status_t status = move_out(self->process, source);
+        return status == STATUS_OK ? cap_from_message(source, to, handle) : status;
+    }
+    const struct cap_out out = {.mode = mode, .rights = rights, .badge = badge};
+    status_t status = derive(self, source, &out, to->object.budget, to, &cap);
+    if (status != STATUS_OK)
+        return status;
+    status = cap_slot_take(to, cap, handle);
+    if (status != STATUS_OK)
+        cap_end(cap);
+    return status;
 }
 
 void cap_close(struct process *process, struct cap *cap)
@@ -302,35 +310,12 @@ status_t cap_to_message(struct thread *self, const struct cap_out *out, struct c
     status_t status = cap_lookup(self->process, out->handle, OBJECT_NONE, RIGHT_TRANSFER, &source);
     if (status != STATUS_OK)
         return status;
-    if (out->mode == CAP_TRANSFER_MOVE) {
-        if (!cap_slot_release(self->process, source))
-            return STATUS_BAD_HANDLE;
-        tree_lock_acquire(&source->object->lock);
-        bool live = source->kind == CAP_SLOT && !cap_is_dead(source);
-        if (live) {
-            source->kind = CAP_MESSAGE;
-            source->holder = NULL;
-        }
-        tree_lock_release(&source->object->lock);
-        if (!live)
-            return STATUS_BAD_HANDLE; /* the revocation that took it frees it */
+    if (out->mode != CAP_TRANSFER_MOVE)
+        return derive(self, source, out, self->process->object.budget, NULL, message);
+    status = move_out(self->process, source);
+    if (status == STATUS_OK)
         *message = source;
-        return STATUS_OK;
-    }
-    status = derive_check(source, out->mode, out->rights, out->badge);
-    if (status != STATUS_OK)
-        return status;
-    struct cap *cap = derive_node(source, self->process->object.budget, out->rights, out->badge);
-    if (cap == NULL)
-        return STATUS_NO_MEMORY;
-    status = tree_attach(self, source->object, source, cap, out->mode == CAP_TRANSFER_DERIVE, NULL);
-    if (status != STATUS_OK) {
-        cap_badge_drop(cap);
-        cap_node_retire(cap);
-        return status;
-    }
-    *message = cap;
-    return STATUS_OK;
+    return status;
 }
 
 /* The receiver pays for what it keeps. */
@@ -394,16 +379,22 @@ void cap_message_drop(struct cap *message)
 
 /* Leaves. */
 
+static void leaf_init(struct cap *leaf, const struct cap *like, void (*sever)(struct cap *))
+    NO_THREAD_SAFETY
+{
+    leaf->object = like->object;
+    leaf->sever = sever;
+    leaf->id = like->id;
+    list_init(&leaf->children);
+    list_init(&leaf->sibling);
+}
+
 status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
                          void (*sever)(struct cap *))
 {
     struct object *object = parent->object;
-    leaf->object = object;
-    leaf->sever = sever;
-    leaf->id = parent->id;
+    leaf_init(leaf, parent, sever);
     tree_lock_acquire(&object->lock);
-    list_init(&leaf->children);
-    list_init(&leaf->sibling);
     if (self != NULL && unlikely(object->revoking != 0))
         return tree_wait_revoked(self, object);
     status_t status = cap_is_dead(parent) ? STATUS_BAD_HANDLE : STATUS_OK;
@@ -419,11 +410,7 @@ status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *le
 bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *))
 {
     struct object *object = leaf->object;
-    copy->object = object;
-    copy->sever = sever;
-    copy->id = leaf->id;
-    list_init(&copy->children);
-    list_init(&copy->sibling);
+    leaf_init(copy, leaf, sever);
     tree_lock_acquire(&object->lock);
     bool live = leaf->kind == CAP_LEAF && !cap_is_dead(leaf);
     if (live) {

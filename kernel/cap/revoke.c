@@ -6,11 +6,13 @@
  * held meanwhile. At the end the caller waits for a grace period, so that no CPU is still inside a call that looked a revoked capability
  * up. The work runs as a continuation of the calling thread: its progress is the shape of the tree itself. If the thread is killed
  * meanwhile it finishes the revocation first. */
+#include "arch_accessors.h"
 #include "budget.h"
 #include "endpoint.h"
 #include "handlers.h"
 #include "sched.h"
 #include "tree.h"
+#include "waiters.h"
 
 #define REVOKE_BATCH 32
 
@@ -61,10 +63,9 @@ static void undo_slot(struct cap *cap) NO_THREAD_SAFETY
 static void undo(struct list *removed) NO_THREAD_SAFETY
 {
     struct list *node;
-    while ((node = list_first(removed)) != NULL) {
+    while ((node = list_take(removed)) != NULL) {
         struct cap *cap = list_entry(node, struct cap, sibling);
         uint8_t kind = cap->kind;
-        list_remove(node);
         cap->kind = CAP_REMOVED;
         if (kind != CAP_LEAF && cap->object->ops->revoked != NULL)
             cap->object->ops->revoked(cap->object, cap);
@@ -77,37 +78,15 @@ static void undo(struct list *removed) NO_THREAD_SAFETY
     }
 }
 
-static bool grace_wait_cancel(struct thread *thread, uint64_t sequence)
-{
-    (void)thread;
-    (void)sequence;
-    return false; /* it ends by itself, soon */
-}
-
-static const struct wait_class grace_wait = {.name = "grace period", .cancel = grace_wait_cancel};
-
-static void grace_over(struct rcu_head *head)
-{
-    struct thread *thread = container_of(head, struct thread, rcu_wait);
-    thread_wait_end(thread);
-    thread_wake_status(thread, STATUS_OK);
-}
-
 /* Everything is revoked: let derivations go on; drop the hold on the node, which may have been closed meanwhile. */
 static void revoke_finish(struct cap *top)
 {
     struct object *object = top->object;
-    struct list waiting;
-    list_init(&waiting);
+    struct thread *deriver;
     tree_lock_acquire(&object->lock);
     object->revoking = 0;
-    struct list *node;
-    while ((node = list_first(&object->derivers)) != NULL) {
-        struct thread *thread = list_entry(node, struct thread, wait_link);
-        list_remove(node);
-        thread_wait_end(thread);
-        thread_wake(thread);
-    }
+    while ((deriver = waiter_take(&object->derivers)) != NULL)
+        thread_wake(deriver);
     top->held -= 2;
     bool retire = top->kind == CAP_GHOST && top->held == 0;
     if (retire)
@@ -140,10 +119,8 @@ static void revoke_step(struct thread *self) NO_THREAD_SAFETY
     self->continuation = NULL;
     self->continuation_data = NULL;
     revoke_finish(top);
-    thread_wait_uncancellable(self, &grace_wait);
-    sched_forget_current();
-    rcu_call(&self->rcu_wait, grace_over);
-    rcu_expedite();
+    arch_syscall_status_set(self, STATUS_OK);
+    thread_wait_grace(self);
 }
 
 status_t sys_cap_revoke(struct thread *self, struct cap *source)

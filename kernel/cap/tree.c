@@ -9,6 +9,7 @@
 #include "endpoint.h"
 #include "kmem.h"
 #include "sched.h"
+#include "waiters.h"
 
 static uint64_t next_id = 1;
 
@@ -115,34 +116,16 @@ bool tree_remove(struct object *object, struct cap *cap)
 
 /* Waiting for a revocation to end. */
 
-static bool revoked_wait_cancel(struct thread *thread, uint64_t sequence);
-
-static const struct wait_class revoked_wait = {.name = "revocation", .cancel = revoked_wait_cancel};
-
-static bool revoked_wait_cancel(struct thread *thread, uint64_t sequence)
-{
-    struct object *object = thread_waits_on(thread, &revoked_wait, sequence);
-    if (object == NULL)
-        return false;
-    tree_lock_acquire(&object->lock);
-    bool waits = thread->wait_class == &revoked_wait && thread->wait_sequence == sequence;
-    if (waits) {
-        list_remove(&thread->wait_link);
-        thread_wait_end(thread);
-    }
-    tree_lock_release(&object->lock);
-    return waits;
-}
+static const struct wait_class revoked_wait = {.name = "revocation",
+                                               WAIT_CLASS_LOCK(object, lock, tree_lock)};
 
 status_t tree_wait_revoked(struct thread *self, struct object *object)
 {
-    list_push_back(&object->derivers, &self->wait_link);
     thread_restart_on_wake(self);
-    bool waits = thread_wait_begin(self, &revoked_wait, object, DEADLINE_NEVER);
-    if (!waits)
-        list_remove(&self->wait_link);
+    status_t status =
+        waiter_enqueue(self, &object->derivers, &revoked_wait, object, DEADLINE_NEVER);
     tree_lock_release(&object->lock);
-    return waits ? KERNEL_BLOCKED : KERNEL_DONE;
+    return status == KERNEL_BLOCKED ? status : KERNEL_DONE;
 }
 
 /* Badges. */

@@ -61,6 +61,15 @@ static inline struct list *list_first(const struct list *l)
     return list_is_empty(l) ? NULL : l->next;
 }
 
+/** Take the first node off, or NULL. */
+static inline struct list *list_take(struct list *l)
+{
+    struct list *first = list_first(l);
+    if (first != NULL)
+        list_remove(first);
+    return first;
+}
+
 #define list_entry(node, type, member) container_of(node, type, member)
 #define list_for_each(node, l) for (struct list *node = (l)->next; node != (l); node = node->next)
 #define list_for_each_safe(node, after, l)                                \

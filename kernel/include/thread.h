@@ -10,6 +10,7 @@
 #include "cpu.h"
 #include "ktimer.h"
 #include "list.h"
+#include "mm/memory.h"
 #include "object.h"
 #include "policy.h"
 #include "raise.h"
@@ -31,10 +32,17 @@ enum { ATTENTION_KILL = 1, ATTENTION_SUSPEND = 2, ATTENTION_INTERRUPT = 4 };
 struct wait_class {
     const char *name;
     bool deadline_is_success; /* the wait is for its deadline: OK, not TIMED_OUT */
-    /** Take @thread off what it waits on, if it still waits there with wait_sequence @sequence. True: it was unlinked and belongs
-     *  to the caller, who must wake it. No lock held. */
+    /** What it is cancelled under, of what is waited on: a lock of class @lock_rank @lock_offset bytes into it. */
+    uint8_t lock_rank;
+    uint16_t lock_offset;
+    /** NULL: wait_cancel_listed(). Else: take @thread off what it waits on, if it still waits there with wait_sequence @sequence.
+     *  True: it was unlinked and belongs to the caller, who must wake it. No lock held. */
     bool (*cancel)(struct thread *thread, uint64_t sequence);
 };
+
+/** The class of a wait on lists of struct @type, under its lock @member. */
+#define WAIT_CLASS_LOCK(type, member, class) \
+    .lock_rank = LOCK_RANK_##class, .lock_offset = offsetof(struct type, member)
 
 /** What a thread of the real-time band has beside its turn. */
 struct realtime {
@@ -67,7 +75,7 @@ struct __attribute__((aligned(64))) thread {
     struct thread *reply_worker GUARDED_BY(reply_lock); /* whose current reply this call is */
     struct thread *current_reply; /* worker: whose call it serves now; atomic */
     struct list wait_link;
-    void *wait_object;        /* atomic: see thread_waits_on() */
+    void *wait_object;        /* atomic: see wait_cancel_listed() */
     uint64_t wait_data;       /* what the waker or canceller needs: mask, address … */
     struct queue *wait_queue; /* receive: the queue waited on together with the endpoint */
     uint64_t call_cap_id;     /* node through which it came, for revocation while queued */
@@ -102,9 +110,8 @@ struct __attribute__((aligned(64))) thread {
     void *continuation_data;
 
     /* Calls: see ipc/endpoint.c. */
-    struct ipc_buffer *buffer; /* kernel address of the message buffer, or NULL */
-    struct memory *buffer_memory;
-    uint64_t buffer_frame;
+    struct ipc_buffer *buffer; /* the message buffer: buffer_page.address, or NULL */
+    struct pinned_page buffer_page;
     struct process *reply_server GUARDED_BY(reply_lock); /* whose saved reply this call is */
     uint64_t call_badge;
     uint64_t call_deadline_ns;
@@ -152,6 +159,13 @@ void thread_arm_deadline(struct thread *thread, uint64_t deadline_ns);
 struct thread *thread_by_index(uint32_t index);
 /** The same for a short wait that ends by itself: no deadline, attention does not end it. */
 void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class);
+/** The current thread goes on with what its registers and its continuation say when a grace period is over. */
+void thread_wait_grace(struct thread *self);
+/** Take @thread off the list it is on if it still waits as @wait_class with @sequence. True: it belongs to the caller. No lock held. */
+bool wait_cancel_listed(struct thread *thread, const struct wait_class *wait_class,
+                        uint64_t sequence);
+/** wait_class.cancel, whatever it is. */
+bool wait_cancel(struct thread *thread, const struct wait_class *wait_class, uint64_t sequence);
 /** End the wait of @thread if it waits: with @status, or by restarting its call. False: it does not wait (any more), or cannot. */
 bool thread_cancel_wait(struct thread *thread, status_t status);
 /** Act on attention bits of the current thread on its way out. True: another must be chosen. */
@@ -165,18 +179,6 @@ void thread_unsuspend(struct thread *thread);
 /** Call before thread_wait_begin if, once woken, @self shall execute its system call (or the faulting instruction) again from the
  *  start. The handler then returns KERNEL_BLOCKED, which everybody passes up unchanged. */
 void thread_restart_on_wake(struct thread *self);
-/** For wait_class.cancel, before it takes the lock: what @thread waits on, if it still waits as @wait_class with @sequence; NULL if not.
- *  Read together with the class, so it is that class's kind of thing, and stays until the kernel is left; it is to be looked at
- *  again under its lock. */
-static inline void *thread_waits_on(const struct thread *thread,
-                                    const struct wait_class *wait_class, uint64_t sequence)
-{
-    void *object = __atomic_load_n(&thread->wait_object, __ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST) != wait_class ||
-        __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE) != sequence)
-        return NULL;
-    return object;
-}
 /** The waker's side, under the same lock, after unlinking: the thread stops waiting and belongs to the caller, who must thread_wake() it. */
 static inline void thread_wait_end(struct thread *thread)
 {

@@ -1,17 +1,16 @@
 #pragma once
-/* Lists of waiting threads that live in an object and are guarded by its lock: what queue, notification and futex share. */
+/* Lists of waiting threads that live in an object and are guarded by its lock: what queue, notification, endpoint and others share. */
 #include "thread.h"
 
-/** wait_class.cancel of such a list, under its lock: take @thread off if it still waits there with @sequence. */
-static inline bool waiter_cancel(struct thread *thread, const struct wait_class *wait_class,
-                                 const void *object, uint64_t sequence)
+/** The first waiter, ours now, or NULL. */
+static inline struct thread *waiter_take(struct list *waiters)
 {
-    if (thread->wait_class != wait_class || thread->wait_object != object ||
-        thread->wait_sequence != sequence)
-        return false;
-    list_remove(&thread->wait_link);
+    struct list *node = list_take(waiters);
+    if (node == NULL)
+        return NULL;
+    struct thread *thread = list_entry(node, struct thread, wait_link);
     thread_wait_end(thread);
-    return true;
+    return thread;
 }
 
 /** Queue @self on @waiters. KERNEL_BLOCKED: after the unlock it must not be touched. INTERRUPTED: it is on no list. */
@@ -29,13 +28,9 @@ MUST_CHECK static inline status_t waiter_enqueue(struct thread *self, struct lis
 /** The object is gone: wake all with @status. */
 static inline void waiters_end(struct list *waiters, status_t status)
 {
-    list_for_each_safe (node, after, waiters) {
-        struct thread *thread = list_entry(node, struct thread, wait_link);
-
-        list_remove(node);
-        thread_wait_end(thread);
+    struct thread *thread;
+    while ((thread = waiter_take(waiters)) != NULL)
         thread_wake_status(thread, status);
-    }
 }
 
 /** The capability with node @cap_id is revoked: wake who came through it (thread.call_cap_id). */

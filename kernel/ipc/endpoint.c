@@ -24,17 +24,20 @@
 #include "process.h"
 #include "reply.h"
 #include "sched.h"
+#include "waiters.h"
 
 #include "kstring.h"
 #include <veridian/syscall_numbers.h>
 
 static bool queued_cancel(struct thread *thread, uint64_t sequence);
 static bool answer_cancel(struct thread *thread, uint64_t sequence);
-static bool receive_cancel(struct thread *thread, uint64_t sequence);
 
-static const struct wait_class queued_wait = {.name = "call", .cancel = queued_cancel};
+static const struct wait_class queued_wait = {.name = "call",
+                                              WAIT_CLASS_LOCK(endpoint, lock, endpoint_lock),
+                                              .cancel = queued_cancel};
 const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
-const struct wait_class receive_wait = {.name = "receive", .cancel = receive_cancel};
+const struct wait_class receive_wait = {.name = "receive",
+                                        WAIT_CLASS_LOCK(endpoint, lock, endpoint_lock)};
 
 static inline uint32_t info_caps(uint64_t info)
 {
@@ -50,20 +53,6 @@ static inline uint32_t info_grants(uint64_t info)
 
 /* ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Those that are moved come last: copies and derivations may have to wait for a revocation, and then the call starts again. */
-static status_t prepare_caps(struct thread *self, const struct cap_out *out, struct cap **nodes,
-                             uint32_t count, bool moves)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if ((out[i].mode == CAP_TRANSFER_MOVE) != moves)
-            continue;
-        status_t status = cap_to_message(self, &out[i], &nodes[i]);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
-}
-
 /* Check an outgoing message that has more than words, and turn its capabilities into message nodes. On failure nothing is changed,
  * but for capabilities that were moved: those are dropped. */
 static status_t message_prepare(struct thread *self, uint64_t info)
@@ -76,19 +65,14 @@ static status_t message_prepare(struct thread *self, uint64_t info)
     if (caps == 0)
         return STATUS_OK;
     struct cap_out out[IPC_CAPS_MAX];
-    struct cap *nodes[IPC_CAPS_MAX] = {0};
+    struct cap *nodes[IPC_CAPS_MAX];
     memcpy(out, self->buffer->caps, sizeof(out));
-    status_t status = prepare_caps(self, out, nodes, caps, false);
-    if (status == STATUS_OK)
-        status = prepare_caps(self, out, nodes, caps, true);
-    for (uint32_t i = 0; i < caps && status != STATUS_OK; i++)
-        if (nodes[i] != NULL)
-            cap_message_drop(nodes[i]);
+    status_t status = cap_messages_make(self, out, caps, nodes);
     if (status == KERNEL_BLOCKED)
         sched_forget_current(); /* for a revocation; @self may run elsewhere by now */
     if (status != STATUS_OK)
         return status;
-    memcpy(self->message_caps, nodes, sizeof(nodes));
+    memcpy(self->message_caps, nodes, caps * sizeof(*nodes));
     self->message_cap_count = caps;
     return STATUS_OK;
 }
@@ -97,8 +81,7 @@ static void message_drop_caps(struct thread *from)
 {
     uint32_t count = from->message_cap_count;
     from->message_cap_count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        cap_message_drop(from->message_caps[i]);
+    cap_messages_drop(from->message_caps, count);
 }
 
 /* Message bytes, grants' lengths and capabilities: what does not travel in registers. Neither thread can run. Returns the info word
@@ -106,19 +89,8 @@ static void message_drop_caps(struct thread *from)
 static uint64_t message_deliver_extra(struct thread *from, struct thread *to, uint64_t info)
 {
     struct ipc_buffer *target = to->buffer;
-    uint32_t accept =
-        target == NULL ? 0 : MIN(__atomic_load_n(&target->accept, __ATOMIC_RELAXED), IPC_CAPS_MAX);
-    uint32_t count = from->message_cap_count;
+    uint64_t kept = cap_messages_install(to, from->message_caps, from->message_cap_count);
     from->message_cap_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        handle_t handle = 0;
-        if (i >= accept)
-            cap_message_drop(from->message_caps[i]);
-        else if (cap_from_message(from->message_caps[i], to->process, &handle) != STATUS_OK)
-            handle = 0;
-        if (i < accept)
-            target->received[i] = handle;
-    }
     uint32_t bytes = info_data(info);
     if (target == NULL || from->buffer == NULL)
         return info & (uint32_t)~0u;
@@ -127,7 +99,6 @@ static uint64_t message_deliver_extra(struct thread *from, struct thread *to, ui
     for (uint32_t i = 0; i < info_grants(info); i++)
         target->grant_lengths[i] =
             __atomic_load_n(&from->buffer->grants[i].length, __ATOMIC_RELAXED);
-    uint64_t kept = MIN(count, accept);
     return (info & ~(INFO_NOWAIT | IPC_INFO_CAPS_MASK << IPC_INFO_CAPS_SHIFT |
                      INFO_KIND(IPC_INFO_KIND_MASK))) |
            kept << IPC_INFO_CAPS_SHIFT;
@@ -166,31 +137,15 @@ static void caller_await_answer(struct thread *caller)
     }
 }
 
-bool queued_cancel_class(struct thread *thread, uint64_t sequence,
-                         const struct wait_class *wait_class)
-{
-    struct endpoint *endpoint = thread_waits_on(thread, wait_class, sequence);
-    if (endpoint == NULL)
-        return false;
-    endpoint_lock_acquire(&endpoint->lock);
-    bool waits = thread->wait_class == wait_class && thread->wait_sequence == sequence &&
-                 thread->wait_object == endpoint;
-    if (waits) {
-        list_remove(&thread->wait_link);
-        thread_wait_end(thread);
-    }
-    endpoint_lock_release(&endpoint->lock);
-    if (waits)
-        message_drop_caps(thread);
-    return waits;
-}
-
 static bool queued_cancel(struct thread *thread, uint64_t sequence)
 {
-    return queued_cancel_class(thread, sequence, &queued_wait);
+    if (!wait_cancel_listed(thread, &queued_wait, sequence))
+        return false;
+    message_drop_caps(thread);
+    return true;
 }
 
-void reply_unlink(struct thread *caller)
+void reply_take(struct thread *caller)
 {
     struct thread *worker = caller->reply_worker;
     if (worker != NULL && worker->current_reply == caller)
@@ -202,6 +157,7 @@ void reply_unlink(struct thread *caller)
     }
     caller->reply_worker = NULL;
     caller->reply_server = NULL;
+    thread_wait_end(caller);
 }
 
 bool answer_cancel_class(struct thread *thread, uint64_t sequence,
@@ -209,10 +165,8 @@ bool answer_cancel_class(struct thread *thread, uint64_t sequence,
 {
     reply_lock_acquire(&thread->reply);
     bool waits = thread->wait_class == wait_class && thread->wait_sequence == sequence;
-    if (waits) {
-        reply_unlink(thread);
-        thread_wait_end(thread);
-    }
+    if (waits)
+        reply_take(thread);
     reply_lock_release(&thread->reply);
     return waits;
 }
@@ -252,17 +206,14 @@ static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint6
         message_drop_caps(self);
         return STATUS_BUSY;
     }
-    list_push_back(&endpoint->callers, &self->wait_link);
-    bool waits = thread_wait_begin(self, &queued_wait, endpoint, self->call_deadline_ns);
-    if (!waits)
-        list_remove(&self->wait_link);
+    status_t status =
+        waiter_enqueue(self, &endpoint->callers, &queued_wait, endpoint, self->call_deadline_ns);
     endpoint_lock_release(&endpoint->lock);
-    if (waits) {
+    if (status == KERNEL_BLOCKED)
         sched_forget_current();
-        return KERNEL_BLOCKED;
-    }
-    message_drop_caps(self);
-    return STATUS_INTERRUPTED;
+    else
+        message_drop_caps(self);
+    return status;
 }
 
 /* Checked under the endpoint's lock: nothing is queued through a capability that is dead or of an older epoch. */
@@ -302,14 +253,11 @@ status_t raw_endpoint_call(struct thread *self)
         message_drop_caps(self);
         return status;
     }
-    struct list *node = list_first(&endpoint->workers);
-    if (unlikely(node == NULL)) {
+    struct thread *worker = waiter_take(&endpoint->workers);
+    if (unlikely(worker == NULL)) {
         __atomic_store_n(&cap->queued, true, __ATOMIC_RELAXED);
         return call_queue(self, endpoint, info);
     }
-    struct thread *worker = list_entry(node, struct thread, wait_link);
-    list_remove(node);
-    thread_wait_end(worker);
     endpoint_lock_release(&endpoint->lock);
     accept_call(self, worker);
     self->wait_sequence++;
@@ -322,22 +270,6 @@ status_t raw_endpoint_call(struct thread *self)
 }
 
 /* ── Receive ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-static bool receive_cancel(struct thread *thread, uint64_t sequence)
-{
-    struct endpoint *endpoint = thread_waits_on(thread, &receive_wait, sequence);
-    if (endpoint == NULL)
-        return false;
-    endpoint_lock_acquire(&endpoint->lock);
-    bool waits = thread->wait_class == &receive_wait && thread->wait_sequence == sequence &&
-                 thread->wait_object == endpoint;
-    if (waits) {
-        list_remove(&thread->wait_link);
-        thread_wait_end(thread);
-    }
-    endpoint_lock_release(&endpoint->lock);
-    return waits;
-}
 
 static void deliver_event(struct thread *worker, const struct event *event)
 {
@@ -401,18 +333,16 @@ static status_t receive_from(struct thread *self, struct receive_caps caps, uint
         endpoint_lock_release(&endpoint->lock);
         return status;
     }
-    struct list *node = list_first(&endpoint->closed);
+    struct list *node = list_take(&endpoint->closed);
     if (unlikely(node != NULL)) {
-        list_remove(node);
         endpoint_lock_release(&endpoint->lock);
         deliver_closed(self, list_entry(node, struct badge_record, closed_link));
         return KERNEL_DONE;
     }
-    node = list_first(&endpoint->callers);
+    node = list_take(&endpoint->callers);
     if (node != NULL) {
         struct thread *caller = list_entry(node, struct thread, wait_link);
         bool raised = caller->wait_class == &raised_queued_wait;
-        list_remove(node);
         __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELEASE);
         endpoint_lock_release(&endpoint->lock);
         if (unlikely(raised)) {
@@ -586,10 +516,8 @@ static struct thread *take_saved(struct thread *caller, const struct process *se
         return NULL;
     reply_lock_acquire(&caller->reply);
     bool ours = is_saved_by(caller, server, token) && caller->wait_class == wait_class;
-    if (ours) {
-        reply_unlink(caller);
-        thread_wait_end(caller);
-    }
+    if (ours)
+        reply_take(caller);
     reply_lock_release(&caller->reply);
     return ours ? caller : NULL;
 }
@@ -685,34 +613,34 @@ static status_t grant_find(struct thread *self, uint64_t token, uint32_t index, 
 /* Bytes copied between two looks at the clock: keeps the longest path without interrupts short. */
 #define COPY_CHUNK 16384ull
 
+/* Between @bytes at @user of @self and the caller. @out: to the caller. */
+static status_t reply_copy(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset,
+                           uint64_t user, uint64_t bytes, bool out, uint64_t *done)
+{
+    struct aspace *aspace = NULL;
+    uint64_t address = 0;
+    size_t copied = 0;
+    bytes = MIN(bytes, COPY_CHUNK);
+    status_t status = grant_find(self, token, grant, out ? RIGHT_WRITE : RIGHT_READ, offset, &bytes,
+                                 &address, &aspace);
+    if (status != STATUS_OK)
+        return status;
+    status = out ? aspace_copy(aspace, address, self->aspace, user, bytes, &copied)
+                 : aspace_copy(self->aspace, user, aspace, address, bytes, &copied);
+    *done = copied;
+    return copied != 0 ? STATUS_OK : status;
+}
+
 status_t sys_endpoint_reply_read(struct thread *self, uint64_t token, uint32_t grant,
                                  uint64_t offset, struct user_out buffer, uint64_t *done)
 {
-    struct aspace *from = NULL;
-    uint64_t bytes = MIN(buffer.length, COPY_CHUNK);
-    uint64_t address = 0;
-    status_t status = grant_find(self, token, grant, RIGHT_READ, offset, &bytes, &address, &from);
-    if (status != STATUS_OK)
-        return status;
-    size_t copied = 0;
-    status = aspace_copy(self->aspace, buffer.address, from, address, bytes, &copied);
-    *done = copied;
-    return copied != 0 ? STATUS_OK : status;
+    return reply_copy(self, token, grant, offset, buffer.address, buffer.length, false, done);
 }
 
 status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t grant,
                                   uint64_t offset, struct user_in buffer, uint64_t *done)
 {
-    struct aspace *to = NULL;
-    uint64_t bytes = MIN(buffer.length, COPY_CHUNK);
-    uint64_t address = 0;
-    status_t status = grant_find(self, token, grant, RIGHT_WRITE, offset, &bytes, &address, &to);
-    if (status != STATUS_OK)
-        return status;
-    size_t copied = 0;
-    status = aspace_copy(to, address, self->aspace, buffer.address, bytes, &copied);
-    *done = copied;
-    return copied != 0 ? STATUS_OK : status;
+    return reply_copy(self, token, grant, offset, buffer.address, buffer.length, true, done);
 }
 
 /* Page by page between a Memory and the caller. @out: to the caller. */
@@ -795,31 +723,20 @@ void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
     struct thread *worker = take_worker(endpoint, queue);
     if (worker == NULL)
         return;
-    struct event event;
-    if (queue_take(queue, &event)) {
-        deliver_event(worker, &event);
-        thread_wake(worker);
-    } else {
-        arch_syscall_number_set(worker,
-                                SYS_ENDPOINT_RECEIVE); /* another worker was quicker: wait again */
+    if (!receive_event(worker, queue)) { /* another worker was quicker: wait again */
+        arch_syscall_number_set(worker, SYS_ENDPOINT_RECEIVE);
         arch_syscall_restart(worker);
-        thread_wake(worker);
     }
+    thread_wake(worker);
 }
 
 void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record)
 {
     endpoint_lock_acquire(&endpoint->lock);
     bool wanted = !endpoint->dead && record->epoch == endpoint->epoch;
-    struct list *node = wanted ? list_first(&endpoint->workers) : NULL;
-    struct thread *worker = NULL;
-    if (node != NULL) {
-        worker = list_entry(node, struct thread, wait_link);
-        list_remove(node);
-        thread_wait_end(worker);
-    } else if (wanted) {
+    struct thread *worker = wanted ? waiter_take(&endpoint->workers) : NULL;
+    if (wanted && worker == NULL)
         list_push_back(&endpoint->closed, &record->closed_link);
-    }
     endpoint_lock_release(&endpoint->lock);
     if (worker != NULL) {
         deliver_closed(worker, record);
@@ -846,9 +763,8 @@ static void cancel_waiters(struct endpoint *endpoint, struct list *waiters, stat
     }
     endpoint_lock_release(&endpoint->lock);
     struct list *node;
-    while ((node = list_first(&found)) != NULL) {
+    while ((node = list_take(&found)) != NULL) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
-        list_remove(node);
         message_drop_caps(thread);
         if (thread->wait_restarts)
             thread_wake(thread);
@@ -904,24 +820,22 @@ void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue) 
     cancel_waiters(endpoint, &endpoint->workers, STATUS_GONE, waits_with, queue);
 }
 
+/* Nobody will be told of what is in the notices @closed any more. */
+static void notices_drop(struct list *closed)
+{
+    struct list *node;
+    while ((node = list_take(closed)) != NULL)
+        badge_record_retire(list_entry(node, struct badge_record, closed_link));
+}
+
 status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap) NO_THREAD_SAFETY
 {
     (void)self;
     struct endpoint *endpoint = endpoint_of(cap->object);
-    struct list notices;
-    list_init(&notices);
     endpoint_lock_acquire(&endpoint->lock);
     __atomic_fetch_add(&endpoint->epoch, 1, __ATOMIC_ACQ_REL);
-    struct list *node;
-    while ((node = list_first(&endpoint->closed)) != NULL) {
-        list_remove(node);
-        list_push_back(&notices, node);
-    }
+    notices_drop(&endpoint->closed);
     endpoint_lock_release(&endpoint->lock);
-    while ((node = list_first(&notices)) != NULL) {
-        list_remove(node);
-        badge_record_retire(list_entry(node, struct badge_record, closed_link));
-    }
     cancel_waiters(endpoint, &endpoint->callers, STATUS_STALE, has_badge, NULL);
     return STATUS_OK;
 }
@@ -958,18 +872,8 @@ static void endpoint_destroy(struct object *object) NO_THREAD_SAFETY
     struct endpoint *endpoint = endpoint_of(object);
     endpoint_lock_acquire(&endpoint->lock);
     endpoint->dead = true;
-    struct list notices;
-    list_init(&notices);
-    struct list *node;
-    while ((node = list_first(&endpoint->closed)) != NULL) {
-        list_remove(node);
-        list_push_back(&notices, node);
-    }
+    notices_drop(&endpoint->closed);
     endpoint_lock_release(&endpoint->lock);
-    while ((node = list_first(&notices)) != NULL) {
-        list_remove(node);
-        badge_record_retire(list_entry(node, struct badge_record, closed_link));
-    }
     cancel_waiters(endpoint, &endpoint->callers, STATUS_PEER_DIED, is_any, NULL);
     cancel_waiters(endpoint, &endpoint->workers, STATUS_GONE, is_any, NULL);
 }

@@ -78,7 +78,7 @@ static inline struct thread *waiting_thread(struct list *node)
 #define GO_SLOWLY(self, number, last) \
     GO_ON(arch_ipc_save((uintptr_t)(self), number, (uintptr_t)ipc_slowly, self, last, 0))
 
-/* @self, the former current thread, waits in @wait_class from now on, after all that it wrote (see thread_waits_on() for the order), and anybody
+/* @self, the former current thread, waits in @wait_class from now on, after all that it wrote (see wait_cancel_listed() for the order), and anybody
  * may take it. @locks are given back. */
 static inline void publish(struct thread *self, uint64_t sequence,
                            const struct wait_class *wait_class, struct fast_locks locks)

@@ -15,12 +15,6 @@
 #include "reply.h"
 #include "sched.h"
 
-struct pinned_page {
-    struct memory *memory; /* reference; NULL: none */
-    uint64_t index;
-    const uint64_t *words;
-};
-
 struct foreign {
     struct raise_target personality;
     struct pinned_page table, constants;
@@ -32,34 +26,11 @@ _Static_assert(FOREIGN_CALLS * sizeof(struct foreign_call) == PAGE_SIZE, "a tabl
 
 /* ── Binding ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static status_t page_pin(struct thread *self, struct cap *cap, uint64_t offset,
-                         struct pinned_page *page)
-{
-    struct memory *memory = memory_of(cap->object);
-    paddr_t frame;
-    if (!object_try_ref(&memory->object))
-        return STATUS_BAD_HANDLE;
-    status_t status = memory_pin(memory, self, offset / PAGE_SIZE, true, &frame);
-    if (status == STATUS_OK)
-        *page = (struct pinned_page){memory, offset / PAGE_SIZE, phys_to_virt(frame)};
-    else
-        object_unref(&memory->object);
-    return status;
-}
-
-static void page_unpin(struct pinned_page *page)
-{
-    if (page->memory == NULL)
-        return;
-    memory_unpin(page->memory, page->index);
-    object_unref(&page->memory->object);
-}
-
 static void foreign_free(struct foreign *foreign, struct budget *budget)
 {
     raise_target_drop(&foreign->personality);
-    page_unpin(&foreign->table);
-    page_unpin(&foreign->constants);
+    pinned_page_drop(&foreign->table);
+    pinned_page_drop(&foreign->constants);
     kmem_free(budget, foreign, sizeof(*foreign));
 }
 
@@ -88,9 +59,9 @@ status_t sys_thread_set_foreign(struct thread *self, struct cap *cap, struct cap
     foreign->constants_first = offset % PAGE_SIZE / sizeof(uint64_t);
     status_t status = raise_target_init(&foreign->personality, endpoint, cookie);
     if (status == STATUS_OK)
-        status = page_pin(self, table, 0, &foreign->table);
+        status = pinned_page_take(self, memory_of(table->object), 0, &foreign->table);
     if (status == STATUS_OK)
-        status = page_pin(self, constants, offset, &foreign->constants);
+        status = pinned_page_take(self, memory_of(constants->object), offset, &foreign->constants);
     if (status == STATUS_OK) {
         process_lock_acquire(&thread->process->lock);
         if (thread->state == THREAD_NEW && thread->foreign == NULL) {
@@ -115,7 +86,8 @@ static inline struct foreign_call call_of(const struct foreign *foreign, uint64_
         struct foreign_call call;
     } entry = {0};
     if (number < FOREIGN_CALLS)
-        entry.word = __atomic_load_n(&foreign->table.words[number], __ATOMIC_RELAXED);
+        entry.word =
+            __atomic_load_n((const uint64_t *)foreign->table.address + number, __ATOMIC_RELAXED);
     return entry.call;
 }
 
@@ -124,7 +96,8 @@ static uint64_t constant(const struct foreign *foreign, uint64_t index)
     index += foreign->constants_first;
     return index >= PAGE_SIZE / sizeof(uint64_t)
                ? 0
-               : __atomic_load_n(&foreign->constants.words[index], __ATOMIC_RELAXED);
+               : __atomic_load_n((const uint64_t *)foreign->constants.address + index,
+                                 __ATOMIC_RELAXED);
 }
 
 NORETURN void trap_foreign(struct thread *self)

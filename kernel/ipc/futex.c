@@ -20,21 +20,8 @@ struct bucket {
 
 static struct bucket buckets[BUCKETS];
 
-static bool futex_cancel(struct thread *thread, uint64_t sequence);
-
-static const struct wait_class futex_wait_class = {.name = "futex", .cancel = futex_cancel};
-
-static bool futex_cancel(struct thread *thread, uint64_t sequence)
-{
-    struct bucket *bucket = thread_waits_on(thread, &futex_wait_class, sequence);
-    if (bucket == NULL)
-        return false;
-
-    futex_lock_acquire(&bucket->lock);
-    bool waited = waiter_cancel(thread, &futex_wait_class, bucket, sequence);
-    futex_lock_release(&bucket->lock);
-    return waited;
-}
+static const struct wait_class futex_wait_class = {.name = "futex",
+                                                   WAIT_CLASS_LOCK(bucket, lock, futex_lock)};
 
 /* The list of an unused bucket is all zeros: it is made when first looked at. */
 static struct bucket *bucket_lock(const struct aspace *aspace, uint64_t address) ACQUIRE(futex_lock)
@@ -112,9 +99,8 @@ status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t c
         (*woken)++;
     }
     futex_lock_release(&bucket->lock);
-    list_for_each_safe (node, after, &ready) {
-        list_remove(node);
+    struct list *node;
+    while ((node = list_take(&ready)) != NULL)
         thread_wake_status(list_entry(node, struct thread, wait_link), STATUS_OK);
-    }
     return STATUS_OK;
 }

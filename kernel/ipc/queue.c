@@ -21,35 +21,8 @@
 #define QUEUE_RIGHTS \
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_RECEIVE | RIGHT_MANAGE)
 
-static bool queue_wait_cancel(struct thread *thread, uint64_t sequence);
-
-static const struct wait_class queue_wait_class = {.name = "queue", .cancel = queue_wait_cancel};
-
-static bool queue_wait_cancel(struct thread *thread, uint64_t sequence)
-{
-    struct queue *queue = thread_waits_on(thread, &queue_wait_class, sequence);
-    if (queue == NULL)
-        return false;
-
-    queue_lock_acquire(&queue->lock);
-    bool waited = waiter_cancel(thread, &queue_wait_class, queue, sequence);
-    queue_lock_release(&queue->lock);
-    return waited;
-}
-
-/* The first waiter, ours now, or NULL. */
-static struct thread *waiter_take(struct queue *queue) REQUIRES(queue_lock)
-{
-    struct list *node = list_first(&queue->waiters);
-
-    if (node == NULL)
-        return NULL;
-    struct thread *thread = list_entry(node, struct thread, wait_link);
-
-    list_remove(node);
-    thread_wait_end(thread);
-    return thread;
-}
+static const struct wait_class queue_wait_class = {.name = "queue",
+                                                   WAIT_CLASS_LOCK(queue, lock, queue_lock)};
 
 /* It executes queue_wait again and finds what was posted. */
 static void waiter_restart(struct thread *thread)
@@ -137,7 +110,7 @@ void event_post(struct event_source *source, uint64_t data, enum event_merge mer
     event_merge(source, data, merge);
     if (list_is_empty(&source->link))
         list_push_back(&queue->events, &source->link);
-    struct thread *waiter = waiter_take(queue);
+    struct thread *waiter = waiter_take(&queue->waiters);
     struct endpoint *endpoint = queue->endpoint;
 
     queue_lock_release(&queue->lock);
@@ -151,13 +124,12 @@ void event_post(struct event_source *source, uint64_t data, enum event_merge mer
 
 static bool take_locked(struct queue *queue, struct event *event) REQUIRES(queue_lock)
 {
-    struct list *node = list_first(&queue->events);
+    struct list *node = list_take(&queue->events);
 
     if (node == NULL)
         return false;
     struct event_source *source = list_entry(node, struct event_source, link);
 
-    list_remove(node);
     *event = (struct event){.cookie = source->cookie, .kind = source->kind, .data = source->data};
     source->data = 0;
     if (source->kind == EVENT_TIMER)
@@ -169,7 +141,8 @@ bool queue_take(struct queue *queue, struct event *event)
 {
     queue_lock_acquire(&queue->lock);
     bool taken = take_locked(queue, event);
-    struct thread *next = taken && !list_is_empty(&queue->events) ? waiter_take(queue) : NULL;
+    struct thread *next =
+        taken && !list_is_empty(&queue->events) ? waiter_take(&queue->waiters) : NULL;
 
     queue_lock_release(&queue->lock);
     if (next != NULL)
@@ -210,9 +183,8 @@ static void queue_destroy(struct object *object)
 
     queue_lock_acquire(&queue->lock);
     __atomic_store_n(&queue->dead, true, __ATOMIC_RELEASE);
-    list_for_each_safe (node, after, &queue->events) {
-        list_remove(node);
-    }
+    while (list_take(&queue->events) != NULL)
+        continue;
     waiters_end(&queue->waiters, STATUS_GONE);
     struct endpoint *endpoint = queue->endpoint;
 

@@ -13,17 +13,13 @@
 #include "kstring.h"
 #include "reply.h"
 #include "sched.h"
+#include "waiters.h"
 
-static bool raised_queued_cancel(struct thread *thread, uint64_t sequence);
 static bool raised_cancel(struct thread *thread, uint64_t sequence);
 
-const struct wait_class raised_queued_wait = {.name = "raise", .cancel = raised_queued_cancel};
+const struct wait_class raised_queued_wait = {.name = "raise",
+                                              WAIT_CLASS_LOCK(endpoint, lock, endpoint_lock)};
 const struct wait_class raised_wait = {.name = "answer", .cancel = raised_cancel};
-
-static bool raised_queued_cancel(struct thread *thread, uint64_t sequence)
-{
-    return queued_cancel_class(thread, sequence, &raised_queued_wait);
-}
 
 static bool is_killed(const struct thread *thread)
 {
@@ -135,12 +131,10 @@ void raised_await(struct thread *caller)
 /* Nobody waits: queue. If attention is pending it is seen to first, and what led here executed again. */
 static void raise_queue(struct thread *self, struct endpoint *endpoint) RELEASE(endpoint_lock)
 {
-    list_push_back(&endpoint->callers, &self->wait_link);
-    bool waits = thread_wait_begin(self, &raised_queued_wait, endpoint, DEADLINE_NEVER);
-    if (!waits)
-        list_remove(&self->wait_link);
+    status_t status =
+        waiter_enqueue(self, &endpoint->callers, &raised_queued_wait, endpoint, DEADLINE_NEVER);
     endpoint_lock_release(&endpoint->lock);
-    if (waits)
+    if (status == KERNEL_BLOCKED)
         sched_forget_current();
 }
 
@@ -158,14 +152,11 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
         endpoint_lock_release(&endpoint->lock);
         return false;
     }
-    struct list *node = list_first(&endpoint->workers);
-    if (unlikely(node == NULL)) {
+    struct thread *worker = waiter_take(&endpoint->workers);
+    if (unlikely(worker == NULL)) {
         raise_queue(self, endpoint);
         return true;
     }
-    struct thread *worker = list_entry(node, struct thread, wait_link);
-    list_remove(node);
-    thread_wait_end(worker);
     endpoint_lock_release(&endpoint->lock);
     raised_accept(self, worker);
     self->wait_sequence++;
@@ -308,8 +299,7 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
     status_t status = owed ? answer_apply(self, caller, info) : STATUS_GONE;
     if (status == STATUS_OK) {
         (void)sched_account(arch_cpu_local()); /* while it is known for whom we worked */
-        reply_unlink(caller);
-        thread_wait_end(caller);
+        reply_take(caller);
         *out = caller;
     }
     reply_lock_release(&caller->reply);
@@ -333,10 +323,8 @@ void raised_abandon(struct thread *worker, struct thread *caller)
 {
     reply_lock_acquire(&caller->reply);
     bool ours = awaits(worker, caller, 0);
-    if (ours) {
-        reply_unlink(caller);
-        thread_wait_end(caller);
-    }
+    if (ours)
+        reply_take(caller);
     reply_lock_release(&caller->reply);
     if (ours)
         raised_abandoned(caller);

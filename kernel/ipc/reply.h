@@ -33,17 +33,15 @@ static inline void reply_link(struct thread *caller, struct thread *worker) NO_T
         worker->effective = caller->effective;
 }
 
-/** Break the pair of @caller and who serves it. */
-void reply_unlink(struct thread *caller) REQUIRES(reply_lock);
 /** The caller that @token names (0: the current reply), or NULL; to be looked at again under its lock. */
 struct thread *reply_find(const struct thread *self, uint64_t token);
 /** Does @self, or for a saved reply its process, owe @caller an answer? */
 bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t token)
     REQUIRES(reply_lock);
-/** wait_class.cancel of accepted calls, and of queued ones. */
+/** Under the lock of @caller, which waits: break its pair, and end its wait. It is ours. */
+void reply_take(struct thread *caller) REQUIRES(reply_lock);
+/** wait_class.cancel of accepted calls. */
 bool answer_cancel_class(struct thread *thread, uint64_t sequence,
-                         const struct wait_class *wait_class);
-bool queued_cancel_class(struct thread *thread, uint64_t sequence,
                          const struct wait_class *wait_class);
 
 /* ── Calls that the kernel made: raise.c ─────────────────────────────────────────────────────────────────────────── */

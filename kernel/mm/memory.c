@@ -297,11 +297,9 @@ static status_t page_pin(struct memory *memory, uint64_t index) REQUIRES(memory_
     return STATUS_OK;
 }
 
-status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, bool write,
-                    paddr_t *frame)
+status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, paddr_t *frame)
 {
     struct page page;
-    (void)write;
     if (memory->device)
         return STATUS_INVALID;
     memory_lock_acquire(memory->lock);
@@ -328,6 +326,29 @@ void memory_unpin(struct memory *memory, uint64_t index)
         *slot -= PAGE_ENTRY_PIN;
     }
     memory_lock_release(memory->lock);
+}
+
+status_t pinned_page_take(struct thread *self, struct memory *memory, uint64_t offset,
+                          struct pinned_page *page)
+{
+    paddr_t frame;
+    if (!object_try_ref(&memory->object))
+        return STATUS_BAD_HANDLE;
+    status_t status = memory_pin(memory, self, offset / PAGE_SIZE, &frame);
+    if (status_is_ok(status))
+        *page = (struct pinned_page){memory, offset / PAGE_SIZE, phys_to_virt(frame)};
+    else
+        object_unref(&memory->object);
+    return status;
+}
+
+void pinned_page_drop(struct pinned_page *page)
+{
+    if (page->memory == NULL)
+        return;
+    memory_unpin(page->memory, page->index);
+    object_unref(&page->memory->object);
+    page->memory = NULL;
 }
 
 static bool range_is_inside(const struct memory *memory, uint64_t offset, size_t bytes)

@@ -24,22 +24,6 @@ static struct budget *budget_hold(const struct cap *cap)
 
 /* ── Work in pieces ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static bool no_cancel(struct thread *thread, uint64_t sequence)
-{
-    (void)thread;
-    (void)sequence;
-    return false;
-}
-
-static const struct wait_class flush_wait = {.name = "flush", .cancel = no_cancel};
-
-static void flush_over(struct rcu_head *head)
-{
-    struct thread *thread = container_of(head, struct thread, rcu_wait);
-    thread_wait_end(thread);
-    thread_wake(thread);
-}
-
 void memory_flush(struct thread *self, void (*then)(struct thread *self))
 {
     if (rcu_others_idle()) {
@@ -47,10 +31,7 @@ void memory_flush(struct thread *self, void (*then)(struct thread *self))
         return;
     }
     self->continuation = then;
-    thread_wait_uncancellable(self, &flush_wait);
-    sched_forget_current();
-    rcu_call(&self->rcu_wait, flush_over);
-    rcu_expedite();
+    thread_wait_grace(self);
 }
 
 /* Zero one piece of contiguous Memory, or take pages. RESTART: there is more. */

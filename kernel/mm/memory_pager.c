@@ -17,20 +17,9 @@
 
 #define WAKE_BATCH 32u
 
-static bool pager_cancel(struct thread *thread, uint64_t sequence);
-
-static const struct wait_class pager_wait_class = {.name = "pager", .cancel = pager_cancel};
-
-static bool pager_cancel(struct thread *thread, uint64_t sequence)
-{
-    struct memory *memory = thread_waits_on(thread, &pager_wait_class, sequence);
-    if (memory == NULL)
-        return false;
-    memory_lock_acquire(memory->lock);
-    bool waited = waiter_cancel(thread, &pager_wait_class, memory, sequence);
-    memory_lock_release(memory->lock);
-    return waited;
-}
+/* The lock of such a Memory is its own: it is no overlay. */
+static const struct wait_class pager_wait_class = {.name = "pager",
+                                                   WAIT_CLASS_LOCK(memory, own_lock, memory_lock)};
 
 /* What is wanted of which page, as it stands in thread.wait_data. */
 static inline uint64_t request_key(uint64_t index, uint32_t kind)
@@ -176,11 +165,7 @@ status_t sys_memory_set_pager(struct thread *self, struct cap *memory_cap, struc
     memory_lock_acquire(memory->lock);
     event_source_unbind(&memory->pager);
     status_t status = event_source_bind(&memory->pager, queue_of(queue->object), cookie);
-    struct list *node;
-    while ((node = list_first(&memory->offered)) != NULL) {
-        list_remove(node);
-        list_push_back(&memory->waiters, node);
-    }
+    list_move_all(&memory->waiters, &memory->offered);
     for (unsigned i = 0; i < MEMORY_ASKED_MAX; i++)
         memory->asked[i] &= ~1ull;
     if (status_is_ok(status)) {

@@ -119,14 +119,6 @@ static status_t ring_take(struct core *core, struct ring *ring, bool writer_gone
     return STATUS_OK;
 }
 
-static void caps_drop(struct cap *const *caps, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (caps[i] != NULL)
-            cap_message_drop(caps[i]);
-    }
-}
-
 /* ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* The caller's announcement of @count capabilities, copied once; each names something that may be sent through @core. */
@@ -153,23 +145,6 @@ static status_t caps_check(struct thread *self, const struct core *core, uint32_
     return STATUS_OK;
 }
 
-/* The capabilities of @outs whose mode is MOVE, or those whose is not, become message nodes of @slot. */
-static status_t caps_convert(struct thread *self, const struct cap_out *outs, uint32_t count,
-                             bool moves, struct slot *slot)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if ((outs[i].mode == CAP_TRANSFER_MOVE) != moves)
-            continue;
-        status_t status = cap_to_message(self, &outs[i], &slot->caps[i]);
-
-        if (!status_is_ok(status)) {
-            slot->caps[i] = NULL;
-            return status;
-        }
-    }
-    return STATUS_OK;
-}
-
 static status_t slot_fill(struct thread *self, struct slot *slot, struct user_in data,
                           const struct cap_out *outs, uint32_t count)
 {
@@ -177,22 +152,15 @@ static status_t slot_fill(struct thread *self, struct slot *slot, struct user_in
     status_t status =
         data.length == 0 ? STATUS_OK : user_copy_in(self, slot->data, data.address, data.length);
 
-    if (!status_is_ok(status))
-        return status;
-    memset(slot->caps, 0, sizeof(slot->caps));
-    status = caps_convert(self, outs, count, false, slot);
     if (status_is_ok(status))
-        status = caps_convert(self, outs, count, true, slot);
-    if (!status_is_ok(status)) {
-        caps_drop(slot->caps, count);
-        return status;
-    }
-    slot->cap_count = count;
-    return STATUS_OK;
+        status = cap_messages_make(self, outs, count, slot->caps);
+    if (status_is_ok(status))
+        slot->cap_count = count;
+    return status;
 }
 
-/* The message of @slot is sent; if its reader has gone meanwhile it went down with it. */
-static void slot_publish(struct core *core, uint32_t side, struct slot *slot)
+/* The message of @slot is there to be received, @new or once more; if its reader has gone meanwhile it went down with it. */
+static void slot_publish(struct core *core, uint32_t side, struct slot *slot, bool new)
 {
     struct cap *caps[IPC_CAPS_MAX];
     uint32_t count = 0;
@@ -204,10 +172,11 @@ static void slot_publish(struct core *core, uint32_t side, struct slot *slot)
         slot->state = SLOT_CANCELLED;
     } else {
         slot->state = SLOT_READY;
-        event_post(&core->ends[side]->source, EVENT_READABLE, EVENT_OR);
+        if (new)
+            event_post(&core->ends[side]->source, EVENT_READABLE, EVENT_OR);
     }
     source_lock_release(&core->lock);
-    caps_drop(caps, count);
+    cap_messages_drop(caps, count);
 }
 
 status_t sys_channel_send(struct thread *self, struct cap *cap, struct user_in data, uint32_t caps)
@@ -232,7 +201,7 @@ status_t sys_channel_send(struct thread *self, struct cap *cap, struct user_in d
         return status;
     status = slot_fill(self, slot, data, outs, caps);
     if (status_is_ok(status)) {
-        slot_publish(core, to, slot);
+        slot_publish(core, to, slot, true);
         return STATUS_OK;
     }
     source_lock_acquire(&core->lock);
@@ -243,42 +212,6 @@ status_t sys_channel_send(struct thread *self, struct cap *cap, struct user_in d
 }
 
 /* ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-/* Put @count capabilities where the caller announced slots; the others are dropped. Returns how many it announced of them. */
-static uint32_t caps_install(struct thread *self, struct cap *const *caps, uint32_t count)
-{
-    struct ipc_buffer *buffer = self->buffer;
-    uint32_t accept =
-        buffer == NULL ? 0 : MIN(__atomic_load_n(&buffer->accept, __ATOMIC_RELAXED), count);
-
-    for (uint32_t i = 0; i < accept; i++) {
-        handle_t handle = HANDLE_NONE;
-
-        if (!status_is_ok(cap_from_message(caps[i], self->process, &handle)))
-            handle = HANDLE_NONE;
-        buffer->received[i] = handle;
-    }
-    caps_drop(caps + accept, count - accept);
-    return accept;
-}
-
-/* The copy of the message that was being taken could not be made: it stays, unless its ring was closed meanwhile. */
-static void slot_put_back(struct core *core, struct ring *ring, struct slot *slot)
-{
-    struct cap *caps[IPC_CAPS_MAX];
-    uint32_t count = 0;
-
-    source_lock_acquire(&core->lock);
-    if (ring->closed) {
-        count = slot->cap_count;
-        memcpy(caps, slot->caps, sizeof(caps));
-        slot->state = SLOT_CANCELLED;
-    } else {
-        slot->state = SLOT_READY;
-    }
-    source_lock_release(&core->lock);
-    caps_drop(caps, count);
-}
 
 status_t sys_channel_receive(struct thread *self, struct cap *cap, struct user_out data,
                              uint64_t *bytes, uint32_t *cap_count)
@@ -298,7 +231,7 @@ status_t sys_channel_receive(struct thread *self, struct cap *cap, struct user_o
     status =
         slot->bytes == 0 ? STATUS_OK : user_copy_out(self, data.address, slot->data, slot->bytes);
     if (!status_is_ok(status)) {
-        slot_put_back(core, ring, slot);
+        slot_publish(core, channel->side, slot, false);
         return status;
     }
     *bytes = slot->bytes;
@@ -309,7 +242,7 @@ status_t sys_channel_receive(struct thread *self, struct cap *cap, struct user_o
     slot->state = SLOT_CANCELLED; /* used up: the head steps over it */
     ring_trim(core, ring);
     source_lock_release(&core->lock);
-    *cap_count = caps_install(self, caps, count);
+    *cap_count = cap_messages_install(self, caps, count);
     return STATUS_OK;
 }
 
@@ -374,7 +307,7 @@ static void channel_destroy(struct object *object)
     for (uint32_t i = 0; i < core->slots; i++) {
         struct cap *caps[IPC_CAPS_MAX];
 
-        caps_drop(caps, slot_reclaim(core, ring, i, caps));
+        cap_messages_drop(caps, slot_reclaim(core, ring, i, caps));
     }
 }
 

@@ -114,7 +114,7 @@ static void mapping_end(struct dma_mapping *mapping)
 
 /* Pin the pages, telling the caller the address of each; what was pinned is in mapping->pages, also on failure. */
 static status_t pages_pin(struct thread *self, struct dma_mapping *mapping, uint64_t count,
-                          bool write, uint64_t user_address)
+                          uint64_t user_address)
 {
     uint64_t addresses[ADDRESSES_AT_ONCE];
 
@@ -123,7 +123,7 @@ static status_t pages_pin(struct thread *self, struct dma_mapping *mapping, uint
 
         for (uint64_t i = 0; i < part; i++) {
             status_t status =
-                memory_pin(mapping->memory, self, mapping->first + done + i, write, &addresses[i]);
+                memory_pin(mapping->memory, self, mapping->first + done + i, &addresses[i]);
 
             if (!status_is_ok(status))
                 return status;
@@ -192,8 +192,7 @@ status_t sys_dmaspace_map(struct thread *self, struct cap *cap, struct cap *memo
     if (mapping == NULL)
         return STATUS_NO_MEMORY;
     mapping->first = offset / PAGE_SIZE;
-    status = pages_pin(self, mapping, bytes / PAGE_SIZE, (memory_cap->rights & RIGHT_WRITE) != 0,
-                       addresses.address);
+    status = pages_pin(self, mapping, bytes / PAGE_SIZE, addresses.address);
     if (status_is_ok(status))
         status = mapping_commit(self, mapping, memory_cap, id);
     if (!status_is_ok(status))

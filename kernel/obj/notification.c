@@ -27,22 +27,9 @@ static inline struct notification *notification_of(struct object *object)
     return container_of(object, struct notification, object);
 }
 
-static bool notification_wait_cancel(struct thread *thread, uint64_t sequence);
-
 static const struct wait_class notification_wait_class = {.name = "notification",
-                                                          .cancel = notification_wait_cancel};
-
-static bool notification_wait_cancel(struct thread *thread, uint64_t sequence)
-{
-    struct notification *notification = thread_waits_on(thread, &notification_wait_class, sequence);
-    if (notification == NULL)
-        return false;
-
-    source_lock_acquire(&notification->lock);
-    bool waited = waiter_cancel(thread, &notification_wait_class, notification, sequence);
-    source_lock_release(&notification->lock);
-    return waited;
-}
+                                                          WAIT_CLASS_LOCK(notification, lock,
+                                                                          source_lock)};
 
 static uint64_t bits_take(struct notification *notification, uint64_t mask) REQUIRES(source_lock)
 {

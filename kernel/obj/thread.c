@@ -93,12 +93,8 @@ static void table_remove(struct thread *thread)
 
 static void buffer_release(struct thread *thread)
 {
-    if (thread->buffer_memory == NULL)
-        return;
     thread->buffer = NULL;
-    memory_unpin(thread->buffer_memory, thread->buffer_frame);
-    object_unref(&thread->buffer_memory->object);
-    thread->buffer_memory = NULL;
+    pinned_page_drop(&thread->buffer_page);
 }
 
 static void thread_free(struct object *object)
@@ -293,31 +289,24 @@ status_t sys_thread_set_buffer(struct thread *self, struct cap *cap, struct cap 
                                uint64_t offset)
 {
     struct thread *thread = thread_of(cap->object);
-    struct memory *memory = memory_of(memory_cap->object);
+    struct pinned_page page;
     if (!is_page_aligned(offset))
         return STATUS_INVALID;
-    if (thread->buffer_memory != NULL || thread->state != THREAD_NEW)
+    if (thread->buffer != NULL || thread->state != THREAD_NEW)
         return STATUS_BUSY;
-    paddr_t frame;
-    if (!object_try_ref(&memory->object))
-        return STATUS_BAD_HANDLE;
-    status_t status = memory_pin(memory, self, offset / PAGE_SIZE, true, &frame);
-    if (status != STATUS_OK) {
-        object_unref(&memory->object);
+    status_t status = pinned_page_take(self, memory_of(memory_cap->object), offset, &page);
+    if (status != STATUS_OK)
         return status;
-    }
     process_lock_acquire(&thread->process->lock);
-    bool free = thread->buffer_memory == NULL && thread->state == THREAD_NEW;
+    bool free = thread->buffer == NULL && thread->state == THREAD_NEW;
     if (free) {
-        thread->buffer_memory = memory;
-        thread->buffer_frame = offset / PAGE_SIZE;
-        thread->buffer = phys_to_virt(frame);
+        thread->buffer_page = page;
+        thread->buffer = page.address;
     }
     process_lock_release(&thread->process->lock);
     if (free)
         return STATUS_OK;
-    memory_unpin(memory, offset / PAGE_SIZE);
-    object_unref(&memory->object);
+    pinned_page_drop(&page);
     return STATUS_BUSY;
 }
 
@@ -444,30 +433,18 @@ status_t sys_thread_yield(struct thread *self)
     return STATUS_OK;
 }
 
-/* Sleeping: a wait for nothing but its deadline, under the thread's own lock. */
-
-static bool sleep_cancel(struct thread *thread, uint64_t sequence);
-
+/* Sleeping: a wait on itself, for nothing but its deadline. */
 static const struct wait_class sleep_wait = {.name = "sleep",
                                              .deadline_is_success = true,
-                                             .cancel = sleep_cancel};
-
-static bool sleep_cancel(struct thread *thread, uint64_t sequence)
-{
-    reply_lock_acquire(&thread->reply);
-    bool waits = thread->wait_class == &sleep_wait && thread->wait_sequence == sequence;
-    if (waits)
-        thread_wait_end(thread);
-    reply_lock_release(&thread->reply);
-    return waits;
-}
+                                             WAIT_CLASS_LOCK(thread, reply, reply_lock)};
 
 status_t sys_thread_sleep(struct thread *self, uint64_t deadline_ns)
 {
     if (deadline_ns <= arch_time_now_ns())
         return STATUS_OK;
     reply_lock_acquire(&self->reply);
-    bool waits = thread_wait_begin(self, &sleep_wait, NULL, deadline_ns);
+    list_init(&self->wait_link); /* on no list */
+    bool waits = thread_wait_begin(self, &sleep_wait, self, deadline_ns);
     reply_lock_release(&self->reply);
     return waits ? KERNEL_BLOCKED : STATUS_INTERRUPTED;
 }

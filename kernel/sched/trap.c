@@ -35,7 +35,7 @@ NORETURN void ipc_slowly(struct thread *self, uint64_t number)
 NORETURN void ipc_interrupted(struct thread *self, uint64_t sequence)
 {
     const struct wait_class *wait_class = __atomic_load_n(&self->wait_class, __ATOMIC_SEQ_CST);
-    if (wait_class != NULL && wait_class->cancel(self, sequence)) {
+    if (wait_class != NULL && wait_cancel(self, wait_class, sequence)) {
         __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
         thread_wake_status(self, STATUS_INTERRUPTED);
     }

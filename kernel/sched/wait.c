@@ -4,7 +4,7 @@
  * without a lock and lets the class look again under the lock. A thread that is about to wait publishes wait_class and then looks at
  * its attention bits; whoever sets a bit then looks at wait_class: with full barriers between, one of the two sees the other.
  * Between a canceller's look and its lock the thread may be woken and wait on something else, of another kind and with its lock elsewhere.
- * So what it waits on is stored before the class, is read before the class is read again (thread_waits_on), and is taken only if both belong
+ * So what it waits on is stored before the class, is read before the class is read again (wait_cancel_listed), and is taken only if both belong
  * to one wait. It lives then: it ends no wait of its own without its lock, and is freed a grace period later. */
 #include "arch.h"
 #include "arch_accessors.h"
@@ -26,7 +26,7 @@ static void deadline_passed(struct ktimer *timer, uint64_t now_ns)
     while ((wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST)) != NULL) {
         if (__atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE) != sequence)
             return;
-        if (wait_class->cancel(thread, sequence)) {
+        if (wait_cancel(thread, wait_class, sequence)) {
             thread_wake_status(thread,
                                wait_class->deadline_is_success ? STATUS_OK : STATUS_TIMED_OUT);
             return;
@@ -96,7 +96,8 @@ bool thread_cancel_wait(struct thread *thread, status_t status)
 {
     const struct wait_class *wait_class;
     while ((wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST)) != NULL) {
-        if (wait_class->cancel(thread, __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE))) {
+        if (wait_cancel(thread, wait_class,
+                        __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE))) {
             if (thread->wait_restarts)
                 thread_wake(thread);
             else
@@ -122,6 +123,32 @@ void thread_set_attention(struct thread *thread, uint32_t bits)
         arch_ipi_send(cpu->id);
     else
         cpu->changed = true;
+}
+
+/* Grace periods end by themselves, soon. */
+
+static bool grace_cancel(struct thread *thread, uint64_t sequence)
+{
+    (void)thread;
+    (void)sequence;
+    return false;
+}
+
+static const struct wait_class grace_wait = {.name = "grace period", .cancel = grace_cancel};
+
+static void grace_over(struct rcu_head *head)
+{
+    struct thread *thread = container_of(head, struct thread, rcu_wait);
+    thread_wait_end(thread);
+    thread_wake(thread);
+}
+
+void thread_wait_grace(struct thread *self)
+{
+    thread_wait_uncancellable(self, &grace_wait);
+    sched_forget_current();
+    rcu_call(&self->rcu_wait, grace_over);
+    rcu_expedite();
 }
 
 /* Suspended threads wait for nothing but the bit to go. */

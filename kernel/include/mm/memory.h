@@ -85,12 +85,23 @@ MUST_CHECK status_t memory_create_physical(struct budget *budget, paddr_t base, 
  *  if @self may not wait (likewise); with @self NULL: BUSY instead. */
 MUST_CHECK status_t memory_page(struct memory *memory, struct thread *self, uint64_t index,
                                 bool write, paddr_t *frame);
-/** Pin a page: resolves it (for writing, whatever @write is, so that it stays the page of this Memory) and keeps it in place until
+/** Pin a page: resolves it (for writing, so that it stays the page of this Memory) and keeps it in place until
  *  memory_unpin. Statuses as memory_page; BUSY: pinned too often. A Memory with pins can be neither cloned nor shrunk. The caller
  *  holds a reference on @memory. */
 MUST_CHECK status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index,
-                               bool write, paddr_t *frame);
+                               paddr_t *frame);
 void memory_unpin(struct memory *memory, uint64_t index);
+/** A pinned page that the kernel reads and writes itself. */
+struct pinned_page {
+    struct memory *memory; /* reference; NULL: none */
+    uint64_t index;
+    void *address;
+};
+/** Pin the page at @offset of @memory, with a reference. BAD_HANDLE: its last capability is going; else as memory_pin(). */
+MUST_CHECK status_t pinned_page_take(struct thread *self, struct memory *memory, uint64_t offset,
+                                     struct pinned_page *page);
+/** Let it go, if there is one. */
+void pinned_page_drop(struct pinned_page *page);
 /** Kernel-side copies; RANGE, NO_MEMORY, and KERNEL_BLOCKED (pass it up) when a pager had to be asked. */
 MUST_CHECK status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset,
                                 void *to, size_t bytes);

@@ -116,10 +116,9 @@ bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class,
     return any_bool();
 }
 
-void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
+void thread_wait_grace(struct thread *self)
 {
     (void)self;
-    (void)wait_class;
 }
 
 void thread_wake(struct thread *thread)

@@ -4,7 +4,7 @@
  *
  * code: kernel/sched/ktimer.c ktimer_interrupt | heap_remove(heap, timer); &&& kernel/sched/ktimer.c ktimer_interrupt | timer_lock_release(&heap->lock); fire(timer, now_ns);
  * code: kernel/sched/wait.c deadline_passed | uint64_t sequence = __atomic_load_n(&thread->deadline_sequence, __ATOMIC_ACQUIRE); &&& kernel/sched/wait.c deadline_passed | if (__atomic_load_n(&timer->deadline_ns, __ATOMIC_RELAXED) > now_ns) return;
- * code: kernel/sched/wait.c deadline_passed | if (wait_class->cancel(thread, sequence))
+ * code: kernel/sched/wait.c deadline_passed | if (wait_cancel(thread, wait_class, sequence))
  * code: kernel/sched/wait.c thread_arm_deadline | ktimer_arm(&thread->deadline, deadline_ns, deadline_passed); __atomic_store_n(&thread->deadline_sequence, thread->wait_sequence, __ATOMIC_RELEASE);
  * code: kernel/ipc/endpoint.c caller_await_answer | __atomic_store_n(&caller->wait_class, &answer_wait, __ATOMIC_SEQ_CST); &&& kernel/ipc/endpoint.c caller_await_answer | __atomic_load_n(&caller->deadline.armed, __ATOMIC_SEQ_CST) == 0
  *

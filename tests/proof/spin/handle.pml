@@ -1,8 +1,8 @@
-/* Handles: a capability is given to a process (cap.c, derive_into) while that process is torn down, the source is closed, the gift is
+/* Handles: a capability is given to a process (cap.c, cap_transfer) while that process is torn down, the source is closed, the gift is
  * revoked, and somebody lists the table. One slot, one node made from one source, one object.
  *
- * code: kernel/cap/cap.c derive_into | status_t status = tree_attach(self, object, source, cap, mode == CAP_TRANSFER_DERIVE, to);
- * code: kernel/cap/cap.c derive_into | status = cap_slot_take(to, cap, handle); if (status != STATUS_OK) cap_end(cap);
+ * code: kernel/cap/cap.c derive | tree_attach(self, source->object, source, cap, out->mode == CAP_TRANSFER_DERIVE, holder);
+ * code: kernel/cap/cap.c cap_transfer | status = cap_slot_take(to, cap, handle); if (status != STATUS_OK) cap_end(cap);
  * code: kernel/cap/cap.c cap_slot_take | cspace_lock_acquire(&process->cspace); if (process->table_closed) status = STATUS_GONE; else if (cap_is_dead(cap)) status = STATUS_BAD_HANDLE;
  * code: kernel/cap/cap.c cap_table_destroy_step | cspace_lock_acquire(&process->cspace); process->table_closed = true; cspace_lock_release(&process->cspace);
  * code: kernel/cap/cap.c cap_table_destroy_step | cap_close(process, cap);

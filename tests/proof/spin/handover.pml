@@ -9,7 +9,7 @@
  * code: kernel/sched/wait.c thread_wait_begin_here | __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST); if (unlikely(__atomic_load_n(&self->attention, __ATOMIC_SEQ_CST) != 0)) { __atomic_store_n(&self->wait_class, NULL, __ATOMIC_RELEASE);
  * code: kernel/sched/wait.c thread_set_attention | __atomic_fetch_or(&thread->attention, bits, __ATOMIC_SEQ_CST); &&& kernel/sched/wait.c thread_set_attention | thread_cancel_wait(thread, STATUS_INTERRUPTED) &&& kernel/sched/wait.c thread_set_attention | cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)]; if (cpu != arch_cpu_local()) arch_ipi_send(cpu->id);
  * code: kernel/include/waiters.h waiter_enqueue | list_push_back(waiters, &self->wait_link); if (thread_wait_begin(self, wait_class, object, deadline_ns)) return KERNEL_BLOCKED; list_remove(&self->wait_link);
- * code: kernel/include/waiters.h waiter_cancel | list_remove(&thread->wait_link); thread_wait_end(thread);
+ * code: kernel/sched/cancel.c wait_cancel_listed | list_remove(&thread->wait_link); thread_wait_end(thread);
  *
  * fault NO_FENCE: no fence where the thread moves (as it was)
  * fault LOOKS_FIRST: who waits looks at its attention bits before it is found waiting

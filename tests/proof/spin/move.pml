@@ -1,8 +1,8 @@
-/* Handles: two threads of one process move the same capability (cap.c, move_into) to different processes.
+/* Handles: two threads of one process move the same capability (cap.c, move_out) to different processes.
  *
- * code: kernel/cap/cap.c cap_transfer | return move_into(self->process, source, to, handle);
- * code: kernel/cap/cap.c move_into | if (!cap_slot_release(from, source)) return STATUS_BAD_HANDLE;
- * code: kernel/cap/cap.c move_into | source->kind = CAP_MESSAGE; source->holder = NULL;
+ * code: kernel/cap/cap.c cap_transfer | status_t status = move_out(self->process, source); return status == STATUS_OK ? cap_from_message(source, to, handle) : status;
+ * code: kernel/cap/cap.c move_out | if (!cap_slot_release(from, source)) return STATUS_BAD_HANDLE;
+ * code: kernel/cap/cap.c move_out | source->kind = CAP_MESSAGE; source->holder = NULL;
  * code: kernel/cap/cap.c cap_from_message | message->kind = CAP_SLOT; message->holder = to; &&& kernel/cap/cap.c cap_from_message | status = cap_slot_take(to, message, handle);
  *
  * fault FROM_HOLDER: the table it is taken from is the one that the node names (as it was) */

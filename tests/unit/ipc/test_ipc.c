@@ -202,13 +202,15 @@ static void test_wait_cancel_comes_late(void)
     CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
     const struct wait_class *seen = worker.wait_class;
     uint64_t sequence = worker.wait_sequence;
-    CHECK(!seen->cancel(&worker, sequence + 1) && seen->cancel(&worker, sequence));
+    CHECK(!wait_cancel(&worker, seen, sequence + 1) && wait_cancel(&worker, seen, sequence));
     CHECK(thread_wait_begin(&worker, &nothing, NULL, DEADLINE_NEVER));
-    CHECK(!seen->cancel(&worker, sequence) && !seen->cancel(&worker, worker.wait_sequence));
+    CHECK(!wait_cancel(&worker, seen, sequence) &&
+          !wait_cancel(&worker, seen, worker.wait_sequence));
     thread_wait_end(&worker);
     struct event event;
     CHECK(sys_queue_wait(&worker, queue_cap, DEADLINE_NEVER, &event) == KERNEL_BLOCKED);
-    CHECK(!seen->cancel(&worker, sequence) && !seen->cancel(&worker, worker.wait_sequence));
+    CHECK(!wait_cancel(&worker, seen, sequence) &&
+          !wait_cancel(&worker, seen, worker.wait_sequence));
     CHECK(thread_cancel_wait(&worker, STATUS_INTERRUPTED) && !worker_waits());
     tear_down("test_wait_cancel_comes_late");
 }

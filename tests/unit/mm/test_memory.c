@@ -334,8 +334,8 @@ static void test_memory_pins_hold_pages(void)
                budget = cap_to(&env.budget->object, RIGHT_SPEND);
     paddr_t frame, again;
     handle_t handle;
-    CHECK_STATUS(memory_pin(memory, self, 3, false, &frame), STATUS_OK);
-    CHECK_STATUS(memory_pin(memory, self, 3, true, &again), STATUS_OK);
+    CHECK_STATUS(memory_pin(memory, self, 3, &frame), STATUS_OK);
+    CHECK_STATUS(memory_pin(memory, self, 3, &again), STATUS_OK);
     CHECK(frame == again);
     CHECK_STATUS(sys_memory_discard(self, &cap, 0, 10 * PAGE_SIZE), STATUS_BUSY);
     CHECK_STATUS(sys_memory_set_size(self, &cap, PAGE_SIZE), STATUS_BUSY);
@@ -449,7 +449,7 @@ static void test_pager_supplies_what_is_asked(void)
     CHECK(!thread_is_waiting(three));
     CHECK_STATUS(user_copy_in(three, &word, USER + 7 * PAGE_SIZE, 4), STATUS_IO);
     CHECK_STATUS(user_copy_in(three, &word, USER + 7 * PAGE_SIZE, 4), KERNEL_BLOCKED);
-    CHECK(three->wait_class->cancel(three, three->wait_sequence));
+    CHECK(wait_cancel(three, three->wait_class, three->wait_sequence));
     CHECK(!three->wait_class);
     one->attention = ATTENTION_KILL;
     CHECK_STATUS(aspace_fault(space, one, USER + 50 * PAGE_SIZE, MAP_READ), KERNEL_DONE);
@@ -589,7 +589,7 @@ static void test_pager_knows_what_is_dirty(void)
     }
     CHECK(status_is_ok(status) && present == 2 && get(memory, 299 * PAGE_SIZE) == 72);
     /* What is pinned never gets clean. */
-    CHECK_STATUS(memory_pin(memory, self, 299, true, &frame), STATUS_OK);
+    CHECK_STATUS(memory_pin(memory, self, 299, &frame), STATUS_OK);
     write_back(memory, 299, 1, true);
     write_back(memory, 299, 1, false);
     expect_states(memory, PAGE_DIRTY | PAGE_WRITEBACK, "5+1 299+1 ");

@@ -93,8 +93,8 @@ static void test_queue_wakes_waiters(void)
     event_post(&a, 1, EVENT_ADD);
     CHECK(env.wakes == 1 && first->context.restarts == 1 && second->context.restarts == 0);
     CHECK(sys_queue_wait(first, cap, DEADLINE_NEVER, &event) == STATUS_OK && event.cookie == 1);
-    CHECK(second->wait_class->cancel(second, second->wait_sequence + 1) == false);
-    CHECK(second->wait_class->cancel(second, second->wait_sequence));
+    CHECK(!wait_cancel(second, second->wait_class, second->wait_sequence + 1));
+    CHECK(wait_cancel(second, second->wait_class, second->wait_sequence));
     event_post(&a, 1, EVENT_ADD);
     CHECK(env.wakes == 1);
     event_source_unbind(&a);

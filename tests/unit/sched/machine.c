@@ -100,6 +100,18 @@ void rcu_quiescent(uint64_t period)
     (void)period;
 }
 
+void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
+{
+    (void)head;
+    (void)function;
+    abort();
+}
+
+void rcu_expedite(void)
+{
+    abort();
+}
+
 bool rcu_poll(void)
 {
     return false;
