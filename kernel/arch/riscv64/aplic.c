@@ -1,7 +1,9 @@
-/* The advanced platform-level interrupt controller in direct mode (RISC-V Advanced Interrupt Architecture 1.0, chapter 4).
+/* The advanced platform-level interrupt controller (RISC-V Advanced Interrupt Architecture 1.0, chapter 4).
  *
- * Ours is the domain that delivers supervisor external interrupts; the firmware has delegated the sources to it. A line that is
- * level-triggered is pending for as long as the device wants it, so it is masked by disabling it and needs no completion. */
+ * Ours is the domain that delivers supervisor external interrupts, or sends messages to the harts' IMSICs where there are some; the
+ * firmware has delegated the sources to it. Delivered directly, a line that is level-triggered is pending for as long as the device wants
+ * it, so it is masked by disabling it and needs no completion. Sent as a message it is pending no more: when it is unmasked, the
+ * controller is made to look at it again (4.7). */
 #include <arch.h>
 #include <boot.h>
 #include <mm/kernelmap.h>
@@ -15,6 +17,7 @@
 #define DOMAINCFG 0x0u
 #define SOURCECFG (0x0u / 4) /* of source n at + n */
 #define INPUT (0x1d00u / 4)  /* in_clrip: reads as the inputs, rectified */
+#define SETIPNUM (0x1cdcu / 4)
 #define CLRIE (0x1f00u / 4)
 #define SETIENUM (0x1edcu / 4)
 #define CLRIENUM (0x1fdcu / 4)
@@ -27,6 +30,7 @@
 #define IDC_CLAIM 7
 
 #define DOMAINCFG_ENABLE (1u << 8)
+#define DOMAINCFG_MESSAGES (1u << 2)
 #define SOURCE_RISING 4u
 #define SOURCE_FALLING 5u
 #define SOURCE_HIGH 6u
@@ -51,28 +55,41 @@ static void aplic_cpu_init(const struct cpu *cpu)
     idc_of(cpu)[IDC_DELIVERY] = 1;
 }
 
+static bool is_level(uint32_t line)
+{
+    return registers[SOURCECFG + line] >= SOURCE_HIGH;
+}
+
+static bool has_input(uint32_t line)
+{
+    return (registers[INPUT + line / 32] >> line % 32 & 1) != 0;
+}
+
+/* QEMU 7.2 makes a line pending that it is told to look at, whatever the input. */
 static void aplic_enable(uint32_t line, bool enabled)
 {
     registers[enabled ? SETIENUM : CLRIENUM] = line;
+    if (enabled && imsic_identities != 0 && is_level(line) && has_input(line))
+        registers[SETIPNUM] = line;
 }
 
-static void aplic_route(uint32_t line, uint32_t flags, const struct cpu *cpu)
+static void aplic_route(uint32_t line, uint32_t flags, const struct cpu *cpu, uint32_t vector)
 {
     bool low = (flags & FLAG_ACTIVE_LOW) != 0;
 
     aplic_enable(line, false);
     registers[SOURCECFG + line] = (flags & FLAG_LEVEL) ? (low ? SOURCE_LOW : SOURCE_HIGH)
                                                        : (low ? SOURCE_FALLING : SOURCE_RISING);
-    registers[TARGET + line] = arch_cpu_of(cpu)->irq_context << TARGET_HART_SHIFT | PRIORITY;
+    registers[TARGET + line] = arch_cpu_of(cpu)->irq_context << TARGET_HART_SHIFT |
+                               (imsic_identities != 0 ? vector : PRIORITY);
 }
 
 /* Of a level-triggered line that is quiet by now nothing is left to be told, though QEMU keeps it pending. */
 static uint32_t aplic_claim(const struct cpu *cpu)
 {
     uint32_t line = idc_of(cpu)[IDC_CLAIM] >> 16;
-    bool is_level = registers[SOURCECFG + line] >= SOURCE_HIGH;
 
-    return is_level && !(registers[INPUT + line / 32] >> line % 32 & 1) ? 0 : line;
+    return is_level(line) && !has_input(line) ? 0 : line;
 }
 
 static void aplic_complete(uint32_t line, const struct cpu *cpu)
@@ -109,23 +126,32 @@ static uint32_t harts_find(const struct boot_fdt_node *node)
     return count;
 }
 
+/** The domain's registers that we use, in bytes; 0: it is not ours. */
+static uint64_t domain_bytes(const struct boot_fdt_node *node)
+{
+    if (imsic_identities != 0)
+        return boot_fdt_u32(node, "msi-parent", 0) == imsic_handle ? IDC * sizeof(uint32_t) : 0;
+    uint64_t count = harts_find(node);
+
+    return count != 0 ? (IDC + count * IDC_WORDS) * sizeof(uint32_t) : 0;
+}
+
 static bool aplic_open(const struct boot_fdt_node *node)
 {
     paddr_t base;
-    uint64_t bytes;
-    uint32_t count = harts_find(node);
+    uint64_t bytes, used = domain_bytes(node);
 
     aplic.lines = MIN(boot_fdt_u32(node, "riscv,num-sources", 0), SOURCES_MAX);
-    if (count == 0 || aplic.lines == 0 || !boot_fdt_reg(node, 0, &base, &bytes) ||
-        (IDC + (uint64_t)count * IDC_WORDS) * sizeof(uint32_t) > bytes)
+    if (used == 0 || aplic.lines == 0 || !boot_fdt_reg(node, 0, &base, &bytes) || used > bytes)
         return false;
-    registers = kernelmap_device(base, (IDC + (uint64_t)count * IDC_WORDS) * sizeof(uint32_t));
+    registers = kernelmap_device(base, used);
     if (registers == NULL)
         return false;
     for (uint32_t word = 0; word <= aplic.lines / 32; word++)
         registers[CLRIE + word] = UINT32_MAX;
-    registers[DOMAINCFG] = DOMAINCFG_ENABLE;
-    klog("interrupts: APLIC, %u lines, %u harts", aplic.lines, count);
+    registers[DOMAINCFG] = DOMAINCFG_ENABLE | (imsic_identities != 0 ? DOMAINCFG_MESSAGES : 0);
+    klog("interrupts: APLIC, %u lines%s", aplic.lines,
+         imsic_identities != 0 ? ", by messages" : "");
     return true;
 }
 

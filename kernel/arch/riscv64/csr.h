@@ -40,6 +40,15 @@
     })
 #define csr_write(name, value) \
     __asm__ volatile("csrw " name ", %0" : : "r"((uint64_t)(value)) : "memory")
+#define csr_swap(name, value)                     \
+    ({                                            \
+        uint64_t csr_value_;                      \
+        __asm__ volatile("csrrw %0, " name ", %1" \
+                         : "=r"(csr_value_)       \
+                         : "r"((uint64_t)(value)) \
+                         : "memory");             \
+        csr_value_;                               \
+    })
 #define csr_set(name, bits) \
     __asm__ volatile("csrs " name ", %0" : : "r"((uint64_t)(bits)) : "memory")
 #define csr_clear(name, bits) \
@@ -47,6 +56,9 @@
 
 /* By number: the assembler knows them only with their extensions. */
 #define CSR_STIMECMP "0x14d"
+#define CSR_SISELECT "0x150"
+#define CSR_SIREG "0x151"
+#define CSR_STOPEI "0x15c"
 #define CSR_VLENB "0xc22"
 
 /* ── SBI ──────────────────────────────────────────────────────────────────────────────────────────────────────────── */

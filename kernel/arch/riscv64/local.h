@@ -12,6 +12,8 @@ struct arch_cpu {
     uint32_t irq_count;   /* arch_lock: lines routed here */
     uint32_t irq_context; /* what the interrupt controller calls this CPU */
     bool has_irq_context;
+    volatile uint32_t *file; /* of its IMSIC, if there is one */
+    paddr_t file_address;
     uint32_t intc; /* phandle of the CPU's own interrupt controller in the device tree */
     bool started;  /* atomic: it runs C */
 };
@@ -60,17 +62,17 @@ NORETURN void hart_main(struct cpu *cpu);
 /* time.c */
 void time_init(void);
 
-/* irq.c: over one of two controllers */
+/* irq.c: over one of two controllers of lines, and the IMSIC if there is one */
 /** What irq.c asks of a controller. Lines are numbered from 1; arch_lock is held but for claim(). */
 struct irq_controller {
     uint32_t lines;
     bool holds; /* a claimed line is quiet until it is completed */
     /** Nothing comes in; then CPU by CPU, once each, on itself. */
     void (*cpu_init)(const struct cpu *cpu);
-    /** Send @line to @cpu, masked. @flags as arch_irq_attach has them. */
-    void (*route)(uint32_t line, uint32_t flags, const struct cpu *cpu);
+    /** Send @line to @cpu, masked, to an IMSIC as @vector. @flags as arch_irq_attach has them. */
+    void (*route)(uint32_t line, uint32_t flags, const struct cpu *cpu, uint32_t vector);
     void (*enable)(uint32_t line, bool enabled);
-    /** The line that most wants @cpu, 0: none. */
+    /** The line that most wants @cpu, 0: none. These two only without an IMSIC. */
     uint32_t (*claim)(const struct cpu *cpu);
     void (*complete)(uint32_t line, const struct cpu *cpu);
 };
@@ -81,6 +83,18 @@ void irq_cpu_init(void);
 void irq_handle(void);
 /** The CPU whose own interrupt controller has the handle @phandle, NULL: none. @hint: where to look first, and where it was found. */
 struct cpu *cpu_by_intc(uint32_t phandle, uint32_t *hint);
+
+/* imsic.c */
+/** The highest identity of a file, 0: there is no IMSIC, and the rest must not be called; its phandle. */
+extern uint32_t imsic_identities, imsic_handle;
+/** CPUs that have a file get their irq_context. */
+void imsic_find(void);
+/** On each CPU that has a file. */
+void imsic_cpu_init(void);
+/** The identity that most wants this CPU, pending no more; 0: none. */
+uint32_t imsic_claim(void);
+/** Make @identity pending at @cpu, as a device would. */
+void imsic_raise(const struct cpu *cpu, uint32_t identity);
 
 /* plic.c, aplic.c: NULL if the machine has none. CPUs that it serves have got their irq_context. */
 const struct irq_controller *plic_find(void);

@@ -47,9 +47,10 @@ static void plic_enable(uint32_t line, bool enabled)
 }
 
 /* How a source is triggered is the gateway's affair, and fixed. */
-static void plic_route(uint32_t line, uint32_t flags, const struct cpu *cpu)
+static void plic_route(uint32_t line, uint32_t flags, const struct cpu *cpu, uint32_t vector)
 {
     (void)flags;
+    (void)vector;
     plic_enable(line, false);
     for (uint32_t i = 0; i < cpu_count; i++) {
         if (arch_cpu_of(cpus[i])->has_irq_context)

@@ -125,7 +125,7 @@ static bool may_succeed(uint16_t number)
     if (number == SYS_IOPORT_IN || number == SYS_IOPORT_OUT)
         return has_ports;
     if (number == SYS_INTERRUPT_CREATE_MSI)
-        return has_messages;
+        return has_messages();
     return number != SYS_PROCESS_EXIT && number != SYS_THREAD_EXIT;
 }
 

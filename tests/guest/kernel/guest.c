@@ -7,6 +7,7 @@
 #include <format.h>
 #include <kstring.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 #define PORT_CONSOLE 0xe9u
 #define PORT_EXIT 0xf4u
@@ -79,6 +80,18 @@ void panic(const char *format, ...)
 }
 
 /* ── Time and memory ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+bool is_told(const char *word)
+{
+    char line[256];
+    size_t length = strlen(word);
+
+    OK(sys_memory_read(info->boot, offsetof(struct boot_facts, cmdline), line, sizeof(line)));
+    for (size_t i = 0; i + length <= sizeof(line); i++)
+        if (strncmp(line + i, word, length) == 0)
+            return true;
+    return false;
+}
 
 uint64_t now_ns(void)
 {

@@ -167,10 +167,13 @@ void register_set_pass(unsigned set, const void *in, void *out, bool yield, uint
 unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_t fill,
                         uint64_t *out);
 
+/** Is @word among the first 256 characters of the kernel's command line? */
+bool is_told(const char *word);
+
 /** A device that interrupts when told, at @irq_line. */
 extern const uint32_t irq_line, irq_flags;
 /** Have messages to CPUs an address? */
-extern const bool has_messages;
+bool has_messages(void);
 /** Does the machine have I/O ports beyond the three that every architecture answers? */
 extern const bool has_ports;
 /** Registers of an interrupt controller, a page of RAM: neither is a driver's. */

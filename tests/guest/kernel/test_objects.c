@@ -458,7 +458,7 @@ static void test_interrupt_objects(void)
     OK(sys_cap_revoke(line));
     OK(sys_interrupt_bind(line, queue, 3)); /* the revoked binding is undone */
     close_handle(line);
-    if (has_messages) {
+    if (has_messages()) {
         OK(sys_interrupt_create_msi(info->interrupts, info->budget, 0, &message, &address, &data));
         CHECK(address != 0);
         close_handle(message);

@@ -16,14 +16,7 @@ unsigned scale(void)
 
 bool clock_counts(void)
 {
-    static const char word[] = "clock=instructions";
-    char line[256];
-
-    OK(sys_memory_read(info->boot, offsetof(struct boot_facts, cmdline), line, sizeof(line)));
-    for (unsigned i = 0; i + sizeof(word) <= sizeof(line); i++)
-        if (strncmp(line + i, word, sizeof(word) - 1) == 0)
-            return true;
-    return false;
+    return is_told("clock=instructions");
 }
 
 handle_t give(handle_t process, handle_t source, uint32_t rights, uint32_t mode)

@@ -13,7 +13,6 @@
 const uint64_t forbidden_count = 16;
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
-const bool has_messages = true;
 const bool has_ports = false;
 /* The distributor of the GIC. */
 const uint64_t device_page = 0x8000000, ram_page = 0x42000000;
@@ -122,4 +121,9 @@ void irq_end(void)
     uart[UART_CLEAR] = INTERRUPTS_ALL;
     unmap((void *)(uintptr_t)uart, PAGE_SIZE);
     close_handle(window);
+}
+
+bool has_messages(void)
+{
+    return true;
 }
