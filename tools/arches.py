@@ -29,6 +29,7 @@ class Arch:
     debugged: tuple = ()            # what the machine must be given under gdb
     bench: str = ""                 # and where instructions are counted
     messages: bool = True           # PCI devices interrupt by messages
+    variants: tuple = ()            # other machines that take drivers another way, each with name, qemu, words and messages
 
 
 def _read(path):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The disk by every way in which a PCI device may be attached: messages or its interrupt line, on the root bus or behind bridges, alone or
-with neighbours on the same lines.
+with neighbours on the same lines; and by its line, and by messages if there are some, on the architecture's other machines (mk/arch-<name>.toml).
 
     test_devices.py --disk IMAGE --tree FOLDER        FOLDER holds the files that went into IMAGE
 
@@ -32,13 +32,22 @@ WAYS = [
 ]
 
 
-def boot(arch, folder, disk, devices, options, command):
+def ways(arch):
+    """Those of WAYS, then those of the architecture's other machines; with what QEMU and the kernel are told."""
+    for name, devices, options, kind in WAYS:
+        yield name, devices, options, kind if arch.messages else "line", "", ""
+    for variant in arch.variants:
+        for name, devices, options, kind in WAYS[0 if variant["messages"] else 1:2]:
+            yield f"{name} {variant['name']}", devices, options, kind, variant["qemu"], variant["words"]
+
+
+def boot(arch, folder, disk, devices, options, command, machine_words="", append=""):
     """The console's output, the status, the log."""
     base = os.path.join(os.environ.get("BUILD_ROOT", os.path.join(machine.ROOT, "build")), arch, "release")
     log = f"{folder}/log"
     arguments = [os.path.join(machine.ROOT, "tools", "run"), "--arch", arch, "--kernel", f"{base}/kernel.elf", "--archive",
-                 f"{base}/boot.img", "--log", log, "--command", command]
-    words = ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={disk}"]
+                 f"{base}/boot.img", "--log", log, "--append", append, "--command", command]
+    words = [machine_words, "-drive", f"if=none,id=disk,format=raw,snapshot=on,file={disk}"]
     for device in devices + [DISK + options]:
         words += ["-device", device]
     arguments += ["--qemu", " ".join(words)]
@@ -61,9 +70,8 @@ def main():
     arch = os.environ.get("ARCH", "x86_64")
     files, tap = some_files(options.tree), Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-devices-") as folder:
-        for name, devices, more, kind in WAYS:
-            wanted = kind if machine.ARCHS[arch].messages else "line"
-            output, status, log = boot(arch, folder, options.disk, devices, more, "sha256sum " + " ".join(files))
+        for name, devices, more, wanted, words, append in ways(machine.ARCHS[arch]):
+            output, status, log = boot(arch, folder, options.disk, devices, more, "sha256sum " + " ".join(files), words, append)
             got = dict(reversed(line.split("  ", 1)) for line in output.splitlines() if "  " in line)
             good = status == 0 and all(got.get(path) == total for path, total in files.items())
             tap.check(f"{arch}: files of a disk {name} are right", good, f"{status} {output[-500:]} {log[-1500:]}")
