@@ -176,11 +176,11 @@ status_t cap_create(struct process *process, struct object *object, uint32_t rig
     return status;
 }
 
+/* A record that nobody counts any more stays closed: the capability that led to it is dead, and no tree takes what is made from it. */
 static void badge_join(struct cap *cap, struct badge_record *record)
 {
-    cap->badge_record = record;
-    if (record != NULL)
-        __atomic_fetch_add(&record->count, 1, __ATOMIC_RELAXED);
+    if (record != NULL && count_up_unless_zero(&record->count))
+        cap->badge_record = record;
 }
 
 static struct badge_record *badge_record_create(struct budget *budget, struct endpoint *endpoint,
@@ -197,6 +197,7 @@ static struct badge_record *badge_record_create(struct budget *budget, struct en
     record->budget = budget;
     record->badge = badge;
     record->epoch = epoch;
+    record->count = 1;
     list_init(&record->closed_link);
     object_ref(&budget->object);
     return record;
@@ -234,7 +235,7 @@ static struct cap *derive_node(struct cap *source, struct budget *budget, uint32
             cap_node_retire(cap);
             return NULL;
         }
-        badge_join(cap, record);
+        cap->badge_record = record;
     } else {
         badge_join(cap, source->badge_record);
     }

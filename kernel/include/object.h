@@ -47,17 +47,12 @@ static inline void object_ref(struct object *object)
     DEBUG_ASSERT(before != 0);
     (void)before;
 }
+/** Count one more user of what ends with its last one. False: it has gone. */
+__attribute__((warn_unused_result)) bool count_up_unless_zero(uint32_t *count);
 /** A reference on an object found without a lock or reference. False: its last one is gone, it is being freed. */
 MUST_CHECK static inline bool object_try_ref(struct object *object)
 {
-    uint32_t refs = __atomic_load_n(&object->refs, __ATOMIC_RELAXED);
-
-    while (refs != 0) {
-        if (__atomic_compare_exchange_n(&object->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
-            return true;
-    }
-    return false;
+    return count_up_unless_zero(&object->refs);
 }
 /** Drop a reference; the last one frees the object after a grace period. Any lock may be held. */
 void object_unref(struct object *object);

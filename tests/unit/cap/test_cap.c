@@ -276,6 +276,29 @@ static void test_cap_badge_closes_with_its_last_holder(void)
     ok(environment_allocated == 0, "test_cap_badge_leaks_nothing");
 }
 
+/* Who looked a capability up before it was closed makes none from it, and its badge closes once. */
+static void test_cap_closed_source_gives_nothing(void)
+{
+    set_up();
+    int objects = 0;
+    while (objects == 0)
+        create(&objects);
+    handle_t badged = 0, copy = 0;
+    struct cap *cap = NULL;
+    bool good = cap_transfer(&threads[0], find(random_live()), &processes[0], CAP_TRANSFER_DERIVE,
+                             0xfff, 42, &badged) == STATUS_OK &&
+                cap_lookup(&processes[0], badged, OBJECT_ENDPOINT, 0, &cap) == STATUS_OK;
+    cap_close(&processes[0], cap);
+    environment_closed_badge = 0;
+    ok(good &&
+           cap_transfer(&threads[0], cap, &processes[1], CAP_TRANSFER_COPY, RIGHT_CALL, 0, &copy) ==
+               STATUS_BAD_HANDLE &&
+           environment_closed_badge == 0,
+       "test_cap_closed_source_gives_nothing");
+    tear_down();
+    ok(environment_allocated == 0, "test_cap_closed_source_leaks_nothing");
+}
+
 static void test_cap_no_memory_changes_nothing(void) NO_THREAD_SAFETY
 {
     set_up();
@@ -437,6 +460,7 @@ int main(void)
         test_cap_random_operations_match_model(seed);
     test_cap_deep_chain_revokes();
     test_cap_badge_closes_with_its_last_holder();
+    test_cap_closed_source_gives_nothing();
     test_cap_is_moved_once();
     test_cap_closed_table_takes_none();
     test_cap_revoked_message_closes_its_badge();
