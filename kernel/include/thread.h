@@ -141,6 +141,12 @@ _Static_assert(offsetof(struct thread, object) - offsetof(struct thread, syscall
                "what the fast path needs of a thread is two lines");
 #endif
 
+/** Its system calls go to a personality: settled before it starts. */
+static inline bool thread_is_foreign(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->syscall_limit, __ATOMIC_RELAXED) == 0;
+}
+
 static inline struct thread *thread_of(struct object *object)
 {
     return container_of(object, struct thread, object);

@@ -66,7 +66,7 @@ status_t sys_thread_set_foreign(struct thread *self, struct cap *cap, struct cap
         process_lock_acquire(&thread->process->lock);
         if (thread->state == THREAD_NEW && thread->foreign == NULL) {
             thread->foreign = foreign;
-            thread->syscall_limit = 0;
+            __atomic_store_n(&thread->syscall_limit, 0, __ATOMIC_RELAXED);
         } else {
             status = STATUS_BUSY;
         }
@@ -169,7 +169,7 @@ status_t sys_thread_interrupt(struct thread *self, struct cap *cap, uint64_t *ca
     struct thread *thread = thread_of(cap->object);
     *call = FOREIGN_NO_CALL;
     thread_set_attention(thread, ATTENTION_INTERRUPT);
-    if (thread->foreign == NULL)
+    if (!thread_is_foreign(thread))
         return STATUS_OK;
     reply_lock_acquire(&thread->reply);
     if (thread->wait_class == &raised_wait && info_kind(thread->raised) == IPC_KIND_FOREIGN) {

@@ -314,9 +314,9 @@ static void describe_thread(const struct thread *thread, struct thread_info *inf
     const struct wait_class *wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE);
     if (wait_class == NULL)
         return;
-    info->wait = !thread->in_syscall       ? THREAD_WAIT_PAGE
-                 : thread->foreign == NULL ? THREAD_WAIT_SYSCALL
-                                           : THREAD_WAIT_FOREIGN;
+    info->wait = !thread->in_syscall          ? THREAD_WAIT_PAGE
+                 : !thread_is_foreign(thread) ? THREAD_WAIT_SYSCALL
+                                              : THREAD_WAIT_FOREIGN;
     if (thread->in_syscall) {
         /* Not in the registers if the fast path was taken. */
         info->syscall = wait_class == &answer_wait    ? SYS_ENDPOINT_CALL

@@ -69,7 +69,7 @@ bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_c
     if (unlikely(__atomic_load_n(&self->attention, __ATOMIC_SEQ_CST) != 0)) {
         __atomic_store_n(&self->wait_class, NULL, __ATOMIC_RELEASE);
         self->state = THREAD_RUNNING;
-        if (self->foreign == NULL) /* else its personality is told */
+        if (!thread_is_foreign(self)) /* else its personality is told */
             __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
         return false;
     }
@@ -114,7 +114,7 @@ void thread_set_attention(struct thread *thread, uint32_t bits)
 {
     __atomic_fetch_or(&thread->attention, bits, __ATOMIC_SEQ_CST);
     if ((bits & (ATTENTION_KILL | ATTENTION_INTERRUPT)) != 0 &&
-        thread_cancel_wait(thread, STATUS_INTERRUPTED) && thread->foreign == NULL) {
+        thread_cancel_wait(thread, STATUS_INTERRUPTED) && !thread_is_foreign(thread)) {
         __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
         return;
     }
@@ -192,7 +192,7 @@ bool thread_attend(struct thread *thread)
         return true;
     }
     if ((attention & ATTENTION_SUSPEND) == 0) {
-        if (thread->foreign == NULL)
+        if (!thread_is_foreign(thread))
             return false; /* an interruption waits for the next wait */
         foreign_interrupted(thread);
         return true;
