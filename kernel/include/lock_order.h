@@ -27,12 +27,12 @@ struct CAPABILITY("lock class") lock_class {
     X(process_lock)  /* a process: its threads, its state */                                     \
     X(cspace_lock)   /* a process's capability table: slots taken and freed */                   \
     X(tree_lock)     /* an object's derivation tree */                                           \
+    X(reply_lock)    /* a caller's reply state (in the thread), copies from and to it */         \
     X(aspace_lock)   /* mappings and page tables */                                              \
     X(memory_lock)   /* a Memory's pages, pager requests, mapping list */                        \
     X(source_lock)   /* channel, notification, timer object, interrupt: the sources of events */ \
     X(queue_lock)    /* a Queue's events and waiters */                                          \
     X(endpoint_lock) /* an Endpoint's callers and workers */                                     \
-    X(reply_lock)    /* a caller's reply state (in the thread) */                                \
     X(futex_lock)    /* a bucket of futex waiters */                                             \
     X(registry_lock) /* lists of all processes and threads */                                    \
     X(timer_lock)    /* a CPU's timer heap */                                                    \
@@ -54,13 +54,13 @@ enum lock_rank {
 extern struct lock_class process_lock;
 extern struct lock_class cspace_lock ACQUIRED_AFTER(process_lock);
 extern struct lock_class tree_lock ACQUIRED_AFTER(cspace_lock);
-extern struct lock_class aspace_lock ACQUIRED_AFTER(tree_lock);
+extern struct lock_class reply_lock ACQUIRED_AFTER(tree_lock);
+extern struct lock_class aspace_lock ACQUIRED_AFTER(reply_lock);
 extern struct lock_class memory_lock ACQUIRED_AFTER(aspace_lock);
 extern struct lock_class source_lock ACQUIRED_AFTER(memory_lock);
 extern struct lock_class queue_lock ACQUIRED_AFTER(source_lock);
 extern struct lock_class endpoint_lock ACQUIRED_AFTER(queue_lock);
-extern struct lock_class reply_lock ACQUIRED_AFTER(endpoint_lock);
-extern struct lock_class futex_lock ACQUIRED_AFTER(reply_lock);
+extern struct lock_class futex_lock ACQUIRED_AFTER(endpoint_lock);
 extern struct lock_class registry_lock ACQUIRED_AFTER(futex_lock);
 extern struct lock_class timer_lock ACQUIRED_AFTER(registry_lock);
 extern struct lock_class runqueue_lock ACQUIRED_AFTER(timer_lock);

@@ -593,40 +593,43 @@ static status_t grant_range(struct thread *caller, uint32_t index, uint32_t acce
     return STATUS_OK;
 }
 
-/* Find the caller of @token (0: the current reply) and pin it: its address space gets a reference, so that it may go meanwhile. */
-static status_t grant_find(struct thread *self, uint64_t token, uint32_t index, uint32_t access,
-                           uint64_t offset, uint64_t *bytes, uint64_t *address,
-                           struct aspace **aspace)
+/* The caller of @token (0: the current reply), whose reply lock is held from here to the end of the copy if the status is OK: however
+ * its call ends, nothing is read from its buffers or written to them once it goes on. A copy waits for nothing and is short. */
+static status_t grant_begin(struct thread *self, uint64_t token, uint32_t index, uint32_t access,
+                            uint64_t offset, uint64_t *bytes, uint64_t *address,
+                            struct thread **found) NO_THREAD_SAFETY
 {
-    struct thread *caller = reply_find(self, token);
+    struct thread *caller = *found = reply_find(self, token);
     if (caller == NULL)
         return token == 0 ? STATUS_NOT_FOUND : STATUS_GONE;
     reply_lock_acquire(&caller->reply);
-    bool ours = reply_is_owed(self, caller, token);
-    status_t status =
-        ours ? grant_range(caller, index, access, offset, bytes, address) : STATUS_GONE;
-    *aspace = caller->aspace;
-    reply_lock_release(&caller->reply);
+    status_t status = reply_is_owed(self, caller, token)
+                          ? grant_range(caller, index, access, offset, bytes, address)
+                          : STATUS_GONE;
+    if (status != STATUS_OK)
+        reply_lock_release(&caller->reply);
     return status;
 }
 
 /* Bytes copied between two looks at the clock: keeps the longest path without interrupts short. */
 #define COPY_CHUNK 16384ull
 
-/* Between @bytes at @user of @self and the caller. @out: to the caller. */
-static status_t reply_copy(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset,
-                           uint64_t user, uint64_t bytes, bool out, uint64_t *done)
+/* Between a grant and @user: @access is what the grant must allow. */
+static status_t reply_copy(struct thread *self, uint64_t token, uint32_t grant, uint32_t access,
+                           uint64_t offset, uint64_t user, uint64_t bytes, uint64_t *done)
+    NO_THREAD_SAFETY
 {
-    struct aspace *aspace = NULL;
+    struct thread *caller;
     uint64_t address = 0;
     size_t copied = 0;
     bytes = MIN(bytes, COPY_CHUNK);
-    status_t status = grant_find(self, token, grant, out ? RIGHT_WRITE : RIGHT_READ, offset, &bytes,
-                                 &address, &aspace);
+    status_t status = grant_begin(self, token, grant, access, offset, &bytes, &address, &caller);
     if (status != STATUS_OK)
         return status;
-    status = out ? aspace_copy(aspace, address, self->aspace, user, bytes, &copied)
-                 : aspace_copy(self->aspace, user, aspace, address, bytes, &copied);
+    status = access == RIGHT_READ
+                 ? aspace_copy(self->aspace, user, caller->aspace, address, bytes, &copied)
+                 : aspace_copy(caller->aspace, address, self->aspace, user, bytes, &copied);
+    reply_lock_release(&caller->reply);
     *done = copied;
     return copied != 0 ? STATUS_OK : status;
 }
@@ -634,19 +637,21 @@ static status_t reply_copy(struct thread *self, uint64_t token, uint32_t grant, 
 status_t sys_endpoint_reply_read(struct thread *self, uint64_t token, uint32_t grant,
                                  uint64_t offset, struct user_out buffer, uint64_t *done)
 {
-    return reply_copy(self, token, grant, offset, buffer.address, buffer.length, false, done);
+    return reply_copy(self, token, grant, RIGHT_READ, offset, buffer.address, buffer.length, done);
 }
 
 status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t grant,
                                   uint64_t offset, struct user_in buffer, uint64_t *done)
 {
-    return reply_copy(self, token, grant, offset, buffer.address, buffer.length, true, done);
+    return reply_copy(self, token, grant, RIGHT_WRITE, offset, buffer.address, buffer.length, done);
 }
 
-/* Page by page between a Memory and the caller. @out: to the caller. */
-static status_t copy_memory(struct memory *memory, uint64_t memory_offset, struct aspace *aspace,
-                            uint64_t address, uint64_t bytes, bool out, uint64_t *done)
+status_t reply_copy_memory(struct memory *memory, uint64_t memory_offset, struct aspace *aspace,
+                           uint64_t address, uint64_t bytes, bool out, uint64_t *done)
 {
+    bytes = MIN(bytes, COPY_CHUNK);
+    if (!memory_has(memory, memory_offset, bytes))
+        return STATUS_RANGE;
     while (*done < bytes) {
         uint64_t at = memory_offset + *done;
         uint64_t part = MIN(bytes - *done, PAGE_SIZE - at % PAGE_SIZE);
@@ -667,19 +672,20 @@ static status_t copy_memory(struct memory *memory, uint64_t memory_offset, struc
 
 static status_t reply_memory(struct thread *self, uint64_t token, uint32_t grant, uint64_t offset,
                              struct memory *memory, uint64_t memory_offset, uint64_t bytes,
-                             bool out, uint64_t *done)
+                             bool out, uint64_t *done) NO_THREAD_SAFETY
 {
-    struct aspace *aspace = NULL;
-    uint64_t end;
-    if (__builtin_add_overflow(memory_offset, bytes, &end) || end > memory->pages * PAGE_SIZE)
+    struct thread *caller;
+    uint64_t address = 0;
+    if (!memory_has(memory, memory_offset, bytes))
         return STATUS_RANGE;
     bytes = MIN(bytes, COPY_CHUNK);
-    uint64_t address = 0;
-    status_t status = grant_find(self, token, grant, out ? RIGHT_WRITE : RIGHT_READ, offset, &bytes,
-                                 &address, &aspace);
+    status_t status = grant_begin(self, token, grant, out ? RIGHT_WRITE : RIGHT_READ, offset,
+                                  &bytes, &address, &caller);
     if (status != STATUS_OK)
         return status;
-    return copy_memory(memory, memory_offset, aspace, address, bytes, out, done);
+    status = reply_copy_memory(memory, memory_offset, caller->aspace, address, bytes, out, done);
+    reply_lock_release(&caller->reply);
+    return status;
 }
 
 status_t sys_endpoint_reply_write_memory(struct thread *self, uint64_t token, uint32_t grant,

@@ -183,10 +183,10 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
         if (unlikely(queue_cap == NULL))
             GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
-    if (unlikely(!endpoint_lock_try(&endpoint->lock)))
+    if (unlikely(!reply_lock_try(&caller->reply)))
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
-    if (unlikely(!reply_lock_try(&caller->reply))) {
-        endpoint_lock_release(&endpoint->lock);
+    if (unlikely(!endpoint_lock_try(&endpoint->lock))) {
+        reply_lock_release(&caller->reply);
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     struct aspace *aspace = caller->aspace;
@@ -196,8 +196,8 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
         unlikely(!list_is_empty(&endpoint->closed)) ||
         unlikely(!list_is_empty(&endpoint->callers)) ||
         (queue_cap != NULL && unlikely(!queue_is_quiet(queue_cap, endpoint)))) {
-        reply_lock_release(&caller->reply);
         endpoint_lock_release(&endpoint->lock);
+        reply_lock_release(&caller->reply);
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     caller->reply_worker = NULL;

@@ -199,13 +199,48 @@ static void fault_in(struct thread *self)
     raise_page_fault(self, self->raised_words[0], (uint32_t)self->raised_words[1]);
 }
 
-static status_t answer_value(const struct thread *self, struct thread *caller)
+static void result_set(const struct thread *self, struct thread *caller)
 {
-    if (info_kind(caller->raised) != IPC_KIND_FOREIGN)
-        return STATUS_INVALID;
     arch_foreign_result_set(caller, arch_ipc_word(self, 0));
     arch_syscall_skip(caller);
-    return STATUS_OK;
+}
+
+/* The result of a foreign call, and the worker's data to where it belongs. */
+static status_t answer_value(const struct thread *self, struct thread *caller, uint64_t info)
+{
+    uint64_t bytes = info_data(info);
+    status_t status = STATUS_OK;
+    if (info_kind(caller->raised) != IPC_KIND_FOREIGN)
+        return STATUS_INVALID;
+    if (unlikely(bytes != 0)) {
+        if (self->buffer == NULL || bytes > FOREIGN_VALUE_MAX)
+            return STATUS_INVALID;
+        status = aspace_copy_out(caller->aspace, NULL, arch_ipc_word(self, 1), self->buffer->data,
+                                 bytes, NULL);
+    }
+    if (status == STATUS_OK)
+        result_set(self, caller);
+    return status == STATUS_BUSY ? STATUS_FAULT : status;
+}
+
+/* The same with a part of a Memory. */
+static __attribute__((noinline)) status_t answer_memory(struct thread *self, struct thread *caller)
+{
+    uint64_t bytes = arch_ipc_word(self, 4);
+    uint64_t done = 0;
+    struct cap *cap;
+    if (info_kind(caller->raised) != IPC_KIND_FOREIGN)
+        return STATUS_INVALID;
+    status_t status =
+        cap_lookup(self->process, arch_ipc_word(self, 2), OBJECT_MEMORY, RIGHT_READ, &cap);
+    if (status == STATUS_OK)
+        status = reply_copy_memory(memory_of(cap->object), arch_ipc_word(self, 3), caller->aspace,
+                                   arch_ipc_word(self, 1), bytes, true, &done);
+    if (status == STATUS_OK && done != bytes)
+        status = STATUS_FAULT;
+    if (status == STATUS_OK)
+        result_set(self, caller);
+    return status;
 }
 
 static __attribute__((noinline)) status_t answer_frame(const struct thread *self,
@@ -230,12 +265,13 @@ static status_t answer_fault_in(const struct thread *self, struct thread *caller
 }
 
 /* What the answer changes in @caller, which still waits. */
-static status_t answer_apply(const struct thread *self, struct thread *caller, uint64_t info)
+static status_t answer_apply(struct thread *self, struct thread *caller, uint64_t info)
 {
     switch ((uint32_t)info) {
     case ANSWER_VALUE:
+        return answer_value(self, caller, info);
     case ANSWER_MEMORY:
-        return answer_value(self, caller);
+        return answer_memory(self, caller);
     case ANSWER_RESTART:
     case ANSWER_KILL:
         return STATUS_OK;
@@ -251,35 +287,6 @@ static status_t answer_apply(const struct thread *self, struct thread *caller, u
     }
 }
 
-/* What comes along with a value, to the memory of @caller, before it is looked whether it still waits for us. */
-static __attribute__((noinline)) status_t answer_copy(struct thread *self, struct thread *caller,
-                                                      uint64_t token, uint64_t info)
-{
-    uint64_t bytes = info_data(info);
-    uint64_t done = 0;
-    struct cap *cap;
-    if ((uint32_t)info == ANSWER_VALUE) {
-        if (self->buffer == NULL || bytes > FOREIGN_VALUE_MAX)
-            return STATUS_INVALID;
-        status_t status = aspace_copy_out(caller->aspace, NULL, arch_ipc_word(self, 1),
-                                          self->buffer->data, bytes, NULL);
-        return status == STATUS_BUSY ? STATUS_FAULT : status;
-    }
-    bytes = arch_ipc_word(self, 4);
-    status_t status =
-        cap_lookup(self->process, arch_ipc_word(self, 2), OBJECT_MEMORY, RIGHT_READ, &cap);
-    if (status == STATUS_OK)
-        status = sys_endpoint_reply_write_memory(self, token, 0, arch_ipc_word(self, 1), cap,
-                                                 arch_ipc_word(self, 3), bytes, &done);
-    return status == STATUS_OK && done != bytes ? STATUS_FAULT : status;
-}
-
-static bool answer_has_copy(uint64_t info)
-{
-    return (uint32_t)info == ANSWER_MEMORY ||
-           ((uint32_t)info == ANSWER_VALUE && info_data(info) != 0);
-}
-
 status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struct thread **out)
 {
     struct thread *caller = reply_find(self, token);
@@ -288,14 +295,6 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
         return STATUS_GONE;
     reply_lock_acquire(&caller->reply);
     bool owed = awaits(self, caller, token);
-    if (owed && unlikely(answer_has_copy(info))) {
-        reply_lock_release(&caller->reply);
-        status_t status = answer_copy(self, caller, token, info);
-        if (status != STATUS_OK)
-            return status;
-        reply_lock_acquire(&caller->reply);
-        owed = awaits(self, caller, token);
-    }
     status_t status = owed ? answer_apply(self, caller, info) : STATUS_GONE;
     if (status == STATUS_OK) {
         (void)sched_account(arch_cpu_local()); /* while it is known for whom we worked */

@@ -35,6 +35,13 @@ static inline void reply_link(struct thread *caller, struct thread *worker) NO_T
 
 /** The caller that @token names (0: the current reply), or NULL; to be looked at again under its lock. */
 struct thread *reply_find(const struct thread *self, uint64_t token);
+/** Copy @bytes, at most a chunk, page by page between @memory and @aspace (@out: to it) without waiting; *@done counts on. FAULT: nothing
+ *  could be. RANGE: outside the Memory. */
+__attribute__((warn_unused_result)) status_t reply_copy_memory(struct memory *memory,
+                                                               uint64_t memory_offset,
+                                                               struct aspace *aspace,
+                                                               uint64_t address, uint64_t bytes,
+                                                               bool out, uint64_t *done);
 /** Does @self, or for a saved reply its process, owe @caller an answer? */
 bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t token)
     REQUIRES(reply_lock);

@@ -351,17 +351,10 @@ void pinned_page_drop(struct pinned_page *page)
     page->memory = NULL;
 }
 
-static bool range_is_inside(const struct memory *memory, uint64_t offset, size_t bytes)
-{
-    uint64_t end;
-    return !__builtin_add_overflow(offset, bytes, &end) && end <= memory_pages(memory)
-                                                                      << PAGE_SHIFT;
-}
-
 status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to,
                      size_t bytes)
 {
-    if (!range_is_inside(memory, offset, bytes))
+    if (!memory_has(memory, offset, bytes))
         return STATUS_RANGE;
     for (size_t done = 0; done < bytes;) {
         paddr_t frame;
@@ -382,7 +375,7 @@ status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset
 status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset, const void *from,
                       size_t bytes)
 {
-    if (!range_is_inside(memory, offset, bytes))
+    if (!memory_has(memory, offset, bytes))
         return STATUS_RANGE;
     for (size_t done = 0; done < bytes;) {
         paddr_t frame;
@@ -399,10 +392,7 @@ status_t memory_write(struct memory *memory, struct thread *self, uint64_t offse
 
 status_t memory_range_check(const struct memory *memory, uint64_t offset, uint64_t bytes)
 {
-    uint64_t end;
     if (!is_page_aligned(offset) || !is_page_aligned(bytes))
         return STATUS_INVALID;
-    if (__builtin_add_overflow(offset, bytes, &end) || end > memory_pages(memory) << PAGE_SHIFT)
-        return STATUS_RANGE;
-    return STATUS_OK;
+    return memory_has(memory, offset, bytes) ? STATUS_OK : STATUS_RANGE;
 }

@@ -280,8 +280,7 @@ static status_t write_part(struct thread *self, struct memory *memory, uint64_t 
 static status_t copy_user(struct thread *self, struct memory *memory, uint64_t offset,
                           uint64_t user, uint64_t bytes, bool write)
 {
-    uint64_t end;
-    if (__builtin_add_overflow(offset, bytes, &end) || end > memory_pages(memory) << PAGE_SHIFT)
+    if (!memory_has(memory, offset, bytes))
         return STATUS_RANGE;
     if (memory->device)
         return STATUS_INVALID;

@@ -72,6 +72,12 @@ static inline uint64_t memory_pages(const struct memory *memory)
     return __atomic_load_n(&memory->pages, __ATOMIC_RELAXED);
 }
 
+static inline bool memory_has(const struct memory *memory, uint64_t offset, uint64_t bytes)
+{
+    uint64_t size = memory_pages(memory) << PAGE_SHIFT;
+    return offset <= size && bytes <= size - offset;
+}
+
 /** @flags: MEMORY_PAGED, or MEMORY_CONTIGUOUS with MEMORY_LOW, or none. Pages are zero, but those of
  *  MEMORY_CONTIGUOUS are the caller's to zero. INVALID, NO_MEMORY. */
 MUST_CHECK status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,

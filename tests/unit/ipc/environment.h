@@ -16,6 +16,8 @@ void environment_reset(void);
 void environment_other_holds(struct spinlock *lock, void (*what)(void));
 /** Has it had its turn? */
 bool environment_other_is_done(void);
+/** What is looked at while bytes go between two address spaces. */
+extern void (*environment_during_copy)(void);
 /** Run all callbacks, and those that they queue. */
 void environment_grace_period(void);
 /** What the kernel does of its own accord before it leaves: work of @self that goes on in pieces. */

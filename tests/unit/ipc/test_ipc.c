@@ -215,6 +215,44 @@ static void test_wait_cancel_comes_late(void)
     tear_down("test_wait_cancel_comes_late");
 }
 
+/* ── Granted buffers ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static unsigned copies;
+
+static void call_cannot_end(void) NO_THREAD_SAFETY
+{
+    copies++;
+    CHECK(owner.reply.held != 0 && owner.reply_worker == &worker);
+}
+
+/* The caller's buffers are the server's for the call: what ends it waits for the copy, and finds no second one. */
+static void test_call_ends_after_the_copy(void) NO_THREAD_SAFETY
+{
+    static struct ipc_buffer buffer;
+    uint64_t done = 0;
+    set_up();
+    environment_during_copy = call_cannot_end;
+    copies = 0;
+    CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
+    buffer.grants[0] = (struct grant){4096, 512, RIGHT_READ | RIGHT_WRITE, 0};
+    owner.buffer = &buffer;
+    owner.context.handle = endpoint_cap->handle;
+    owner.context.info = UINT64_C(1) << IPC_INFO_GRANTS_SHIFT;
+    owner.context.deadline = DEADLINE_NEVER;
+    CHECK(raw_endpoint_call(&owner) == KERNEL_BLOCKED);
+    CHECK(sys_endpoint_reply_write(&worker, 0, 0, 0, (struct user_in){8192, 512}, &done) ==
+              STATUS_OK &&
+          done == 512);
+    CHECK(sys_endpoint_reply_read(&worker, 0, 0, 0, (struct user_out){8192, 512}, &done) ==
+              STATUS_OK &&
+          done == 512 && copies == 2 && owner.reply.held == 0);
+    CHECK(thread_cancel_wait(&owner, STATUS_TIMED_OUT));
+    CHECK(sys_endpoint_reply_write(&worker, 0, 0, 0, (struct user_in){8192, 512}, &done) ==
+              STATUS_NOT_FOUND &&
+          copies == 2);
+    tear_down("test_call_ends_after_the_copy");
+}
+
 /* ── Capabilities on their way ───────────────────────────────────────────────────────────────────────────────────────── */
 
 /* It waits in a call that nobody accepts, and its object is long gone when that ends. */
@@ -336,6 +374,7 @@ int main(void)
     test_receive_meets_the_end_of_its_queue();
     test_receive_loses_its_queue_while_it_waits();
     test_wait_cancel_comes_late();
+    test_call_ends_after_the_copy();
     test_message_outlives_its_object();
     test_message_meets_its_revocation();
     test_process_bind_meets_its_end();
