@@ -43,8 +43,9 @@ struct process {
 };
 
 /** cap_lookup for paths that count instructions: NULL and *@status, or the capability. Needs no lock: see cap/cap.c. */
-static inline struct cap *cap_find(struct process *process, handle_t handle, uint32_t type,
-                                   uint32_t rights, status_t *status)
+static inline __attribute__((always_inline)) struct cap *cap_find(struct process *process,
+                                                                  handle_t handle, uint32_t type,
+                                                                  uint32_t rights, status_t *status)
 {
     uint32_t index = (uint32_t)handle; /* too large: some slot's, whose name is another */
     struct cspace_slot *leaf =

@@ -56,17 +56,22 @@ static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
     __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
-/** Direct handoff on this CPU: @next (which belongs to the caller) becomes current without passing the queue. The former current
- *  must be published or requeued. */
-static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
+/** May @next be handed @cpu? Looks at its affinity if that has changed. */
+static inline bool sched_may_be_handed(struct thread *next, const struct cpu *cpu)
 {
-    struct cpu *cpu = arch_cpu_local();
     bool limited = false;
     if (unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED))) {
         limited = __atomic_load_n(&next->limited, __ATOMIC_RELAXED);
         (void)__atomic_exchange_n(&next->moved, limited, __ATOMIC_ACQUIRE);
     }
-    if (unlikely(limited || !sched_may_run_on(next, cpu))) {
+    return likely(!limited && sched_may_run_on(next, cpu));
+}
+/** Direct handoff on this CPU: @next (which belongs to the caller) becomes current without passing the queue. The former current
+ *  must be published or requeued. */
+static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
+{
+    struct cpu *cpu = arch_cpu_local();
+    if (unlikely(!sched_may_be_handed(next, cpu))) {
         cpu->current = NULL;
         cpu->last_clock_ns = arch_time_now_ns(); /* what was before is not its time */
         thread_wake(next);
@@ -79,6 +84,9 @@ static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
     if (unlikely(__atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> next->effective > 1))
         cpu->resched = true;
 }
+/** @next, ours, goes before the current thread, which becomes ready: hand the CPU over to it at once, if it may be. True: it is current, and the
+ *  former one, whose system call must be finished, may run elsewhere. False: nothing is changed. */
+MUST_CHECK bool sched_give_way(struct thread *next);
 /** Take the FPU state of @thread out of the registers of @cpu, this one: it may run anywhere then. */
 static inline void sched_save_fpu(struct cpu *cpu, struct thread *thread)
 {

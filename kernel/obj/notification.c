@@ -7,6 +7,7 @@
 #include <handlers.h>
 #include <obj_create.h>
 #include <queue.h>
+#include <sched.h>
 #include <waiters.h>
 
 #define NOTIFICATION_RIGHTS                                                                    \
@@ -39,9 +40,11 @@ static uint64_t bits_take(struct notification *notification, uint64_t mask) REQU
     return taken;
 }
 
-/* Give the bits that are set to whom they are for. */
-static void bits_deliver(struct notification *notification) REQUIRES(source_lock)
+/* Give the bits that are set to whom they are for. The last one, ours, is still to be woken; NULL: there was none. */
+static inline __attribute__((always_inline)) struct thread *bits_deliver(
+    struct notification *notification) REQUIRES(source_lock)
 {
+    struct thread *last = NULL;
     list_for_each_safe (node, after, &notification->waiters) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
         uint64_t taken = bits_take(notification, thread->wait_data);
@@ -51,24 +54,36 @@ static void bits_deliver(struct notification *notification) REQUIRES(source_lock
         list_remove(node);
         thread_wait_end(thread);
         arch_syscall_result_set(thread, 0, taken);
-        thread_wake_status(thread, STATUS_OK);
+        arch_syscall_status_set(thread, STATUS_OK);
+        if (last != NULL)
+            thread_wake(last);
+        last = thread;
         if (notification->bits == 0)
-            return;
+            return last;
     }
     if (notification->source.queue != NULL && notification->bits != 0)
         event_post(&notification->source, bits_take(notification, UINT64_MAX), EVENT_OR);
+    return last;
 }
 
 status_t sys_notification_signal(struct thread *self, struct cap *cap, uint64_t bits)
 {
-    (void)self;
     struct notification *notification = notification_of(cap->object);
+    struct thread *woken = NULL;
 
     source_lock_acquire(&notification->lock);
     notification->bits |= bits;
     if (notification->bits != 0)
-        bits_deliver(notification);
+        woken = bits_deliver(notification);
     source_lock_release(&notification->lock);
+    if (woken == NULL)
+        return STATUS_OK;
+    arch_syscall_status_set(self, STATUS_OK); /* it may run elsewhere before we are out of here */
+    if (likely(sched_give_way(woken))) {
+        sched_leave_quickly();
+        sched_leave();
+    }
+    thread_wake(woken);
     return STATUS_OK;
 }
 
@@ -119,8 +134,10 @@ status_t sys_notification_bind(struct thread *self, struct cap *cap, struct cap 
                                          : event_source_bind(&notification->source,
                                                              queue_of(queue_cap->object), cookie);
 
-    if (status_is_ok(status) && notification->bits != 0)
-        bits_deliver(notification);
+    struct thread *woken =
+        status_is_ok(status) && notification->bits != 0 ? bits_deliver(notification) : NULL;
+    if (woken != NULL)
+        thread_wake(woken);
     source_lock_release(&notification->lock);
     return status;
 }

@@ -317,6 +317,39 @@ static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
         enqueue_on(cpu, thread, !yielded);
 }
 
+/* As the fast path of message calls asks (ipc/fastpath.c); after a change of its affinity it is looked at once. */
+static inline bool ran_here(struct thread *thread, const struct cpu *cpu)
+{
+    uint64_t handoff = __atomic_load_n(&thread->handoff, __ATOMIC_RELAXED);
+    return likely(handoff == cpu->id) ||
+           (sched_may_be_handed(thread, cpu) &&
+            __atomic_load_n(&thread->handoff, __ATOMIC_RELAXED) == cpu->id);
+}
+
+/* As thread_wake() and the way out would decide, where that is plain:
+ *   - @next ran here last and still may, its time is not limited, it has no deadline and no attention;
+ *   - it is at its own level, of the normal band and above the current thread's, and nobody as good waits;
+ *   - nothing has come up on this CPU (cpu->work), and the turn timer is armed, as it is to be while somebody waits.
+ * Who changes any of this meanwhile interrupts this CPU afterwards. */
+bool sched_give_way(struct thread *next) NO_THREAD_SAFETY
+{
+    struct cpu *cpu = arch_cpu_local();
+    struct thread *self = cpu->current;
+    uint8_t level = __atomic_load_n(&next->effective, __ATOMIC_RELAXED);
+    uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED);
+    if (unlikely(!ran_here(next, cpu)) || unlikely(next->priority != next->base) ||
+        level <= self->effective || unlikely(level > PRIORITY_NORMAL_MAX) ||
+        unlikely(bitmap >> level != 0) || unlikely(cpu->work != 0) ||
+        unlikely(cpu->turn.armed == 0))
+        return false;
+    bool over = sched_account(cpu);
+    sched_save_fpu(cpu, self);
+    enqueue_on(cpu, self, !over);
+    next->state = THREAD_RUNNING;
+    cpu->current = next;
+    return true;
+}
+
 /* Nothing to run: quiescent, with no user page tables loaded, until an interrupt. */
 static __attribute__((noinline)) void idle(struct cpu *cpu)
 {

@@ -25,7 +25,8 @@ void trap_finish(struct thread *self, status_t status)
 NORETURN void ipc_slowly(struct thread *self, uint64_t number)
 {
     arch_syscall_number_set(self, number);
-    status_t status = syscall_dispatch(self, number);
+    status_t status =
+        number == SYS_ENDPOINT_CALL ? raw_endpoint_call(self) : raw_endpoint_reply_receive(self);
     if (unlikely(status != KERNEL_BLOCKED && status != KERNEL_DONE))
         trap_finish(self, status);
     sched_leave_quickly();

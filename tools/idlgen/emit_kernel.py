@@ -55,6 +55,7 @@ DISPATCH_PROLOGUE = """
 #include "arch_accessors.h"
 #include "cap.h"
 #include "mm/aspace.h"
+#include "process.h"
 #include "status_internal.h"
 #include "thread.h"
 
@@ -143,6 +144,11 @@ def is_direct(method):
 def lookup_lines(method):
     out = []
     for param in capabilities(method):
+        if method.hot:
+            call = ["self->process", argument(param.register), object_type(param), rights_text(param.rights), "&status_"]
+            out.append(wrap_call(f"struct cap *{param.name} = cap_find", call, ";", "    "))
+            out.append(f"    if ({param.name} == NULL) {{\n        return status_;\n    }}\n")
+            continue
         out.append(f"    struct cap *{param.name};\n")
         call = ["self->process", argument(param.register), object_type(param), rights_text(param.rights), f"&{param.name}"]
         out.append(wrap_call("status_ = cap_lookup", call, ";", "    "))
@@ -180,7 +186,7 @@ def direct_function(model, interface, method):
     out = [f"static status_t dispatch_{name}(struct thread *self)\n{{\n"]
     out += check_lines(model, method)
     if capabilities(method) or method.results:
-        out.append("    status_t status_;\n")
+        out.append("    status_t status_ = STATUS_OK;\n")
     out += lookup_lines(method)
     for result in method.results:
         out.append(f"    {result_type(result)} {result.name} = 0;\n")

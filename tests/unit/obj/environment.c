@@ -7,6 +7,7 @@
 #include <kmem.h>
 #include <mm/aspace.h>
 #include <one_cpu.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stop.h>
@@ -193,6 +194,37 @@ bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class,
     self->wait_class = wait_class;
     self->wait_sequence++;
     return true;
+}
+
+/* Nobody runs here who could be given way to. */
+bool sched_give_way(struct thread *next)
+{
+    (void)next;
+    return false;
+}
+
+NORETURN void sched_leave(void)
+{
+    abort();
+}
+
+NORETURN void arch_thread_resume(struct thread *thread)
+{
+    (void)thread;
+    abort();
+}
+
+void arch_fpu_switch(struct thread *thread)
+{
+    (void)thread;
+    abort();
+}
+
+void arch_aspace_activate(paddr_t root, uint64_t generation)
+{
+    (void)root;
+    (void)generation;
+    abort();
 }
 
 void thread_wake(struct thread *thread)

@@ -1,6 +1,7 @@
 #include "machine.h"
 
 #include <policy.h>
+#include <sched.h>
 #include <stdio.h>
 
 static int failures;
@@ -265,6 +266,135 @@ static void test_real_time_round_robin_and_fifo(void)
     }
 }
 
+/* ── Giving way at once ──────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* A thread runs, another of its level waits behind it, a better one has just been woken by it. */
+static struct thread *way_low, *way_high;
+
+static void way_set_up(void) NO_THREAD_SAFETY
+{
+    machine_start(2);
+    way_high = &machine_thread(20, MS, 1000 * MS)->thread;
+    machine_run(2 * MS);
+    for (unsigned i = 0; i < 4; i++)
+        machine_thread(10, 0, 0);
+    machine_run(MS);
+    host_cpu = cpus[0];
+    way_low = cpus[0]->current;
+    way_high->turn.used_ns = 0;
+    thread_wait_end(way_high);
+}
+
+/* The general way is taken, and everything is as it was. */
+static bool way_is_refused(void)
+{
+    uint32_t waiting = cpus[0]->queue.count;
+    uint8_t state = way_high->state;
+    return !sched_give_way(way_high) && cpus[0]->current == way_low &&
+           cpus[0]->queue.count == waiting && way_high->state == state;
+}
+
+static void test_way_is_given_to_who_is_better(void) NO_THREAD_SAFETY
+{
+    way_set_up();
+    CHECK(cpus[0]->turn.armed != 0);
+    uint32_t waiting = cpus[0]->queue.count;
+    uint64_t used_ns = way_low->cpu_time_ns;
+    machine_now_ns += MS / 2;
+    CHECK(sched_give_way(way_high));
+    CHECK(cpus[0]->current == way_high && way_high->state == THREAD_RUNNING);
+    CHECK(cpus[0]->queue.count == waiting + 1 && way_low->state == THREAD_READY);
+    CHECK(cpus[0]->queue.threads[way_low->effective].next == &way_low->run_link);
+    CHECK(way_low->cpu_time_ns > used_ns && cpus[0]->last_clock_ns == machine_now_ns);
+}
+
+/* Whose turn is over with it goes behind its equals. */
+static void test_way_is_given_at_the_end_of_a_turn(void) NO_THREAD_SAFETY
+{
+    way_set_up();
+    machine_now_ns += TURN_NS;
+    CHECK(sched_give_way(way_high) && cpus[0]->current == way_high);
+    CHECK(cpus[0]->queue.threads[way_low->effective].prev == &way_low->run_link);
+}
+
+static void test_way_is_not_given_to_who_ran_elsewhere(void)
+{
+    way_set_up();
+    way_high->cpu = 1;
+    CHECK(way_is_refused());
+}
+
+static void test_way_asks_for_affinity_once_it_has_changed(void)
+{
+    way_set_up();
+    way_high->affinity[0] = 2;
+    way_high->moved = true;
+    CHECK(way_is_refused());
+    way_set_up();
+    way_high->affinity[0] = 1;
+    way_high->moved = true;
+    CHECK(sched_give_way(way_high) && !way_high->moved);
+}
+
+static void test_way_is_not_given_to_who_is_limited(void)
+{
+    way_set_up();
+    way_high->limited = way_high->moved = true;
+    CHECK(way_is_refused() && way_high->moved);
+}
+
+static void test_way_is_not_given_with_deadline_or_attention(void)
+{
+    way_set_up();
+    way_high->timed = true;
+    CHECK(way_is_refused());
+    way_set_up();
+    way_high->attention = ATTENTION_KILL;
+    CHECK(way_is_refused());
+}
+
+static void test_way_is_not_given_below_the_own_level(void)
+{
+    way_set_up();
+    way_high->priority = 19;
+    CHECK(way_is_refused());
+}
+
+static void test_way_is_not_given_to_equals(void)
+{
+    way_set_up();
+    way_low->effective = 20;
+    CHECK(way_is_refused());
+}
+
+static void test_way_is_not_given_in_the_real_time_band(void)
+{
+    way_set_up();
+    way_high->base = way_high->priority = way_high->effective = PRIORITY_NORMAL_MAX + 1;
+    CHECK(way_is_refused());
+}
+
+static void test_way_is_not_given_past_others(void) NO_THREAD_SAFETY
+{
+    way_set_up();
+    cpus[0]->queue.bitmap |= 1ull << 20;
+    CHECK(way_is_refused());
+}
+
+static void test_way_is_not_given_with_work_to_do(void)
+{
+    way_set_up();
+    cpus[0]->rcu_due = true;
+    CHECK(way_is_refused());
+}
+
+static void test_way_is_not_given_without_the_turn_timer(void)
+{
+    way_set_up();
+    ktimer_cancel(&cpus[0]->turn);
+    CHECK(way_is_refused());
+}
+
 #define TEST(function) {#function, function}
 
 int main(void)
@@ -287,7 +417,19 @@ int main(void)
                  TEST(test_allowance_is_what_a_period_has),
                  TEST(test_real_time_budgets_hold),
                  TEST(test_real_time_goes_first),
-                 TEST(test_real_time_round_robin_and_fifo)};
+                 TEST(test_real_time_round_robin_and_fifo),
+                 TEST(test_way_is_given_to_who_is_better),
+                 TEST(test_way_is_given_at_the_end_of_a_turn),
+                 TEST(test_way_is_not_given_to_who_ran_elsewhere),
+                 TEST(test_way_asks_for_affinity_once_it_has_changed),
+                 TEST(test_way_is_not_given_to_who_is_limited),
+                 TEST(test_way_is_not_given_with_deadline_or_attention),
+                 TEST(test_way_is_not_given_below_the_own_level),
+                 TEST(test_way_is_not_given_to_equals),
+                 TEST(test_way_is_not_given_in_the_real_time_band),
+                 TEST(test_way_is_not_given_past_others),
+                 TEST(test_way_is_not_given_with_work_to_do),
+                 TEST(test_way_is_not_given_without_the_turn_timer)};
     const unsigned count = sizeof(tests) / sizeof(tests[0]);
     bool failed = false;
     for (unsigned i = 0; i < count; i++) {
