@@ -12,7 +12,17 @@ struct fuzz_counts {
     uint64_t total;
     uint64_t progress[CHILDREN]; /* calls begun by each child */
     uint64_t undocumented;       /* statuses outside the ABI's list */
+    uint64_t trace;              /* of all calls, their choices and their statuses */
 };
+
+/** Another number for each @number, and never 0 (splitmix64 by Steele, Lea and Flood, 2014). */
+static inline uint64_t fuzz_mix(uint64_t number)
+{
+    number += 0x9e3779b97f4a7c15;
+    number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+    number = (number ^ number >> 27) * 0x94d049bb133111eb;
+    return (number ^ number >> 31) | 1ull << 63;
+}
 
 /** The child: system calls at random until its process ends, or @values[0] calls of all children are made. */
 void fuzz_child(void);

@@ -79,19 +79,23 @@ void panic(const char *format, ...)
         status_ignore(sys_ioport_out(info->ioports, PORT_EXIT, 4, 3));
 }
 
-/* ── Time and memory ─────────────────────────────────────────────────────────────────────────────────────────────── */
+const char *boot_word(const char *text)
+{
+    static char line[256];
+
+    OK(sys_memory_read(info->boot, offsetof(struct boot_facts, cmdline), line, sizeof(line) - 1));
+    for (const char *at = line; *at != '\0'; at++)
+        if (strncmp(at, text, strlen(text)) == 0)
+            return at + strlen(text);
+    return NULL;
+}
 
 bool is_told(const char *word)
 {
-    char line[256];
-    size_t length = strlen(word);
-
-    OK(sys_memory_read(info->boot, offsetof(struct boot_facts, cmdline), line, sizeof(line)));
-    for (size_t i = 0; i + length <= sizeof(line); i++)
-        if (strncmp(line + i, word, length) == 0)
-            return true;
-    return false;
+    return boot_word(word) != NULL;
 }
+
+/* ── Time and memory ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 uint64_t now_ns(void)
 {

@@ -34,6 +34,11 @@ void check_status_failed(const char *file, int line, const char *what, status_t 
     } while (0)
 #define OK(call) CHECK_STATUS(STATUS_OK, call)
 
+/** What follows @text in the first 256 characters of the kernel's command line; NULL if @text is not there. */
+const char *boot_word(const char *text);
+/** Is @word there? */
+bool is_told(const char *word);
+
 uint64_t now_ns(void);
 #define MS UINT64_C(1000000)
 /** A deadline @ms from now. */
@@ -166,9 +171,6 @@ void register_set_pass(unsigned set, const void *in, void *out, bool yield, uint
 #define MESSAGE_UNUSED_MAX 20u
 unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_t fill,
                         uint64_t *out);
-
-/** Is @word among the first 256 characters of the kernel's command line? */
-bool is_told(const char *word);
 
 /** A device that interrupts when told, at @irq_line. */
 extern const uint32_t irq_line, irq_flags;
