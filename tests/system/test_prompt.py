@@ -360,8 +360,9 @@ class Prompt:
     # ── capabilities ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def capabilities(self):
-        """Process -> node -> (type, object, rights, origin node, origin process)."""
+        """Process -> node -> (type, object, rights, origin node, origin process). Of a copy: what is said of it stands in self.copies."""
         found, holder = {}, None
+        self.copies = {}
         for line in self.guest.run("caps -a")[0].splitlines():
             head = re.fullmatch(r"(\S+) \((\d+)\)", line)
             words = line.split()
@@ -370,7 +371,11 @@ class Prompt:
             elif words and words[0].isdigit():
                 origin = re.search(r"#(\d+) of (?:\S+ \((\d+)\)|nobody any more)$", line)
                 holder[words[0]] = (words[1], words[2], words[3], origin.group(1) if origin else "", origin.group(2) if origin else None)
-                if not origin and words[5:] != ["root"]:
+                copy = re.search(r"  the object, copied: the oldest is #(\d+) of \S+ \((\d+)\)$", line)
+                if copy:
+                    self.copies[words[0]] = copy.groups()
+                    holder[words[0]] = holder[words[0]][:3] + ("", None)
+                elif not origin and words[5:] != ["the", "object"]:
                     raise ValueError(line)
         return found
 
@@ -387,6 +392,17 @@ class Prompt:
                 if not parent or parent[:2] != (kind, target) or any(r != "-" and p == "-" for r, p in zip(rights, parent[2])):
                     wrong.append((holder, node, kind, target, rights, origin, giver, parent))
         return not wrong and derived > 20 and ghosts > 0 or f"{wrong[:5]}, {derived} derived, {ghosts} from nobody"
+
+    def copies_are_told_from_what_they_stand_beside(self):
+        """Of all capabilities of an object that were derived from no other, one is called the object's: the oldest, which the others name."""
+        found, tops = self.capabilities(), {}
+        for holder, nodes in found.items():
+            for node, (kind, target, _, origin, _) in nodes.items():
+                if not origin:
+                    tops.setdefault((kind, target), []).append((int(node), holder))
+        wrong = [(about, those) for about, those in tops.items()
+                 for node, _ in those if self.copies.get(str(node)) != (None if node == min(those)[0] else tuple(map(str, min(those))))]
+        return not wrong and len(self.copies) > 20 or f"{wrong[:5]}, {len(self.copies)} copies"
 
     def capabilities_are_those_of_the_manifest(self):
         """power has its endpoint, to receive, from the service manager, and can spend nothing but what it began with."""
@@ -429,7 +445,7 @@ def main():
                          prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
                          prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.nonsense_is_refused,
                          prompt.hexdump_shows_bytes, prompt.services_are_listed, prompt.services_stop_and_start,
-                         prompt.capabilities_have_an_origin, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
+                         prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
                 tap.run(test.__name__.replace("_", " "), test)
             tap.run("the kernel complained of nothing", guest.is_clean)
