@@ -92,6 +92,16 @@ static status_t act(const struct command *command, const char *name)
     return itself && (status == STATUS_PEER_DIED || status == STATUS_STALE) ? STATUS_OK : status;
 }
 
+static void complain(const char *command, const char *name, status_t status)
+{
+    if (status == STATUS_BUSY && strcmp(command, "stop") == 0) {
+        fprintf(stderr, "svc: %s: this command is its own: svc restart %s begins it anew\n", name,
+                name);
+    } else {
+        fprintf(stderr, "svc: %s: %s\n", name, status_words(status));
+    }
+}
+
 static int usage(void)
 {
     fprintf(
@@ -119,7 +129,7 @@ static int for_names(int argc, char **argv)
             return usage();
         }
         if (!status_is_ok(status)) {
-            fprintf(stderr, "svc: %s: %s\n", argv[i], status_words(status));
+            complain(argv[1], argv[i], status);
             result = 1;
         }
     }

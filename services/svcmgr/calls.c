@@ -102,12 +102,22 @@ static status_t op_start(void *instance, struct ipc_call *call, const char *name
     return status;
 }
 
+static bool is_of(const struct ipc_call *call, const struct service *service)
+{
+    struct catalogue_entry entry;
+    catalogue_at(&manager.catalogue, (uint32_t)call->badge - 1, &entry);
+    return strcmp(entry.name, service->manifest.name) == 0;
+}
+
 static status_t op_stop(void *instance, struct ipc_call *call, const char *name)
 {
     (void)instance;
     struct service *service = NULL;
     struct adopted *adopted = NULL;
     status_t status = pick(call, SVC_MAY_STOP, name, &service, &adopted);
+    if (status_is_ok(status) && service && is_of(call, service)) {
+        return STATUS_BUSY;
+    }
     if (status_is_ok(status) && service) {
         service_stop(service);
     } else if (status_is_ok(status)) {

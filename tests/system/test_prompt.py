@@ -357,6 +357,17 @@ class Prompt:
         now = self.services()["power"]
         return status == 0 and now[0] == "running" and now[1] != before[1] and now[2] == before[2] + 1 or f"{before} {now} {output!r}"
 
+    def the_shell_begins_anew_and_is_not_stopped_from_its_prompt(self):
+        first = self.services()["vsh"]
+        output, status = self.guest.run("svc stop vsh")
+        if status != 1 or output != "svc: vsh: this command is its own: svc restart vsh begins it anew\n" or self.services()["vsh"] != first:
+            return f"{status} {output!r} {first} {self.services()['vsh']}"
+        self.guest.send("svc restart vsh\n")
+        self.guest.expect(r"svc restart vsh\n")
+        self.guest.expect(machine.PROMPT)
+        now = self.services()["vsh"]
+        return now[0] == "running" and now[1] != first[1] and now[2] == first[2] + 1 or f"{first} {now}"
+
     # ── capabilities ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def capabilities(self):
@@ -444,7 +455,7 @@ def main():
                          prompt.control_c_drops_the_line, prompt.control_c_ends_what_runs, prompt.typed_lines_are_a_programs_input,
                          prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
                          prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.nonsense_is_refused,
-                         prompt.hexdump_shows_bytes, prompt.services_are_listed, prompt.services_stop_and_start,
+                         prompt.hexdump_shows_bytes, prompt.services_are_listed, prompt.services_stop_and_start, prompt.the_shell_begins_anew_and_is_not_stopped_from_its_prompt,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
                 tap.run(test.__name__.replace("_", " "), test)
