@@ -149,10 +149,12 @@ static __attribute__((noinline)) struct thread *steal(struct cpu *cpu)
     for (uint32_t i = 1; i < cpu_count; i++) {
         struct cpu *victim = cpus[(cpu->id + i) % cpu_count];
         struct thread *thread = cpu_is_online(victim) ? steal_from(victim, cpu) : NULL;
-        if (thread != NULL) {
-            thread_moved(thread, cpu);
+        if (thread == NULL)
+            continue;
+        thread_moved(thread, cpu);
+        if (likely(sched_may_run_on(thread, cpu)))
             return thread;
-        }
+        make_ready_on(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
     }
     return NULL;
 }
@@ -438,12 +440,16 @@ static bool unqueue(struct thread *thread)
     return queued;
 }
 
+/* Who takes the thread off a queue meanwhile stores thread.cpu and then looks at what has been changed here. */
 void sched_requeue_ready(struct thread *thread)
 {
-    struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
-    if (unqueue(thread))
+    if (unqueue(thread)) {
         make_ready_on(choose_cpu(thread), thread);
-    else if (cpu == arch_cpu_local())
+        return;
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
+    if (cpu == arch_cpu_local())
         cpu->resched = true;
     else
         arch_ipi_send(cpu->id);
