@@ -1,6 +1,6 @@
 /* The end of the machine.
  *
- * The first CPU that panics stops the others, prints why, the registers (of what faulted, and of its current thread in user mode) and
+ * The first CPU that panics stops the others, waits until they have stopped (not for long: one may not be able to), prints why, the registers (of what faulted, and of its current thread in user mode) and
  * a symbolised backtrace, and ends the machine with a failing status. A second CPU that panics meanwhile waits to be stopped; a panic inside the panic ends the
  * machine at once. No lock is taken from here on: whoever holds one may have been stopped. */
 #include <arch_cpu.h>
@@ -13,9 +13,27 @@
 #define PANIC_STATUS 1
 #define PANIC_TEXT_BYTES 256
 #define BACKTRACE_DEPTH 24
+#define STOP_PATIENCE_NS 100000000u
 
 /* Id of the panicking CPU + 1, 0 while all is well. */
 static uint32_t panic_cpu;
+static uint32_t stopped; /* atomic: CPUs that have */
+
+void panic_cpu_stopped(void)
+{
+    __atomic_fetch_add(&stopped, 1, __ATOMIC_RELEASE);
+}
+
+static void stop_others(void)
+{
+    uint64_t until_ns = arch_time_now_ns() + STOP_PATIENCE_NS;
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < cpu_count; i++)
+        others += cpus[i] != arch_cpu_local() && cpu_is_online(cpus[i]);
+    arch_stop_others();
+    while (__atomic_load_n(&stopped, __ATOMIC_ACQUIRE) < others && arch_time_now_ns() < until_ns)
+        arch_cpu_relax();
+}
 
 void backtrace_print(uint64_t frame_pointer)
 {
@@ -47,6 +65,7 @@ static void panic_enter(void)
         return;
     if (nobody == me)
         arch_poweroff(PANIC_STATUS);
+    panic_cpu_stopped();
     for (;;)
         arch_cpu_relax();
 }
@@ -69,7 +88,7 @@ void panic(const char *format, ...)
     va_list arguments;
 
     panic_enter();
-    arch_stop_others();
+    stop_others();
     log_enter_panic();
     va_start(arguments, format);
     format_text_va(text, sizeof(text), format, arguments);
@@ -86,7 +105,7 @@ void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address, uint64_t
     const char *name = ksym_name(pc, &offset);
 
     panic_enter();
-    arch_stop_others();
+    stop_others();
     log_enter_panic();
     format_text(text, sizeof(text), "%s %s at %#llx (%s+%#llx), address %#llx", what,
                 name != NULL ? "in the kernel" : "outside of the kernel", (unsigned long long)pc,

@@ -47,7 +47,7 @@ def panic_by_nmi(folder):
     with subprocess.Popen(launcher.machine_arguments(options, "", "null"), stdin=subprocess.DEVNULL,
                           preexec_fn=launcher.die_with_parent) as process:
         try:
-            if not wait(process, lambda: os.path.exists(log) and "# ready" in log_of(log)):
+            if not wait(process, lambda: os.path.exists(log) and "# ready" in log_of(log).replace("~", "")):
                 raise RuntimeError("the guest is not ready: " + log_of(log)[-2000:])
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.connect(qmp)

@@ -5,6 +5,7 @@
  * Classes and fault status codes: Arm ARM D19.2.37, ESR_EL1. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <debug.h>
 #include <sched.h>
 #include <thread.h>
 
@@ -105,6 +106,7 @@ static void interrupt(void)
         gic_end(intid);
         trap_ipi();
     } else if (intid == SGI_STOP) {
+        panic_cpu_stopped();
         cpu_park();
     } else if (intid < INTID_SPECIAL || intid >= LPI_FIRST) {
         irq_handle(intid);

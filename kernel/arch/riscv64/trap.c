@@ -5,6 +5,7 @@
  * address. One that came by too little stack is reported on another stack. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <debug.h>
 #include <sched.h>
 #include <thread.h>
 
@@ -59,6 +60,7 @@ static void interrupt(uint64_t number)
     case INTERRUPT_SOFTWARE:
         csr_clear("sip", SIE_SOFTWARE);
         if (trap_is_stopping()) {
+            panic_cpu_stopped();
             for (;;)
                 __asm__ volatile("wfi");
         }

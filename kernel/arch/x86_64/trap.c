@@ -4,6 +4,7 @@
  * come while idling only; every exception there is a bug, since the kernel never touches a user's address. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <debug.h>
 #include <sched.h>
 #include <thread.h>
 
@@ -136,6 +137,7 @@ void trap_from_kernel(const struct trap_frame *frame)
 void trap_on_own_stack(const struct trap_frame *frame)
 {
     if (__atomic_load_n(&stopping, __ATOMIC_ACQUIRE)) {
+        panic_cpu_stopped();
         for (;;)
             __asm__ volatile("cli\n\thlt");
     }
