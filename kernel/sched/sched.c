@@ -339,10 +339,12 @@ bool sched_give_way(struct thread *next) NO_THREAD_SAFETY
     struct thread *self = cpu->current;
     uint8_t level = __atomic_load_n(&next->effective, __ATOMIC_RELAXED);
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED);
-    if (unlikely(!ran_here(next, cpu)) || unlikely(next->priority != next->base) ||
-        level <= self->effective || unlikely(level > PRIORITY_NORMAL_MAX) ||
-        unlikely(bitmap >> level != 0) || unlikely(cpu->work != 0) ||
-        unlikely(cpu->turn.armed == 0))
+    if (unlikely(!ran_here(next, cpu)) ||
+        unlikely(__atomic_load_n(&next->priority, __ATOMIC_RELAXED) !=
+                 __atomic_load_n(&next->base, __ATOMIC_RELAXED)) ||
+        level <= __atomic_load_n(&self->effective, __ATOMIC_RELAXED) ||
+        unlikely(level > PRIORITY_NORMAL_MAX) || unlikely(bitmap >> level != 0) ||
+        unlikely(cpu->work != 0) || unlikely(cpu->turn.armed == 0))
         return false;
     bool over = sched_account(cpu);
     sched_save_fpu(cpu, self);
