@@ -38,9 +38,37 @@ static inline __attribute__((always_inline)) void sched_leave_quickly(void)
         arch_fpu_switch(thread);
     arch_thread_resume(thread);
 }
+/** Whose time @thread runs on: its own, or that of the caller whose level it has. */
+struct thread *level_payer(struct thread *thread);
+static inline bool level_is_lent(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->effective, __ATOMIC_RELAXED) >
+           __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+}
+/** The turn of @payer, for whom @thread has run for @ran_ns, is over; of one that is limited that is only found out here. True: it is. */
+bool level_turn_over(struct thread *payer, struct thread *thread, uint64_t ran_ns, uint64_t now_ns);
 /** The time since the last look at the clock was the current thread's, if there is one, and its caller's that it serves. True: with it the turn
  *  of that thread is over that lends its level; a new one has begun, on the level that it has now. */
 bool sched_account(struct cpu *cpu);
+/** The same for paths that count instructions. */
+static inline __attribute__((always_inline)) bool sched_account_here(struct cpu *cpu)
+{
+    uint64_t now_ns = arch_time_now_ns(), ran_ns = now_ns - cpu->last_clock_ns;
+    struct thread *thread = cpu->current, *payer = thread;
+    cpu->last_clock_ns = now_ns;
+    if (thread == NULL)
+        return false;
+    struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->cpu_time_ns, thread->cpu_time_ns + ran_ns, __ATOMIC_RELAXED);
+    if (caller != NULL) {
+        __atomic_store_n(&caller->served_ns, caller->served_ns + ran_ns, __ATOMIC_RELAXED);
+        if (unlikely(level_is_lent(thread)))
+            payer = level_payer(thread);
+    }
+    if (likely(!turn_charge(&payer->turn, ran_ns)))
+        return false;
+    return level_turn_over(payer, thread, ran_ns, now_ns);
+}
 /** The current thread blocked (already published): forget it without touching it. */
 void sched_forget_current(void);
 /** The current thread gives way: it stays runnable and another is chosen on the way out. */

@@ -13,6 +13,8 @@
  *   - the other thread is of another address space, ran on this CPU last, its affinity is as it was then, it has no deadline and no
  *     attention; once it runs nobody better is ready. A worker runs at its caller's priority at least, so a call need not look;
  *   - nothing has come up on this CPU (cpu->work).
+ * The system call of a foreign thread, and the value that answers it, go the same way if their table and the answer say no more than the six
+ * words and that value; such a thread has registers of its own, so both sides' are saved and loaded whole, and the address space may be the same.
  * What can come in between is seen afterwards: who sets attention bits of the thread that waits now does so before our fence, and we end
  * its wait as the general path would, or after it, and then finds the wait. The same fence stands between announcing the other address space
  * and reading its generation (mm/aspace.h). A round trip has three atomic operations and two fences. */
@@ -43,6 +45,12 @@ static inline bool is_ready_here(const struct thread *next, const struct aspace 
                                  const struct cpu *cpu)
 {
     return __atomic_load_n(&next->handoff, __ATOMIC_RELAXED) == cpu->id && aspace != cpu->aspace;
+}
+
+/* The same in whatever address space. */
+static inline bool is_here(const struct thread *next, const struct cpu *cpu)
+{
+    return __atomic_load_n(&next->handoff, __ATOMIC_RELAXED) == cpu->id;
 }
 
 /* Is somebody ready who goes before @next? */
@@ -129,6 +137,51 @@ static __attribute__((noinline)) status_t switch_slowly(IPC_FAST(badge, info, fo
     GO_ON(arch_ipc_resume(badge, info, 0, next, last, 0));
 }
 
+/* ── Foreign threads ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* @next runs, @self waits in @wait_class, each with all its registers in its context. */
+static NORETURN inline __attribute__((always_inline)) void switch_whole(
+    struct cpu *cpu, struct thread *next, struct thread *self, const struct wait_class *wait_class,
+    struct fast_locks locks)
+{
+    uint64_t sequence = self->wait_sequence + 1;
+    cpu->current = next;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    publish(self, sequence, wait_class, locks);
+    if (unlikely(__atomic_load_n(&self->attention, __ATOMIC_RELAXED) != 0))
+        ipc_interrupted(self, sequence);
+    sched_leave_quickly();
+    sched_leave();
+}
+
+void fast_foreign_call(struct thread *self, const struct raise_target *target, uint64_t info)
+    NO_THREAD_SAFETY
+{
+    struct cpu *cpu = arch_cpu_local();
+    struct endpoint *endpoint = target->endpoint;
+    if (unlikely(cpu->work != 0) || unlikely(!endpoint_lock_try(&endpoint->lock)))
+        return;
+    struct list *node = endpoint->workers.next;
+    struct thread *worker = waiting_thread(node);
+    if (unlikely(node == &endpoint->workers) || unlikely(!is_here(worker, cpu)) ||
+        unlikely(endpoint->dead) || unlikely(endpoint->epoch != target->epoch)) {
+        endpoint_lock_release(&endpoint->lock);
+        return;
+    }
+    endpoint->workers.next = node->next;
+    node->next->prev = &endpoint->workers;
+    __atomic_store_n(&worker->wait_class, NULL, __ATOMIC_RELAXED);
+
+    self->raised = info;
+    self->raised_to = endpoint;
+    self->wait_restarts = true;
+    for (unsigned i = 0; i < IPC_WORDS; i++)
+        arch_ipc_word_set(worker, i, arch_syscall_arg(self, i));
+    arch_ipc_set(worker, STATUS_OK, target->cookie, info);
+    reply_link(self, worker);
+    switch_whole(cpu, worker, self, &raised_wait, (struct fast_locks){endpoint, NULL});
+}
+
 status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue)) NO_THREAD_SAFETY
 {
     (void)queue;
@@ -164,17 +217,94 @@ status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue)) NO_TH
     GO_ON(arch_ipc_switch(badge, info, root, worker, last, 0));
 }
 
+/* Has a worker that waits through @cap and @queue_cap (NULL: none) nothing to receive before? Under the endpoint's lock. */
+static inline bool is_quiet(const struct cap *cap, const struct cap *queue_cap,
+                            const struct endpoint *endpoint) NO_THREAD_SAFETY
+{
+    return likely(!__atomic_load_n(&cap->dead, __ATOMIC_RELAXED)) &&
+           likely(list_is_empty(&endpoint->closed)) && likely(list_is_empty(&endpoint->callers)) &&
+           (queue_cap == NULL || likely(queue_is_quiet(queue_cap, endpoint)));
+}
+
+/* @self, which has answered, is the first of the endpoint's workers; nobody takes it before it is published. */
+static inline __attribute__((always_inline)) void receive(struct thread *self,
+                                                          const struct cap *cap,
+                                                          const struct cap *queue_cap,
+                                                          struct endpoint *endpoint)
+    NO_THREAD_SAFETY
+{
+    self->current_reply = NULL;
+    self->effective = self->priority;
+    self->call_cap_id = cap->id;
+    self->wait_queue = NULL;
+    if (queue_cap != NULL) {
+        self->wait_queue = queue_of(queue_cap->object);
+        self->wait_data = queue_cap->id;
+    }
+    struct list *first = endpoint->workers.next;
+    self->wait_link.next = first;
+    self->wait_link.prev = &endpoint->workers;
+    first->prev = &self->wait_link;
+    endpoint->workers.next = &self->wait_link;
+    __atomic_store_n(&self->wait_object, endpoint, __ATOMIC_RELAXED);
+}
+
+/* What came with more than words: is it no more than a value for the foreign thread whose call @self serves? */
+static NORETURN void answer_foreign(struct thread *self, uint64_t number) NO_THREAD_SAFETY
+{
+    struct cpu *cpu = arch_cpu_local();
+    status_t status;
+    const uint64_t value = INFO_KIND(IPC_KIND_FOREIGN) | ANSWER_VALUE;
+    handle_t queue_handle = arch_ipc_queue(self);
+    struct thread *caller = __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED);
+    struct cap *cap =
+        cap_find(self->process, arch_ipc_handle(self), OBJECT_ENDPOINT, RIGHT_RECEIVE, &status);
+    struct cap *queue_cap = NULL;
+    if (queue_handle != 0) {
+        queue_cap = cap_find(self->process, queue_handle, OBJECT_QUEUE, RIGHT_RECEIVE, &status);
+        if (unlikely(queue_cap == NULL))
+            ipc_slowly(self, number);
+    }
+    if (unlikely(cap == NULL) || unlikely(caller == NULL) || arch_ipc_info(self) != value ||
+        unlikely(arch_ipc_deadline(self) != DEADLINE_NEVER) || unlikely(cpu->work != 0))
+        ipc_slowly(self, number);
+    struct endpoint *endpoint = endpoint_of(cap->object);
+    if (unlikely(!reply_lock_try(&caller->reply)))
+        ipc_slowly(self, number);
+    if (unlikely(!endpoint_lock_try(&endpoint->lock))) {
+        reply_lock_release(&caller->reply);
+        ipc_slowly(self, number);
+    }
+    if (unlikely(caller->reply_worker != self) || unlikely(caller->wait_class != &raised_wait) ||
+        unlikely(info_kind(caller->raised) != IPC_KIND_FOREIGN) ||
+        unlikely(!is_here(caller, cpu)) || unlikely(has_better(cpu, caller)) ||
+        unlikely(!is_quiet(cap, queue_cap, endpoint))) {
+        endpoint_lock_release(&endpoint->lock);
+        reply_lock_release(&caller->reply);
+        ipc_slowly(self, number);
+    }
+    cpu->resched |= sched_account_here(cpu); /* while it is known for whom we worked */
+    arch_foreign_result_set(caller, arch_ipc_word(self, 0));
+    arch_syscall_skip(caller);
+    caller->reply_worker = NULL;
+    __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELAXED);
+    receive(self, cap, queue_cap, endpoint);
+    switch_whole(cpu, caller, self, &receive_wait, (struct fast_locks){endpoint, caller});
+}
+
 status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queue_handle))
     NO_THREAD_SAFETY
 {
     struct cpu *cpu = arch_cpu_local();
     status_t status;
     enter(self);
+    if (unlikely((info & INFO_EXTRA_MASK) != 0))
+        GO_ON(arch_ipc_save((uintptr_t)self, SYS_ENDPOINT_REPLY_RECEIVE, (uintptr_t)answer_foreign,
+                            self, last, 0));
     struct cap *cap = cap_find(self->process, handle, OBJECT_ENDPOINT, RIGHT_RECEIVE, &status);
     struct thread *caller = __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED);
     if (unlikely(cap == NULL) || unlikely(caller == NULL) ||
-        unlikely((info & INFO_EXTRA_MASK) != 0) || unlikely(deadline_ns != DEADLINE_NEVER) ||
-        unlikely(cpu->work != 0))
+        unlikely(deadline_ns != DEADLINE_NEVER) || unlikely(cpu->work != 0))
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     struct endpoint *endpoint = endpoint_of(cap->object);
     struct cap *queue_cap = NULL;
@@ -192,10 +322,7 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
     struct aspace *aspace = caller->aspace;
     if (unlikely(caller->reply_worker != self) || unlikely(caller->wait_class != &answer_wait) ||
         unlikely(!is_ready_here(caller, aspace, cpu)) || unlikely(has_better(cpu, caller)) ||
-        unlikely(__atomic_load_n(&cap->dead, __ATOMIC_RELAXED)) ||
-        unlikely(!list_is_empty(&endpoint->closed)) ||
-        unlikely(!list_is_empty(&endpoint->callers)) ||
-        (queue_cap != NULL && unlikely(!queue_is_quiet(queue_cap, endpoint)))) {
+        unlikely(!is_quiet(cap, queue_cap, endpoint))) {
         endpoint_lock_release(&endpoint->lock);
         reply_lock_release(&caller->reply);
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
@@ -203,20 +330,7 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
     caller->reply_worker = NULL;
     __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELAXED);
 
-    self->current_reply = NULL;
-    self->effective = self->priority;
-    self->call_cap_id = cap->id;
-    self->wait_queue = NULL;
-    if (queue_cap != NULL) {
-        self->wait_queue = queue_of(queue_cap->object);
-        self->wait_data = queue_cap->id;
-    }
-    struct list *first = endpoint->workers.next;
-    self->wait_link.next = first;
-    self->wait_link.prev = &endpoint->workers;
-    first->prev = &self->wait_link;
-    endpoint->workers.next = &self->wait_link;
-    __atomic_store_n(&self->wait_object, endpoint, __ATOMIC_RELAXED);
+    receive(self, cap, queue_cap, endpoint);
     uint64_t sequence = self->wait_sequence + 1;
     uint64_t root = switch_to(cpu, caller, aspace, self, sequence, &receive_wait,
                               (struct fast_locks){endpoint, caller});

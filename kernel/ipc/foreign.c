@@ -113,11 +113,14 @@ NORETURN void trap_foreign(struct thread *self)
     if (call.action == FOREIGN_ACTION_CONSTANT) {
         arch_foreign_result_set(self, constant(foreign, call.value));
     } else {
-        foreign->call = call;
+        uint64_t info = INFO_KIND(IPC_KIND_FOREIGN) | (uint32_t)number;
+        struct cpu *cpu = arch_cpu_local();
         arch_syscall_restart(self);
-        (void)sched_account(arch_cpu_local());
-        if (unlikely(!raise_call(self, &foreign->personality,
-                                 INFO_KIND(IPC_KIND_FOREIGN) | (uint32_t)number)))
+        cpu->resched |= sched_account_here(cpu);
+        if (likely(call.action == FOREIGN_ACTION_FORWARD))
+            fast_foreign_call(self, &foreign->personality, info);
+        foreign->call = call;
+        if (unlikely(!raise_call(self, &foreign->personality, info)))
             process_fault(self, "its personality is gone", number);
     }
     sched_leave_quickly();

@@ -74,6 +74,9 @@ uint64_t deliver_frame(struct thread *caller, struct thread *worker);
 
 /* ── Foreign threads: foreign.c ──────────────────────────────────────────────────────────────────────────────────── */
 
+/** fastpath.c: make a call with @info, of a system call of @self that brings its words along and no more, if the CPU can go over to a worker at once.
+ *  Returns if not, and has changed nothing. */
+void fast_foreign_call(struct thread *self, const struct raise_target *target, uint64_t info);
 /** Words and data of a system call of @caller to @worker: the info word's part. */
 uint64_t foreign_deliver(struct thread *caller, struct thread *worker);
 /** Who serves @thread, which is foreign. */

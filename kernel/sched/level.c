@@ -39,8 +39,7 @@ struct thread *level_payer(struct thread *thread)
 {
     for (uint32_t depth = 0; depth < LENT_DEPTH; depth++) {
         struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
-        if (caller == NULL || __atomic_load_n(&thread->effective, __ATOMIC_RELAXED) <=
-                                  __atomic_load_n(&thread->priority, __ATOMIC_RELAXED))
+        if (caller == NULL || !level_is_lent(thread))
             break;
         thread = caller;
     }

@@ -252,20 +252,7 @@ static struct thread *dequeue_best(struct cpu *cpu)
 
 bool sched_account(struct cpu *cpu)
 {
-    uint64_t now_ns = arch_time_now_ns(), ran_ns = now_ns - cpu->last_clock_ns;
-    struct thread *thread = cpu->current, *payer = thread;
-    cpu->last_clock_ns = now_ns;
-    if (thread == NULL)
-        return false;
-    struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread->cpu_time_ns, thread->cpu_time_ns + ran_ns, __ATOMIC_RELAXED);
-    if (caller != NULL) {
-        __atomic_store_n(&caller->served_ns, caller->served_ns + ran_ns, __ATOMIC_RELAXED);
-        payer = level_payer(thread);
-    }
-    if (likely(!turn_charge(&payer->turn, ran_ns)))
-        return false;
-    return level_turn_over(payer, thread, ran_ns, now_ns);
+    return sched_account_here(cpu);
 }
 
 /* @thread, which was current, goes over to another CPU, or at the end of its turn behind its equals. */
