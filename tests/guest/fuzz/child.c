@@ -59,6 +59,8 @@ static struct fuzz_counts *counts;
 
 static uint64_t random_next(struct actor *self)
 {
+    if (self->random == 0) /* a call has written there: from 0 nothing else would ever follow */
+        self->random = fuzz_mix(self->trace);
     self->random ^= self->random << 13;
     self->random ^= self->random >> 7;
     self->random ^= self->random << 17;
