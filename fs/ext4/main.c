@@ -1,8 +1,10 @@
 /* The process: a connect capability "block" to the device comes in, fs.idl goes out at
  * "endpoint".
  *
- * What cannot be mounted ends the process with the reason in the log; the service manager starts
- * it again after a while, and a device that was not ready then is. A driver that dies is no
+ * A device that fails, or too little memory, ends the process with the reason in the log; the
+ * service manager starts it again after a while, and a device that was not ready then is. What holds
+ * no file system that we read never will: the reason is in the log, and whoever connects hears of it
+ * until somebody starts us anew. A driver that dies is no
  * concern of ours: the block client connects to the next one and asks again, and our callers
  * wait meanwhile. We are restarted without ceremony too: there is nothing to save.
  *
@@ -109,6 +111,12 @@ static status_t medium_open(struct medium *medium, struct windows *windows)
     return s;
 }
 
+/* Would another look at the medium find what this one found? */
+static bool is_final(status_t status)
+{
+    return status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED || status == STATUS_NOT_FOUND;
+}
+
 static status_t server_open(struct ext4_server *server, struct medium *medium)
 {
     struct ext4_device device = {
@@ -122,7 +130,6 @@ static status_t server_open(struct ext4_server *server, struct medium *medium)
         .message = log_message,
         .cache_bytes = CACHE_BYTES,
     };
-    server->endpoint = os_cap("endpoint");
     server->transfer = malloc(TRANSFER_BYTES);
     if (server->transfer == NULL)
         return STATUS_NO_MEMORY;
@@ -160,16 +167,18 @@ int main(void)
         os_log("the block device cannot be opened: %s", status_name(s));
         return EXIT_FAILURE;
     }
+    const char *failed = "no partition can be mounted";
     s = medium_open(medium, windows);
-    if (s != STATUS_OK) {
-        os_log("no partition can be mounted: %s", status_name(s));
-        return EXIT_FAILURE;
+    if (s == STATUS_OK) {
+        failed = "the file system cannot be mounted";
+        s = server_open(server, medium);
     }
-    s = server_open(server, medium);
-    if (s != STATUS_OK) {
-        os_log("the file system cannot be mounted: %s", status_name(s));
+    if (s != STATUS_OK)
+        os_log("%s: %s", failed, status_name(s));
+    if (s != STATUS_OK && !is_final(s))
         return EXIT_FAILURE;
-    }
+    server->refusal = s;
+    server->endpoint = os_cap("endpoint");
     s = serve(server);
     os_log("the server ends: %s", status_name(s));
     return EXIT_FAILURE;

@@ -17,6 +17,8 @@
 #define TRANSFER_BYTES ((size_t)128 << 10)
 
 struct ext4_server {
+    status_t
+        refusal; /* why the medium cannot be mounted: whoever connects hears it, and there is no session */
     struct ext4_fs *fs;
     handle_t endpoint;                      /* sessions are derived from it */
     uint64_t sessions;                      /* given so far */

@@ -29,6 +29,8 @@ static status_t service_connect(void *instance, struct ipc_call *call, uint32_t 
     (void)flags;
     if (is_session(call))
         return STATUS_INVALID;
+    if (server->refusal != STATUS_OK)
+        return server->refusal;
     return sys_cap_derive(server->endpoint, SESSION_RIGHTS, SESSION_BADGE | ++server->sessions,
                           session);
 }

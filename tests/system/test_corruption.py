@@ -39,6 +39,8 @@ LOOK = (f"look() {{ refused=; svc restart ext4; svc kill vfs; {{ {FIND} -ls; {FI
         "while case $(jobs) in *running*) ;; *) false;; esac; do case $(svc status ext4) in *backoff*) "
         "kill $(jobs | tr -dc 0-9); echo @refused; refused=1; break;; esac; sleep 0.1; done; wait; rm /tmp/all; test -n \"$refused\" || df / 2>&1; "
         "echo @others; cat /tmp/precious; head -c 4 /boot/vfs | tail -c 3; echo; ps; }")
+# What ext4 answers as long as it runs on an image that it does not read.
+REFUSALS = ("damaged", "not supported here")
 OTHERS = ("init", "svcmgr", "logd", "devmgr", "power", "vsh", machine.CONSOLE, "virtio-blk")
 
 
@@ -136,7 +138,7 @@ class Corruption:
             file.write(image)
         output, _ = self.guest.run("look")
         read, _, rest = output.partition("@others\n")
-        refused = "@refused\n" in read
+        refused = "@refused\n" in read or any(f"df: /: {words}\n" in read for words in REFUSALS)
         self.walked += not refused
         self.refused += refused
         if "df: /: input/output error" in read and not refused:
@@ -146,6 +148,22 @@ class Corruption:
         now = processes(rest)
         changed = [name for name, process in self.others.items() if now.get(name) != process]
         return not changed or f"died: {changed}"
+
+
+def no_file_system(folder, kind, content, words, reason):
+    """The launcher says so, the prompt comes, whoever asks for / hears what is wrong, and ext4 tries no more; what does not need the disk works."""
+    disk = f"{folder}/{kind}"
+    with open(disk, "wb") as file:
+        file.write(content)
+    with Machine(f"{folder}/log-{kind}", disk=disk) as guest:
+        guest.expect(machine.PROMPT)
+        output, _ = guest.run("ls /; head -c 4 /boot/vfs | tail -c 3; echo; echo kept > /tmp/kept; cat /tmp/kept; svc status ext4; log | grep ext4:")
+        lines = output.splitlines()
+        with open(f"{folder}/log-{kind}.errors", encoding="utf-8") as file:
+            told = file.read()
+        state = lines[4].split()
+        return lines[:3] == [f"ls: /: {words}", "ELF", "kept"] and (state[1], state[3]) == ("running", "0") and reason in output \
+            and "holds no ext4 file system" in told or f"{output} {told!r}"
 
 
 def main():
@@ -189,6 +207,10 @@ def main():
                       good and corruption.walked > options.images // 2 and corruption.refused > 0)
             tap.run("the sound image is right again", corruption.sound, images["default"], None)
             tap.run("the kernel complained of nothing", guest.is_clean)
+        tap.run("a disk of noise is told of, at once", no_file_system, folder, "noise", chance.randbytes(4 << 20), "damaged",
+                "no ext4 file system (wrong magic number)")
+        tap.run("so is a disk of nothing", no_file_system, folder, "zeros", bytes(4 << 20), "damaged",
+                "no ext4 file system (wrong magic number)")
     return tap.end()
 
 
