@@ -131,6 +131,27 @@ bool input_open(struct input *input, const char *name)
     return true;
 }
 
+bool input_is_file(struct input *input, uint64_t *bytes)
+{
+    struct file_status info;
+    if (!input->file || !status_is_ok(file_attributes(input->file, &info)) ||
+        info.attributes.type != FS_TYPE_FILE) {
+        return false;
+    }
+    *bytes = info.attributes.bytes;
+    return true;
+}
+
+void input_seek(struct input *input, uint64_t offset)
+{
+    file_ahead_end(input->ahead);
+    input->ahead = NULL;
+    input->at = input->used = 0;
+    file_seek(input->file, offset);
+    input->status = file_ahead_begin(input->file, &input->ahead);
+    input->end = !status_is_ok(input->status);
+}
+
 /** False: there is nothing more. */
 static bool input_fill(struct input *input)
 {

@@ -141,17 +141,52 @@ static void tail_from(struct input *input, const struct part *part)
     }
 }
 
-static void tail_input(struct input *input, void *context)
+/** Where the last @count lines begin in a file of @bytes, which is read from its end. */
+static uint64_t last_lines(struct input *input, uint64_t bytes, uint64_t count)
 {
-    struct part *part = context;
+    uint8_t buffer[16384];
+    uint64_t lines = 0;
+    for (uint64_t end = count > 0 ? bytes : 0; end > 0;) {
+        uint64_t start = end > sizeof(buffer) ? end - sizeof(buffer) : 0;
+        size_t done = 0;
+        input->status = file_read_at(input->file, start, buffer, (size_t)(end - start), &done);
+        if (!status_is_ok(input->status)) {
+            return bytes;
+        }
+        while (done-- > 0) {
+            // The newline at the very end belongs to the last line.
+            lines += buffer[done] == '\n' && start + done + 1 < bytes;
+            if (lines == count) {
+                return start + done + 1;
+            }
+        }
+        end = start;
+    }
+    return count > 0 ? 0 : bytes;
+}
+
+static void tail_of_file(struct input *input, const struct part *part, uint64_t bytes)
+{
+    uint64_t from = part->count < bytes ? bytes - part->count : 0;
+    uint8_t buffer[4096];
+    size_t done;
+    if (!part->bytes) {
+        from = last_lines(input, bytes, part->count);
+    }
+    if (!status_is_ok(input->status)) {
+        return;
+    }
+    input_seek(input, from);
+    while ((done = input_read(input, buffer, sizeof(buffer))) > 0) {
+        out_write(buffer, done);
+    }
+}
+
+static void tail_of_stream(struct input *input, const struct part *part)
+{
     struct text all = {.data = NULL};
     uint8_t buffer[4096];
     size_t bytes, limit = INPUT_BYTES;
-    print_heading(input, part);
-    if (part->from_start) {
-        tail_from(input, part);
-        return;
-    }
     while ((bytes = input_read(input, buffer, sizeof(buffer))) > 0) {
         text_add(&all, (const char *)buffer, bytes);
         if (all.used > limit) {
@@ -164,6 +199,20 @@ static void tail_input(struct input *input, void *context)
     }
     print_last(&all, part);
     text_free(&all);
+}
+
+static void tail_input(struct input *input, void *context)
+{
+    struct part *part = context;
+    uint64_t bytes;
+    print_heading(input, part);
+    if (part->from_start) {
+        tail_from(input, part);
+    } else if (input_is_file(input, &bytes)) {
+        tail_of_file(input, part, bytes);
+    } else {
+        tail_of_stream(input, part);
+    }
 }
 
 static int part_main(int argc, char **argv, void (*use)(struct input *, void *))

@@ -50,6 +50,10 @@ struct input {
 
 /** False: it was complained about. */
 bool input_open(struct input *input, const char *name);
+/** Is it a file whose bytes may be asked for in any order? Then *@bytes is how many there are. */
+bool input_is_file(struct input *input, uint64_t *bytes);
+/** Of a file: what comes next is at @offset. */
+void input_seek(struct input *input, uint64_t offset);
 /** The bytes that come next, at most @bytes of them; 0: the end. */
 size_t input_read(struct input *input, void *buffer, size_t bytes);
 /** The next line without its newline. False: no more. *@newline (may be NULL): there was one. */

@@ -324,6 +324,20 @@ class Prompt:
                 return f"{command}: {output!r} instead of {wanted!r}"
         return "*\n" in dump(data[:2000])
 
+    def tail_is_of_files_and_streams_alike(self):
+        """Of a terabyte, most of it a hole, the end is there at once: to read all of it would take longer than the machine may be silent."""
+        self.guest.run("truncate -s 1000G /tmp/huge; printf 'a\\nb\\n\\nc' >> /tmp/huge")
+        output, status = self.guest.run("tail -c 3 /tmp/huge; echo; tail -n 2 /tmp/huge; echo; tail -n 3 /tmp/huge; rm /tmp/huge")
+        if (output, status) != ("\n\nc\n\nc\nb\n\nc", 0):
+            return f"{status} {output!r}"
+        for text in ("", "\\n", "a", "a\\n", "a\\nb", "\\na\\n\\n"):
+            self.guest.run(f"printf '{text}' > /tmp/small")
+            for option in ("-n 0", "-n 1", "-n 2", "-n 3", "-n 9", "-c 0", "-c 1", "-c 2", "-c 9"):
+                of_file, of_stream = (self.guest.run(command)[0] for command in (f"tail {option} /tmp/small | hexdump", f"cat /tmp/small | tail {option} | hexdump"))
+                if of_file != of_stream:
+                    return f"tail {option} of {text!r}: {of_file!r}, and of a stream {of_stream!r}"
+        return self.guest.run("seq 1 20000 > /tmp/small; tail -n 5000 /tmp/small | head -n 1; tail -c 6 /tmp/small")[0] == "15001\n20000\n"
+
     # ── services ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def services(self):
@@ -455,7 +469,7 @@ def main():
                          prompt.control_c_drops_the_line, prompt.control_c_ends_what_runs, prompt.typed_lines_are_a_programs_input,
                          prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
                          prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.nonsense_is_refused,
-                         prompt.hexdump_shows_bytes, prompt.services_are_listed, prompt.services_stop_and_start, prompt.the_shell_begins_anew_and_is_not_stopped_from_its_prompt,
+                         prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start, prompt.the_shell_begins_anew_and_is_not_stopped_from_its_prompt,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
                 tap.run(test.__name__.replace("_", " "), test)
