@@ -18,7 +18,9 @@
 /** The first thread, the server, and those that each of the two may begin. */
 #define ACTORS 8u
 #define BEGUN 3u
-#define MEETINGS 2u
+#define SPILL_BYTES (3 * PAGE_SIZE)
+/** In the scratch, where little is written: words at which threads wait and others wake them. */
+#define MEETING_AT (SCRATCH_BYTES - 64u)
 /** The argument of thread.start. */
 #define REGISTER_SP 2u
 
@@ -52,13 +54,15 @@ struct actor {
 static struct actor actors[ACTORS];
 /* Of the actors, but the first. */
 static uint8_t stacks[ACTORS][STACK_BYTES] __attribute__((aligned(4096)));
-static uint8_t scratch[SCRATCH_BYTES] __attribute__((aligned(4096)));
-/* Where threads wait and others wake them. */
-static uint32_t meetings[MEETINGS];
+/* What calls read and write, and behind it what is written by mistake: lengths go beyond. */
+static uint8_t scratch[SCRATCH_BYTES + SPILL_BYTES] __attribute__((aligned(4096)));
 static struct fuzz_counts *counts;
 
+/* What a child overwrites of its own may be this, and zeros would follow zeros. */
 static uint64_t random_next(struct actor *self)
 {
+    if (self->random == 0)
+        self->random = fuzz_mix((uint64_t)(self - actors));
     if (self->random == 0) /* a call has written there: from 0 nothing else would ever follow */
         self->random = fuzz_mix(self->trace);
     self->random ^= self->random << 13;
@@ -266,7 +270,7 @@ static bool fitting(struct actor *self, const char *name, uint64_t *value)
     else if (is_same(name, "sp"))
         *value = stack_find(self);
     else if (is_same(name, "address") && chance(self, 30))
-        *value = (uint64_t)&meetings[below(self, MEETINGS)];
+        *value = (uint64_t)scratch + MEETING_AT + 4 * below(self, 2); /* threads meet there */
     else if (is_same(name, "address") && (chance(self, 30) || !recall(self, "mapped", value)))
         *value = (uint64_t)scratch + below(self, SCRATCH_BYTES / 8) * 8;
     else if (is_same(name, "process_id"))
