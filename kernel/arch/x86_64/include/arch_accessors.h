@@ -6,8 +6,8 @@
 #include <thread.h>
 #include <veridian/syscall_numbers.h>
 
-/** The flags that user mode may set itself: CF PF AF ZF SF TF DF OF, AC, ID. */
-#define ARCH_USER_RFLAGS 0x0000000000240dd5ull
+/** The flags that user mode may set itself: CF PF AF ZF SF TF DF OF, AC, ID; and RF, which a fault leaves set (SDM vol. 3, 17.3.1.1). */
+#define ARCH_USER_RFLAGS 0x0000000000250dd5ull
 #define ARCH_RFLAGS_FIXED 0x0000000000000202ull /* bit 1 always, IF in user mode */
 #define ARCH_SYSCALL_BYTES 2u
 

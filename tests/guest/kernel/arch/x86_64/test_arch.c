@@ -4,6 +4,7 @@
 #include <kstring.h>
 
 #define TRAP_FLAG UINT64_C(0x100)
+#define RESUME_FLAG (UINT64_C(1) << 16)
 #define STEPS 50u
 
 static void child_walks(void)
@@ -46,8 +47,10 @@ static void test_exception_single_step(void)
         memcpy(&regs, my_buffer()->data, sizeof(regs));
         CHECK(regs.pc != before);
         before = regs.pc;
-        if (step == 0)
+        if (step == 0) {
             regs.pc = (uint64_t)child_goes_on;
+            regs.flags |= RESUME_FLAG; /* as a fault leaves it; QEMU 7.2 does not */
+        }
         if (step < STEPS)
             regs.flags |= TRAP_FLAG;
         else
