@@ -152,7 +152,7 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
  * syscall_dispatchers syscall_index */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 
-/* arch_thread.h, inline:
+/* arch_accessors.h, inline; what is alike everywhere is in accessors.h, over the places that arch_thread.h names:
  *   uint64_t arch_syscall_number(const struct thread *)
  *   uint64_t arch_syscall_arg(const struct thread *, unsigned i)                 i < 8
  *   void arch_syscall_arg_set(struct thread *, unsigned i, uint64_t value)        progress of a call that restarts
@@ -168,5 +168,4 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
  *   void arch_regs_get(const struct thread *, struct thread_regs *)
  *   status_t arch_regs_set(struct thread *, const struct thread_regs *)          INVALID: privileged bits, non-canonical addresses
  *   bool arch_user_address_is_valid(uint64_t address)
- * They need struct thread: arch_thread.h defines struct arch_context and struct arch_fpu only and is included by thread.h; the inline
- * accessors are in arch_accessors.h, which thread.h users include. */
+ * They need struct thread: arch_thread.h is included by thread.h; the inline accessors are in arch_accessors.h, which thread.h users include. */

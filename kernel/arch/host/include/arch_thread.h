@@ -11,7 +11,20 @@ struct arch_context {
     uint64_t results[4];
     uint64_t handle, info, words[6], deadline, queue; /* message calls */
     uint64_t pc, sp, argument, tls;
-    uint64_t restarts; /* how often the call was made to start again */
 };
+
+#define ARCH_SYSCALL_BYTES 1u
+#define ARCH_NUMBER number
+#define ARCH_STATUS status
+#define ARCH_ARG(i) args[i]
+#define ARCH_RESULT(i) results[i]
+#define ARCH_HANDLE handle
+#define ARCH_INFO info
+#define ARCH_WORD(i) words[i]
+#define ARCH_DEADLINE deadline
+#define ARCH_QUEUE queue
+#define ARCH_FOREIGN_RESULT status
+#define ARCH_PC pc
+#define ARCH_TLS tls
 
 struct arch_fpu;

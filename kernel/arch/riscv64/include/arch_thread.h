@@ -22,5 +22,23 @@ struct arch_context {
 };
 _Static_assert(sizeof(struct arch_context) == 32 * 8, "x1 to x31 follow the pc in their order");
 
+/* System calls (lib/os/arch/riscv64/include/arch_syscall.h): number in
+ * a7, arguments a0 to a6 and t0; status in a7, results a1 to a4. Message calls: a0 handle or badge, a1 info, s2 to s6 and a4 words,
+ * a2 deadline, a5 queue.
+ * See <accessors.h>. */
+#define ARCH_SYSCALL_BYTES 4u /* ecall has no compressed form */
+#define ARCH_NUMBER a7
+#define ARCH_STATUS a7
+#define ARCH_ARG(i) x[(i) < 7 ? 10 + (i) : 5]
+#define ARCH_RESULT(i) x[11 + (i)]
+#define ARCH_HANDLE a0
+#define ARCH_INFO a1
+#define ARCH_WORD(i) x[(i) < 5 ? 18 + (i) : 14]
+#define ARCH_DEADLINE a2
+#define ARCH_QUEUE a5
+#define ARCH_FOREIGN_RESULT a0
+#define ARCH_PC pc
+#define ARCH_TLS tp
+
 /** F and D registers, and behind them the vector registers if the thread has used any (fpu.c). */
 struct arch_fpu;

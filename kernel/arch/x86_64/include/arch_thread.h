@@ -23,5 +23,23 @@ struct arch_context {
     uint64_t rax, rcx, r11;
 };
 
+/* System calls (lib/os/arch/x86_64/include/arch_syscall.h): number in rax,
+ * arguments rdi rsi rdx r10 r8 r9 r12 r13; status in rax, results rdx r10 r8 r9. Message calls: rdi handle or badge, rsi info,
+ * rbx r12 r13 r14 r15 r8 words, rdx deadline, r9 queue.
+ * See <accessors.h>. */
+#define ARCH_SYSCALL_BYTES 2u
+#define ARCH_NUMBER rax
+#define ARCH_STATUS rax
+#define ARCH_ARG(i) x[(i) < 6 ? (i) : 7 + ((i) & 1)]
+#define ARCH_RESULT(i) x[2 + ((i) & 3)]
+#define ARCH_HANDLE rdi
+#define ARCH_INFO rsi
+#define ARCH_WORD(i) x[(i) < 5 ? 6 + (i) : 4]
+#define ARCH_DEADLINE rdx
+#define ARCH_QUEUE r9
+#define ARCH_FOREIGN_RESULT rax
+#define ARCH_PC rip
+#define ARCH_TLS fs_base
+
 /** FPU state: an XSAVE area with alignment slack; its layout is the CPU's. */
 struct arch_fpu;
