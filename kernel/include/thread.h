@@ -117,8 +117,8 @@ struct __attribute__((aligned(64))) thread {
     uint64_t call_deadline_ns;
     struct cap *message_caps[IPC_CAPS_MAX]; /* capabilities of the outgoing message */
     uint32_t message_cap_count;
-    struct list saved_link; /* server's process.saved */
     uint32_t index;         /* in the thread table: tokens of saved replies */
+    struct list saved_link; /* server's process.saved */
     bool killed;            /* process_lock: told to end */
     int32_t
         pager_status; /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
