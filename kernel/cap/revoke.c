@@ -60,10 +60,10 @@ static void undo_slot(struct cap *cap) NO_THREAD_SAFETY
     cap_node_retire(cap);
 }
 
-static void undo(struct list *removed) NO_THREAD_SAFETY
+/* The nodes stay linked: nobody looks at the links of one that is out of its tree. */
+static void undo(const struct list *removed) NO_THREAD_SAFETY
 {
-    struct list *node;
-    while ((node = list_take(removed)) != NULL) {
+    list_for_each_safe (node, after, removed) {
         struct cap *cap = list_entry(node, struct cap, sibling);
         uint8_t kind = cap->kind;
         cap->kind = CAP_REMOVED;

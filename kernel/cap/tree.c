@@ -139,11 +139,8 @@ static void badge_record_free(struct rcu_head *head)
     object_unref(&budget->object);
 }
 
-void cap_badge_drop(struct cap *cap)
+void badge_record_drop(struct badge_record *record)
 {
-    struct badge_record *record = cap->badge_record;
-    if (record == NULL)
-        return;
     if (__atomic_sub_fetch(&record->count, 1, __ATOMIC_ACQ_REL) == 0)
         endpoint_badge_closed(record->endpoint, record);
 }

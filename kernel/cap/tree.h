@@ -36,8 +36,13 @@ MUST_CHECK status_t tree_wait_revoked(struct thread *self, struct object *object
     RELEASE(tree_lock);
 
 void badge_record_retire(struct badge_record *record);
+void badge_record_drop(struct badge_record *record);
 /** What a live node's end takes with it beside the tree: its badge. No lock from endpoint_lock on held. */
-void cap_badge_drop(struct cap *cap);
+static inline void cap_badge_drop(struct cap *cap)
+{
+    if (cap->badge_record != NULL)
+        badge_record_drop(cap->badge_record);
+}
 /** Free @cap's slot if it still holds it. True: this call did. */
 bool cap_slot_release(struct process *process, struct cap *cap);
 /** Put @cap, which is in the tree as CAP_SLOT, in a free slot. NO_MEMORY: table full or budget exhausted. GONE: the table is closed.

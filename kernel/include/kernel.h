@@ -10,6 +10,8 @@
     ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NORETURN __attribute__((noreturn))
+/** Seldom executed: compiled for size where all around is for speed, and not inlined there. */
+#define COLD __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

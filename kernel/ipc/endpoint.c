@@ -807,12 +807,16 @@ static bool is_any(const struct thread *thread, const void *context)
     return true;
 }
 
-/* @cap is dead: who comes to the lock after the workers have been looked through does not queue through it. Callers may be many, and so may
- * the capabilities that none of them came through. */
+/* @cap is dead: who comes to the lock after us does not queue through it. Callers may be many, and so may the capabilities that none of them
+ * came through; and through one without the right to receive no worker has. */
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_SAFETY
 {
-    cancel_waiters(endpoint, &endpoint->workers, STATUS_BAD_HANDLE, came_through, cap);
-    if (__atomic_load_n(&cap->queued, __ATOMIC_RELAXED))
+    endpoint_lock_acquire(&endpoint->lock);
+    bool queued = __atomic_load_n(&cap->queued, __ATOMIC_RELAXED);
+    endpoint_lock_release(&endpoint->lock);
+    if (unlikely((cap->rights & RIGHT_RECEIVE) != 0))
+        cancel_waiters(endpoint, &endpoint->workers, STATUS_BAD_HANDLE, came_through, cap);
+    if (unlikely(queued))
         cancel_waiters(endpoint, &endpoint->callers, STATUS_BAD_HANDLE, came_through, cap);
 }
 

@@ -93,7 +93,7 @@ static struct slab *slab_create(struct kmem_class *class) REQUIRES(kmem_lock)
     return slab;
 }
 
-static void slab_destroy(struct slab *slab) REQUIRES(kmem_lock)
+static COLD void slab_destroy(struct slab *slab) REQUIRES(kmem_lock)
 {
     struct kmem_class *class = &classes[slab->class_index];
     list_remove(&slab->link);
@@ -176,7 +176,7 @@ static inline void *clear(void *pointer, size_t charge, size_t bytes)
     return pointer;
 }
 
-static __attribute__((noinline)) void *large_alloc(struct budget *budget, size_t bytes)
+static COLD void *large_alloc(struct budget *budget, size_t bytes)
 {
     uint32_t order = large_order(bytes);
     paddr_t frame;
@@ -191,7 +191,7 @@ static __attribute__((noinline)) void *large_alloc(struct budget *budget, size_t
     return clear(phys_to_virt(frame), PAGE_SIZE << order, bytes);
 }
 
-static __attribute__((noinline)) void large_free(struct budget *budget, void *pointer, size_t bytes)
+static COLD void large_free(struct budget *budget, void *pointer, size_t bytes)
 {
     uint32_t order = large_order(bytes);
     phys_free(virt_to_phys(pointer), order);

@@ -117,7 +117,7 @@ void thread_wake_status(struct thread *thread, status_t status)
 }
 
 /* The thread of highest priority that may run on @cpu from the queue of @victim. */
-static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
+static COLD struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
 {
     struct thread *found = NULL;
     if (__atomic_load_n(&victim->queue.count, __ATOMIC_RELAXED) == 0)
@@ -144,7 +144,7 @@ static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
     return found;
 }
 
-static __attribute__((noinline)) struct thread *steal(struct cpu *cpu)
+static COLD struct thread *steal(struct cpu *cpu)
 {
     for (uint32_t i = 1; i < cpu_count; i++) {
         struct cpu *victim = cpus[(cpu->id + i) % cpu_count];
@@ -167,7 +167,7 @@ static uint32_t load_of(const struct cpu *cpu)
 
 /* Where @thread, which others have gone before on @cpu, waits least: there, or where no more than @most are ready. That as many will do
  * makes the odd thread go round; else those of one CPU would for ever have less than others. */
-static struct cpu *lightest(const struct thread *thread, struct cpu *cpu, uint32_t most)
+static COLD struct cpu *lightest(const struct thread *thread, struct cpu *cpu, uint32_t most)
 {
     struct cpu *choice = cpu;
     for (uint32_t i = 1; i < cpu_count; i++) {
@@ -185,7 +185,7 @@ static struct cpu *lightest(const struct thread *thread, struct cpu *cpu, uint32
 
 /* Each first of its level on the queue of @cpu that is passed over by the current thread has waited another while. Who has waited too long
  * climbs: one of them, taken off the queue, or NULL. */
-static struct thread *take_passed_over(struct cpu *cpu)
+static COLD struct thread *take_passed_over(struct cpu *cpu)
 {
     struct runqueue *queue = &cpu->queue;
     struct thread *ripest = NULL;
@@ -212,7 +212,7 @@ static struct thread *take_passed_over(struct cpu *cpu)
     return ripest;
 }
 
-static void turn_timer(struct ktimer *timer, uint64_t now_ns)
+static COLD void turn_timer(struct ktimer *timer, uint64_t now_ns)
 {
     (void)timer;
     (void)now_ns;
@@ -256,7 +256,7 @@ bool sched_account(struct cpu *cpu)
 }
 
 /* @thread, which was current, goes over to another CPU, or at the end of its turn behind its equals. */
-static __attribute__((noinline)) void requeue_elsewhere(struct cpu *cpu, struct thread *thread)
+static COLD void requeue_elsewhere(struct cpu *cpu, struct thread *thread)
 {
     uint32_t waiting = __atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED);
     struct cpu *to =
@@ -416,7 +416,7 @@ void sched_cpu_init(struct cpu *cpu) NO_THREAD_SAFETY
 
 /* Take @thread off the queue that it is on, if any. Only that queue's lock makes thread->queued point to it and not any more, so what
  * is read under the lock is true. */
-static bool unqueue(struct thread *thread)
+static COLD bool unqueue(struct thread *thread)
 {
     struct runqueue *queue = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED);
     if (queue == NULL)
@@ -430,7 +430,7 @@ static bool unqueue(struct thread *thread)
 }
 
 /* Who takes the thread off a queue meanwhile stores thread.cpu and then looks at what has been changed here. */
-void sched_requeue_ready(struct thread *thread)
+COLD void sched_requeue_ready(struct thread *thread)
 {
     if (unqueue(thread)) {
         make_ready_on(choose_cpu(thread), thread);
@@ -444,7 +444,7 @@ void sched_requeue_ready(struct thread *thread)
         arch_ipi_send(cpu->id);
 }
 
-void sched_set_priority(struct thread *thread, uint8_t priority)
+COLD void sched_set_priority(struct thread *thread, uint8_t priority)
 {
     __atomic_store_n(&thread->limited, false, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
@@ -452,7 +452,7 @@ void sched_set_priority(struct thread *thread, uint8_t priority)
     sched_requeue_ready(thread);
 }
 
-void sched_set_realtime(struct thread *thread, uint8_t priority, struct allowance allowance)
+COLD void sched_set_realtime(struct thread *thread, uint8_t priority, struct allowance allowance)
 {
     (void)ktimer_cancel(&thread->realtime->refill);
     thread->realtime->allowance = allowance;
@@ -464,7 +464,7 @@ void sched_set_realtime(struct thread *thread, uint8_t priority, struct allowanc
     sched_requeue_ready(thread);
 }
 
-void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask)
+COLD void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask)
 {
     __atomic_store_n(&thread->affinity[index], mask, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
