@@ -19,8 +19,8 @@ struct elf_image {
     uint64_t headers; /* address of the program headers as linked; 0: not loaded */
     uint32_t header_count;
     uint32_t segment_count;
-    struct elf_segment
-        segments[ELF_SEGMENTS_MAX]; /* by rising address; no two touch the same page */
+    /* by rising address; no two touch the same page */
+    struct elf_segment segments[ELF_SEGMENTS_MAX];
 };
 
 /** Check the file of @bytes at @file wholly and fill @image. NULL, or what is wrong, for a person. */

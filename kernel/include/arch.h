@@ -15,11 +15,11 @@ struct boot_range {
 };
 /** What the boot path found, whichever it was. Filled by the architecture before kernel_main. */
 struct boot_info {
-    struct boot_range
-        ram[BOOT_RANGES_MAX]; /* usable RAM, page-aligned, sorted, without what follows */
+    /* usable RAM, page-aligned, sorted, without what follows */
+    struct boot_range ram[BOOT_RANGES_MAX];
     uint32_t ram_count;
-    struct boot_range
-        reserved[BOOT_RANGES_MAX]; /* kernel image, archive, firmware tables: never allocated */
+    /* kernel image, archive, firmware tables: never allocated */
+    struct boot_range reserved[BOOT_RANGES_MAX];
     uint32_t reserved_count;
     paddr_t archive;
     uint64_t archive_bytes;

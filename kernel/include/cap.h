@@ -20,11 +20,11 @@ enum cap_kind { CAP_SLOT, CAP_GHOST, CAP_MESSAGE, CAP_LEAF, CAP_REMOVED };
 struct badge_record;
 
 struct cap {
-    struct object *
-        object; /* the tree's reference while not a ghost; one of its own from a message's revocation on */
+    /* the tree's reference while not a ghost; one of its own from a message's revocation on */
+    struct object *object;
     uint64_t badge;
-    uint64_t
-        handle; /* atomic: its name in the holder's table: low half the slot, high half the tag */
+    /* atomic: its name in the holder's table: low half the slot, high half the tag */
+    uint64_t handle;
     uint32_t type; /* enum object_type, copied here for the lookup */
     uint32_t rights;
     uint32_t epoch; /* endpoints: the epoch the badge was made in */

@@ -39,8 +39,8 @@ struct __attribute__((aligned(64))) cpu {
         struct {
             bool resched; /* set by IPI or wake-up: choose again on exit */
             bool rcu_due; /* rcu_poll() has something to do */
-            bool
-                changed; /* translations, FPU or TLS of the current thread: the long way looks by itself */
+            /* translations, FPU or TLS of the current thread: the long way looks by itself */
+            bool changed;
         };
     };
     uint32_t arch_id;           /* APIC id, MPIDR, hart */

@@ -10,8 +10,8 @@ struct endpoint {
     uint32_t epoch;                                /* atomic */
     struct list callers GUARDED_BY(endpoint_lock); /* threads whose call waits for a worker */
     struct list workers GUARDED_BY(endpoint_lock); /* threads waiting in receive */
-    struct list closed
-        GUARDED_BY(endpoint_lock); /* badge_records whose CLOSED is to be delivered */
+    /* badge_records whose CLOSED is to be delivered */
+    struct list closed GUARDED_BY(endpoint_lock);
     bool dead GUARDED_BY(endpoint_lock);
 };
 

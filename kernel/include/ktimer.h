@@ -5,8 +5,8 @@
 struct ktimer {
     uint64_t deadline_ns;
     struct ktimer *child, *next, *prev; /* timer_lock of the heap that it is in */
-    uint32_t
-        armed; /* atomic: 1 + the CPU in whose heap it is, by whose lock it gets there and away; 0: in none */
+    /* atomic: 1 + the CPU in whose heap it is, by whose lock it gets there and away; 0: in none */
+    uint32_t armed;
     /** Runs on the CPU that armed it, interrupts off, no lock held. */
     void (*fire)(struct ktimer *timer, uint64_t now_ns);
 };

@@ -31,9 +31,9 @@ struct object {
     uint32_t live GUARDED_BY(tree_lock);     /* nodes that are not ghosts */
     uint32_t revoking GUARDED_BY(tree_lock); /* revocations in progress: derive waits */
     struct list tops GUARDED_BY(tree_lock);  /* nodes without a parent */
-    struct list derivers
-        GUARDED_BY(tree_lock); /* threads waiting for the revocation to end (thread.wait_link) */
-    struct budget *budget;     /* what the object is charged to; holds a reference */
+    /* threads waiting for the revocation to end (thread.wait_link) */
+    struct list derivers GUARDED_BY(tree_lock);
+    struct budget *budget; /* what the object is charged to; holds a reference */
     struct rcu_head rcu;
 };
 

@@ -16,8 +16,8 @@ struct queue {
 
 struct event_source {
     struct list link; /* queue_lock of @queue; on queue.events while pending */
-    struct queue
-        *queue; /* reference; NULL: not bound. Guarded by the owner's lock (source_lock …) */
+    /* reference; NULL: not bound. Guarded by the owner's lock (source_lock …) */
+    struct queue *queue;
     uint64_t cookie;
     uint32_t kind; /* enum event_kind */
     uint64_t data; /* queue_lock */

@@ -66,8 +66,8 @@ struct __attribute__((aligned(64))) thread {
             bool timed;         /* atomic: the deadline of its wait was armed */
             uint32_t attention; /* atomic */
         };
-        uint64_t
-            handoff; /* atomic: the CPU alone, or there is more to be looked at before it is handed that CPU */
+        /* atomic: the CPU alone, or there is more to be looked at before it is handed that CPU */
+        uint64_t handoff;
     };
     /* Waiting: set by the thread under the lock of what it waits on. */
     const struct wait_class *wait_class; /* atomic; NULL: not waiting */
@@ -92,8 +92,8 @@ struct __attribute__((aligned(64))) thread {
     struct list process_link; /* process_lock */
     uint64_t id;
     struct list run_link;
-    struct runqueue
-        *queued; /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
+    /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
+    struct runqueue *queued;
     uint64_t affinity[CPU_MAX / 64];
     uint64_t cpu_time_ns; /* atomic; written by its CPU only */
     struct turn turn;
@@ -101,8 +101,8 @@ struct __attribute__((aligned(64))) thread {
     bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
     struct realtime *realtime; /* atomic: made once; looked at if it is limited */
     struct ktimer deadline;
-    uint64_t
-        deadline_sequence; /* atomic: the wait that the timer was armed for, stored after it was */
+    /* atomic: the wait that the timer was armed for, stored after it was */
+    uint64_t deadline_sequence;
 
     /** Work to be done in the kernel before the thread returns to user mode; runs with no lock held, whenever the thread is
      *  scheduled, until it clears itself. */
@@ -120,8 +120,8 @@ struct __attribute__((aligned(64))) thread {
     uint32_t index;         /* in the thread table: tokens of saved replies */
     struct list saved_link; /* server's process.saved */
     bool killed;            /* process_lock: told to end */
-    int32_t
-        pager_status; /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
+    /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
+    int32_t pager_status;
     uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
     uint64_t progress;
     uint64_t raised; /* the call that the kernel makes in its name: see ipc/raise.c */

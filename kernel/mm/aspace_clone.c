@@ -67,8 +67,8 @@ static status_t mapping_copy(struct aspace *clone, const struct mapping *mapping
 /* What clone_next() found. */
 struct clone_found {
     struct mapping *copy; /* NULL: nothing to be put in */
-    struct mapping
-        *head; /* of the source's mapping: whose leaf the copy's stands beside; NULL: none */
+    /* of the source's mapping: whose leaf the copy's stands beside; NULL: none */
+    struct mapping *head;
 };
 
 /* Copy the next mapping of the source; NOT_FOUND: there is none. */

@@ -33,8 +33,8 @@ struct mapping {
     uint32_t max_prot; /* what the capability allowed */
     uint32_t clone;    /* MAP_CLONE_ bits; aspace_lock */
     uint64_t cookie;
-    uint64_t
-        protect_cursor; /* aspace_lock: entries from here on may still allow more than prot; 0: none */
+    /* aspace_lock: entries from here on may still allow more than prot; 0: none */
+    uint64_t protect_cursor;
     uint64_t flush_generation; /* memory_lock: of aspace, when a frame in it was replaced last */
     struct mapping *head;      /* of its pieces; itself if it is the first */
     uint32_t pieces;           /* head: LIVE ones; aspace_lock */
@@ -57,17 +57,17 @@ struct aspace {
     uint64_t root_slot;   /* where CPUs keep what they load for it: arch_root_find() */
     uint64_t generation;  /* atomic */
     struct mapping_tree mappings GUARDED_BY(aspace_lock);
-    struct mapping *freed
-        GUARDED_BY(aspace_lock); /* what was unmapped last came behind this one; NULL: not known */
+    /* what was unmapped last came behind this one; NULL: not known */
+    struct mapping *freed GUARDED_BY(aspace_lock);
     struct mapping *recent GUARDED_BY(aspace_lock); /* what was looked for last, or NULL */
-    pte_t *table
-        GUARDED_BY(aspace_lock); /* the last-level table that was needed last: of these addresses */
+    /* the last-level table that was needed last: of these addresses */
+    pte_t *table GUARDED_BY(aspace_lock);
     uint64_t table_address GUARDED_BY(aspace_lock);
     uint64_t flushed;  /* atomic: a generation that no other CPU was behind when looked at */
     uint64_t resident; /* atomic: pages in page tables */
     uint64_t map_base; /* where the search for free ranges begins: random */
-    uint32_t
-        holds; /* atomic: mappings that may still look at this structure, and 1 until teardown */
+    /* atomic: mappings that may still look at this structure, and 1 until teardown */
+    uint32_t holds;
     /* While it is made as a copy (mm/aspace_clone.c), by the thread that makes it. */
     struct aspace *clone_source; /* reference */
     uint64_t clone_address;      /* copied up to here */

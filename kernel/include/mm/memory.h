@@ -41,25 +41,25 @@ struct memory {
     uint64_t first; /* page 0 is this index of the tree; other indices are not ours to show */
     paddr_t base;   /* PHYSICAL, CONTIGUOUS: first byte */
     struct list mappings GUARDED_BY(memory_lock); /* mapping.memory_link */
-    bool flush_pending
-        GUARDED_BY(memory_lock); /* another CPU may still read a frame that was replaced: nobody writes yet */
-    struct list waiters
-        GUARDED_BY(memory_lock); /* PAGER: threads waiting for pages (wait_data: request_key), not yet offered */
-    struct list offered
-        GUARDED_BY(memory_lock); /* PAGER: those whose page memory_pager_next has told the pager */
+    /* another CPU may still read a frame that was replaced: nobody writes yet */
+    bool flush_pending GUARDED_BY(memory_lock);
+    /* PAGER: threads waiting for pages (wait_data: request_key), not yet offered */
+    struct list waiters GUARDED_BY(memory_lock);
+    /* PAGER: those whose page memory_pager_next has told the pager */
+    struct list offered GUARDED_BY(memory_lock);
     uint64_t asked[MEMORY_ASKED_MAX] GUARDED_BY(memory_lock); /* PAGER: see memory_pager.c */
     bool detached GUARDED_BY(memory_lock); /* PAGER: nobody supplies, until another pager is set */
     struct event_source pager;
     struct memory *parent; /* OVERLAY: whose pages are shown where there are none; reference */
     uint64_t parent_first; /* page 0 is this page of parent */
-    struct list overlays
-        GUARDED_BY(memory_lock); /* those whose parent this is: their overlay_link */
+    /* those whose parent this is: their overlay_link */
+    struct list overlays GUARDED_BY(memory_lock);
     struct list overlay_link;
     bool dead; /* memory_lock: the last capability is gone, no pager will come */
-    uint32_t pins
-        GUARDED_BY(memory_lock); /* sum over pages: DMA, message buffers: pages must not move or go */
-    uint64_t job_cursor;         /* work in pieces by the thread that creates it: next page */
-    struct memory *job_source;   /* clone: whose translations are write-protected; reference */
+    /* sum over pages: DMA, message buffers: pages must not move or go */
+    uint32_t pins GUARDED_BY(memory_lock);
+    uint64_t job_cursor;       /* work in pieces by the thread that creates it: next page */
+    struct memory *job_source; /* clone: whose translations are write-protected; reference */
 };
 
 static inline struct memory *memory_of(struct object *object)
