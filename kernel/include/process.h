@@ -81,10 +81,11 @@ MUST_CHECK status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp
 extern struct process *process_init;
 /** End the process: all threads get ATTENTION_KILL. @status is kept for whoever waits. */
 void process_kill(struct process *process, int64_t status);
-/** The process a thread of which made an unresolvable fault: log it with registers, kill the process. */
-void process_fault(struct thread *thread, const char *what, uint64_t address);
-/** Exit statuses that nobody chose: a fault, and the loss of the last capability to the process. */
+/** The process a thread of which made an unresolvable fault: log it with registers, kill the process with @status. */
+void process_fault(struct thread *thread, const char *what, uint64_t address, int64_t status);
+/** Exit statuses that nobody chose: a fault, one for want of memory, and the loss of the last capability to the process. */
 #define PROCESS_FAULTED ((int64_t)status_code(STATUS_FAULT))
+#define PROCESS_WITHOUT_MEMORY ((int64_t)status_code(STATUS_NO_MEMORY))
 #define PROCESS_ORPHANED ((int64_t)status_code(STATUS_GONE))
 /** Take a process without threads down, a stretch at a time: true when it is done. */
 bool process_teardown_step(struct process *process);

@@ -121,7 +121,7 @@ NORETURN void trap_foreign(struct thread *self)
             fast_foreign_call(self, &foreign->personality, info);
         foreign->call = call;
         if (unlikely(!raise_call(self, &foreign->personality, info)))
-            process_fault(self, "its personality is gone", number);
+            process_fault(self, "its personality is gone", number, PROCESS_FAULTED);
     }
     sched_leave_quickly();
     sched_leave();
@@ -162,7 +162,7 @@ void foreign_interrupted(struct thread *self)
     __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
     self->in_syscall = false;
     if (!raise_call(self, &self->foreign->personality, INFO_KIND(IPC_KIND_INTERRUPTED)))
-        process_fault(self, "its personality is gone", 0);
+        process_fault(self, "its personality is gone", 0, PROCESS_FAULTED);
 }
 
 /* The bit is set before it is looked whether the thread is in a call; if so it is taken back, and the personality knows where it is. */

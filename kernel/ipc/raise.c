@@ -182,7 +182,8 @@ void raise_exception(struct thread *self, uint32_t exception, const char *what,
             continue;
         return;
     }
-    process_fault(self, what, words[0]);
+    bool memory = words[2] == (uint64_t)PROCESS_WITHOUT_MEMORY;
+    process_fault(self, what, words[0], memory ? PROCESS_WITHOUT_MEMORY : PROCESS_FAULTED);
 }
 
 /* ── The answer ──────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -314,7 +315,7 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
 void raised_abandoned(struct thread *caller)
 {
     if (caller->raised_to != caller->debugger.endpoint)
-        process_fault(caller, "no answer to its call", caller->raised);
+        process_fault(caller, "no answer to its call", caller->raised, PROCESS_FAULTED);
     thread_wake(caller);
 }
 

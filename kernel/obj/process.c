@@ -151,13 +151,13 @@ void process_teardown_later(struct process *process)
     rcu_call(&process->teardown_rcu, teardown_callback);
 }
 
-void process_fault(struct thread *thread, const char *what, uint64_t address)
+void process_fault(struct thread *thread, const char *what, uint64_t address, int64_t status)
 {
     struct process *process = thread->process;
     klog("%s[%lu]: thread %lu: %s at %#lx", process->name, process->object.id, thread->id, what,
          address);
     arch_print_registers(thread);
-    process_kill(process, PROCESS_FAULTED);
+    process_kill(process, status);
 }
 
 struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),

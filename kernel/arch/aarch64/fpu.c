@@ -183,7 +183,8 @@ void fpu_first_use(struct thread *self, bool has_vectors)
     if ((self->fpu == NULL || (has_vectors && !self->fpu->has_vectors)) &&
         !area_make(self, has_vectors)) {
         access_set(cpu, 0);
-        process_fault(self, "no memory for the FPU state", self->context.pc);
+        process_fault(self, "no memory for the FPU state", self->context.pc,
+                      PROCESS_WITHOUT_MEMORY);
         sched_leave();
     }
     registers_take(cpu, self);

@@ -131,7 +131,8 @@ static void *area_new(struct thread *thread, size_t bytes)
     void *area = kmem_alloc(thread->object.budget, bytes);
 
     if (area == NULL)
-        process_fault(thread, "no memory for the FPU state", thread->context.pc);
+        process_fault(thread, "no memory for the FPU state", thread->context.pc,
+                      PROCESS_WITHOUT_MEMORY);
     return area;
 }
 

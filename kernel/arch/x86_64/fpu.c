@@ -181,7 +181,8 @@ void fpu_first_use(struct thread *self)
     if (self->fpu == NULL) {
         self->fpu = kmem_alloc(self->object.budget, allocation_bytes());
         if (self->fpu == NULL) {
-            process_fault(self, "no memory for the FPU state", self->context.rip);
+            process_fault(self, "no memory for the FPU state", self->context.rip,
+                          PROCESS_WITHOUT_MEMORY);
             sched_leave();
         }
         area_init(area_of(self->fpu));
