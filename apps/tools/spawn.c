@@ -77,7 +77,7 @@ int run_program(char *const *argv, char *const *environment, uint64_t deadline_n
         }
     }
     snprintf(name, sizeof(name), "%.31s", path_base(path));
-    status_t status = file_image(path, &start.image);
+    status_t status = file_image(path, HANDLE_NONE, &start.image);
     free(path);
     if (status_is_ok(status)) {
         status = process_spawn(&start, &process);

@@ -45,6 +45,7 @@ void running_interrupt(struct session *session, struct job *job)
         }
     }
     pthread_mutex_unlock(&session->lock);
+    quota_kill(job);
 }
 
 struct watch {
@@ -100,6 +101,7 @@ static void *job_main(void *argument)
     struct job_start *start = argument;
     run_node(start->shell, start->node);
     node_free(start->node);
+    quota_job_end(start->job);
     pthread_mutex_lock(&start->session->lock);
     start->job->done = true;
     pthread_mutex_unlock(&start->session->lock);
@@ -125,12 +127,14 @@ int job_start(struct shell *shell, struct node *node)
 {
     struct job *job = job_take(shell->session);
     struct job_start *start = calloc(1, sizeof(*start));
-    struct shell *clone = job && start ? shell_clone(shell) : NULL;
+    bool room = quota_has_room(0) && (!job || quota_job_begin(job));
+    struct shell *clone = job && start && room ? shell_clone(shell) : NULL;
     pthread_attr_t attributes;
     if (!clone) {
-        shell_complain(shell, "too many jobs");
+        shell_complain(shell, room ? "too many jobs" : "no memory for another job");
         free(start);
         if (job) {
+            quota_job_end(job);
             job->used = false;
         }
         return STATUS_FAILURE;
@@ -150,6 +154,7 @@ int job_start(struct shell *shell, struct node *node)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, JOB_STACK_BYTES);
     if (pthread_create(&job->thread, &attributes, job_main, start) != 0) {
+        quota_job_end(job);
         shell_complain(shell, "no memory for a thread");
         node_free(start->node);
         shell_free(clone);

@@ -121,6 +121,7 @@ static int run_terminal(struct shell *shell)
     while (!shell->exiting && result != EDIT_END) {
         struct text command = {.data = NULL};
         jobs_report(shell);
+        quota_front_end();
         result = read_command(&editor, &command);
         atomic_store(&shell->session->interrupted, false);
         if (result == EDIT_LINE) {
@@ -251,7 +252,7 @@ static _Noreturn void power_off_with(struct shell *shell, int status)
 
 int main(int argc, char **argv)
 {
-    struct shell *shell = shell_new();
+    struct shell *shell = quota_begin() ? shell_new() : NULL;
     if (!shell) {
         return STATUS_FAILURE;
     }

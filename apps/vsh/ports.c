@@ -146,6 +146,9 @@ static status_t pump_put(struct pump *pump, const char *buffer, size_t bytes)
     if (pump->file) {
         return file_write(pump->file, buffer, bytes, &done);
     }
+    if (!quota_has_room((pump->output->used + bytes) * QUOTA_TEXT_FACTOR)) {
+        return STATUS_NO_MEMORY;
+    }
     text_add(pump->output, buffer, bytes);
     return pump->output->failed ? STATUS_NO_MEMORY : STATUS_OK;
 }
@@ -195,12 +198,22 @@ static void *pump_main(void *argument)
     return NULL;
 }
 
+static bool make_pipe(handle_t budget, handle_t *read_end, handle_t *write_end)
+{
+    unsigned tries = 0;
+    status_t status;
+    do {
+        status = pipe_create(budget, read_end, write_end);
+    } while (quota_awaits(status, &tries));
+    return status_is_ok(status);
+}
+
 /** A port with @pump, which it owns, behind it; NULL: no memory. */
-static struct port *pump_port(struct pump *pump)
+static struct port *pump_port(handle_t budget, struct pump *pump)
 {
     handle_t read_end, write_end;
     bool in = pump->reads_file || pump->input;
-    if (!status_is_ok(pipe_create(&read_end, &write_end))) {
+    if (!quota_has_room(0) || !make_pipe(budget, &read_end, &write_end)) {
         pump_free(pump);
         return NULL;
     }
@@ -225,8 +238,8 @@ static struct pump *pump_new(struct port *error, const char *shown)
     return pump;
 }
 
-struct port *port_file(enum redirect_kind kind, const char *path, const char *shown,
-                       struct port *error)
+struct port *port_file(handle_t budget, enum redirect_kind kind, const char *path,
+                       const char *shown, struct port *error)
 {
     static const uint32_t flags[] = {
         [REDIRECT_READ] = FILE_OPEN_READ,
@@ -253,14 +266,14 @@ struct port *port_file(enum redirect_kind kind, const char *path, const char *sh
         return NULL;
     }
     pump->reads_file = kind == REDIRECT_READ;
-    struct port *port = pump_port(pump);
+    struct port *port = pump_port(budget, pump);
     if (!port) {
         port_print(error, "vsh: %s: no memory\n", shown);
     }
     return port;
 }
 
-struct port *port_text(const char *text)
+struct port *port_text(handle_t budget, const char *text)
 {
     struct pump *pump = pump_new(NULL, NULL);
     if (!pump) {
@@ -271,23 +284,23 @@ struct port *port_text(const char *text)
         pump_free(pump);
         return NULL;
     }
-    return pump_port(pump);
+    return pump_port(budget, pump);
 }
 
-struct port *port_collect(struct text *text)
+struct port *port_collect(handle_t budget, struct text *text)
 {
     struct pump *pump = pump_new(NULL, NULL);
     if (!pump) {
         return NULL;
     }
     pump->output = text;
-    return pump_port(pump);
+    return pump_port(budget, pump);
 }
 
-bool port_pipe(struct port **read_end, struct port **write_end)
+bool port_pipe(handle_t budget, struct port **read_end, struct port **write_end)
 {
     handle_t reader, writer;
-    if (!status_is_ok(pipe_create(&reader, &writer))) {
+    if (!make_pipe(budget, &reader, &writer)) {
         return false;
     }
     *read_end = port_new(reader);

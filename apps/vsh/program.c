@@ -15,7 +15,7 @@
 #include <tool/status.h>
 #include <veridian/syscalls.h>
 
-#define CAPS_MAX 24u
+#define CAPS_MAX 48u
 #define BOOT_FOLDER "/boot/"
 #define SCRIPT_DEPTH_MAX 8u
 /** What a service that was connected to is kept under. */
@@ -133,16 +133,32 @@ static bool caps_add(struct caps *caps, const char *name, handle_t handle)
     return true;
 }
 
+/** To look at: the parts of the system's Budget, and those of the shell's. */
+static bool caps_add_budgets(struct caps *caps)
+{
+    handle_t handle;
+    const char *name;
+    for (size_t i = 0; (name = os_cap_at(i, &handle)) != NULL; i++) {
+        if (strncmp(name, "budget.", strlen("budget.")) == 0 && !caps_add(caps, name, handle)) {
+            return false;
+        }
+    }
+    caps->count += quota_parts(caps->items + caps->count, CAPS_MAX - caps->count);
+    return true;
+}
+
 static bool caps_add_list(struct shell *shell, struct caps *caps, const char *program,
                           struct catalogue_list list)
 {
     for (uint32_t i = 0; i < list.count; i++) {
         const char *name = catalogue_text(list, i);
-        if (strcmp(name, "boot") == 0 && strcmp(program, "vsh") == 0) {
-            // Only the login shell runs the boot's command.
+        if (strcmp(program, "vsh") == 0 &&
+            (strcmp(name, "boot") == 0 || strcmp(name, "quota") == 0)) {
+            // Only the login shell runs the boot's command, and divides its Budget.
             continue;
         }
-        if (!caps_add(caps, name, connect_get(name))) {
+        if (strcmp(name, "budgets") == 0 ? !caps_add_budgets(caps)
+                                         : !caps_add(caps, name, connect_get(name))) {
             shell_complain(shell, "%s: it needs the capability %s, which is not there", program,
                            name);
             return false;
@@ -186,7 +202,9 @@ static int status_of(struct shell *shell, const char *name, int64_t exit_status)
         return (int)(exit_status & 255);
     }
     shell_complain(shell, "%s: it was ended: %s", name,
-                   exit_status == STATUS_CODE_FAULT ? "fault" : "killed");
+                   exit_status == STATUS_CODE_FAULT       ? "fault"
+                   : exit_status == STATUS_CODE_NO_MEMORY ? "out of memory"
+                                                          : "killed");
     return 128 + (int)(-exit_status & 127);
 }
 
@@ -244,6 +262,7 @@ static int spawn(struct shell *shell, const char *path, const struct strings *fi
     char name[PROCESS_NAME_BYTES];
     const char *slash = strrchr(path, '/');
     bool has_manifest = find_manifest(path, &manifest);
+    bool turn_is_realtime = shell->turn.priority > PRIORITY_NORMAL_MAX;
     handle_t process = HANDLE_NONE;
     if (!caps_prepare(shell, &caps, has_manifest ? &manifest : NULL)) {
         return STATUS_NOT_A_PROGRAM;
@@ -252,6 +271,7 @@ static int spawn(struct shell *shell, const char *path, const struct strings *fi
     shell_environment(shell, &environment);
     struct process_start start = {
         .name = name,
+        .budget = quota_for(shell),
         .args = (const char *const *)fields->items,
         .env = (const char *const *)environment.items,
         .caps = caps.items,
@@ -261,14 +281,19 @@ static int spawn(struct shell *shell, const char *path, const struct strings *fi
     };
     if (shell->turn.priority != 0) {
         start.priority = shell->turn.priority;
+        start.thread_budget = turn_is_realtime ? os_cap("quota") : HANDLE_NONE;
         start.budget_ns = shell->turn.budget_ns;
         start.period_ns = shell->turn.period_ns;
     }
-    status_t status = file_image(path, &start.image);
-    if (status_is_ok(status)) {
-        status = process_spawn(&start, &process);
-        status_ignore(sys_cap_close(start.image.memory));
-    }
+    unsigned tries = 0;
+    status_t status;
+    do {
+        status = file_image(path, start.budget, &start.image);
+        if (status_is_ok(status)) {
+            status = process_spawn(&start, &process);
+            status_ignore(sys_cap_close(start.image.memory));
+        }
+    } while (quota_awaits(status, &tries));
     strings_free(&environment);
     if (!status_is_ok(status)) {
         shell_complain(shell, "%s: it cannot be started: %s", fields->items[0],

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
+/** Values below this are not asked for. */
+#define SMALL_BYTES 1024u
+
 static struct variable *find(const struct shell *shell, const char *name)
 {
     for (size_t i = 0; i < shell->variable_count; i++) {
@@ -21,6 +24,9 @@ static struct variable *find_or_add(struct shell *shell, const char *name)
     struct variable *variable = find(shell, name);
     if (variable) {
         return variable;
+    }
+    if (!quota_has_room(strlen(name))) {
+        return NULL;
     }
     struct variable *variables =
         reallocarray(shell->variables, shell->variable_count + 1, sizeof(*variables));
@@ -39,9 +45,12 @@ static struct variable *find_or_add(struct shell *shell, const char *name)
 
 bool shell_set(struct shell *shell, const char *name, const char *value)
 {
-    char *copy = strdup(value);
+    size_t bytes = strlen(value);
+    bool room = bytes < SMALL_BYTES || quota_has_room(bytes * QUOTA_TEXT_FACTOR);
+    char *copy = room ? strdup(value) : NULL;
     struct variable *variable = copy ? find_or_add(shell, name) : NULL;
     if (!variable) {
+        shell_complain(shell, "%.80s: no memory for its value", name);
         free(copy);
         return false;
     }
@@ -263,7 +272,7 @@ static bool host_substitute(void *context, const char *script, struct text *out)
 {
     struct shell *shell = context;
     struct shell *clone = shell_clone(shell);
-    struct port *collector = clone ? port_collect(out) : NULL;
+    struct port *collector = clone ? port_collect(quota_for(shell), out) : NULL;
     if (!collector) {
         shell_complain(shell, "no memory for a substitution");
         if (clone) {
@@ -276,7 +285,10 @@ static bool host_substitute(void *context, const char *script, struct text *out)
     shell->status = run_text(clone, script, "substitution");
     shell_free(clone);
     // Waits until all has been collected.
-    port_release(collector);
+    if (!port_release(collector)) {
+        shell_complain(shell, "no memory for what a substitution prints");
+        return false;
+    }
     return !shell_interrupted(shell);
 }
 

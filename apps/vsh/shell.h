@@ -2,6 +2,7 @@
 /* The shell at work. One struct shell is one environment: the main one, or a copy for what must not change it (a subshell, a part of a
  * pipeline, a command in the background), run by a thread of its own. Threads share struct session only. */
 #include <os/file.h>
+#include <os/process.h>
 #include <os/stream.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -47,6 +48,7 @@ struct job {
     struct shell *shell;
     struct job *parent;      /**< that started it; NULL: the foreground */
     atomic_bool interrupted; /**< by kill */
+    handle_t budget;         /**< quota.c's: what its programs are charged to */
 };
 
 struct running {
@@ -113,6 +115,29 @@ struct expand_host shell_host(struct shell *shell);
 /** Ctrl-C, or kill, came and concerns @shell. */
 bool shell_interrupted(const struct shell *shell);
 
+/* --- quota.c: budgets ------------------------------------------------------------------------------------- */
+
+/** Divide the shell's Budget, if it has one. False: it cannot be done. */
+bool quota_begin(void);
+/** What @shell's programs and pipes are charged to; HANDLE_NONE: what the shell is charged to. */
+handle_t quota_for(const struct shell *shell);
+/** Its parts, to be looked at: how many of @caps, which has room for @room, were filled. Their names stay until the next call. */
+size_t quota_parts(struct process_cap *caps, size_t room);
+/** Begin to end all processes of @job, NULL: in the foreground, whoever started them. */
+void quota_kill(const struct job *job);
+/** No command runs in the foreground any more: end what it left. */
+void quota_front_end(void);
+/** A job in the background begins; false: there is no memory for it. */
+bool quota_job_begin(struct job *job);
+/** It has ended: so does all that it left. */
+void quota_job_end(struct job *job);
+/** Whether to try again what ended with @status: what a program had comes back a little after its end. @tries: of them so far. */
+bool quota_awaits(status_t status, unsigned *tries);
+/** A text takes this many times its bytes while it is expanded, or parsed. */
+#define QUOTA_TEXT_FACTOR 8u
+/** Whether the shell may grow by @bytes, and by a thread. */
+bool quota_has_room(size_t bytes);
+
 /* --- ports.c: streams ------------------------------------------------------------------------------------- */
 
 /** A port on @handle, which it owns; NULL: no memory (@handle is closed). */
@@ -120,14 +145,16 @@ struct port *port_new(handle_t handle);
 struct port *port_ref(struct port *port);
 /** Give up @port. False: the file behind it could not be written, and that was said. */
 bool port_release(struct port *port);
+/* The pipe that most of them make is charged to @budget. */
+
 /** A port to or from the file at @path (absolute); complaints, and those that come later, go to @error. NULL: it was complained about. */
-struct port *port_file(enum redirect_kind kind, const char *path, const char *shown,
-                       struct port *error);
+struct port *port_file(handle_t budget, enum redirect_kind kind, const char *path,
+                       const char *shown, struct port *error);
 /** A port from which @text is read. */
-struct port *port_text(const char *text);
-/** A port whose output is added to @text when it is released. */
-struct port *port_collect(struct text *text);
-bool port_pipe(struct port **read_end, struct port **write_end);
+struct port *port_text(handle_t budget, const char *text);
+/** A port whose output is added to @text when it is released; if that says false, not all of it. */
+struct port *port_collect(handle_t budget, struct text *text);
+bool port_pipe(handle_t budget, struct port **read_end, struct port **write_end);
 /** Print on a port; false: it takes nothing any more. */
 bool port_write(struct port *port, const char *data, size_t bytes);
 bool port_print(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -148,6 +175,8 @@ bool program_find(struct shell *shell, const char *name, char full[FILE_PATH_BYT
 int run_node(struct shell *shell, struct node *node);
 /** Run the commands in @text; @name is for messages. */
 int run_text(struct shell *shell, const char *text, const char *name);
+/** file_load() of commands, as far as the shell has room for them. */
+MUST_CHECK status_t load_text(const char *path, void **text, size_t *bytes);
 /** The script at @path (absolute) with @fields as $0 and so on, in a copy of @shell. */
 int run_script(struct shell *shell, const char *path, const struct strings *fields);
 /** Run a function's or sourced script's commands in @shell with @arguments as $1 and so on ($0 stays). */

@@ -516,20 +516,25 @@ status_t file_load(const char *path, void **data, size_t *bytes)
     return STATUS_OK;
 }
 
-/* A Memory with a copy of @file. */
-static status_t image_copy(struct file *file, size_t size, struct process_image *image)
+/* A Memory with a copy of @file. It has all its pages before they are written to: where @budget has too few that is a status, and no fault. */
+static status_t image_copy(struct file *file, size_t size, handle_t budget,
+                           struct process_image *image)
 {
     void *address = NULL;
     size_t done = 0;
     if (size == 0) {
         return STATUS_CORRUPT;
     }
-    status_t status = memory_map_new(size, 0, &image->memory, &address);
+    status_t status = sys_memory_create(budget != HANDLE_NONE ? budget : os_self.budget, size,
+                                        MEMORY_COMMIT, &image->memory);
     if (!status_is_ok(status)) {
         return status;
     }
-    status = read_all(file, address, size, &done);
-    memory_unmap(address, size);
+    status = memory_map(image->memory, 0, size, MAP_READ | MAP_WRITE, &address);
+    if (status_is_ok(status)) {
+        status = read_all(file, address, size, &done);
+        memory_unmap(address, size);
+    }
     if (!status_is_ok(status)) {
         status_ignore(sys_cap_close(image->memory));
         return status;
@@ -539,7 +544,7 @@ static status_t image_copy(struct file *file, size_t size, struct process_image 
     return STATUS_OK;
 }
 
-status_t file_image(const char *path, struct process_image *image)
+status_t file_image(const char *path, handle_t budget, struct process_image *image)
 {
     struct file *file;
     size_t size = 0;
@@ -552,7 +557,7 @@ status_t file_image(const char *path, struct process_image *image)
         status = files_image(file->handle, &image->memory, &image->offset, &image->bytes);
     }
     if (status == STATUS_UNSUPPORTED) {
-        status = image_copy(file, size, image);
+        status = image_copy(file, size, budget, image);
     }
     file_close(file);
     return status;

@@ -343,7 +343,9 @@ static status_t spawn_process(struct spawn *spawn)
                                     strlen(spawn->start->name), &spawn->process);
     }
     if (status_is_ok(status)) {
-        status = sys_thread_create(spawn->process, spawn->budget, &spawn->thread);
+        handle_t budget = spawn->start->thread_budget;
+        status = sys_thread_create(spawn->process, budget != HANDLE_NONE ? budget : spawn->budget,
+                                   &spawn->thread);
     }
     return status;
 }

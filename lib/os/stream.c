@@ -126,9 +126,10 @@ static status_t pipe_read(struct stream *stream, void *buffer, size_t bytes, siz
     return STATUS_OK;
 }
 
-status_t pipe_create(handle_t *read_end, handle_t *write_end)
+status_t pipe_create(handle_t budget, handle_t *read_end, handle_t *write_end)
 {
-    return sys_channel_create(os_self.budget, PIPE_SLOTS, PIPE_BYTES, read_end, write_end);
+    return sys_channel_create(budget != HANDLE_NONE ? budget : os_self.budget, PIPE_SLOTS,
+                              PIPE_BYTES, read_end, write_end);
 }
 
 /* --- servers ---------------------------------------------------------------------------------------------- */

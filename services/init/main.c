@@ -1,5 +1,6 @@
 /* init: the process that the kernel starts, with every root capability.
  *
+ * It divides the machine's memory once, by the manifests (budgets.c).
  * It starts the service manager and does almost nothing else, so that almost nothing can go wrong in it: it alone cannot be killed and
  * started anew. It owns the endpoint at which the service manager is called and keeps a copy of every Process and Endpoint capability
  * that the service manager hands it (keeper.c). When the service manager ends, another one is started with the same endpoint; it asks
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <veridian/syscalls.h>
 
+#include "budgets.h"
 #include "keeper.h"
 
 #define LOG_PORT 0xe9u
@@ -36,6 +38,7 @@ struct init {
     uint64_t archive_bytes;
     struct catalogue_entry manifest; /**< the service manager's */
     struct catalogue catalogue;
+    struct budgets budgets;
     handle_t keeper;  /**< endpoint: calls of the service manager */
     handle_t manager; /**< endpoint: calls to the service manager */
     handle_t queue;
@@ -84,38 +87,44 @@ static void read_archive(struct init *init)
             "svcmgr in the catalogue");
 }
 
-/** With less than its manifest says nothing is started: services that come and go for want of memory tell nobody what is wrong. */
-static void require_memory(const struct init *init, const struct memory_stats *stats)
+/** With less than the manifests say nothing is started: services that come and go for want of memory tell nobody what is wrong. */
+static _Noreturn void fail_for_memory(const struct budgets *budgets)
 {
-    struct catalogue_entry self;
-    uint32_t index;
-    uint64_t free_kib = stats->free_pages * (PAGE_SIZE / KIB);
-    char line[120];
-
-    require(catalogue_find(&init->catalogue, "init", &self, &index), "init in the catalogue");
-    if (free_kib >= self.memory_kib) {
-        return;
-    }
+    char line[160];
+    bool kernel = budgets->free_kib >= budgets->needed_kib;
     snprintf(line, sizeof(line),
-             "init: not enough memory: %llu KiB are free, and %u KiB are needed to start\n",
-             (unsigned long long)free_kib, self.memory_kib);
+             "init: not enough memory: %llu KiB are free, and %llu KiB are needed to start%s\n",
+             (unsigned long long)(kernel ? budgets->kernel_free_kib : budgets->free_kib),
+             (unsigned long long)(kernel ? budgets->kernel_needed_kib : budgets->needed_kib),
+             kernel ? ", for kernel objects" : "");
     say(line);
     exit((int)status_code(STATUS_NO_MEMORY));
 }
 
-/** A page of notes, and half of what is free now, taken page by page as files come. */
+/** The services' budgets, a page of notes, and the files in memory, which take their budget page by page as they come. */
 static void make_memories(struct init *init)
 {
-    struct memory_stats stats;
-    require(sys_system_memory_stats(os_self.budget, &stats), "memory figures");
-    require_memory(init, &stats);
+    status_t status = budgets_plan(&init->catalogue, &init->budgets);
+    if (status == STATUS_NO_MEMORY) {
+        fail_for_memory(&init->budgets);
+    }
+    require(status, "memory figures");
+    require(budgets_make(&init->catalogue, &init->budgets), "budgets");
     require(memory_create(PAGE_SIZE, 0, &init->devices), "memory for notes");
-    require(memory_create(stats.free_pages / 2 * PAGE_SIZE, 0, &init->tmpfs), "memory for files");
+    require(budgets_make_files(&init->catalogue, &init->budgets, &init->tmpfs), "memory for files");
+}
+
+/** Add to the capabilities of the service manager. */
+static void add(struct process_start *start, struct process_cap *caps, struct process_cap cap)
+{
+    if (cap.handle != HANDLE_NONE) {
+        caps[start->cap_count++] = cap;
+    }
 }
 
 static status_t start_manager(struct init *init)
 {
-    const struct process_cap caps[] = {
+    const struct process_cap given[] = {
         {.name = "keeper",
          .handle = init->keeper,
          .rights = CONNECT_RIGHTS,
@@ -131,17 +140,23 @@ static status_t start_manager(struct init *init)
         {.name = "budget", .handle = os_self.budget},
         {.name = "devices", .handle = init->devices},
         {.name = "tmpfs", .handle = init->tmpfs},
-        {.name = "device-tree",
-         .handle = os_cap("device-tree")}, /* the last: not every machine has one */
+        {.name = "device-tree", .handle = os_cap("device-tree")}, /* not every machine has one */
     };
-    const size_t cap_count = sizeof(caps) / sizeof(caps[0]);
+    static struct process_cap caps[sizeof(given) / sizeof(given[0]) + BUDGETS_MAX];
     struct process_start start = {
         .name = "svcmgr",
         .caps = caps,
-        .cap_count = caps[cap_count - 1].handle != HANDLE_NONE ? cap_count : cap_count - 1,
         .stack_bytes = (uint64_t)init->manifest.stack_kib * KIB,
         .priority = init->manifest.priority,
     };
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        add(&start, caps, given[i]);
+    }
+    for (size_t i = 0; i < init->budgets.count; i++) {
+        add(&start, caps,
+            (struct process_cap){.name = init->budgets.names[i],
+                                 .handle = init->budgets.handles[i]});
+    }
     status_t status = archive_image(init->archive, init->archive_data, init->archive_bytes,
                                     "svcmgr", &start.image);
     if (status_is_ok(status)) {

@@ -77,6 +77,21 @@ static status_t add_connects(struct launch *launch, struct catalogue_list list)
     return status;
 }
 
+/** To look at: the parts of the system's Budget that init made. */
+static status_t add_budgets(struct launch *launch)
+{
+    status_t status = STATUS_OK;
+    handle_t handle;
+    const char *name;
+    for (size_t i = 0; status_is_ok(status) && (name = os_cap_at(i, &handle)) != NULL; i++) {
+        if (strncmp(name, "budget.", strlen("budget.")) == 0) {
+            status =
+                add(launch, name, (struct process_cap){.handle = handle, .rights = INSPECT_RIGHTS});
+        }
+    }
+    return status;
+}
+
 static status_t add_roots(struct launch *launch)
 {
     struct catalogue_list list = launch->service->manifest.roots;
@@ -84,7 +99,10 @@ static status_t add_roots(struct launch *launch)
     for (uint32_t i = 0; status_is_ok(status) && i < list.count; i++) {
         const char *name = catalogue_text(list, i);
         uint32_t rights = strcmp(name, "budget") == 0 ? INSPECT_RIGHTS : 0;
-        handle_t root = os_cap(name);
+        handle_t root = strcmp(name, "quota") == 0 ? launch->budget : os_cap(name);
+        if (strcmp(name, "budgets") == 0) {
+            status = add_budgets(launch);
+        }
         // Not every machine has every root: who asked finds that it is not there.
         if (root != HANDLE_NONE) {
             status = add(launch, name, (struct process_cap){.handle = root, .rights = rights});
@@ -140,22 +158,12 @@ static status_t add_own(struct launch *launch)
     return status;
 }
 
-/** A budget of its own, if the manifest asks for one. */
-static status_t make_budget(struct launch *launch)
+/** The budget that init made for it, if its manifest asks for one. */
+static void find_budget(struct launch *launch)
 {
-    const struct catalogue_entry *manifest = &launch->service->manifest;
-    struct budget_info info;
-    launch->budget = os_cap("budget");
-    if (manifest->memory_kib == 0) {
-        return STATUS_OK;
-    }
-    status_t status = sys_budget_info(os_cap("budget"), &info);
-    if (!status_is_ok(status)) {
-        return status;
-    }
-    return sys_budget_create(os_cap("budget"), (uint64_t)manifest->memory_kib * KIB / PAGE_SIZE,
-                             (uint64_t)manifest->kernel_kib * KIB, info.priority_ceiling,
-                             &launch->budget);
+    char name[OS_CAP_NAME_BYTES];
+    snprintf(name, sizeof(name), "budget.%s", launch->service->manifest.name);
+    launch->budget = os_cap(launch->service->manifest.memory_kib != 0 ? name : "budget");
 }
 
 static void make_texts(struct launch *launch)
@@ -172,10 +180,8 @@ static void make_texts(struct launch *launch)
 
 static status_t prepare(struct launch *launch)
 {
-    status_t status = make_budget(launch);
-    if (status_is_ok(status)) {
-        status = add_own(launch);
-    }
+    find_budget(launch);
+    status_t status = add_own(launch);
     if (status_is_ok(status)) {
         status = add_connects(launch, launch->service->manifest.needs);
     }
@@ -232,10 +238,6 @@ status_t launch(const struct service *service, handle_t *process)
         status = run(launch, process);
     } else {
         close_moved(launch);
-    }
-    if (launch->budget != HANDLE_NONE && launch->budget != os_cap("budget")) {
-        // The process keeps it.
-        status_ignore(sys_cap_close(launch->budget));
     }
     free(launch);
     return status;

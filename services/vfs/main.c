@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <veridian/syscalls.h>
 
-/* Names in the cache: one for so many pages of the machine's memory. */
-#define DENTRY_PAGES 4
+/* Our budget without any cache, and what there is if nobody says: */
+#define OWN_BYTES (UINT64_C(512) << 10)
+#define BUDGET_BYTES_DEFAULT (UINT64_C(8) << 20)
+#define CACHE_BYTES_MAX (UINT64_C(64) << 20)
+/* What is not for the cache of pages holds names, and what clients have and wait for: so many bytes for each that there may be. */
+#define DENTRY_BYTES 1024
 #define DENTRIES_MAX 8192
 #define DENTRIES_MIN 512
-/* What the cache of pages may take of the machine's memory. */
-#define CACHE_SHARE 8
-#define CACHE_BYTES_MAX (UINT64_C(64) << 20)
-#define CACHE_BYTES_DEFAULT (UINT64_C(4) << 20)
+#define FILE_BYTES 2048
+#define WAITING_BYTES 16384
+#define WAITING_MIN 64
 /* Of a tmpfs whose memory is our own. */
 #define TMPFS_BYTES_DEFAULT (UINT64_C(32) << 20)
 
@@ -79,24 +82,34 @@ static uint64_t bound(uint64_t value, uint64_t least, uint64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
+/* What we may have is ours alone, so it has to do whatever clients want: three quarters are for the cache of pages, which stops growing in
+ * time, and all that clients make us keep has a limit that the rest allows. */
+static status_t make_tables(struct vfs_server *server)
+{
+    struct budget_info budget = {.pages_limit = BUDGET_BYTES_DEFAULT / PAGE_SIZE};
+    if (os_cap("quota") != HANDLE_NONE) {
+        status_t status = sys_budget_info(os_cap("quota"), &budget);
+        if (!status_is_ok(status)) {
+            return status;
+        }
+    }
+    uint64_t bytes = budget.pages_limit * PAGE_SIZE;
+    uint64_t cache_bytes = bytes > OWN_BYTES ? (bytes - OWN_BYTES) / 4 * 3 : 0;
+    cache_bytes = bound(cache_bytes, 0, CACHE_BYTES_MAX);
+    uint64_t rest = bytes - cache_bytes;
+    vfs_init(&server->vfs, (size_t)bound(rest / DENTRY_BYTES, DENTRIES_MIN, DENTRIES_MAX));
+    server->waiting_max = (uint32_t)bound(rest / WAITING_BYTES, WAITING_MIN, WAITING_MAX);
+    server->sessions.files_max =
+        (uint32_t)bound(rest / FILE_BYTES, FILES_PER_SESSION / 2, FILES_MAX);
+    status_t status = sessions_init(&server->sessions);
+    return status_is_ok(status) ? cache_init(&server->cache, cache_bytes) : status;
+}
+
 static status_t start(struct vfs_server *server)
 {
-    uint64_t cache_bytes = CACHE_BYTES_DEFAULT;
-    uint64_t dentries = DENTRIES_MAX;
-    struct memory_stats stats;
-    if (status_is_ok(sys_system_memory_stats(os_cap("budget"), &stats))) {
-        cache_bytes = stats.total_pages * PAGE_SIZE / CACHE_SHARE;
-        dentries = stats.total_pages / DENTRY_PAGES;
-    }
-    cache_bytes = bound(cache_bytes, 0, CACHE_BYTES_MAX);
-    dentries = bound(dentries, DENTRIES_MIN, DENTRIES_MAX);
     pthread_mutex_init(&server->lock, NULL);
-    vfs_init(&server->vfs, (size_t)dentries);
     server->endpoint = os_cap("endpoint");
-    status_t status = sessions_init(&server->sessions);
-    if (status_is_ok(status)) {
-        status = cache_init(&server->cache, cache_bytes);
-    }
+    status_t status = make_tables(server);
     if (!status_is_ok(status)) {
         return status;
     }

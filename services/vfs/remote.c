@@ -385,7 +385,7 @@ status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vf
     }
     size_t bytes = ipc_info_data(call->info);
     struct waiting *waiting =
-        server->waiting < WAITING_MAX ? calloc(1, sizeof *waiting + bytes) : NULL;
+        server->waiting < server->waiting_max ? calloc(1, sizeof *waiting + bytes) : NULL;
     if (!waiting) {
         return STATUS_NO_MEMORY;
     }

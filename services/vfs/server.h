@@ -50,6 +50,7 @@ struct sessions {
     /* Slots before these are used. */
     uint32_t session_hint;
     uint32_t file_hint;
+    uint32_t files_max;
     uint32_t generation;
 };
 
@@ -73,6 +74,7 @@ struct vfs_server {
     struct archive_fs *archive;
     struct tmpfs *tmpfs;
     uint32_t waiting;
+    uint32_t waiting_max;
 };
 
 status_t sessions_init(struct sessions *sessions);

@@ -26,8 +26,8 @@ bool badge_is_ours(uint64_t badge)
 status_t sessions_init(struct sessions *sessions)
 {
     /* Pages that nobody uses take no memory. */
-    *sessions = (struct sessions){.sessions = calloc(SESSIONS_MAX, sizeof *sessions->sessions),
-                                  .files = calloc(FILES_MAX, sizeof *sessions->files)};
+    sessions->sessions = calloc(SESSIONS_MAX, sizeof *sessions->sessions);
+    sessions->files = calloc(sessions->files_max, sizeof *sessions->files);
     return sessions->sessions && sessions->files ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
@@ -66,10 +66,10 @@ struct session *session_find(struct vfs_server *server, uint64_t badge)
 
 static struct open_file *file_slot(struct sessions *s)
 {
-    while (s->file_hint < FILES_MAX && s->files[s->file_hint].used) {
+    while (s->file_hint < s->files_max && s->files[s->file_hint].used) {
         s->file_hint++;
     }
-    return s->file_hint < FILES_MAX ? &s->files[s->file_hint] : NULL;
+    return s->file_hint < s->files_max ? &s->files[s->file_hint] : NULL;
 }
 
 status_t file_begin(struct vfs_server *server, uint64_t session_badge, const struct vfs_file *file,
@@ -101,7 +101,7 @@ struct open_file *file_find(struct vfs_server *server, uint64_t badge)
 {
     struct sessions *s = &server->sessions;
     uint32_t slot = (uint32_t)badge;
-    if (!(badge & BADGE_OURS) || !(badge & BADGE_FILE) || slot >= FILES_MAX ||
+    if (!(badge & BADGE_OURS) || !(badge & BADGE_FILE) || slot >= s->files_max ||
         !s->files[slot].used || s->files[slot].closed ||
         s->files[slot].generation != badge_generation(badge)) {
         return NULL;

@@ -44,7 +44,7 @@ static uint8_t *compile(const struct manifest *manifests, size_t *bytes)
 
 static const struct manifest sound[] = {
     {"zfirst",
-     "kind='service'\nprovides='base'\nioports=['0x60-0x64', '9']\npriority=24\nmemory_kib=100\nkernel_kib=20\n"},
+     "kind='service'\nprovides='base'\nioports=['0x60-0x64', '9']\npriority=24\nmemory_kib=100\nkernel_kib=20\nshare=7\nroots=['quota']\n"},
     {"alast",
      "kind='service'\nneeds=['middle']\nsvc=['list', 'kill']\nargs=['-v', 'two words']\nrestart='never'\n"},
     {"amiddle",
@@ -71,7 +71,7 @@ static void test_catalogue_says_what_the_manifests_say(void)
           catalogue_number(entry.ioports, 1) == 5);
     CHECK(catalogue_number(entry.ioports, 2) == 9 && catalogue_number(entry.ioports, 3) == 1);
     CHECK(entry.priority == 24 && entry.memory_kib == 100 && entry.kernel_kib == 20 &&
-          entry.restart == RESTART_ALWAYS);
+          entry.share == 7 && entry.restart == RESTART_ALWAYS);
     CHECK(catalogue_find(&catalogue, "amiddle", &entry, &middle) == STATUS_OK);
     CHECK(entry.identifies == 1 && entry.needs.count == 1 && entry.roots.count == 2 &&
           entry.dma == 0);
@@ -117,10 +117,25 @@ static void test_catalogue_refuses_wrong_manifests(void)
     expect_refused("x", "kind='service'\npriority=64\n");
     expect_refused("x", "kind='service'\npriority=true\n");
     expect_refused("x", "kind='service'\nmemory_kib=100\n");
+    expect_refused("x", "kind='driver'\nmemory_kib=100\nkernel_kib=20\n");
+    expect_refused("x", "kind='service'\nshare=1\n");
+    expect_refused("x", "kind='service'\nroots=['quota']\n");
+    expect_refused("x", "kind='service'\nmemory_kib=100\nkernel_kib=20\nshare=17\n");
     expect_refused("x", "kind='service'\nmatch=['pci:0:0']\n");
     expect_refused("x", "kind='service'\nsvc=['format']\n");
     expect_refused("x", "kind='service");
     expect_refused("X", "kind='service'\n");
+}
+
+static void test_catalogue_gives_away_no_more_than_there_is(void)
+{
+    static const struct manifest set[] = {
+        {"one", "kind='service'\nmemory_kib=1\nkernel_kib=1\nshare=9\n"},
+        {"two", "kind='service'\nmemory_kib=1\nkernel_kib=1\nshare=8\n"},
+        {NULL, NULL},
+    };
+    size_t bytes;
+    CHECK(compile(set, &bytes) == NULL);
 }
 
 static void test_catalogue_drivers_stand_in_for_each_other(void)
@@ -232,6 +247,7 @@ void catalogue_tests(void)
 {
     RUN(test_catalogue_says_what_the_manifests_say);
     RUN(test_catalogue_refuses_wrong_manifests);
+    RUN(test_catalogue_gives_away_no_more_than_there_is);
     RUN(test_catalogue_drivers_stand_in_for_each_other);
     RUN(test_catalogue_refuses_a_circle);
     RUN(test_catalogue_damaged_is_refused_or_harmless);

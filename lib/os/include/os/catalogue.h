@@ -18,6 +18,8 @@ enum catalogue_svc {
     SVC_MAY_ADOPT = 64,
 };
 
+#define CATALOGUE_SHARES 16u
+
 struct catalogue {
     const uint8_t *data;
     uint32_t count; /**< entries */
@@ -45,7 +47,8 @@ struct catalogue_entry {
     uint32_t stack_kib;
     uint32_t
         identifies; /**< 1: its clients' connect capabilities carry their index in the catalogue + 1 as badge */
-    uint32_t dma; /**< 1: its device reaches memory */
+    uint32_t dma;   /**< 1: its device reaches memory */
+    uint32_t share; /**< of CATALOGUE_SHARES of what all memory_kib and kernel_kib leave */
     struct catalogue_list needs, wants, roots;
     struct catalogue_list ioports; /**< numbers: first port, number of ports, and so on */
     struct catalogue_list args, env, match;

@@ -69,8 +69,8 @@ status_t file_sync(struct file *file);
 status_t file_load(const char *path, void **data, size_t *bytes);
 
 /* The file at @path as a program to be started; image->memory is the caller's to close. The bytes are those of now: a
- * change of the file does not reach them. */
-status_t file_image(const char *path, struct process_image *image);
+ * change of the file does not reach them. A copy is charged to @budget; HANDLE_NONE: this process's own. */
+status_t file_image(const char *path, handle_t budget, struct process_image *image);
 
 /* @flags: FILE_PATH_NO_FOLLOW or 0. */
 status_t file_status(const char *path, uint32_t flags, struct file_status *status);

@@ -24,7 +24,9 @@ struct process_image {
 struct process_start {
     const char *name; /**< printable, shorter than PROCESS_NAME_BYTES */
     struct process_image image;
-    handle_t budget;                /**< what it is charged to; HANDLE_NONE: this process's own */
+    handle_t budget; /**< what it is charged to; HANDLE_NONE: this process's own */
+    handle_t
+        thread_budget; /**< its first thread, for the priorities that it allows; HANDLE_NONE: the same */
     const char *const *args;        /**< NULL-terminated; NULL: the name alone */
     const char *const *env;         /**< NULL-terminated; NULL: none */
     const struct process_cap *caps; /**< beside the "self." ones, which it gets anyway */

@@ -37,5 +37,5 @@ MUST_CHECK status_t stream_describe(struct stream *stream, struct stream_info *i
 /** @mode: STREAM_MODE_*. UNSUPPORTED: not a terminal. */
 MUST_CHECK status_t stream_set_mode(struct stream *stream, uint32_t mode);
 
-/** A pipe: what is written to *@write_end can be read from *@read_end. NO_MEMORY. */
-MUST_CHECK status_t pipe_create(handle_t *read_end, handle_t *write_end);
+/** A pipe: what is written to *@write_end can be read from *@read_end. It is charged to @budget; HANDLE_NONE: this process's own. NO_MEMORY. */
+MUST_CHECK status_t pipe_create(handle_t budget, handle_t *read_end, handle_t *write_end);

@@ -150,8 +150,8 @@ static void test_process_pipeline_carries_all_bytes(void)
     struct stream stream;
     static char buffer[4000];
     size_t done = 1, total = 0, lines = 0;
-    OK(pipe_create(&read1, &write1));
-    OK(pipe_create(&read2, &write2));
+    OK(pipe_create(HANDLE_NONE, &read1, &write1));
+    OK(pipe_create(HANDLE_NONE, &read2, &write2));
     handle_t first = start_between(LIST("child", "lines", "5000"), HANDLE_NONE, write1);
     handle_t second = start_between(LIST("child", "copy"), read1, write2);
     OK(stream_open(&stream, read2));
@@ -175,7 +175,7 @@ static void test_process_pipe_without_reader_stops_the_writer(void)
     struct stream stream;
     char byte;
     size_t done;
-    OK(pipe_create(&read_end, &write_end));
+    OK(pipe_create(HANDLE_NONE, &read_end, &write_end));
     handle_t process = start_between(LIST("child", "lines", "100000000"), HANDLE_NONE, write_end);
     OK(stream_open(&stream, read_end));
     OK(stream_read(&stream, &byte, 1, &done));

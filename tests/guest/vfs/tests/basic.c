@@ -122,10 +122,10 @@ static void test_files_boot_is_the_archive(void)
     CHECK_OK(file_load("/boot/ext4", &data, &got));
     CHECK(got == file_bytes && memcmp(data, (const uint8_t *)archive + offset, got) == 0);
     free(data);
-    CHECK_OK(file_image("/boot/ext4", &image));
+    CHECK_OK(file_image("/boot/ext4", HANDLE_NONE, &image));
     CHECK(image.offset == offset && image.bytes == file_bytes);
     CHECK_OK(sys_cap_close(image.memory));
-    CHECK_OK(file_image("/files/7/7", &image));
+    CHECK_OK(file_image("/files/7/7", HANDLE_NONE, &image));
     CHECK(image.offset == 0 && image.bytes == 1500000);
     CHECK_OK(sys_cap_close(image.memory));
     CHECK_STATUS(STATUS_DENIED, file_unlink("/boot/ext4"));

@@ -1,0 +1,297 @@
+/* Whose memory it is: what the shell starts is not charged to the shell.
+ *
+ * The login shell has a Budget ("quota"), and divides it: a part for itself, one for what runs in the foreground, one for each job in the
+ * background. A program that is hungry finds the end of its part and nobody else's: the shell goes on, and who types finds room for the
+ * next program. While there is no job the foreground has all but the shell's own; with the first one half of what is free there becomes
+ * theirs, and after the last one it goes back. Jobs have equal parts of that; who uses more already keeps it, and the others share the rest.
+ * So a part that is used up by one job is missed by other jobs only. The parts' ceiling is the normal band: real time is given by hand
+ * (priority), with the shell's own rights.
+ * A part also says what belongs to it: programs start programs, and those outlive who started them. All that is charged to a part
+ * ends with its job, or with the command line in the foreground.
+ * The shell's own part pays for its threads, its variables, and what the kernel notes of its programs. It is not endless either, so whatever
+ * commands could make grow asks first (quota_has_room). A shell that another program starts has no quota: all is its program's. */
+#include "shell.h"
+
+#include <os/clock.h>
+#include <os/start.h>
+#include <veridian/syscalls.h>
+
+/** The shell's own part: this much, and one part in so many of the machine. */
+#define KEEP_PAGES 160u
+#define KEEP_PAGES_SHARE 64u
+#define KEEP_KERNEL_BYTES (80u << 10)
+#define KEEP_KERNEL_SHARE 512u
+/** One part in so many of that is not for what asks. */
+#define MARGIN 4u
+
+/** With less a job is not begun. */
+#define JOB_PAGES 64u
+#define JOB_KERNEL_BYTES (64u << 10)
+/** How often, and how long after each other, it is looked whether all has ended. */
+#define ENDS 1000u
+#define END_NS NS_PER_MS
+
+/** How often, and how long after each other, memory is asked for. */
+#define TRIES 20u
+#define TRY_NS (10 * NS_PER_MS)
+
+static struct {
+    pthread_mutex_t lock; /**< one division at a time */
+    handle_t front;
+    struct job *jobs[JOBS_MAX]; /**< that have a part */
+    size_t count;
+    uint64_t keep_pages, keep_kernel_bytes;
+} quota = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct budget_info look(handle_t budget)
+{
+    struct budget_info info = {0};
+    status_ignore(sys_budget_info(budget, &info));
+    return info;
+}
+
+/** What there is beyond @keep, and beyond what is used. */
+static uint64_t spare(uint64_t limit, uint64_t used, uint64_t keep)
+{
+    uint64_t least = used > keep ? used : keep;
+    return limit > least ? limit - least : 0;
+}
+
+/** Give @budget what the shell itself does not keep. */
+static void grow(handle_t budget)
+{
+    struct budget_info own = look(os_cap("quota")), now = look(budget);
+    uint64_t pages = spare(own.pages_limit, own.pages_used, quota.keep_pages);
+    uint64_t bytes = spare(own.kmem_limit, own.kmem_used, quota.keep_kernel_bytes);
+    if (pages != 0 || bytes != 0) {
+        status_ignore(sys_budget_set(budget, now.pages_limit + pages, now.kmem_limit + bytes));
+    }
+}
+
+/** Take from @budget what it does not use, or half of that. BUSY: it used it just now, and keeps it. */
+static void shrink(handle_t budget, bool half)
+{
+    struct budget_info now = look(budget);
+    uint64_t pages = spare(now.pages_limit, now.pages_used, 0);
+    uint64_t bytes = spare(now.kmem_limit, now.kmem_used, 0);
+    if (pages != 0 || bytes != 0) {
+        status_ignore(sys_budget_set(budget, now.pages_used + (half ? pages / 2 : 0),
+                                     now.kmem_used + (half ? bytes / 2 : 0)));
+    }
+}
+
+/** What each may have at least if they share @total, and those that use more than that keep it. */
+static uint64_t level_of(uint64_t total, const uint64_t *used, size_t count)
+{
+    uint64_t level = total / count;
+    for (size_t round = 0; round < count; round++) {
+        uint64_t taken = 0, others = 0;
+        for (size_t i = 0; i < count; i++) {
+            taken += used[i] > level ? used[i] : 0;
+            others += used[i] <= level;
+        }
+        level = others != 0 && total > taken ? (total - taken) / others : 0;
+    }
+    return level;
+}
+
+/** Divide what the jobs have and what the shell does not keep among them. */
+static void share(void)
+{
+    uint64_t pages[JOBS_MAX], bytes[JOBS_MAX];
+    struct budget_info own = look(os_cap("quota")), now;
+    uint64_t all_pages = spare(own.pages_limit, own.pages_used, quota.keep_pages);
+    uint64_t all_bytes = spare(own.kmem_limit, own.kmem_used, quota.keep_kernel_bytes);
+    for (size_t i = 0; i < quota.count; i++) {
+        now = look(quota.jobs[i]->budget);
+        pages[i] = now.pages_used;
+        bytes[i] = now.kmem_used;
+        all_pages += now.pages_limit;
+        all_bytes += now.kmem_limit;
+    }
+    uint64_t page_level = level_of(all_pages, pages, quota.count);
+    uint64_t byte_level = level_of(all_bytes, bytes, quota.count);
+    // What is taken from some is there before it is given to others.
+    for (size_t i = 0; i < 2 * quota.count; i++) {
+        bool give = i >= quota.count;
+        struct job *job = quota.jobs[i % quota.count];
+        now = look(job->budget);
+        uint64_t want_pages = now.pages_used > page_level ? now.pages_used : page_level;
+        uint64_t want_bytes = now.kmem_used > byte_level ? now.kmem_used : byte_level;
+        status_ignore(
+            sys_budget_set(job->budget,
+                           give || want_pages < now.pages_limit ? want_pages : now.pages_limit,
+                           give || want_bytes < now.kmem_limit ? want_bytes : now.kmem_limit));
+    }
+}
+
+/** Kill all that is charged to @budget or below it, but ourselves; false: there was nothing. */
+static bool kill_all(handle_t budget)
+{
+    struct process_info self = {.id = 0}, info = {.id = 0};
+    bool any = false;
+    status_ignore(sys_process_info(os_self.process, &self));
+    while (status_is_ok(sys_budget_process_next(budget, info.id, &info))) {
+        if (info.id != self.id) {
+            status_ignore(sys_budget_process_kill(budget, info.id, STATUS_INTERRUPT));
+            any = true;
+        }
+    }
+    return any;
+}
+
+/** The same, until all of it has ended: what is just being started is seen the next time. */
+static void end_all(handle_t budget)
+{
+    for (unsigned i = 0; i < ENDS && kill_all(budget); i++) {
+        clock_sleep(END_NS);
+    }
+}
+
+bool quota_begin(void)
+{
+    struct memory_stats machine;
+    handle_t own = os_cap("quota");
+    if (own == HANDLE_NONE) {
+        return true;
+    }
+    if (!status_is_ok(sys_system_memory_stats(os_cap("budget"), &machine))) {
+        return false;
+    }
+    end_all(own); // what an earlier shell has left
+    quota.keep_pages = KEEP_PAGES + machine.total_pages / KEEP_PAGES_SHARE;
+    quota.keep_kernel_bytes =
+        KEEP_KERNEL_BYTES + machine.total_pages * PAGE_SIZE / KEEP_KERNEL_SHARE;
+    return status_is_ok(sys_budget_create(own, 0, 0, PRIORITY_NORMAL_MAX, &quota.front));
+}
+
+/** While there are no jobs the foreground has all. */
+static void grow_front(void)
+{
+    if (quota.front != HANDLE_NONE) {
+        pthread_mutex_lock(&quota.lock);
+        if (quota.count == 0) {
+            grow(quota.front);
+        }
+        pthread_mutex_unlock(&quota.lock);
+    }
+}
+
+handle_t quota_for(const struct shell *shell)
+{
+    if (shell->job) {
+        return shell->job->budget;
+    }
+    grow_front();
+    return quota.front;
+}
+
+size_t quota_parts(struct process_cap *caps, size_t room)
+{
+    static char names[JOBS_MAX][OS_CAP_NAME_BYTES];
+    size_t count = 0;
+    if (quota.front != HANDLE_NONE && room > 0) {
+        caps[count++] = (struct process_cap){.name = "budget.foreground", .handle = quota.front};
+    }
+    pthread_mutex_lock(&quota.lock);
+    for (size_t i = 0; i < quota.count && count < room; i++) {
+        snprintf(names[i], sizeof(names[i]), "budget.job-%u", quota.jobs[i]->number);
+        caps[count++] = (struct process_cap){.name = names[i], .handle = quota.jobs[i]->budget};
+    }
+    pthread_mutex_unlock(&quota.lock);
+    for (size_t i = 0; i < count; i++) {
+        caps[i].rights = RIGHT_INSPECT | RIGHT_COPY | RIGHT_TRANSFER;
+    }
+    return count;
+}
+
+void quota_kill(const struct job *job)
+{
+    handle_t budget = job ? job->budget : quota.front;
+    if (budget != HANDLE_NONE) {
+        kill_all(budget);
+    }
+}
+
+void quota_front_end(void)
+{
+    if (quota.front != HANDLE_NONE) {
+        end_all(quota.front);
+    }
+}
+
+/** @job's part goes back to where it was taken from. */
+static void take_back(struct job *job)
+{
+    for (size_t i = 0; i < quota.count; i++) {
+        if (quota.jobs[i] == job) {
+            quota.jobs[i] = quota.jobs[--quota.count];
+            break;
+        }
+    }
+    shrink(job->budget, false);
+    status_ignore(sys_cap_close(job->budget));
+    job->budget = HANDLE_NONE;
+    if (quota.count > 0) {
+        share();
+    }
+}
+
+bool quota_job_begin(struct job *job)
+{
+    if (quota.front == HANDLE_NONE) {
+        return true;
+    }
+    pthread_mutex_lock(&quota.lock);
+    bool good =
+        quota.count < JOBS_MAX &&
+        status_is_ok(sys_budget_create(os_cap("quota"), 0, 0, PRIORITY_NORMAL_MAX, &job->budget));
+    if (good) {
+        if (quota.count == 0) {
+            grow(quota.front);
+            shrink(quota.front, true);
+        }
+        quota.jobs[quota.count++] = job;
+        share();
+        struct budget_info info = look(job->budget);
+        good = info.pages_limit >= JOB_PAGES && info.kmem_limit >= JOB_KERNEL_BYTES;
+        if (!good) {
+            take_back(job);
+        }
+    }
+    pthread_mutex_unlock(&quota.lock);
+    return good;
+}
+
+void quota_job_end(struct job *job)
+{
+    if (job->budget != HANDLE_NONE) {
+        end_all(job->budget);
+        pthread_mutex_lock(&quota.lock);
+        take_back(job);
+        pthread_mutex_unlock(&quota.lock);
+    }
+}
+
+bool quota_awaits(status_t status, unsigned *tries)
+{
+    if (status != STATUS_NO_MEMORY || ++*tries > TRIES) {
+        return false;
+    }
+    clock_sleep(TRY_NS);
+    grow_front();
+    return true;
+}
+
+bool quota_has_room(size_t bytes)
+{
+    if (quota.front == HANDLE_NONE) {
+        return true;
+    }
+    struct budget_info own = look(os_cap("quota"));
+    uint64_t pages = spare(own.pages_limit, own.pages_used, 0);
+    uint64_t kernel_bytes = spare(own.kmem_limit, own.kmem_used, 0);
+    return pages > quota.keep_pages / MARGIN &&
+           (pages - quota.keep_pages / MARGIN) * PAGE_SIZE >= bytes &&
+           kernel_bytes > quota.keep_kernel_bytes / MARGIN;
+}

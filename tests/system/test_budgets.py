@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Hungry programs at the prompt, on a small machine and on the usual one: memory, processes, threads and CPUs without end, all at once and in the
+background. They find the end of their part of the memory; no service dies, the prompt answers, and when they are killed all is as before.
+
+    test_budgets.py --disk IMAGE
+"""
+import argparse
+import re
+import sys
+import tempfile
+
+import machine
+from machine import Machine, Tap
+
+POLLS = 100
+# Processes: each starts two more.
+BOMB = "echo 'vsh /tmp/bomb & vsh /tmp/bomb & sleep 1000' > /tmp/bomb; { vsh /tmp/bomb > /dev/null 2>&1 & }"
+# So many shells at least: that of the console, and those of the bomb.
+SHELLS = 8
+HOGS = [
+    # Memory: all of an endless line is kept. What is hungry is ended, the rest of the pipeline waits. (Nobody says so: that would be behind the
+    # prompt, where it is not looked for.)
+    "for i in 1 2; do { (cat /tmp/hole; sleep 1000) | tail -c 900000000; } > /dev/null 2>&1 & done",
+    # Threads, none of which ever waits.
+    "{ vsh -c 'f() { while true; do true; done | f; }; f' > /dev/null 2>&1 & }",
+    # The shell's own threads.
+    "while true; do true; done & echo",
+]
+JOBS = 5
+
+
+class Budgets:
+    def __init__(self, guest):
+        self.guest = guest
+
+    def running(self):
+        """Every process but those of the shell's jobs and ps itself: number and name; and each service: name, state, process, restarts."""
+        # Jobs may say something in between.
+        processes = [(words[0], words[-1]) for words in map(str.split, self.guest.run("ps")[0].splitlines())
+                     if len(words) >= 7 and words[0].isdigit() and words[-1] != "ps"]
+        services = [tuple(words[:4]) for words in map(str.split, self.guest.run("svc list")[0].splitlines())
+                    if len(words) >= 5 and words[2].isdigit()]
+        return [process for process in processes if not self.base or process in self.base[0]], services
+
+    def budgets(self):
+        """KiB of pages used and allowed, of kernel memory used and allowed, for each Budget."""
+        lines = self.guest.run("mem")[0].partition("budgets")[2].partition("processes")[0].splitlines()[1:]
+        return {words[0]: tuple(int(words[i]) for i in (1, 3, 4, 6)) for words in map(str.split, lines)}
+
+    def begin(self):
+        self.base = None
+        self.guest.run("truncate -s 400000000 /tmp/hole")
+        self.base = self.running()
+        self.base_budgets = self.budgets()
+        return self.base_budgets.keys() == {"system", "vfs", "vsh", "files", "foreground"} or str(self.base_budgets)
+
+    def is_unharmed(self):
+        now = self.running()
+        return now == self.base or f"{self.base} became {now}"
+
+    def processes_multiply(self):
+        self.guest.run(BOMB)
+        for _ in range(POLLS):
+            if self.guest.run("ps")[0].count(" vsh\n") >= SHELLS:
+                return self.is_unharmed()
+            self.guest.run("sleep 0.1")
+        return "there are no more than before"
+
+    def hungry_program_is_told(self):
+        output, status = self.guest.run("cat /tmp/hole | tail -c 900000000")
+        return status > 128 and "tail: it was ended: out of memory\n" in output and self.is_unharmed()
+
+    def prompt_answers(self):
+        """Whatever else runs."""
+        for hog in HOGS:
+            self.guest.run(hog)
+        for _ in range(3):
+            result = self.is_unharmed()
+            if result is not True:
+                return result
+            output, status = self.guest.run("echo one two | wc -w; sort /boot/catalogue | wc -c; true")
+            if status != 0 or not re.search(r"^2\n", output, re.M) or not re.search(r"^[1-9]\d\d\d+\n", output, re.M):
+                return f"{status} {output!r}"
+        return True
+
+    def foreground_keeps_its_part(self):
+        """It has as much as all jobs together."""
+        budgets = self.budgets()
+        jobs = [budget for name, budget in budgets.items() if name.startswith("job-")]
+        return jobs and budgets["foreground"][1] * 10 > sum(job[1] for job in jobs) * 9 or str(budgets)
+
+    def shell_is_not_greedy(self):
+        """What scripts make the shell itself keep has an end too."""
+        output, _ = self.guest.run("x=a; while x=$x$x; do true; done; y=$(cat /tmp/hole); echo ${#y}")
+        said = "x: no memory for its value\n" in output and ("no memory for what a substitution prints\n" in output or "no memory for a substitution\n" in output)
+        return self.is_unharmed() if said else f"{output!r}"
+
+    def nobody_is_real_time(self):
+        """An ordinary program may not raise itself; who sits at the console may raise it."""
+        output, status = self.guest.run("vsh -c 'priority 40:2/10 ls /'")
+        _, allowed = self.guest.run("priority 40:2/10 ls /")
+        return status == 126 and "not permitted" in output and allowed == 0 or f"{status} {output!r} {allowed}"
+
+    def memory_comes_back(self):
+        self.guest.run("kill " + " ".join(str(number) for number in range(1, JOBS + 1)) + "; wait; rm /tmp/hole /tmp/bomb; unset x y")
+        for _ in range(POLLS):
+            budgets = self.budgets()
+            # The foreground has back what was lent, to a page or two that are given back just now. The shell's heap may have grown.
+            if budgets.keys() == self.base_budgets.keys() and budgets["foreground"][1] + 64 >= self.base_budgets["foreground"][1] and \
+                    budgets["files"] == self.base_budgets["files"] and budgets["vsh"][0] <= self.base_budgets["vsh"][0] + 512:
+                return self.is_unharmed()
+            self.guest.run("sleep 0.1")
+        return f"{self.base_budgets} became {budgets}"
+
+
+def hungry(folder, disk, mem, tap):
+    with Machine(f"{folder}/log-{mem}", disk=disk, mem=mem) as guest:
+        tap.run(f"{mem}: a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
+        budgets = Budgets(guest)
+        for test in (budgets.begin, budgets.hungry_program_is_told, budgets.processes_multiply, budgets.prompt_answers,
+                     budgets.foreground_keeps_its_part, budgets.shell_is_not_greedy, budgets.nobody_is_real_time, budgets.memory_comes_back, guest.is_clean):
+            tap.run(f"{mem}: {test.__name__.replace('_', ' ')}", test)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--disk", required=True)
+    options = parser.parse_args()
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="veridian-budgets-") as folder:
+        for mem in ("32M", "256M"):
+            hungry(folder, options.disk, mem, tap)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
