@@ -99,22 +99,26 @@ static uint64_t level_of(uint64_t total, const uint64_t *used, size_t count)
 static void share(void)
 {
     uint64_t pages[JOBS_MAX], bytes[JOBS_MAX];
+    const size_t count = quota.count;
+    if (count == 0) {
+        return;
+    }
     struct budget_info own = look(os_cap("quota")), now;
     uint64_t all_pages = spare(own.pages_limit, own.pages_used, quota.keep_pages);
     uint64_t all_bytes = spare(own.kmem_limit, own.kmem_used, quota.keep_kernel_bytes);
-    for (size_t i = 0; i < quota.count; i++) {
+    for (size_t i = 0; i < count; i++) {
         now = look(quota.jobs[i]->budget);
         pages[i] = now.pages_used;
         bytes[i] = now.kmem_used;
         all_pages += now.pages_limit;
         all_bytes += now.kmem_limit;
     }
-    uint64_t page_level = level_of(all_pages, pages, quota.count);
-    uint64_t byte_level = level_of(all_bytes, bytes, quota.count);
+    uint64_t page_level = level_of(all_pages, pages, count);
+    uint64_t byte_level = level_of(all_bytes, bytes, count);
     // What is taken from some is there before it is given to others.
-    for (size_t i = 0; i < 2 * quota.count; i++) {
-        bool give = i >= quota.count;
-        struct job *job = quota.jobs[i % quota.count];
+    for (size_t i = 0; i < 2 * count; i++) {
+        bool give = i >= count;
+        struct job *job = quota.jobs[i % count];
         now = look(job->budget);
         uint64_t want_pages = now.pages_used > page_level ? now.pages_used : page_level;
         uint64_t want_bytes = now.kmem_used > byte_level ? now.kmem_used : byte_level;
@@ -232,9 +236,7 @@ static void take_back(struct job *job)
     shrink(job->budget, false);
     status_ignore(sys_cap_close(job->budget));
     job->budget = HANDLE_NONE;
-    if (quota.count > 0) {
-        share();
-    }
+    share();
 }
 
 bool quota_job_begin(struct job *job)
