@@ -20,6 +20,8 @@
 #define SESSIONS_MAX 4096
 #define FILES_MAX 16384
 #define FILES_PER_SESSION 1024
+/** No session has more than one in so many of all files. */
+#define SESSION_SHARE 4
 /* Calls put aside, for all workers together. */
 #define WAITING_MAX 4096
 

@@ -77,7 +77,8 @@ status_t file_begin(struct vfs_server *server, uint64_t session_badge, const str
 {
     struct sessions *s = &server->sessions;
     struct session *session = session_find(server, session_badge);
-    if (!session || session->files == FILES_PER_SESSION) {
+    if (!session || session->files == FILES_PER_SESSION ||
+        session->files >= s->files_max / SESSION_SHARE) {
         return STATUS_NO_MEMORY;
     }
     struct open_file *open = file_slot(s);
