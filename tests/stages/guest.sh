@@ -14,7 +14,7 @@ guest_build() {
 
 # guest_run NAME ARCH BUILD CPUS [OPTION…]: forwards the TAP of one run. A run that ends before its plan is a failed test, and so is a
 # data race that the kernel reports. With TEST_CPU the CPUs are of that model, and lack what tests skip; otherwise one that skips failed.
-# TEST_NAME tells one machine from another.
+# TEST_NAME tells one machine from another. As many CPUs must run as were asked for, or TEST_ONLINE.
 guest_run() {
     local name=$1 arch=$2 build=$3 cpus=$4 folder log label status skips='/ # SKIP /s/^ok/not ok/'
     shift 4
@@ -35,6 +35,9 @@ guest_run() {
         echo "not ok - $label: ended early, status $status"
         tail -n 30 "$log" | sed 's/^/# /'
         echo "1..$(($(grep -acE '^(not )?ok ' "$log") + 1))"
+    fi
+    if ! grep -aqE "\\] ${TEST_ONLINE:-${TEST_SMP:-$cpus}} CPUs?"$'\r?$' "$log"; then
+        echo "not ok - $label: not all CPUs run"
     fi
     if [ "$build" = kcsan ]; then
         tap_case "$label: no data race" guest_is_free_of_races "$log"
