@@ -5,7 +5,7 @@
 #define PIT_COMMAND 0x43u
 
 const uint64_t forbidden_count = 13;
-const unsigned register_sets = 1;
+const unsigned register_sets = 2;
 const uint32_t irq_line = 2, irq_flags = 0;
 const bool has_ports = true;
 const uint64_t device_page = 0xfec00000, ram_page = 0x2000000;
@@ -61,8 +61,7 @@ void forbidden_execute(uint64_t index)
 
 size_t register_set_bytes(unsigned set)
 {
-    (void)set;
-    return 16 * 16;
+    return set == 0 ? 16 * 16 : 16 * 32;
 }
 
 /* Channel 0, both bytes, mode 2, 1 kHz. */

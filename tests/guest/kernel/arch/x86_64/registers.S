@@ -12,6 +12,8 @@ register_set_pass:
     pushq %r14
     movq %rdx, %rbp
     movq %r8, %rbx
+    testl %edi, %edi
+    jnz 5f
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     movups (16 * \n)(%rsi), %xmm\n
     .endr
@@ -25,6 +27,27 @@ register_set_pass:
 2:
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     movups %xmm\n, (16 * \n)(%rbp)
+    .endr
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    ret
+5:
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vmovups (32 * \n)(%rsi), %ymm\n
+    .endr
+    testb %cl, %cl
+    jz 6f
+    movl $SYS_THREAD_YIELD, %eax
+    syscall
+    jmp 7f
+6:  subq $1, %rbx
+    jg 6b
+7:
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vmovups %ymm\n, (32 * \n)(%rbp)
     .endr
     popq %r14
     popq %r13
