@@ -419,15 +419,17 @@ class Prompt:
         return not wrong and derived > 20 and ghosts > 0 or f"{wrong[:5]}, {derived} derived, {ghosts} from nobody"
 
     def copies_are_told_from_what_they_stand_beside(self):
-        """Of all capabilities of an object that were derived from no other, one is called the object's: the oldest, which the others name."""
+        """Of all capabilities of an object that were derived from no other, one is called the object's: the oldest, which the others name.
+        (What is named may have gone before the list came to it: the shell closes what it has of a program that it has just started.)"""
         found, tops = self.capabilities(), {}
         for holder, nodes in found.items():
             for node, (kind, target, _, origin, _) in nodes.items():
                 if not origin:
                     tops.setdefault((kind, target), []).append((int(node), holder))
+        named = {node: of for node, of in self.copies.items() if of[0] in found.get(of[1], {})}
         wrong = [(about, those) for about, those in tops.items()
-                 for node, _ in those if self.copies.get(str(node)) != (None if node == min(those)[0] else tuple(map(str, min(those))))]
-        return not wrong and len(self.copies) > 20 or f"{wrong[:5]}, {len(self.copies)} copies"
+                 for node, _ in those if named.get(str(node)) != (None if node == min(those)[0] else tuple(map(str, min(those))))]
+        return not wrong and len(named) > 20 or f"{wrong[:5]}, {len(self.copies)} copies"
 
     def capabilities_are_those_of_the_manifest(self):
         """power has its endpoint, to receive, from the service manager, and can spend nothing but what it began with."""
