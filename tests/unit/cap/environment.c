@@ -12,6 +12,7 @@
 #include "kmem.h"
 #include "sched.h"
 #include <grace_period.h>
+#include <grace_wait.h>
 #include <one_cpu.h>
 #include <stop.h>
 
@@ -96,22 +97,6 @@ bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class,
     (void)object;
     (void)deadline_ns;
     abort();
-}
-
-static void grace_over(struct rcu_head *head)
-{
-    struct thread *thread = container_of(head, struct thread, rcu_wait);
-    thread->wait_class = NULL;
-    thread_wake(thread);
-}
-
-void thread_wait_grace(struct thread *self)
-{
-    static const struct wait_class grace_wait = {.name = "grace period"};
-    self->wait_class = &grace_wait;
-    sched_forget_current();
-    rcu_call(&self->rcu_wait, grace_over);
-    rcu_expedite();
 }
 
 void thread_wake(struct thread *thread)

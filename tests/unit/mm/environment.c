@@ -5,6 +5,7 @@
 #include <arch_cpu.h>
 #include <budget.h>
 #include <grace_period.h>
+#include <grace_wait.h>
 #include <kmem.h>
 #include <mm/kernelmap.h>
 #include <mm/phys.h>
@@ -374,22 +375,6 @@ bool thread_wait_begin(struct thread *self, const struct wait_class *wait_class,
     self->wait_class = wait_class;
     self->wait_object = object;
     return true;
-}
-
-static void grace_over(struct rcu_head *head)
-{
-    struct thread *thread = container_of(head, struct thread, rcu_wait);
-    thread->wait_class = NULL;
-    thread_wake(thread);
-}
-
-void thread_wait_grace(struct thread *self)
-{
-    static const struct wait_class grace_wait = {.name = "grace period"};
-    self->wait_class = &grace_wait;
-    sched_forget_current();
-    rcu_call(&self->rcu_wait, grace_over);
-    rcu_expedite();
 }
 
 void thread_wake(struct thread *thread)
