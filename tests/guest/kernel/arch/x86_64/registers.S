@@ -28,7 +28,7 @@ register_set_pass:
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     movups %xmm\n, (16 * \n)(%rbp)
     .endr
-    popq %r14
+8:  popq %r14
     popq %r13
     popq %r12
     popq %rbp
@@ -49,12 +49,7 @@ register_set_pass:
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     vmovups %ymm\n, (32 * \n)(%rbp)
     .endr
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
-    ret
+    jmp 8b
     .size register_set_pass, . - register_set_pass
 
 /* unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_t fill, uint64_t *out) */
