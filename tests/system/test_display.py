@@ -2,7 +2,7 @@
 """The framebuffer console, by its pixels: what is printed at the serial console appears on the display, and nothing that happens to the display
 disturbs the shell.
 
-    tests/system/test_display.py --font unifont.hex --pictures FOLDER [--disk veridian-x86_64.img]
+    tests/system/test_display.py --font unifont.hex --pictures FOLDER [--disk veridian-<arch>.img]
 
 A display is behind the serial line by as much as it likes, so every look is repeated until it is as wanted; what ends a wait is a guest that
 had time to run and did not get there (machine.launcher.StallClock).
@@ -193,7 +193,8 @@ def main():
          Session.display_driver_is_killed_while_much_is_printed, Session.console_is_killed),
         ["--arch", arch, "--kernel", f"{folder}/kernel.elf", "--archive", f"{folder}/boot.img", "--display", "none"])
     if options.disk:
-        run(tap, options, "firmware", (Session.shows_output, Session.scrolls, Session.colours, Session.display_driver_is_killed),
+        run(tap, options, "firmware",
+            (Session.shows_the_prompt_and_a_cursor, Session.shows_output, Session.scrolls, Session.colours, Session.display_driver_is_killed),
             ["--arch", arch, "--boot", "uefi", "--disk", options.disk, "--qemu", "-device ramfb"])
     return tap.end()
 
