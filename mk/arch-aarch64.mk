@@ -18,6 +18,9 @@ USER_ARCH_CFLAGS := $(AARCH64_CFLAGS)
 # The compiler's own run time for this target is gcc's: clang's package has but the host's.
 USER_BUILTINS = /usr/lib/gcc-cross/aarch64-linux-gnu/12/libgcc.a
 
+# The kernel and every program of the boot archive: signed returns, and landing pads where addresses are taken.
+CHECK_BRANCHES = tools/check-branches --nm $(NM) --run-time $(USER_BUILTINS)
+
 KASAN_SHADOW_OFFSET := 0xdffffc0000000000
 
 # What firmware and QEMU boot: the Linux Image format, a flat copy of the loaded segments.

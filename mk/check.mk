@@ -1,6 +1,6 @@
 # Gates and tests.
 #
-# A gate is a goal that fails, and prints why, when the tree breaks its rule: format-check, manual-check, lint, boundary, gcc, opaque.
+# A gate is a goal that fails, and prints why, when the tree breaks its rule: format-check, manual-check, lint, boundary, branches, gcc, opaque.
 # tests/stages/ holds what `make test` runs, in order; tests/rules/ proves that each gate fires.
 
 # --- host unit tests: tests/unit/<area>/*.c with the sources that its unit.mk lists, under ASan and UBSan -------------
@@ -51,7 +51,7 @@ in_scope = $(if $(filter arch,$(SCOPE)),$(foreach f,$(1),$(if $(findstring arch/
 
 C_FILES := $(sort $(shell find boot kernel lib services drivers fs apps tests -name '*.[ch]' 2>/dev/null))
 
-.PHONY: format format-check lint boundary
+.PHONY: format format-check lint boundary branches
 format:
 	clang-format-$(LLVM) -i $(C_FILES)
 format-check:
@@ -68,6 +68,10 @@ manual-check: gen
 boundary: $(KERNEL_OBJECTS)
 	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) $(KERNEL_OBJECTS)
 	$(Q)tools/check-boundary --user apps boot drivers fs lib services
+
+# Returns and landing pads of what is linked, on the architecture whose fragment says what looks at them.
+branches: $(KERNEL) $(BOOT_ARCHIVE)
+	$(Q)$(or $(CHECK_BRANCHES),true) $(KERNEL_DEBUG) $(PROGRAMS:%=$(O)/bin/%.debug)
 
 # clang-tidy sees each file with the flags of its object. The stamp makes the gate incremental and parallel.
 $(O)/lint/kernel/%: kernel/% .clang-tidy $(O)/kobj/kernel/%.o

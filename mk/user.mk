@@ -74,8 +74,8 @@ $$(call remember,program-$(1),$$(PROGRAM_$(1)_OBJECTS) $(3))
 $(O)/bin/$(1): $(LISTS)/program-$(1) $$(PROGRAM_$(1)_OBJECTS) $(patsubst %,$(O)/lib/lib%.a,$(sort $(3) idl $(filter os,$(LIBRARIES)))) | $(SYSROOT)/.stamp $(SYSROOT)/.libfdt
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$(Q)$$(USER_LINK) $(SYSROOT)/lib/crti.o $$(PROGRAM_$(1)_OBJECTS) --start-group \
-	  $$(filter %.a,$$^) $(SYSROOT)/lib/libfdt.a $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group $(SYSROOT)/lib/crtn.o -o $$@.debug
+	$(Q)$$(USER_LINK) $$(PROGRAM_$(1)_OBJECTS) --start-group \
+	  $$(filter %.a,$$^) $(SYSROOT)/lib/libfdt.a $(SYSROOT)/lib/libc.a $$(USER_BUILTINS) --end-group -o $$@.debug
 	$(Q)$$(OBJCOPY) --strip-all $$@.debug $$@
 USER_OBJECTS += $$(PROGRAM_$(1)_OBJECTS)
 endef

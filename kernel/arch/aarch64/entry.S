@@ -95,7 +95,6 @@
     .section .text.entry, "ax", @progbits
     .balign 2048
     .globl vectors
-    .type vectors, @function
 vectors:
 /* From EL1 with SP_EL0: the kernel never runs so. */
     .rept 4

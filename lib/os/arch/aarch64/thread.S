@@ -5,6 +5,7 @@
     .globl os_thread_entry
     .type os_thread_entry, @function
 os_thread_entry:                        /* x0: struct thread_begin */
+    bti c
     mov x29, xzr
     mov x30, xzr
     mov x1, sp
