@@ -106,10 +106,10 @@ static handle_t connect_find(const char *name)
     return HANDLE_NONE;
 }
 
-/** A connect capability for what a service provides: the shell's own, or the service manager's. */
-static handle_t connect_get(const char *name)
+/** A connect capability for what a service provides: that of @shell's part, the shell's own, or the service manager's. */
+static handle_t connect_get(const struct shell *shell, const char *name)
 {
-    handle_t handle = os_cap(name);
+    handle_t handle = strcmp(name, "vfs") == 0 ? quota_files(shell) : os_cap(name);
     if (handle != HANDLE_NONE || strlen(name) >= OS_CAP_NAME_BYTES) {
         return handle;
     }
@@ -158,7 +158,7 @@ static bool caps_add_list(struct shell *shell, struct caps *caps, const char *pr
             continue;
         }
         if (strcmp(name, "budgets") == 0 ? !caps_add_budgets(caps)
-                                         : !caps_add(caps, name, connect_get(name))) {
+                                         : !caps_add(caps, name, connect_get(shell, name))) {
             shell_complain(shell, "%s: it needs the capability %s, which is not there", program,
                            name);
             return false;
@@ -190,7 +190,7 @@ static bool caps_prepare(struct shell *shell, struct caps *caps,
             caps_add(caps, streams[i], shell->ports[i]->stream.handle);
         }
     }
-    return manifest ? caps_of(shell, caps, manifest) : caps_add(caps, "vfs", os_cap("vfs"));
+    return manifest ? caps_of(shell, caps, manifest) : caps_add(caps, "vfs", quota_files(shell));
 }
 
 /* --- running ---------------------------------------------------------------------------------------------- */

@@ -8,10 +8,12 @@
  * (priority), with the shell's own rights.
  * A part also says what belongs to it: programs start programs, and those outlive who started them. All that is charged to a part
  * ends with its job, or with the command line in the foreground.
+ * So with the files: each part connects with a capability of its own, and what one has open leaves the others, and the shell, their share.
  * The shell's own part pays for its threads, its variables, and what the kernel notes of its programs. It is not endless either, so whatever
  * commands could make grow asks first (quota_has_room). A shell that another program starts has no quota: all is its program's. */
 #include "shell.h"
 
+#include <idl/svc.h>
 #include <os/clock.h>
 #include <os/start.h>
 #include <veridian/syscalls.h>
@@ -38,6 +40,7 @@
 static struct {
     pthread_mutex_t lock; /**< one division at a time */
     handle_t front;
+    handle_t front_files;
     struct job *jobs[JOBS_MAX]; /**< that have a part */
     size_t count;
     uint64_t keep_pages, keep_kernel_bytes;
@@ -152,6 +155,14 @@ static void end_all(handle_t budget)
     }
 }
 
+/** A connect capability to the files of its own; HANDLE_NONE: the service manager gives none. */
+static handle_t connect_files(void)
+{
+    handle_t files = HANDLE_NONE;
+    status_ignore(svc_connect(os_cap("svc"), "vfs", &files));
+    return files;
+}
+
 bool quota_begin(void)
 {
     struct memory_stats machine;
@@ -163,6 +174,7 @@ bool quota_begin(void)
         return false;
     }
     end_all(own); // what an earlier shell has left
+    quota.front_files = connect_files();
     quota.keep_pages = KEEP_PAGES + machine.total_pages / KEEP_PAGES_SHARE;
     quota.keep_kernel_bytes =
         KEEP_KERNEL_BYTES + machine.total_pages * PAGE_SIZE / KEEP_KERNEL_SHARE;
@@ -188,6 +200,12 @@ handle_t quota_for(const struct shell *shell)
     }
     grow_front();
     return quota.front;
+}
+
+handle_t quota_files(const struct shell *shell)
+{
+    handle_t files = shell->job ? shell->job->files : quota.front_files;
+    return files != HANDLE_NONE ? files : os_cap("vfs");
 }
 
 size_t quota_parts(struct process_cap *caps, size_t room)
@@ -224,6 +242,14 @@ void quota_front_end(void)
     }
 }
 
+static void close_files(struct job *job)
+{
+    if (job->files != HANDLE_NONE) {
+        status_ignore(sys_cap_close(job->files));
+        job->files = HANDLE_NONE;
+    }
+}
+
 /** @job's part goes back to where it was taken from. */
 static void take_back(struct job *job)
 {
@@ -244,6 +270,7 @@ bool quota_job_begin(struct job *job)
     if (quota.front == HANDLE_NONE) {
         return true;
     }
+    job->files = connect_files();
     pthread_mutex_lock(&quota.lock);
     bool good =
         quota.count < JOBS_MAX &&
@@ -262,6 +289,9 @@ bool quota_job_begin(struct job *job)
         }
     }
     pthread_mutex_unlock(&quota.lock);
+    if (!good) {
+        close_files(job);
+    }
     return good;
 }
 
@@ -272,6 +302,7 @@ void quota_job_end(struct job *job)
         pthread_mutex_lock(&quota.lock);
         take_back(job);
         pthread_mutex_unlock(&quota.lock);
+        close_files(job);
     }
 }
 

@@ -49,6 +49,7 @@ struct job {
     struct job *parent;      /**< that started it; NULL: the foreground */
     atomic_bool interrupted; /**< by kill */
     handle_t budget;         /**< quota.c's: what its programs are charged to */
+    handle_t files;          /**< and what they connect to the files with */
 };
 
 struct running {
@@ -123,6 +124,8 @@ bool quota_begin(void);
 handle_t quota_for(const struct shell *shell);
 /** Its parts, to be looked at: how many of @caps, which has room for @room, were filled. Their names stay until the next call. */
 size_t quota_parts(struct process_cap *caps, size_t room);
+/** A connect capability to the files for the programs of @shell's part: what they have open is theirs, too. */
+handle_t quota_files(const struct shell *shell);
 /** Begin to end all processes of @job, NULL: in the foreground, whoever started them. */
 void quota_kill(const struct job *job);
 /** No command runs in the foreground any more: end what it left. */

@@ -211,6 +211,8 @@ static status_t derive_check(const struct cap *source, uint32_t mode, uint32_t r
         return STATUS_INVALID;
     if ((source->rights & RIGHT_COPY) == 0 || (rights & ~source->rights) != 0)
         return STATUS_DENIED;
+    if (badge != 0 && (source->rights & RIGHT_RECEIVE) == 0)
+        return STATUS_DENIED;
     if (badge != 0 &&
         (mode != CAP_TRANSFER_DERIVE || source->badge != 0 || source->type != OBJECT_ENDPOINT))
         return STATUS_INVALID;

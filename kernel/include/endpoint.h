@@ -20,6 +20,12 @@ static inline struct endpoint *endpoint_of(struct object *object)
     return container_of(object, struct endpoint, object);
 }
 
+/** Whether a capability with @badge, made in @epoch, is of a former life of @endpoint's server. Only sessions end with it. */
+static inline bool badge_is_stale(uint64_t badge, uint32_t epoch, const struct endpoint *endpoint)
+{
+    return (badge & IPC_BADGE_SESSION) != 0 && epoch != endpoint->epoch;
+}
+
 /** Where the fast path (ipc/fastpath.c) gives up: system call @number by the general path, from its start. */
 NORETURN void ipc_slowly(struct thread *self, uint64_t number);
 /** Attention came to @self while it began to wait with @sequence: end that wait as it asks, and go on with the current thread. */

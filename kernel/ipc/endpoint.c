@@ -224,7 +224,7 @@ static inline status_t call_check(const struct endpoint *endpoint, const struct 
         return STATUS_PEER_DIED;
     if (unlikely(cap_is_dead(cap)))
         return STATUS_BAD_HANDLE;
-    if (unlikely(cap->badge != 0 && cap->epoch != endpoint->epoch))
+    if (unlikely(badge_is_stale(cap->badge, cap->epoch, endpoint)))
         return STATUS_STALE;
     return STATUS_OK;
 }
@@ -739,7 +739,7 @@ void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
 void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record)
 {
     endpoint_lock_acquire(&endpoint->lock);
-    bool wanted = !endpoint->dead && record->epoch == endpoint->epoch;
+    bool wanted = !endpoint->dead && !badge_is_stale(record->badge, record->epoch, endpoint);
     struct thread *worker = wanted ? waiter_take(&endpoint->workers) : NULL;
     if (wanted && worker == NULL)
         list_push_back(&endpoint->closed, &record->closed_link);
@@ -794,10 +794,11 @@ static bool waits_with_cap(const struct thread *worker, const void *cap)
     return worker->wait_queue != NULL && worker->wait_data == ((const struct cap *)cap)->id;
 }
 
-static bool has_badge(const struct thread *caller, const void *context)
+/* Through a session, or (no capability) by what was bound in its epoch. */
+static bool is_of_epoch(const struct thread *caller, const void *context)
 {
     (void)context;
-    return caller->call_badge != 0;
+    return (caller->call_badge & IPC_BADGE_SESSION) != 0 || caller->call_cap_id == 0;
 }
 
 static bool is_any(const struct thread *thread, const void *context)
@@ -846,7 +847,7 @@ status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap) NO_THREAD_
     __atomic_fetch_add(&endpoint->epoch, 1, __ATOMIC_ACQ_REL);
     notices_drop(&endpoint->closed);
     endpoint_lock_release(&endpoint->lock);
-    cancel_waiters(endpoint, &endpoint->callers, STATUS_STALE, has_badge, NULL);
+    cancel_waiters(endpoint, &endpoint->callers, STATUS_STALE, is_of_epoch, NULL);
     return STATUS_OK;
 }
 

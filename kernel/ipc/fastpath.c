@@ -200,7 +200,7 @@ status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue)) NO_TH
     struct aspace *aspace = worker->aspace;
     uint64_t badge = cap->badge;
     if (unlikely(node == &endpoint->workers) || unlikely(!is_ready_here(worker, aspace, cpu)) ||
-        unlikely(badge != 0 && cap->epoch != endpoint->epoch)) {
+        unlikely(badge_is_stale(badge, cap->epoch, endpoint))) {
         endpoint_lock_release(&endpoint->lock);
         GO_SLOWLY(self, SYS_ENDPOINT_CALL, last);
     }

@@ -96,10 +96,10 @@ static void kernel_take(void)
 static const char *client_name(uint64_t badge)
 {
     struct catalogue_entry entry;
-    if (badge == 0 || badge > catalogue.count) {
+    if (catalogue_client(badge) >= catalogue.count) {
         return "?";
     }
-    catalogue_at(&catalogue, (uint32_t)badge - 1, &entry);
+    catalogue_at(&catalogue, catalogue_client(badge), &entry);
     return entry.name;
 }
 

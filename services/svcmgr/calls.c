@@ -8,10 +8,10 @@
 static bool may(const struct ipc_call *call, uint32_t what)
 {
     struct catalogue_entry entry;
-    if (call->badge == 0 || call->badge > manager.catalogue.count) {
+    if (catalogue_client(call->badge) >= manager.catalogue.count) {
         return false;
     }
-    catalogue_at(&manager.catalogue, (uint32_t)call->badge - 1, &entry);
+    catalogue_at(&manager.catalogue, catalogue_client(call->badge), &entry);
     return (entry.svc & what) != 0;
 }
 
@@ -105,7 +105,7 @@ static status_t op_start(void *instance, struct ipc_call *call, const char *name
 static bool is_of(const struct ipc_call *call, const struct service *service)
 {
     struct catalogue_entry entry;
-    catalogue_at(&manager.catalogue, (uint32_t)call->badge - 1, &entry);
+    catalogue_at(&manager.catalogue, catalogue_client(call->badge), &entry);
     return strcmp(entry.name, service->manifest.name) == 0;
 }
 
@@ -170,7 +170,8 @@ static status_t op_connect(void *instance, struct ipc_call *call, const char *na
     if (!may(call, SVC_MAY_CONNECT)) {
         return STATUS_DENIED;
     }
-    return service ? launch_connect(service, (uint32_t)call->badge - 1, connect) : STATUS_NOT_FOUND;
+    uint64_t badge = catalogue_badge(catalogue_client(call->badge), ++manager.parts);
+    return service ? launch_connect(service, badge, connect) : STATUS_NOT_FOUND;
 }
 
 static status_t op_serve(void *instance, struct ipc_call *call, const char *name,

@@ -50,7 +50,7 @@ static bool is_connected(void)
         return true;
     }
     return status_is_ok(catalogue_find(&manager.catalogue, "svcmgr", &entry, &own)) &&
-           status_is_ok(launch_connect(service, own, &connection));
+           status_is_ok(launch_connect(service, catalogue_badge(own, 0), &connection));
 }
 
 void journal_flush(void)

@@ -36,16 +36,9 @@ static status_t add(struct launch *launch, const char *name, struct process_cap 
     return STATUS_OK;
 }
 
-/** The badge by which a service that asks for it knows the program with catalogue index @client. */
-static uint64_t client_badge(const struct service *service, uint32_t client)
+status_t launch_connect(const struct service *service, uint64_t badge, handle_t *connect)
 {
-    return service->manifest.identifies ? (uint64_t)client + 1 : 0;
-}
-
-status_t launch_connect(const struct service *service, uint32_t client, handle_t *connect)
-{
-    return sys_cap_derive(service->endpoint, CONNECT_RIGHTS, client_badge(service, client),
-                          connect);
+    return sys_cap_derive(service->endpoint, CONNECT_RIGHTS, badge, connect);
 }
 
 static status_t add_connect(struct launch *launch, const char *name, const char *provided)
@@ -58,7 +51,7 @@ static status_t add_connect(struct launch *launch, const char *name, const char 
                (struct process_cap){
                    .handle = service->endpoint,
                    .rights = CONNECT_RIGHTS,
-                   .badge = client_badge(service, launch->service->index),
+                   .badge = catalogue_badge(launch->service->index, 0),
                    .mode = CAP_TRANSFER_DERIVE,
                });
 }
@@ -151,7 +144,7 @@ static status_t add_own(struct launch *launch)
                      (struct process_cap){
                          .handle = manager.endpoint,
                          .rights = CONNECT_RIGHTS,
-                         .badge = service->index + 1,
+                         .badge = catalogue_badge(service->index, 0),
                          .mode = CAP_TRANSFER_DERIVE,
                      });
     }

@@ -93,8 +93,7 @@ static status_t keep_process(const struct service *service)
 static status_t start_process(struct service *service)
 {
     handle_t process;
-    if (service->endpoint != HANDLE_NONE && service->generation != 0 &&
-        !service->manifest.identifies) {
+    if (service->endpoint != HANDLE_NONE && service->generation != 0) {
         status_t status = sys_endpoint_new_epoch(service->endpoint);
         if (!status_is_ok(status)) {
             return status;

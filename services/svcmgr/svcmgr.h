@@ -43,6 +43,7 @@ struct adopted {
 struct manager {
     handle_t keeper;
     handle_t endpoint; /**< calls to us; our clients' capabilities come from it */
+    uint32_t parts;    /**< the last one that a connect capability was made for */
     handle_t queue;
     handle_t timer;
     handle_t archive;
@@ -75,8 +76,8 @@ void service_event(void *instance, uint64_t cookie, uint32_t kind, uint64_t data
 /* launch.c */
 /** A new process for @service, with what its manifest names. */
 MUST_CHECK status_t launch(const struct service *service, handle_t *process);
-/** A capability by which the program with catalogue index @client may connect to @service. */
-MUST_CHECK status_t launch_connect(const struct service *service, uint32_t client,
+/** A capability by which the program that @badge names may connect to @service. */
+MUST_CHECK status_t launch_connect(const struct service *service, uint64_t badge,
                                    handle_t *connect);
 
 /* adopted.c */

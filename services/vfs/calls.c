@@ -103,7 +103,7 @@ static status_t call_connect(void *instance, struct ipc_call *ipc, uint32_t flag
         return STATUS_WRONG_TYPE;
     }
     pthread_mutex_lock(&server->lock);
-    status_t status = session_begin(server, !(flags & FILE_SESSION_WRITE), &badge);
+    status_t status = session_begin(server, ipc->badge, !(flags & FILE_SESSION_WRITE), &badge);
     if (status_is_ok(status)) {
         status = sys_cap_derive(server->endpoint, SESSION_RIGHTS, badge, session);
         if (!status_is_ok(status)) {

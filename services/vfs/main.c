@@ -15,6 +15,7 @@
 #define DENTRIES_MAX 8192
 #define DENTRIES_MIN 512
 #define FILE_BYTES 2048
+#define FILES_MIN 512
 #define WAITING_BYTES 16384
 #define WAITING_MIN 64
 /* Of a tmpfs whose memory is our own. */
@@ -98,10 +99,11 @@ static status_t make_tables(struct vfs_server *server)
     cache_bytes = bound(cache_bytes, 0, CACHE_BYTES_MAX);
     uint64_t rest = bytes - cache_bytes;
     vfs_init(&server->vfs, (size_t)bound(rest / DENTRY_BYTES, DENTRIES_MIN, DENTRIES_MAX));
-    server->waiting_max = (uint32_t)bound(rest / WAITING_BYTES, WAITING_MIN, WAITING_MAX);
-    server->sessions.files_max =
-        (uint32_t)bound(rest / FILE_BYTES, FILES_PER_SESSION / 2, FILES_MAX);
-    status_t status = sessions_init(&server->sessions);
+    uint32_t *most = server->clients.most;
+    most[CLIENT_SESSIONS] = SESSIONS_MAX;
+    most[CLIENT_FILES] = (uint32_t)bound(rest / FILE_BYTES, FILES_MIN, FILES_MAX);
+    most[CLIENT_WAITING] = (uint32_t)bound(rest / WAITING_BYTES, WAITING_MIN, WAITING_MAX);
+    status_t status = sessions_init(server);
     return status_is_ok(status) ? cache_init(&server->cache, cache_bytes) : status;
 }
 

@@ -29,6 +29,7 @@ struct waiting {
     struct vfs_link link;
     struct vfs_server *server;
     struct remote_fs *target;
+    struct client *client;
     uint64_t token;
     uint64_t badge;
     uint64_t info;
@@ -384,30 +385,34 @@ status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vf
         return STATUS_PENDING;
     }
     size_t bytes = ipc_info_data(call->info);
-    struct waiting *waiting =
-        server->waiting < server->waiting_max ? calloc(1, sizeof *waiting + bytes) : NULL;
-    if (!waiting) {
+    struct client *client = badge_client(server, call->badge);
+    if (!client) {
+        return STATUS_WRONG_TYPE; // closed meanwhile
+    }
+    if (!client_take(&server->clients, client, CLIENT_WAITING)) {
         return STATUS_NO_MEMORY;
     }
-    status_t status = ipc_reply_save(call, &waiting->token);
+    struct waiting *waiting = calloc(1, sizeof *waiting + bytes);
+    status_t status = waiting ? ipc_reply_save(call, &waiting->token) : STATUS_NO_MEMORY;
     if (!status_is_ok(status)) {
+        client_give_back(&server->clients, client, CLIENT_WAITING);
         free(waiting);
         return status;
     }
     waiting->server = server;
+    waiting->client = client;
     waiting->badge = call->badge;
     waiting->info = call->info;
     memcpy(waiting->words, call->words, sizeof waiting->words);
     memcpy(waiting->grant_lengths, call->grant_lengths, sizeof waiting->grant_lengths);
     memcpy(waiting->data, call->data, bytes);
-    server->waiting++;
     enqueue(remote, waiting);
     return STATUS_PENDING;
 }
 
 static void waiting_free(struct waiting *waiting)
 {
-    waiting->server->waiting--;
+    client_give_back(&waiting->server->clients, waiting->client, CLIENT_WAITING);
     free(waiting);
 }
 

@@ -19,11 +19,26 @@
 #define MOUNT_TMP 3
 #define SESSIONS_MAX 4096
 #define FILES_MAX 16384
-#define FILES_PER_SESSION 1024
-/** No session has more than one in so many of all files. */
-#define SESSION_SHARE 4
 /* Calls put aside, for all workers together. */
 #define WAITING_MAX 4096
+#define CLIENTS_MAX 256
+
+/* --- clients.c: who has how much --- */
+
+enum client_resource { CLIENT_SESSIONS, CLIENT_FILES, CLIENT_WAITING, CLIENT_RESOURCES };
+
+/* All that connect with one badge. */
+struct client {
+    uint64_t badge;
+    uint32_t used[CLIENT_RESOURCES];
+};
+
+struct clients {
+    struct client clients[CLIENTS_MAX];
+    /* Of all together. */
+    uint32_t used[CLIENT_RESOURCES];
+    uint32_t most[CLIENT_RESOURCES];
+};
 
 /* --- sessions.c: what badges stand for --- */
 
@@ -31,7 +46,7 @@ struct session {
     bool used;
     bool read_only;
     uint32_t generation;
-    uint32_t files;
+    struct client *client;
 };
 
 struct open_file {
@@ -41,8 +56,7 @@ struct open_file {
     bool read_only;
     uint32_t generation;
     uint32_t calls;
-    uint32_t session;
-    uint32_t session_generation;
+    struct client *client;
     struct vfs_file file;
 };
 
@@ -52,7 +66,6 @@ struct sessions {
     /* Slots before these are used. */
     uint32_t session_hint;
     uint32_t file_hint;
-    uint32_t files_max;
     uint32_t generation;
 };
 
@@ -69,19 +82,26 @@ struct page_cache {
 struct vfs_server {
     pthread_mutex_t lock;
     struct vfs vfs;
+    struct clients clients;
     struct sessions sessions;
     struct page_cache cache;
     handle_t endpoint;
     handle_t archive_memory;
     struct archive_fs *archive;
     struct tmpfs *tmpfs;
-    uint32_t waiting;
-    uint32_t waiting_max;
 };
 
-status_t sessions_init(struct sessions *sessions);
-/* A new session, and a new open file that takes over @file: *@badge stands for it. NO_MEMORY: too many. */
-status_t session_begin(struct vfs_server *server, bool read_only, uint64_t *badge);
+/* The client that connects with @badge; NULL: there are too many. One that has taken nothing is soon another's. */
+struct client *client_find(struct clients *clients, uint64_t badge);
+/* One more of @what for @client; false: it has its share already. */
+bool client_take(struct clients *clients, struct client *client, enum client_resource what);
+void client_give_back(struct clients *clients, struct client *client, enum client_resource what);
+
+status_t sessions_init(struct vfs_server *server);
+/* A new session of the client that @connect is the badge of, and a new open file that takes over @file: *@badge stands for it.
+ * NO_MEMORY: too many. */
+status_t session_begin(struct vfs_server *server, uint64_t connect, bool read_only,
+                       uint64_t *badge);
 status_t file_begin(struct vfs_server *server, uint64_t session, const struct vfs_file *file,
                     uint64_t *badge);
 /* The session, or open file, that @badge stands for; NULL: it stands for something else. A file stays until
@@ -93,6 +113,8 @@ void file_done(struct vfs_server *server, struct open_file *file);
 void badge_closed(struct vfs_server *server, uint64_t badge);
 /* Whether we gave @badge out. */
 bool badge_is_ours(uint64_t badge);
+/* Whose @badge is; NULL: nobody's any more. */
+struct client *badge_client(struct vfs_server *server, uint64_t badge);
 
 /* --- cache.c --- */
 /* A cache of at most @bytes. NO_MEMORY. */

@@ -89,6 +89,19 @@ class Budgets:
         jobs = [budget for name, budget in budgets.items() if name.startswith("job-")]
         return jobs and budgets["foreground"][1] * 10 > sum(job[1] for job in jobs) * 9 or str(budgets)
 
+    def parts(self, caps):
+        """Those that a process's capabilities are for: none, or one, but for the login shell, which has all."""
+        badges = (int(badge, 16) for badge in re.findall(r" ENDPOINT .* 0x([0-9a-f]+)", self.guest.run(caps)[0]))
+        return {badge for badge in badges if 1 << 32 <= badge < 1 << 63}
+
+    def jobs_are_different_clients(self):
+        """Each connects to the files with a badge of its own: what it has open is not the others'."""
+        foreground = self.parts("vsh -c 'caps $$; true'")
+        processes = (words for words in map(str.split, self.guest.run("ps")[0].splitlines()) if words and words[0].isdigit())
+        shells = [words[0] for words in processes if words[-1] == "vsh" and (words[0], "vsh") not in self.base[0]]
+        jobs = set().union(*(self.parts(f"caps {number}") for number in shells))
+        return len(foreground) == 1 and jobs and not jobs & foreground or f"{shells} connect as {jobs}, the foreground as {foreground}"
+
     def shell_is_not_greedy(self):
         """What scripts make the shell itself keep has an end too."""
         output, _ = self.guest.run("x=a; while x=$x$x; do true; done; y=$(cat /tmp/hole); echo ${#y}")
@@ -118,7 +131,7 @@ def hungry(folder, disk, mem, tap):
         tap.run(f"{mem}: a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
         budgets = Budgets(guest)
         for test in (budgets.begin, budgets.hungry_program_is_told, budgets.processes_multiply, budgets.prompt_answers,
-                     budgets.foreground_keeps_its_part, budgets.shell_is_not_greedy, budgets.nobody_is_real_time, budgets.memory_comes_back, guest.is_clean):
+                     budgets.jobs_are_different_clients, budgets.foreground_keeps_its_part, budgets.shell_is_not_greedy, budgets.nobody_is_real_time, budgets.memory_comes_back, guest.is_clean):
             tap.run(f"{mem}: {test.__name__.replace('_', ' ')}", test)
 
 

@@ -120,7 +120,7 @@ static status_t op_open(void *instance, struct ipc_call *call, uint64_t data_byt
     struct session *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return STATUS_NO_MEMORY;
-    s->badge = next_badge++ * SESSIONS_MAX + slot;
+    s->badge = IPC_BADGE_SESSION | (next_badge++ * SESSIONS_MAX + slot);
     status_t status = make_rings(s, rings);
     if (status == STATUS_OK)
         status = make_data(s, data_bytes, data);

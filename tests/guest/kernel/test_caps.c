@@ -91,12 +91,37 @@ static void test_cap_badges_are_set_once(void)
     OK(sys_cap_derive(endpoint, RIGHT_CALL | RIGHT_COPY, 1234, &badged));
     OK(sys_cap_info(badged, &type, &rights, &badge, &id));
     CHECK(badge == 1234);
-    CHECK_STATUS(STATUS_INVALID, sys_cap_derive(badged, RIGHT_CALL, 5, &other));
+    CHECK_STATUS(STATUS_DENIED, sys_cap_derive(badged, RIGHT_CALL, 5, &other));
+    OK(sys_cap_derive(endpoint, RIGHT_RECEIVE | RIGHT_COPY, 1235, &other));
+    CHECK_STATUS(STATUS_INVALID, sys_cap_derive(other, RIGHT_RECEIVE, 5, &other));
+    close_handle(other);
     OK(sys_cap_derive(badged, RIGHT_CALL, 0, &other));
     OK(sys_cap_info(other, &type, &rights, &badge, &id));
     CHECK(badge == 1234);
     close_handle(other);
     close_handle(badged);
+    close_handle(endpoint);
+}
+
+/* Who may call, and no more, makes no badge: it would say that it is somebody else. */
+static void test_cap_badges_are_made_by_who_serves(void)
+{
+    handle_t endpoint, connect, made = HANDLE_NONE;
+    struct child child;
+
+    OK(sys_endpoint_create(info->budget, &endpoint));
+    connect = with_rights(endpoint, RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER | RIGHT_MANAGE);
+    CHECK_STATUS(STATUS_DENIED, sys_cap_derive(connect, RIGHT_CALL, 1, &made));
+    CHECK_STATUS(STATUS_DENIED, sys_cap_derive(connect, RIGHT_CALL, IPC_BADGE_SESSION | 1, &made));
+    child_create(&child, 0, NULL);
+    CHECK_STATUS(STATUS_DENIED, sys_process_give(child.process, connect, RIGHT_CALL, 1,
+                                                 CAP_TRANSFER_DERIVE, &made));
+    CHECK(made == HANDLE_NONE);
+    OK(sys_cap_derive(connect, RIGHT_CALL, 0, &made));
+    OK(sys_process_kill(child.process, 9));
+    CHECK(child_end(&child) == 9);
+    close_handle(made);
+    close_handle(connect);
     close_handle(endpoint);
 }
 
@@ -457,6 +482,7 @@ const struct test cap_tests[] = {
     TEST(test_handle_bad_ones_are_refused),
     TEST(test_cap_rights_only_shrink),
     TEST(test_cap_badges_are_set_once),
+    TEST(test_cap_badges_are_made_by_who_serves),
     TEST(test_cap_revoke_takes_all_descendants),
     TEST(test_cap_revoke_of_many),
     TEST(test_cap_depth_is_bounded),

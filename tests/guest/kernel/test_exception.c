@@ -231,6 +231,14 @@ static void test_exception_handler_dies(void)
     child_run(&child, &(struct child_start){0}, child_stumbles);
     CHECK(child_end(&child) == FAULTED);
     CHECK_STATUS(STATUS_NOT_FOUND, sys_endpoint_reply_save(&token));
+
+    /* Nor what is queued then, whatever its cookie. */
+    child_create(&child, 0, NULL);
+    OK(sys_process_set_exception(child.process, endpoint, 0));
+    child_run(&child, &(struct child_start){0}, child_stumbles);
+    sleep_ms(5);
+    OK(sys_endpoint_new_epoch(endpoint));
+    CHECK(child_end(&child) == FAULTED);
     close_handle(endpoint);
 }
 

@@ -14,6 +14,7 @@ enum {
 enum { HANDLE_ENDPOINT, HANDLE_QUEUE, HANDLE_BELL, HANDLE_RING };
 
 #define CLOSED_BADGE 77u
+#define SESSION_BADGE (IPC_BADGE_SESSION | 5)
 #define EVENT_COOKIE 88u
 #define FIRST_CPU 1u
 
@@ -166,8 +167,8 @@ static void test_fastpath_capabilities(void)
     handle_t badged, weak = 0;
 
     pair_start(&pair);
-    OK(sys_cap_derive(pair.endpoint, RIGHT_CALL, 5, &badged));
-    CHECK(ask(badged, LABEL_PLAIN, DEADLINE_NEVER).words[3] == 5);
+    OK(sys_cap_derive(pair.endpoint, RIGHT_CALL, SESSION_BADGE, &badged));
+    CHECK(ask(badged, LABEL_PLAIN, DEADLINE_NEVER).words[3] == SESSION_BADGE);
     OK(sys_endpoint_new_epoch(pair.endpoint));
     CHECK_STATUS(STATUS_STALE, try_call(badged, DEADLINE_NEVER));
     ask_plainly(&pair);

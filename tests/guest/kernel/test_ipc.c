@@ -304,24 +304,32 @@ static void test_ipc_badges_and_closed(void)
     server_stop(&server);
 }
 
+#define SESSION_BADGE (IPC_BADGE_SESSION | 5)
+
 static void test_ipc_epochs_make_sessions_stale(void)
 {
     struct server server;
     struct ipc_regs regs;
-    handle_t session, connect, other;
+    handle_t session, connect, client, other;
 
     server_start(&server);
-    OK(sys_cap_derive(server.endpoint, RIGHT_CALL | RIGHT_COPY, 5, &session));
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL | RIGHT_COPY, SESSION_BADGE, &session));
     OK(sys_cap_derive(server.endpoint, RIGHT_CALL | RIGHT_COPY, 0, &connect));
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL, 9, &client));
     OK(call(session, LABEL_ADD, &regs));
     OK(sys_endpoint_new_epoch(server.endpoint));
     CHECK_STATUS(STATUS_STALE, call(session, LABEL_ADD, &regs));
     OK(sys_cap_derive(session, RIGHT_CALL, 0, &other));
     CHECK_STATUS(STATUS_STALE, call(other, LABEL_ADD, &regs));
     OK(call(connect, LABEL_ADD, &regs));
+    /* Who may connect is known by the same badge in each epoch, and its end is told. */
+    OK(call(client, LABEL_ADD, &regs));
+    CHECK(server.last_badge == 9);
+    close_handle(client);
+    CHECK(EVENTUALLY(__atomic_load_n(&server.closed_badge, __ATOMIC_SEQ_CST) == 9));
     close_handle(other);
     close_handle(session);
-    OK(sys_cap_derive(server.endpoint, RIGHT_CALL, 6, &session));
+    OK(sys_cap_derive(server.endpoint, RIGHT_CALL, SESSION_BADGE + 1, &session));
     OK(call(session, LABEL_ADD, &regs));
     close_handle(session);
     close_handle(connect);
@@ -763,7 +771,7 @@ static void test_ipc_old_sessions_reach_no_new_instance(void)
     struct ipc_regs regs;
 
     for (uint64_t instance = 1; instance <= INSTANCES; instance++) {
-        struct session session = {.instance = instance, .badge = 100 + instance};
+        struct session session = {.instance = instance, .badge = IPC_BADGE_SESSION | instance};
         struct worker clients[CLIENTS];
         struct child child;
 

@@ -48,7 +48,7 @@ static const struct manifest sound[] = {
     {"alast",
      "kind='service'\nneeds=['middle']\nsvc=['list', 'kill']\nargs=['-v', 'two words']\nrestart='never'\n"},
     {"amiddle",
-     "kind='service'\nprovides='middle'\nneeds=['base']\nwants=['base']\nidentifies=true\nroots=['archive', 'dma']\n"},
+     "kind='service'\nprovides='middle'\nneeds=['base']\nwants=['base']\nroots=['archive', 'dma']\n"},
     {"driver", "kind='driver'\nmatch=['pci:1af4:1042']\ndma=true\n"},
     {"tool", "kind='program'\n"},
     {NULL, NULL},
@@ -73,8 +73,7 @@ static void test_catalogue_says_what_the_manifests_say(void)
     CHECK(entry.priority == 24 && entry.memory_kib == 100 && entry.kernel_kib == 20 &&
           entry.share == 7 && entry.restart == RESTART_ALWAYS);
     CHECK(catalogue_find(&catalogue, "amiddle", &entry, &middle) == STATUS_OK);
-    CHECK(entry.identifies == 1 && entry.needs.count == 1 && entry.roots.count == 2 &&
-          entry.dma == 0);
+    CHECK(entry.needs.count == 1 && entry.roots.count == 2 && entry.dma == 0);
     CHECK(catalogue_find(&catalogue, "driver", &entry, &index) == STATUS_OK &&
           entry.kind == CATALOGUE_DRIVER && entry.dma == 1);
     CHECK(strcmp(catalogue_text(entry.match, 0), "pci:1af4:1042") == 0);

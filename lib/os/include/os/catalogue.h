@@ -45,14 +45,25 @@ struct catalogue_entry {
     uint32_t memory_kib;
     uint32_t kernel_kib;
     uint32_t stack_kib;
-    uint32_t
-        identifies; /**< 1: its clients' connect capabilities carry their index in the catalogue + 1 as badge */
     uint32_t dma;   /**< 1: its device reaches memory */
     uint32_t share; /**< of CATALOGUE_SHARES of what all memory_kib and kernel_kib leave */
     struct catalogue_list needs, wants, roots;
     struct catalogue_list ioports; /**< numbers: first port, number of ports, and so on */
     struct catalogue_list args, env, match;
 };
+
+/** The badge of a connect capability: the place in the catalogue + 1 of the program that it was made for, and in the upper half, if the
+ * program asked for several of them to account apart what it does for others, which. */
+static inline uint64_t catalogue_badge(uint32_t index, uint32_t part)
+{
+    return (uint64_t)(part & INT32_MAX) << 32 | (index + 1);
+}
+
+/** The place that @badge, of a connect capability or 0, names, or a number that is none. */
+static inline uint32_t catalogue_client(uint64_t badge)
+{
+    return (uint32_t)badge - 1;
+}
 
 /** Check the catalogue of @bytes at @data, which stays the caller's and must stay. CORRUPT. */
 MUST_CHECK status_t catalogue_open(const void *data, uint64_t bytes, struct catalogue *catalogue);

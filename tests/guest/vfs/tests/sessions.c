@@ -1,6 +1,7 @@
 /* What a hostile client may try with sessions and open files. */
 #include "tests.h"
 
+#include <idl/svc.h>
 #include <string.h>
 #include <veridian/syscalls.h>
 
@@ -69,30 +70,72 @@ static void test_sessions_odd_arguments(void)
     CHECK_OK(sys_cap_close(session));
 }
 
-static void test_sessions_open_files_have_a_bound(void)
+#define FILES_TRIED 9000
+#define SESSIONS_TRIED 2100
+
+/* How many sessions @connect gives. */
+static unsigned take_sessions(handle_t connect, handle_t *sessions)
 {
-    static handle_t files[1100];
-    handle_t session, other, file;
+    unsigned taken = 0;
+    status_t status = STATUS_OK;
+    while (taken < SESSIONS_TRIED && status_is_ok(status)) {
+        status = files_connect(connect, 0, &sessions[taken]);
+        taken += status_is_ok(status);
+    }
+    CHECK_STATUS(STATUS_NO_MEMORY, status);
+    return taken;
+}
+
+/* How many files the first two of @sessions open, in turn. */
+static unsigned take_files(const handle_t *sessions, handle_t *files)
+{
+    struct file_status info;
+    unsigned taken = 0;
+    status_t status = STATUS_OK;
+    while (taken < FILES_TRIED && status_is_ok(status)) {
+        status =
+            files_open(sessions[taken % 2], "/boot/vfs", FILE_OPEN_READ, 0, &files[taken], &info);
+        taken += status_is_ok(status);
+    }
+    CHECK_STATUS(STATUS_NO_MEMORY, status);
+    return taken;
+}
+
+static void close_all(const handle_t *handles, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        CHECK_OK(sys_cap_close(handles[i]));
+    }
+}
+
+static void test_sessions_nobody_takes_all(void)
+{
+    unsigned sessions_taken[2], files_taken[2];
+    handle_t others[50];
+    static handle_t files[2][FILES_TRIED], sessions[2][SESSIONS_TRIED];
+    handle_t connect, session, file;
     struct file_status status;
-    unsigned opened = 0;
-    status_t last = STATUS_OK;
-    CHECK_OK(files_connect(os_cap("vfs"), 0, &session));
-    CHECK_OK(files_connect(os_cap("vfs"), 0, &other));
-    while (opened < 1100 && status_is_ok(last)) {
-        last = files_open(session, "/boot/vfs", FILE_OPEN_READ, 0, &files[opened], &status);
-        opened += status_is_ok(last);
+    // Two of the shell's parts, say, that want all.
+    for (unsigned hog = 0; hog < 2; hog++) {
+        CHECK_OK(svc_connect(os_cap("svc"), "vfs", &connect));
+        sessions_taken[hog] = take_sessions(connect, sessions[hog]);
+        files_taken[hog] = take_files(sessions[hog], files[hog]);
+        CHECK_OK(sys_cap_close(connect));
     }
-    CHECK_STATUS(STATUS_NO_MEMORY, last);
-    CHECK(opened >= 128 && opened <= 1024);
+    CHECK(files_taken[0] >= 200 && files_taken[1] * 3 >= files_taken[0]);
+    CHECK(sessions_taken[0] >= 1000 && sessions_taken[1] * 3 >= sessions_taken[0]);
     // Others do not feel it.
-    CHECK_OK(files_open(other, "/boot/vfs", FILE_OPEN_READ, 0, &file, &status));
-    CHECK_OK(sys_cap_close(file));
-    CHECK_OK(sys_cap_close(other));
-    for (unsigned i = 0; i < opened; i++) {
-        CHECK_OK(sys_cap_close(files[i]));
+    CHECK_OK(files_connect(os_cap("vfs"), 0, &session));
+    for (unsigned i = 0; i < 50; i++) {
+        CHECK_OK(files_open(session, "/boot/vfs", FILE_OPEN_READ, 0, &others[i], &status));
     }
-    CHECK_OK(files_open(session, "/boot/vfs", FILE_OPEN_READ, 0, &files[0], &status));
-    CHECK_OK(sys_cap_close(files[0]));
+    close_all(others, 50);
+    for (unsigned hog = 0; hog < 2; hog++) {
+        close_all(files[hog], files_taken[hog]);
+        CHECK_OK(files_open(sessions[hog][0], "/boot/vfs", FILE_OPEN_READ, 0, &file, &status));
+        CHECK_OK(sys_cap_close(file));
+        close_all(sessions[hog], sessions_taken[hog]);
+    }
     CHECK_OK(sys_cap_close(session));
 }
 
@@ -112,6 +155,6 @@ void run_session_tests(void)
 {
     RUN(test_sessions_calls_on_the_wrong_badge);
     RUN(test_sessions_odd_arguments);
-    RUN(test_sessions_open_files_have_a_bound);
+    RUN(test_sessions_nobody_takes_all);
     RUN(test_sessions_come_and_go);
 }
