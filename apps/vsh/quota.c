@@ -29,9 +29,10 @@
 /** With less a job is not begun. */
 #define JOB_PAGES 64u
 #define JOB_KERNEL_BYTES (64u << 10)
-/** How often, and how long after each other, it is looked whether all has ended. */
+/** How often, and how long after each other, it is looked whether all has ended; and whether its memory has come back. */
 #define ENDS 1000u
 #define END_NS NS_PER_MS
+#define RETURNS 200u
 
 /** How often, and how long after each other, memory is asked for. */
 #define TRIES 20u
@@ -239,6 +240,10 @@ void quota_front_end(void)
 {
     if (quota.front != HANDLE_NONE) {
         end_all(quota.front);
+        // Their pages come back a little later. What is not theirs alone may stay, and is not waited for longer than that takes.
+        for (unsigned i = 0; i < RETURNS && look(quota.front).pages_used != 0; i++) {
+            clock_sleep(END_NS);
+        }
     }
 }
 
