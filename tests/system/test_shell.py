@@ -122,25 +122,39 @@ class Session:
         return status != 0 or f"{output!r}"
 
     def copies_and_changes(self):
-        folder = self.small_folder()
-        self.guest.run(f"rm -rf /tmp/copy; cp -r {folder} /tmp/copy")
-        wrong = []
-        for path, total in self.sums.items():
-            if path.startswith(folder + "/") and path in self.plain:
-                output, _ = self.guest.run(f"sha256sum /tmp/copy{path[len(folder):]}")
-                if not output.startswith(total):
-                    wrong.append(path)
-        output, status = self.guest.run("echo changed > /tmp/copy/new; mv /tmp/copy/new /tmp/copy/newer; cat /tmp/copy/newer; rm -r /tmp/copy; ls /tmp/copy")
-        return not wrong and output.startswith("changed\n") and status != 0 or f"{wrong[:5]} {output!r} {status}"
+        """A tree is copied to memory and changed by the same commands as a copy of it on the host: the same files come out."""
+        folder, names = self.nested_folder()
+        files = [name for name in names if os.path.getsize(self.files[f"{folder}/{name}"]) > 0]
+        nested = sorted({name.split("/")[0] for name in names if "/" in name})
+        (one, two, three, four, five), (first, last) = files[:5], (nested[0], nested[-1])
+        changes = [f"echo added >> {one}", f"head -c 1000 {two} > part", f"cat {one} part {two} > joined", f"cp {three} 'a name with blanks'",
+                   f"mv {four} moved", f"mv joined {first}/joined", f"truncate -s 10 {five}", f"truncate -s 70000 {five}", f"sort {one} > sorted",
+                   "mkdir -p deep/deeper", f"cp -r {first} deep/deeper/copy", f"mv {last} renamed", "mv renamed deep/last", f"rm -r {first}",
+                   "mkdir empty", "mv 'a name with blanks' 'deep/another name'", "rm part", "echo over > sorted"]
+        looks = "find . -type f -print0 | xargs -0 sha256sum | sort; find . -type d | sort"
+        if (failed := self.guest.run(f"cp -r {folder} /tmp/copy && cd /tmp/copy")) != ("", 0):
+            return f"{failed}"
+        with tempfile.TemporaryDirectory(prefix="veridian-copy-") as copy:
+            subprocess.run(["cp", "-r", f"{self.tree}{folder}/.", copy], check=True)
+            for change in ["true"] + changes:
+                said = self.guest.run(change)
+                subprocess.run(["sh", "-c", change], cwd=copy, check=True)
+                wanted = subprocess.run(["sh", "-c", looks], cwd=copy, check=True, stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"})
+                if said != ("", 0) or (got := self.guest.run(looks)[0]) != wanted.stdout.decode():
+                    return f"{change}: {said} {sorted(set(got.splitlines()) ^ set(wanted.stdout.decode().splitlines()))[:5]}"
+        output, status = self.guest.run("cd /; rm -r /tmp/copy; ls /tmp/copy")
+        return status != 0 and "not found" in output or f"{output!r} {status}"
 
-    def small_folder(self):
-        for path in self.plain:
-            folder = os.path.dirname(path)
-            size = sum(os.path.getsize(host) for name, host in self.files.items() if name.startswith(folder + "/"))
-            count = sum(name.startswith(folder + "/") for name in self.files)
-            if folder != "/" and 2 <= count <= 12 and size < 500000:
-                return folder
-        raise LookupError("no small folder")
+    def nested_folder(self):
+        """A folder with others in it, and the paths of its files below it: some hundred, with plain names."""
+        folders = sorted({os.path.dirname(os.path.dirname(path)) for path in self.plain if path.count("/") > 2})
+        for folder in folders:
+            names = [path[len(folder) + 1:] for path in self.files if path.startswith(folder + "/")]
+            size = sum(os.path.getsize(self.files[f"{folder}/{name}"]) for name in names)
+            if 60 <= len(names) <= 300 and size < 8000000 and all(f"{folder}/{name}" in self.plain for name in names) and \
+                    len({name.split("/")[0] for name in names if "/" in name}) > 1:
+                return folder, sorted(names, key=lambda name: (name.count("/"), name), reverse=True)
+        raise LookupError("no folder like that")
 
     def fills_memory(self):
         big = max(self.plain, key=lambda path: os.path.getsize(self.files[path]))
