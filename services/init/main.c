@@ -28,11 +28,14 @@
 #define DELAY_FIRST_NS (20 * NS_PER_MS)
 #define DELAY_LAST_NS (5 * NS_PER_S)
 #define KIB 1024u
+/** What takes no memory until it is written. */
+#define JOURNAL_BYTES (132 * KIB)
 #define CONNECT_RIGHTS (RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER)
 
 struct init {
     handle_t devices; /**< Memory: what devmgr notes of devices */
     handle_t tmpfs;   /**< Memory: what is in it outlives the service that keeps files there */
+    handle_t journal; /**< the same for the log's last lines */
     handle_t archive;
     const void *archive_data;
     uint64_t archive_bytes;
@@ -111,6 +114,7 @@ static void make_memories(struct init *init)
     require(status, "memory figures");
     require(budgets_make(&init->catalogue, &init->budgets), "budgets");
     require(memory_create(PAGE_SIZE, 0, &init->devices), "memory for notes");
+    require(memory_create(JOURNAL_BYTES, 0, &init->journal), "memory for the log");
     require(budgets_make_files(&init->catalogue, &init->budgets, &init->tmpfs), "memory for files");
 }
 
@@ -140,6 +144,7 @@ static status_t start_manager(struct init *init)
         {.name = "budget", .handle = os_self.budget},
         {.name = "devices", .handle = init->devices},
         {.name = "tmpfs", .handle = init->tmpfs},
+        {.name = "journal", .handle = init->journal},
         {.name = "device-tree", .handle = os_cap("device-tree")}, /* not every machine has one */
     };
     static struct process_cap caps[sizeof(given) / sizeof(given[0]) + BUDGETS_MAX];

@@ -3,7 +3,8 @@
  * Lines come from programs by idl/log.idl, and from the kernel, whose ring of bytes is mapped here and looked at before each line that is
  * added and each read, so the two are in order as near as can be. What programs say goes to the boot log's port too; the kernel's lines
  * went there already. A reader names a position in the endless row of bytes; what has been overwritten is skipped, to the start of a
- * line. Kernel lines are there again after a restart; those of programs are on the port only. */
+ * line. The row is in Memory that init keeps ("journal"), so a logd that is started again goes on with it. Bytes are there before the
+ * positions say so: one that was killed has left no half line, at most a kernel line that comes again. */
 #include <idl/log.h>
 #include <os/archive.h>
 #include <os/catalogue.h>
@@ -16,7 +17,6 @@
 #include <veridian/syscalls.h>
 
 #define LOG_PORT 0xe9u
-#define RING_BYTES (128u << 10)
 /** Time, name and line. */
 #define TEXT_BYTES (LOG_LINE_BYTES + 64)
 
@@ -29,22 +29,48 @@ struct kernel_log {
     size_t line_bytes;
 };
 
-static uint8_t ring[RING_BYTES];
-static uint64_t ring_head; /* bytes ever written */
+/** The start of the journal; the row of bytes begins with its next page. Whatever is in it, nothing but lines goes wrong. */
+struct journal {
+    uint64_t head;        /**< bytes ever written */
+    uint64_t kernel_seen; /**< bytes of the kernel's whose lines are in them */
+};
+
+static struct journal *journal;
+static uint8_t *ring;
+static uint64_t ring_bytes;
 static struct kernel_log kernel_log;
 static struct catalogue catalogue;
 static handle_t port;
 
 static uint8_t ring_at(uint64_t position)
 {
-    return ring[position % RING_BYTES];
+    return ring[position % ring_bytes];
 }
 
 static void ring_add(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
-        ring[ring_head++ % RING_BYTES] = (uint8_t)text[i];
+        ring[(journal->head + i) % ring_bytes] = (uint8_t)text[i];
     }
+    __atomic_store_n(&journal->head, journal->head + bytes, __ATOMIC_RELEASE);
+}
+
+static status_t journal_open(void)
+{
+    void *address = NULL;
+    uint64_t bytes;
+    status_t status = sys_memory_size(os_cap("journal"), &bytes);
+    if (status_is_ok(status)) {
+        status = bytes > PAGE_SIZE + TEXT_BYTES
+                     ? memory_map(os_cap("journal"), 0, bytes, MAP_READ | MAP_WRITE, &address)
+                     : STATUS_RANGE;
+    }
+    if (status_is_ok(status)) {
+        journal = address;
+        ring = (uint8_t *)address + PAGE_SIZE;
+        ring_bytes = bytes - PAGE_SIZE;
+    }
+    return status;
 }
 
 /* --- the kernel's lines ----------------------------------------------------------------------------------- */
@@ -63,6 +89,7 @@ static void kernel_open(void)
         kernel_log.header = header;
         kernel_log.data = (const uint8_t *)(header + 1);
         kernel_log.capacity = header->capacity;
+        kernel_log.seen = journal->kernel_seen;
     }
 }
 
@@ -73,6 +100,7 @@ static void kernel_byte(uint8_t byte)
         kernel_log.line[kernel_log.line_bytes - 1] = '\n';
         ring_add(kernel_log.line, kernel_log.line_bytes);
         kernel_log.line_bytes = 0;
+        journal->kernel_seen = kernel_log.seen;
     }
 }
 
@@ -87,7 +115,8 @@ static void kernel_take(void)
         kernel_log.seen = head - kernel_log.capacity;
     }
     while (kernel_log.seen != head) {
-        kernel_byte(kernel_log.data[kernel_log.seen++ % kernel_log.capacity]);
+        uint8_t byte = kernel_log.data[kernel_log.seen++ % kernel_log.capacity];
+        kernel_byte(byte);
     }
 }
 
@@ -135,24 +164,25 @@ static status_t op_write(void *instance, struct ipc_call *call, const char *line
 /** The first line that begins at or after @position and is still there. */
 static uint64_t first_line(uint64_t position)
 {
-    if (position > ring_head) {
-        return ring_head;
+    const uint64_t head = journal->head;
+    if (position > head) {
+        return head;
     }
-    if (ring_head - position <= RING_BYTES) {
+    if (head - position <= ring_bytes) {
         return position;
     }
-    position = ring_head - RING_BYTES;
-    while (position < ring_head && ring_at(position) != '\n') {
+    position = head - ring_bytes;
+    while (position < head && ring_at(position) != '\n') {
         position++;
     }
-    return position < ring_head ? position + 1 : position;
+    return position < head ? position + 1 : position;
 }
 
 /** The end of the whole lines from @start that fit in @room bytes. */
 static uint64_t lines_end(uint64_t start, uint64_t room)
 {
     uint64_t end = start;
-    for (uint64_t at = start; at < ring_head && at - start < room; at++) {
+    for (uint64_t at = start; at < journal->head && at - start < room; at++) {
         if (ring_at(at) == '\n') {
             end = at + 1;
         }
@@ -167,14 +197,14 @@ static status_t op_read(void *instance, struct ipc_call *call, uint64_t position
     kernel_take();
     uint64_t start = first_line(position);
     uint64_t end = lines_end(start, buffer.length);
-    if (end == start && start < ring_head) {
+    if (end == start && start < journal->head) {
         return STATUS_RANGE;
     }
     for (uint64_t at = start; at < end;) {
-        uint64_t piece = RING_BYTES - at % RING_BYTES;
+        uint64_t piece = ring_bytes - at % ring_bytes;
         piece = piece < end - at ? piece : end - at;
         size_t moved;
-        status_t status = ipc_grant_write(call->token, buffer, at - start, &ring[at % RING_BYTES],
+        status_t status = ipc_grant_write(call->token, buffer, at - start, &ring[at % ring_bytes],
                                           (size_t)piece, &moved);
         if (!status_is_ok(status)) {
             return status;
@@ -201,6 +231,10 @@ int main(void)
 {
     static const struct log_ops ops = {.write = op_write, .read = op_read};
     const struct server_service service = {.protocol = &log_protocol, .ops = &ops};
+    status_t status = journal_open();
+    if (!status_is_ok(status)) {
+        return status_code(status);
+    }
     port = os_cap("ioport.e9");
     catalogue_read();
     kernel_open();
