@@ -196,7 +196,7 @@ test-long:
 	+@$(TEST_RUNNER) tests/stages tests/stages-long
 # The README's table of features and architectures, from what the last test run left.
 parity:
-	@tools/parity --build-root $(BUILD_ROOT) --write README.md
+	@BUILD_ROOT=$(BUILD_ROOT) tools/parity --build-root $(BUILD_ROOT) --write README.md
 
 # --- the benchmark's counter, a plugin of QEMU ------------------------------------------------------------------------
 
