@@ -112,11 +112,6 @@ bool boot_fdt_string(const struct boot_fdt_node *node, const char *property, con
     return *text != NULL;
 }
 
-bool boot_fdt_has(const struct boot_fdt_node *node, const char *property)
-{
-    return fdt_getprop(tree(), node->offset, property, NULL) != NULL;
-}
-
 /* ── Filling boot_info ───────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void check(void)

@@ -62,5 +62,3 @@ uint32_t boot_fdt_u32(const struct boot_fdt_node *node, const char *property, ui
 /** The (first) string of @property. */
 MUST_CHECK bool boot_fdt_string(const struct boot_fdt_node *node, const char *property,
                                 const char **text);
-/** Does the node have @property, whatever is in it? */
-bool boot_fdt_has(const struct boot_fdt_node *node, const char *property);

@@ -9,7 +9,6 @@ void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *left, const void *right, size_t bytes);
 size_t strlen(const char *string);
 size_t strnlen(const char *string, size_t limit);
-int strcmp(const char *left, const char *right);
 int strncmp(const char *left, const char *right, size_t limit);
 
 /** memcpy, one side of which is users' memory: that they change it meanwhile is no data race of the kernel's. */

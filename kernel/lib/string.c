@@ -138,11 +138,6 @@ NO_BUILTIN size_t strnlen(const char *string, size_t limit)
     return length;
 }
 
-int strcmp(const char *left, const char *right)
-{
-    return strncmp(left, right, SIZE_MAX);
-}
-
 int strncmp(const char *left, const char *right, size_t limit)
 {
     for (; limit != 0; limit--, left++, right++) {

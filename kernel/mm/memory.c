@@ -351,27 +351,6 @@ void pinned_page_drop(struct pinned_page *page)
     page->memory = NULL;
 }
 
-status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset, void *to,
-                     size_t bytes)
-{
-    if (!memory_has(memory, offset, bytes))
-        return STATUS_RANGE;
-    for (size_t done = 0; done < bytes;) {
-        paddr_t frame;
-        uint64_t at = offset + done;
-        size_t part = MIN(bytes - done, (size_t)(PAGE_SIZE - at % PAGE_SIZE));
-        status_t status = memory_page_to_read(memory, self, at >> PAGE_SHIFT, &frame);
-        if (!status_is_ok(status))
-            return status;
-        if (frame == 0)
-            memset((char *)to + done, 0, part);
-        else
-            user_memcpy((char *)to + done, (char *)phys_to_virt(frame) + at % PAGE_SIZE, part);
-        done += part;
-    }
-    return STATUS_OK;
-}
-
 status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset, const void *from,
                       size_t bytes)
 {

@@ -108,8 +108,6 @@ MUST_CHECK status_t pinned_page_take(struct thread *self, struct memory *memory,
                                      struct pinned_page *page);
 /** Let it go, if there is one. */
 void pinned_page_drop(struct pinned_page *page);
-/** Kernel-side copies; RANGE, NO_MEMORY, and KERNEL_BLOCKED (pass it up) when a pager had to be asked. */
-MUST_CHECK status_t memory_read(struct memory *memory, struct thread *self, uint64_t offset,
-                                void *to, size_t bytes);
+/** The kernel writes; RANGE, NO_MEMORY, and KERNEL_BLOCKED (pass it up) when a pager had to be asked. */
 MUST_CHECK status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset,
                                  const void *from, size_t bytes);
