@@ -76,9 +76,9 @@ static struct phys_cpu *phys_cpus[CPU_MAX];
 
 static inline __attribute__((always_inline)) struct zone *zone_find(uint64_t number)
 {
-    for (uint32_t i = zone_count; i-- > 0;)
-        if (number - zones[i].first < zones[i].pages)
-            return &zones[i];
+    for (struct zone *zone = &zones[zone_count]; zone-- > zones;)
+        if (number - zone->first < zone->pages)
+            return zone;
     return NULL;
 }
 
