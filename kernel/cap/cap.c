@@ -117,19 +117,31 @@ bool cap_slot_release(struct process *process, struct cap *cap)
     return holds;
 }
 
+bool cap_tree_enter(struct thread *self, struct object *object, const struct cap *source,
+                    status_t *status) NO_THREAD_SAFETY
+{
+    tree_lock_acquire(&object->lock);
+    if (self != NULL && unlikely(object->revoking != 0)) {
+        *status = tree_wait_revoked(self, object);
+        return false;
+    }
+    if (source == NULL || likely(!cap_is_dead(source)))
+        return true;
+    tree_lock_release(&object->lock);
+    *status = STATUS_BAD_HANDLE;
+    return false;
+}
+
 /* Put @cap into the tree, for a slot of @holder or (NULL) for a message. */
 static status_t tree_attach(struct thread *self, struct object *object, struct cap *source,
                             struct cap *cap, bool child, struct process *holder)
 {
     status_t status = STATUS_OK;
-    tree_lock_acquire(&object->lock);
-    if (self != NULL && unlikely(object->revoking != 0))
-        return tree_wait_revoked(self, object);
-    if (source != NULL && cap_is_dead(source))
-        status = STATUS_BAD_HANDLE;
-    else if (child && source->depth >= CAP_DEPTH_MAX)
+    if (!cap_tree_enter(self, object, source, &status))
+        return status;
+    if (child && source->depth >= CAP_DEPTH_MAX) {
         status = STATUS_RANGE;
-    if (status == STATUS_OK) {
+    } else {
         tree_insert(object, child ? source : (source != NULL ? source->parent : NULL), cap);
         cap->holder = holder;
         cap->kind = holder != NULL ? CAP_SLOT : CAP_MESSAGE;
@@ -382,45 +394,38 @@ void cap_message_drop(struct cap *message)
 
 /* Leaves. */
 
-static void leaf_init(struct cap *leaf, const struct cap *like, void (*sever)(struct cap *))
-    NO_THREAD_SAFETY
+void cap_leaf_add(const struct cap *like, struct cap *parent, struct cap *leaf,
+                  void (*sever)(struct cap *))
 {
     leaf->object = like->object;
     leaf->sever = sever;
     leaf->id = like->id;
+    leaf->dead = false;
+    leaf->kind = CAP_LEAF;
     list_init(&leaf->children);
-    list_init(&leaf->sibling);
+    tree_insert(leaf->object, parent, leaf);
 }
 
 status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
                          void (*sever)(struct cap *))
 {
-    struct object *object = parent->object;
-    leaf_init(leaf, parent, sever);
-    tree_lock_acquire(&object->lock);
-    if (self != NULL && unlikely(object->revoking != 0))
-        return tree_wait_revoked(self, object);
-    status_t status = cap_is_dead(parent) ? STATUS_BAD_HANDLE : STATUS_OK;
-    if (status == STATUS_OK) {
-        leaf->kind = CAP_LEAF;
-        tree_insert(object, parent, leaf);
+    status_t status = STATUS_OK;
+    if (cap_tree_enter(self, parent->object, parent, &status)) {
+        cap_leaf_add(parent, parent, leaf, sever);
+        tree_lock_release(&parent->object->lock);
     }
-    tree_lock_release(&object->lock);
     return status;
 }
 
 /* While a revocation goes on, too: if it has not come to @leaf yet it comes to @copy after it. */
 bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *))
 {
-    struct object *object = leaf->object;
-    leaf_init(copy, leaf, sever);
-    tree_lock_acquire(&object->lock);
-    bool live = leaf->kind == CAP_LEAF && !cap_is_dead(leaf);
+    status_t status;
+    bool live = cap_tree_enter(NULL, leaf->object, leaf, &status);
     if (live) {
-        copy->kind = CAP_LEAF;
-        tree_insert(object, leaf->parent, copy);
+        cap_leaf_add(leaf, leaf->parent, copy, sever);
+        tree_lock_release(&leaf->object->lock);
     }
-    tree_lock_release(&object->lock);
     return live;
 }
 

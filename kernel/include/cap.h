@@ -61,6 +61,13 @@ MUST_CHECK status_t cap_create(struct process *process, struct object *object, u
  *  revocation. BAD_HANDLE if @parent is dead; KERNEL_BLOCKED (self queued, its call restarts: pass it up) while the tree is being revoked. */
 MUST_CHECK status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
                                     void (*sever)(struct cap *leaf));
+/** The same in two steps, for what enters other places between them. True: the tree of @object is locked, and @source (NULL: none) is in
+ *  it. False: *@status as above. */
+bool cap_tree_enter(struct thread *self, struct object *object, const struct cap *source,
+                    status_t *status) TRY_ACQUIRE(true, tree_lock);
+/** Below @parent, of @like's object. @leaf is zeroed, or was removed and no revocation has met it. */
+void cap_leaf_add(const struct cap *like, struct cap *parent, struct cap *leaf,
+                  void (*sever)(struct cap *leaf)) REQUIRES(tree_lock);
 /** Put @copy, zeroed, beside @leaf in its tree. False: @leaf is in none any more. */
 MUST_CHECK bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *leaf));
 /** Remove a leaf from its tree unless revocation did already: then false, and sever() was or will be called. The leaf's memory

@@ -50,6 +50,7 @@ static void aspace_free_again(struct rcu_head *head)
 static bool teardown_mapping(struct aspace *aspace)
 {
     aspace_lock_acquire(&aspace->lock);
+    kept_drop(aspace);
     struct mapping *mapping = aspace->mappings.root;
     if (mapping != NULL)
         mapping_forget(mapping);

@@ -39,37 +39,30 @@ static status_t memory_for(const struct mapping *mapping, uint64_t skip, struct 
     return status;
 }
 
-/* The like of @mapping without its first @skip pages for @clone, not in its tree yet. */
-static status_t mapping_copy(struct aspace *clone, const struct mapping *mapping, uint64_t skip,
-                             struct mapping **made) REQUIRES(aspace_lock)
-{
-    struct memory *memory;
-    memory_lock_acquire(mapping->memory->lock);
-    status_t status = memory_for(mapping, skip, clone->object.budget, &memory);
-    memory_lock_release(mapping->memory->lock);
-    if (!status_is_ok(status))
-        return status;
-    struct mapping *copy = mapping_create(clone, memory);
-    object_unref(&memory->object);
-    if (copy == NULL)
-        return STATUS_NO_MEMORY;
-    copy->start = mapping->start + (skip << PAGE_SHIFT);
-    copy->pages = mapping->pages - skip;
-    copy->offset_pages = memory == mapping->memory ? mapping->offset_pages + skip : 0;
-    copy->prot = mapping->prot;
-    copy->max_prot = mapping->max_prot;
-    copy->clone = mapping->clone;
-    copy->cookie = mapping->cookie;
-    *made = copy;
-    return STATUS_OK;
-}
-
 /* What clone_next() found. */
 struct clone_found {
-    struct mapping *copy; /* NULL: nothing to be put in */
+    struct memory *memory; /* reference; NULL: nothing to be mapped in the copy */
+    struct map_request request;
     /* of the source's mapping: whose leaf the copy's stands beside; NULL: none */
     struct mapping *head;
 };
+
+/* The like of @mapping without its first @skip pages for @clone. */
+static status_t mapping_copy(struct aspace *clone, const struct mapping *mapping, uint64_t skip,
+                             struct clone_found *found) REQUIRES(aspace_lock)
+{
+    memory_lock_acquire(mapping->memory->lock);
+    status_t status = memory_for(mapping, skip, clone->object.budget, &found->memory);
+    memory_lock_release(mapping->memory->lock);
+    uint64_t offset = found->memory == mapping->memory ? mapping->offset_pages + skip : 0;
+    found->request = (struct map_request){.address = mapping->start + (skip << PAGE_SHIFT),
+                                          .offset = offset << PAGE_SHIFT,
+                                          .length = (mapping->pages - skip) << PAGE_SHIFT,
+                                          .flags = mapping->prot | mapping->clone | MAP_FIXED,
+                                          .max_prot = mapping->max_prot,
+                                          .cookie = mapping->cookie};
+    return status;
+}
 
 /* Copy the next mapping of the source; NOT_FOUND: there is none. */
 static status_t clone_next(struct aspace *clone, struct clone_found *found)
@@ -84,9 +77,9 @@ static status_t clone_next(struct aspace *clone, struct clone_found *found)
     } else if ((mapping->clone & MAP_CLONE_NONE) == 0) {
         /* It may have grown backwards since the one before was copied. */
         uint64_t skip = (MAX(clone->clone_address, mapping->start) - mapping->start) >> PAGE_SHIFT;
-        status = mapping_copy(clone, mapping, skip, &found->copy);
+        status = mapping_copy(clone, mapping, skip, found);
         if (status_is_ok(status) && mapping_is_shared(mapping)) {
-            found->head = mapping->head->has_leaf ? mapping->head : NULL;
+            found->head = mapping->head->leaf.sever != NULL ? mapping->head : NULL;
         } else if (status_is_ok(status)) {
             object_ref(&mapping->memory->object);
             clone->clone_memory = mapping->memory;
@@ -104,7 +97,6 @@ static status_t clone_next(struct aspace *clone, struct clone_found *found)
 static status_t clone_step(struct aspace *clone)
 {
     struct clone_found found;
-    uint64_t start;
     if (clone->clone_memory != NULL) {
         if (!memory_protect_next(clone->clone_memory, &clone->clone_page, clone->clone_page_end)) {
             object_unref(&clone->clone_memory->object);
@@ -113,16 +105,26 @@ static status_t clone_step(struct aspace *clone)
         return STATUS_OK;
     }
     status_t status = clone_next(clone, &found);
-    if (!status_is_ok(status) || found.copy == NULL)
+    if (!status_is_ok(status) || found.memory == NULL)
         return status;
-    if (found.head == NULL)
-        return mapping_put(found.copy, MAP_FIXED, &start);
-    found.copy->has_leaf = cap_leaf_copy(&found.head->leaf, &found.copy->leaf, mapping_sever);
-    if (found.copy->has_leaf)
-        status = mapping_put(found.copy, MAP_FIXED, &start);
-    else
-        mapping_free(found.copy);
-    return status == STATUS_BAD_HANDLE ? STATUS_OK : status; /* revoked, or unmapped: so it goes */
+    struct mapping *copy;
+    aspace_lock_acquire(&clone->lock);
+    status = mapping_make(clone, found.memory, &found.request, &copy);
+    aspace_lock_release(&clone->lock);
+    object_unref(&found.memory->object);
+    if (status_is_ok(status) && found.head != NULL &&
+        !cap_leaf_copy(&found.head->leaf, &copy->leaf, mapping_sever))
+        mapping_sever(&copy->leaf); /* revoked, or unmapped: so it goes */
+    return status;
+}
+
+/* From now on, or no more: a mapping of @source that is looked at outlives its unmapping. */
+static void clone_count(struct aspace *source, uint32_t more)
+{
+    aspace_lock_acquire(&source->lock);
+    kept_drop(source);
+    source->copies += more;
+    aspace_lock_release(&source->lock);
 }
 
 static void clone_end(struct thread *self, status_t status)
@@ -131,6 +133,7 @@ static void clone_end(struct thread *self, status_t status)
     handle_t handle = 0;
     self->continuation = NULL;
     self->continuation_data = NULL;
+    clone_count(clone->clone_source, -1u);
     object_unref(&clone->clone_source->object);
     if (clone->clone_memory != NULL)
         object_unref(&clone->clone_memory->object);
@@ -187,6 +190,7 @@ status_t sys_aspace_clone(struct thread *self, struct cap *aspace_cap, struct ca
         return status;
     }
     clone->clone_source = source;
+    clone_count(source, 1);
     self->continuation_data = clone;
     self->continuation = clone_run;
     return KERNEL_DONE;

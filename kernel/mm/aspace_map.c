@@ -1,8 +1,10 @@
 /* Mapping, unmapping, protecting.
  *
  * A mapping is a leaf in the Memory's derivation tree: revoking the capability it was made through severs it. It is in three places:
- * that tree, the address space's tree, the Memory's list. It enters them in this order and leaves them in the opposite one, each under
- * its own lock, so its end can come from two sides - unmap, or sever - and whoever takes the leaf out of the derivation tree frees it.
+ * that tree, the address space's tree, the Memory's list. It enters them at once, and leaves the list, its own tree and the derivation
+ * tree one after the other, so its end can come from two sides - unmap, or sever - and whoever takes the leaf out of the derivation tree
+ * frees it. What was unmapped last, if it was whole, keeps its place, with no access and no Memory, until something else is looked
+ * for in the tree: the next mapping of its size, as most often comes, finds all made.
  * Nothing here needs memory but a split: unmapping or protecting the middle of a mapping makes pieces, allocated before anything is
  * changed. Translations go in batches; after each the call may be cut, and executed again it finds what is left. */
 #include "arch.h"
@@ -99,14 +101,37 @@ void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
 static void mapping_leave(struct aspace *aspace, struct mapping *mapping) REQUIRES(aspace_lock)
 {
     struct mapping *head = mapping->head;
-    aspace->freed = mapping_previous(&aspace->mappings, mapping);
+    mapping->state = MAPPING_GONE;
+    mapping->last = --head->pieces == 0;
+    if (mapping == head && mapping->last && aspace->copies == 0) {
+        mapping->prot = 0;
+        aspace->kept = mapping;
+        return;
+    }
     aspace->recent = NULL;
     mapping_remove(&aspace->mappings, mapping);
-    mapping->state = MAPPING_GONE;
-    mapping->last = --head->pieces == 0 && !head->retired;
-    head->retired |= mapping->last;
     if (mapping != head)
         list_remove(&mapping->pieces_link);
+}
+
+/* Nobody looks at @mapping any more. */
+static void mapping_release(struct mapping *mapping)
+{
+    struct aspace *aspace = mapping->aspace;
+    kmem_free(aspace->object.budget, mapping, sizeof(*mapping));
+    aspace_drop(aspace);
+}
+
+void kept_drop(struct aspace *aspace)
+{
+    struct mapping *kept = aspace->kept;
+    if (likely(kept == NULL))
+        return;
+    aspace->kept = NULL;
+    aspace->recent = NULL;
+    mapping_remove(&aspace->mappings, kept);
+    if (kept->state == MAPPING_FREE)
+        mapping_release(kept);
 }
 
 /* Remove translations of @mapping from its start on; true if that were all, and its Memory has forgotten it. */
@@ -164,10 +189,8 @@ void mapping_forget(struct mapping *mapping)
 static void mapping_free_rcu(struct rcu_head *head)
 {
     struct mapping *mapping = container_of(head, struct mapping, leaf.rcu);
-    struct aspace *aspace = mapping->aspace;
     object_unref(&mapping->memory->object);
-    kmem_free(aspace->object.budget, mapping, sizeof(*mapping));
-    aspace_drop(aspace);
+    mapping_release(mapping);
 }
 
 void mapping_free(struct mapping *mapping)
@@ -178,53 +201,46 @@ void mapping_free(struct mapping *mapping)
 void mapping_retire(struct mapping *mapping)
 {
     struct mapping *head = mapping->head;
+    struct aspace *aspace = head->aspace;
+    struct memory *memory = head->memory;
     bool last = mapping->last;
     if (mapping != head)
         mapping_free(mapping);
-    if (last && (!head->has_leaf || cap_leaf_remove(&head->leaf)))
+    if (!last || (head->leaf.sever != NULL && !cap_leaf_remove(&head->leaf)))
+        return;
+    aspace_lock_acquire(&aspace->lock);
+    bool kept = aspace->kept == head;
+    if (kept)
+        head->state =
+            MAPPING_FREE; /* nothing but the tree that it keeps its place in leads to it */
+    aspace_lock_release(&aspace->lock);
+    if (kept)
+        object_unref(&memory->object);
+    else
         mapping_free(head);
-}
-
-/* Take the pieces of @head out, one at a time; the one taken, or NULL. */
-static struct mapping *sever_piece(struct mapping *head) REQUIRES(aspace_lock)
-{
-    struct list *node = list_first(&head->pieces_link);
-    struct mapping *piece = head->state == MAPPING_LIVE ? head
-                            : node != NULL ? list_entry(node, struct mapping, pieces_link)
-                                           : NULL;
-    if (piece == NULL)
-        return NULL;
-    bool whole = mapping_detach(piece, UINT32_MAX);
-    ASSERT(whole);
-    return piece;
 }
 
 void mapping_sever(struct cap *leaf)
 {
     struct mapping *head = container_of(leaf, struct mapping, leaf);
     struct aspace *aspace = head->aspace;
-    struct mapping *piece;
+    bool more;
     do {
         aspace_lock_acquire(&aspace->lock);
-        head->retired = true;
-        piece = sever_piece(head);
-        if (head->state == MAPPING_NEW)
-            head->state = MAPPING_GONE; /* whoever is about to map it sees it */
+        kept_drop(aspace);
+        struct list *node = list_first(&head->pieces_link);
+        struct mapping *piece = node != NULL ? list_entry(node, struct mapping, pieces_link) : head;
+        more = piece->state == MAPPING_LIVE;
+        bool whole = !more || mapping_detach(piece, UINT32_MAX);
+        ASSERT(whole);
         aspace_lock_release(&aspace->lock);
-        if (piece != NULL && piece != head)
+        if (piece != head)
             mapping_free(piece);
-    } while (piece != NULL);
+    } while (more);
     mapping_free(head);
 }
 
 /* ── Mapping ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-struct map_request {
-    uint64_t address, offset, length;
-    uint32_t flags;
-    uint32_t max_prot;
-    uint64_t cookie;
-};
 
 static bool user_range_is_valid(uint64_t address, uint64_t length)
 {
@@ -262,49 +278,16 @@ static status_t map_check(const struct memory *memory, const struct map_request 
 
 struct mapping *mapping_create(struct aspace *aspace, struct memory *memory)
 {
-    if (!object_try_ref(&memory->object))
-        return NULL;
     struct mapping *mapping = kmem_alloc(aspace->object.budget, sizeof(*mapping));
-    if (mapping == NULL) {
-        object_unref(&memory->object);
+    if (mapping == NULL)
         return NULL;
-    }
+    object_ref(&memory->object);
     __atomic_fetch_add(&aspace->holds, 1, __ATOMIC_RELAXED);
     mapping->aspace = aspace;
     mapping->memory = memory;
     mapping->head = mapping;
     list_init(&mapping->pieces_link);
-    list_init(&mapping->memory_link);
     return mapping;
-}
-
-static struct mapping *map_prepare(struct aspace *aspace, struct memory *memory,
-                                   const struct map_request *request)
-{
-    struct mapping *mapping = mapping_create(aspace, memory);
-    if (mapping == NULL)
-        return NULL;
-    mapping->start = request->address;
-    mapping->pages = request->length >> PAGE_SHIFT;
-    mapping->offset_pages = request->offset >> PAGE_SHIFT;
-    mapping->prot = request->flags & PROT_MASK;
-    mapping->max_prot = request->max_prot;
-    mapping->clone = request->flags & CLONE_MASK;
-    mapping->cookie = request->cookie;
-    return mapping;
-}
-
-/* Room behind the mapping before the one that went last, or 0: found without a search, and its page tables may be there still. */
-static uint64_t gap_freed(struct aspace *aspace, uint64_t bytes, struct mapping **next)
-    REQUIRES(aspace_lock)
-{
-    const struct mapping *before = aspace->freed;
-    aspace->freed = NULL;
-    if (before == NULL || mapping_end(before) < aspace->map_base)
-        return 0;
-    *next = mapping_next(&aspace->mappings, before);
-    uint64_t start = mapping_end(before);
-    return mapping_room_end(&aspace->mappings, before) - start >= bytes ? start : 0;
 }
 
 /* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. *@next: what is behind it. */
@@ -316,28 +299,22 @@ static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapp
     uint64_t large = arch_pt_span(ARCH_PT_LEAF_LEVEL_MAX);
     bool align = bytes >= large && memory_is_linear(memory);
     uint64_t room = bytes + GUARD_BYTES + (align ? large : 0);
-    uint64_t gap = gap_freed(aspace, room, next);
-    if (gap == 0) {
-        gap = mapping_gap(&aspace->mappings, aspace->map_base, ARCH_USER_END, room);
-        if (gap == 0)
-            gap = mapping_gap(&aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
-        if (gap == 0)
-            return 0;
-        *next = mapping_find(&aspace->mappings, gap);
-    }
+    uint64_t gap = mapping_gap(&aspace->mappings, aspace->map_base, ARCH_USER_END, room);
+    if (gap == 0)
+        gap = mapping_gap(&aspace->mappings, ARCH_USER_START, ARCH_USER_END, room);
+    if (gap == 0)
+        return 0;
+    *next = mapping_find(&aspace->mappings, gap);
     uint64_t address = gap + GUARD_BYTES;
     uint64_t wanted = (memory->base + (mapping->offset_pages << PAGE_SHIFT)) & (large - 1);
     return align ? address + ((wanted - address) & (large - 1)) : address;
 }
 
-/* Put @mapping in its place. */
-static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint32_t flags)
+/* Find a place for @mapping, with @flags, and put it there. */
+static status_t mapping_place(struct aspace *aspace, struct mapping *mapping, uint32_t flags)
     REQUIRES(aspace_lock)
 {
-    struct memory *memory = mapping->memory;
     struct mapping *next;
-    if (mapping->state == MAPPING_GONE)
-        return STATUS_BAD_HANDLE;
     if ((flags & MAP_FIXED) != 0) {
         next = mapping_find(&aspace->mappings, mapping->start);
         if (next != NULL && next->start < mapping_end(mapping))
@@ -348,27 +325,58 @@ static status_t map_commit(struct aspace *aspace, struct mapping *mapping, uint3
             return STATUS_NO_MEMORY;
     }
     mapping_insert(&aspace->mappings, mapping, next);
+    return STATUS_OK;
+}
+
+/* Has what keeps its place the one that @request wants? */
+static bool kept_fits(const struct aspace *aspace, const struct map_request *request)
+    REQUIRES(aspace_lock)
+{
+    const struct mapping *kept = aspace->kept;
+    if (kept == NULL || kept->state != MAPPING_FREE ||
+        kept->pages << PAGE_SHIFT != request->length || request->length >= arch_pt_span(1))
+        return false;
+    return (request->flags & MAP_FIXED) != 0 ? kept->start == request->address
+                                             : kept->room != 0 && kept->start >= aspace->map_base;
+}
+
+status_t mapping_make(struct aspace *aspace, struct memory *memory,
+                      const struct map_request *request, struct mapping **made)
+{
+    bool fits = kept_fits(aspace, request);
+    struct mapping *mapping = aspace->kept;
+    if (fits) {
+        aspace->kept = NULL;
+        object_ref(&memory->object);
+    } else {
+        kept_drop(aspace);
+        mapping = mapping_create(aspace, memory);
+        if (mapping == NULL)
+            return STATUS_NO_MEMORY;
+        mapping->start = request->address;
+        mapping->pages = request->length >> PAGE_SHIFT;
+    }
+    mapping->memory = memory;
+    mapping->offset_pages = request->offset >> PAGE_SHIFT;
+    mapping->prot = request->flags & PROT_MASK;
+    mapping->max_prot = request->max_prot;
+    mapping->clone = request->flags & CLONE_MASK;
+    mapping->cookie = request->cookie;
+    mapping->leaf.sever = NULL;
+    mapping->protect_cursor = 0;
+    mapping->pieces = 1;
+    status_t status = fits ? STATUS_OK : mapping_place(aspace, mapping, request->flags);
+    if (!status_is_ok(status)) {
+        mapping_free(mapping);
+        return status;
+    }
+    mapping->state = MAPPING_LIVE;
     aspace->recent = mapping;
     memory_lock_acquire(memory->lock);
     list_push_back(&memory->mappings, &mapping->memory_link);
     memory_lock_release(memory->lock);
-    mapping->state = MAPPING_LIVE;
-    mapping->pieces = 1;
+    *made = mapping;
     return STATUS_OK;
-}
-
-status_t mapping_put(struct mapping *mapping, uint32_t flags, uint64_t *start)
-{
-    struct aspace *aspace = mapping->aspace;
-    aspace_lock_acquire(&aspace->lock);
-    status_t status = map_commit(aspace, mapping, flags);
-    *start = mapping->start;
-    if (status_is_ok(status) && (flags & MAP_POPULATE) != 0)
-        mapping_populate(mapping, mapping->start, PREEMPT_PAGES);
-    aspace_lock_release(&aspace->lock);
-    if (!status_is_ok(status) && (!mapping->has_leaf || cap_leaf_remove(&mapping->leaf)))
-        mapping_free(mapping);
-    return status;
 }
 
 /* Go on installing what is there already, until somebody waits for this CPU: what is left comes by faults. */
@@ -399,17 +407,21 @@ status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap 
         return status;
     if (!aspace_is_flushed(aspace))
         return KERNEL_RESTART; /* who is told the address must not reach what was there before */
-    struct mapping *mapping = map_prepare(aspace, memory, &request);
-    if (mapping == NULL)
-        return STATUS_NO_MEMORY;
-    mapping->has_leaf = true;
-    status = cap_leaf_insert(self, memory_cap, &mapping->leaf, mapping_sever);
-    if (!status_is_ok(status)) {
-        mapping_free(mapping);
+    if (!cap_tree_enter(self, &memory->object, memory_cap, &status))
         return status;
+    struct mapping *mapping;
+    aspace_lock_acquire(&aspace->lock);
+    status = mapping_make(aspace, memory, &request, &mapping);
+    if (status_is_ok(status)) {
+        cap_leaf_add(memory_cap, memory_cap, &mapping->leaf, mapping_sever);
+        *mapped = mapping->start;
     }
-    status = mapping_put(mapping, flags, mapped);
-    if (status_is_ok(status) && (flags & MAP_POPULATE) != 0)
+    tree_lock_release(&memory->object.lock);
+    bool more = status_is_ok(status) && (flags & MAP_POPULATE) != 0;
+    if (more)
+        mapping_populate(mapping, mapping->start, PREEMPT_PAGES);
+    aspace_lock_release(&aspace->lock);
+    if (more)
         populate(aspace, *mapped + (PREEMPT_PAGES << PAGE_SHIFT), *mapped + length);
     return status;
 }
@@ -421,10 +433,13 @@ status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_
     status_t status = map_check(memory, &request);
     if (!status_is_ok(status))
         return status;
-    struct mapping *mapping = map_prepare(aspace, memory, &request);
-    if (mapping == NULL)
-        return STATUS_NO_MEMORY;
-    return mapping_put(mapping, flags, mapped);
+    struct mapping *mapping;
+    aspace_lock_acquire(&aspace->lock);
+    status = mapping_make(aspace, memory, &request, &mapping);
+    if (status_is_ok(status))
+        *mapped = mapping->start;
+    aspace_lock_release(&aspace->lock);
+    return status;
 }
 
 /* ── Unmapping and protecting ─────────────────────────────────────────────────────────────────────────────────────── */
@@ -485,11 +500,11 @@ status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t 
         return STATUS_INVALID;
     uint64_t end = address + length;
     for (;;) {
-        struct mapping *mapping = NULL;
         bool detached = false;
-        aspace_lock_acquire(&aspace->lock);
         status_t status = STATUS_OK;
-        mapping = aspace_find(aspace, address);
+        aspace_lock_acquire(&aspace->lock);
+        kept_drop(aspace);
+        struct mapping *mapping = aspace_find(aspace, address);
         /* Nothing is cut where one whole mapping goes. */
         if (mapping != NULL && (mapping->start != address || mapping_end(mapping) != end)) {
             status = range_cut(aspace, address, end);
@@ -560,6 +575,7 @@ status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_
         return STATUS_INVALID;
     uint64_t end = address + length;
     aspace_lock_acquire(&aspace->lock);
+    kept_drop(aspace);
     status_t status = protect_check(aspace, address, end, flags & PROT_MASK);
     if (status_is_ok(status))
         status = range_cut(aspace, address, end);
@@ -583,6 +599,7 @@ status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t 
     (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);
     aspace_lock_acquire(&aspace->lock);
+    kept_drop(aspace);
     const struct mapping *mapping = aspace_find(aspace, address);
     if (mapping != NULL)
         *info = (struct mapping_info){

@@ -58,17 +58,27 @@ static inline struct mapping *aspace_find(struct aspace *aspace, uint64_t addres
 /** Insert before @next, which mapping_find() gives for its start (NULL: behind all others), and remove. Nothing in the tree overlaps it. */
 void mapping_insert(struct mapping_tree *tree, struct mapping *mapping, struct mapping *next);
 void mapping_remove(struct mapping_tree *tree, struct mapping *mapping);
-/** @mapping begins later than before, or its front was given to another one; no neighbour was passed. */
-void mapping_moved(struct mapping_tree *tree, struct mapping *mapping);
+/** @mapping (NULL: none) begins later than before, or its front was given to another one; no neighbour was passed. */
+void mapping_moved(const struct mapping_tree *tree, struct mapping *mapping);
 /** The lowest address from @base on with @bytes free below @end, or 0. Where very many ranges are smaller than @bytes, but by less than half,
  *  it may not be the lowest; and 0, if none has twice the bytes. */
 uint64_t mapping_gap(const struct mapping_tree *tree, uint64_t base, uint64_t end, uint64_t bytes);
 
-/** A mapping of @aspace with its own reference on @memory, in no tree. NULL: no memory, or the last capability of @memory is going. */
+/** A mapping of @aspace with its own reference on @memory, in no tree. NULL: no memory. */
 struct mapping *mapping_create(struct aspace *aspace, struct memory *memory);
-/** Put the new @mapping into its address space, with @flags (map); *@start (may be NULL): where. If it cannot be it is freed:
- *  EXISTS, NO_MEMORY, BAD_HANDLE (revoked). No lock held. */
-MUST_CHECK status_t mapping_put(struct mapping *mapping, uint32_t flags, uint64_t *start);
+/** What is mapped where: bytes, and flags of map. */
+struct map_request {
+    uint64_t address, offset, length;
+    uint32_t flags;
+    uint32_t max_prot;
+    uint64_t cookie;
+};
+/** Map @memory, of which the caller has a reference or a capability that lives, as @request says, which has been checked. EXISTS, NO_MEMORY. */
+MUST_CHECK status_t mapping_make(struct aspace *aspace, struct memory *memory,
+                                 const struct map_request *request, struct mapping **made)
+    REQUIRES(aspace_lock);
+/** Nothing keeps its place in the tree any more: before the tree is looked at for what is mapped or free, which faults do not. */
+void kept_drop(struct aspace *aspace) REQUIRES(aspace_lock);
 /** Free after a grace period what is in no tree. */
 void mapping_free(struct mapping *mapping);
 /** Begin to take @mapping, which is LIVE, away: remove up to about @effort translations from its start, and cut off what has none any

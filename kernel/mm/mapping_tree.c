@@ -53,7 +53,7 @@ static inline void room_settle(struct mapping *node)
 }
 
 /* The free range before @mapping (may be NULL) has changed. */
-static inline void room_changed(const struct mapping_tree *tree, struct mapping *mapping)
+void mapping_moved(const struct mapping_tree *tree, struct mapping *mapping)
 {
     if (mapping == NULL)
         return;
@@ -129,7 +129,7 @@ void mapping_insert(struct mapping_tree *tree, struct mapping *mapping, struct m
     else
         parent->child[is_left ? LEFT : RIGHT] = mapping;
     room_settle(parent);
-    room_changed(tree, next);
+    mapping_moved(tree, next);
     balance(tree, mapping);
 }
 
@@ -153,12 +153,7 @@ void mapping_remove(struct mapping_tree *tree, struct mapping *mapping)
         next->room = mapping->room; /* as those above know it */
     }
     room_settle(changed);
-    room_changed(tree, next);
-}
-
-void mapping_moved(struct mapping_tree *tree, struct mapping *mapping)
-{
-    room_changed(tree, mapping);
+    mapping_moved(tree, next);
 }
 
 struct mapping *mapping_find(const struct mapping_tree *tree, uint64_t address)

@@ -11,22 +11,20 @@
 #include "arch_pt.h"
 #include "memory.h"
 
-/** NEW: not in the tree yet. LIVE: in it. GONE: out of it for good. */
-enum mapping_state { MAPPING_NEW, MAPPING_LIVE, MAPPING_GONE };
+/** NEW: not in the tree yet. LIVE: mapped. GONE: not any more. FREE: nor is anything left of it but its place (aspace.kept). */
+enum mapping_state { MAPPING_NEW, MAPPING_LIVE, MAPPING_GONE, MAPPING_FREE };
 
 /* A run of pages of one Memory. Unmapping or protecting a part splits it; the pieces share the capability leaf of the first, their
  * head, which stays (hollow, if need be) until the last piece is gone. */
 struct mapping {
-    struct cap leaf; /* head: in the Memory's derivation tree, if has_leaf */
+    struct cap leaf; /* head: in the Memory's derivation tree, if it has a sever() */
     struct aspace *aspace;
     struct memory *memory; /* reference */
     uint64_t start, pages; /* aspace_lock and memory_lock to write, either to read */
     uint64_t offset_pages; /* likewise: page of the Memory at start */
     uint8_t state;         /* enum mapping_state; aspace_lock */
-    bool has_leaf;
-    bool retired; /* head: somebody sees to its end; aspace_lock */
-    bool last;    /* out of the tree: whoever took it out sees to the head's end */
-    uint8_t rank; /* aspace_lock: see mapping_tree.c */
+    bool last;             /* out of the tree: whoever took it out sees to the head's end */
+    uint8_t rank;          /* aspace_lock: see mapping_tree.c */
     uint8_t room,
         room_max;      /* aspace_lock: order of the free range before it, largest of its subtree */
     uint32_t prot;     /* MAP_READ|WRITE|EXECUTE now; both locks to write */
@@ -57,8 +55,9 @@ struct aspace {
     uint64_t root_slot;   /* where CPUs keep what they load for it: arch_root_find() */
     uint64_t generation;  /* atomic */
     struct mapping_tree mappings GUARDED_BY(aspace_lock);
-    /* what was unmapped last came behind this one; NULL: not known */
-    struct mapping *freed GUARDED_BY(aspace_lock);
+    /* GONE or FREE: what was unmapped last, and keeps its place; NULL: none */
+    struct mapping *kept GUARDED_BY(aspace_lock);
+    uint32_t copies GUARDED_BY(aspace_lock);        /* that are being made of it: nothing is kept */
     struct mapping *recent GUARDED_BY(aspace_lock); /* what was looked for last, or NULL */
     /* the last-level table that was needed last: of these addresses */
     pte_t *table GUARDED_BY(aspace_lock);

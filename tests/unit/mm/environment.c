@@ -294,29 +294,41 @@ status_t cap_create(struct process *process, struct object *object, uint32_t rig
     return STATUS_OK;
 }
 
-status_t cap_leaf_insert(struct thread *self, struct cap *parent, struct cap *leaf,
-                         void (*sever)(struct cap *))
+bool cap_tree_enter(struct thread *self, struct object *object, const struct cap *source,
+                    status_t *status) NO_THREAD_SAFETY
 {
     (void)self;
+    (void)source;
     if (env.revoking)
-        return KERNEL_BLOCKED;
-    leaf->object = parent->object;
+        *status = KERNEL_BLOCKED;
+    else
+        tree_lock_acquire(&object->lock);
+    return !env.revoking;
+}
+
+void cap_leaf_add(const struct cap *like, struct cap *parent, struct cap *leaf,
+                  void (*sever)(struct cap *))
+{
+    (void)parent;
+    leaf->object = like->object;
     leaf->sever = sever;
     for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++) {
         if (leaves[i] == NULL) {
             leaves[i] = leaf;
-            return STATUS_OK;
+            return;
         }
     }
     abort();
 }
 
-bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *))
+bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap *)) NO_THREAD_SAFETY
 {
+    bool live = false;
     for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++)
-        if (leaves[i] == leaf)
-            return status_is_ok(cap_leaf_insert(NULL, leaf, copy, sever));
-    return false;
+        live |= leaves[i] == leaf;
+    if (live)
+        cap_leaf_add(leaf, NULL, copy, sever);
+    return live;
 }
 
 bool cap_leaf_remove(struct cap *leaf)

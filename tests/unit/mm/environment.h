@@ -34,7 +34,7 @@ struct environment {
     unsigned yield_calls;
     unsigned ipis, page_flushes;
     unsigned events; /* posted to pagers */
-    bool revoking;   /* cap_leaf_insert blocks */
+    bool revoking;   /* cap_tree_enter() blocks */
     bool panic_expected;
     unsigned panics;
     struct object *published; /* by cap_create */

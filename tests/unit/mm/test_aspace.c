@@ -536,6 +536,83 @@ static void test_aspace_revocation_takes_mappings_away(void)
     teardown();
 }
 
+/* What is unmapped last keeps its place: the next of its size finds it, nobody else finds anything, and nothing but the place is held. */
+static void test_aspace_the_place_of_what_was_unmapped_is_kept(void)
+{
+    setup();
+    struct memory *memory = make(4), *next = make(4);
+    struct cap cap = cap_to(&space->object, RIGHT_ALL);
+    struct mapping_info info;
+    uint64_t at, mapped;
+    uint32_t value = 5;
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE,
+                     &at),
+                 STATUS_OK);
+    CHECK_STATUS(user_copy_out(self, at, &value, 4), STATUS_OK);
+    uint64_t used = env.budget->kmem_used, pages = budget_pages_used();
+    CHECK_STATUS(protect(space, at, PAGE_SIZE, MAP_READ), STATUS_OK);
+    CHECK_STATUS(unmap(space, at, PAGE_SIZE), STATUS_OK);
+    object_unref(&memory->object);
+    environment_grace();
+    CHECK(budget_pages_used() < pages && env.budget->kmem_used < used);
+    CHECK_STATUS(user_copy_in(self, &value, at, 4), STATUS_FAULT);
+    used = env.budget->kmem_used;
+    CHECK_STATUS(map(space, next, RIGHT_READ | RIGHT_WRITE, 0, PAGE_SIZE, PAGE_SIZE,
+                     MAP_READ | MAP_WRITE, &mapped),
+                 STATUS_OK);
+    CHECK(mapped == at && env.budget->kmem_used == used);
+    CHECK_STATUS(user_copy_in(self, &value, at, 4), STATUS_OK);
+    CHECK(value == 0);
+    CHECK_STATUS(user_copy_out(self, at, &value, 4), STATUS_OK);
+    /* Who looks for what is mapped finds nothing, and what is larger has room there. */
+    CHECK_STATUS(unmap(space, at, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(sys_aspace_query(self, &cap, at, &info), STATUS_NOT_FOUND);
+    CHECK_STATUS(map(space, next, RIGHT_READ, 0, 0, PAGE_SIZE, MAP_READ, &at), STATUS_OK);
+    CHECK_STATUS(unmap(space, at, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(protect(space, at, PAGE_SIZE, MAP_READ), STATUS_NOT_FOUND);
+    CHECK_STATUS(map(space, next, RIGHT_READ, at, 0, PAGE_SIZE, MAP_READ | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    CHECK_STATUS(unmap(space, at, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(map(space, next, RIGHT_READ, at - PAGE_SIZE, 0, 4 * PAGE_SIZE,
+                     MAP_READ | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    /* No page lies before it: only who asks for that place gets it. */
+    CHECK_STATUS(map(space, next, RIGHT_READ, at + 3 * PAGE_SIZE, 0, PAGE_SIZE,
+                     MAP_READ | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    CHECK_STATUS(unmap(space, mapped, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(map(space, next, RIGHT_READ, 0, 0, PAGE_SIZE, MAP_READ, &mapped), STATUS_OK);
+    CHECK(mapped != at + 3 * PAGE_SIZE);
+    object_unref(&next->object);
+    teardown();
+}
+
+/* Another CPU comes between what an unmapping does under the address space's lock, and the end of its leaf. */
+static void test_aspace_a_place_is_not_taken_before_its_leaf_has_gone(void) NO_THREAD_SAFETY
+{
+    setup();
+    struct memory *memory = make(4);
+    uint64_t at, mapped;
+    for (unsigned other = 0; other < 3; other++) {
+        CHECK_STATUS(map(space, memory, RIGHT_READ, 0, 0, PAGE_SIZE, MAP_READ, &at), STATUS_OK);
+        struct mapping *mapping = mapping_find(&space->mappings, at);
+        CHECK(mapping_detach(mapping, 1));
+        if (other == 1)
+            leaves_sever(&memory->object);
+        if (other == 2)
+            CHECK_STATUS(map(space, memory, RIGHT_READ, at, 0, PAGE_SIZE, MAP_READ | MAP_FIXED,
+                             &mapped),
+                         STATUS_OK);
+        CHECK(other == 0 || mapping_find(&space->mappings, at) != mapping);
+        mapping_retire(mapping);
+        environment_grace();
+        CHECK((space->kept == mapping) == (other == 0));
+    }
+    CHECK_STATUS(unmap(space, at, PAGE_SIZE), STATUS_OK);
+    object_unref(&memory->object);
+    teardown();
+}
+
 /* A copy is not written to while another CPU may still read what it replaced. */
 static void test_aspace_write_waits_for_stale_readers(void)
 {
@@ -1022,6 +1099,10 @@ const struct test aspace_tests[] = {
     {"test_aspace_tables_that_go_are_flushed", test_aspace_tables_that_go_are_flushed},
     {"test_aspace_failures_change_nothing", test_aspace_failures_change_nothing},
     {"test_aspace_revocation_takes_mappings_away", test_aspace_revocation_takes_mappings_away},
+    {"test_aspace_the_place_of_what_was_unmapped_is_kept",
+     test_aspace_the_place_of_what_was_unmapped_is_kept},
+    {"test_aspace_a_place_is_not_taken_before_its_leaf_has_gone",
+     test_aspace_a_place_is_not_taken_before_its_leaf_has_gone},
     {"test_aspace_new_translations_wait_for_former_ones",
      test_aspace_new_translations_wait_for_former_ones},
     {"test_aspace_write_waits_for_stale_readers", test_aspace_write_waits_for_stale_readers},
