@@ -10,6 +10,8 @@
 #include "layout.h"
 #include "local.h"
 
+#define START_POLL_NS 100000u
+
 struct cpu *hart_starting;
 
 /** The handle of the interrupt controller that the CPU of @node has in itself; 0: none. */
@@ -40,7 +42,8 @@ static void cpus_discover(void)
     }
 }
 
-/* Its start was accepted, so it is only a matter of time, which the firmware and the machine's host may take. */
+/* Its start was accepted, so it is only a matter of time, which the firmware and the machine's host may take. Between two looks this hart is
+ * idle: where harts take turns on one CPU of the host, one that is never idle gives nobody his (QEMU with -icount; pause is no turn's end). */
 static bool comes_up(const struct cpu *cpu)
 {
     while (!__atomic_load_n(&arch_cpu_of(cpu)->started, __ATOMIC_ACQUIRE)) {
@@ -48,7 +51,8 @@ static bool comes_up(const struct cpu *cpu)
 
         if (state.error != 0 || state.value == SBI_HSM_STOPPED)
             return false;
-        arch_cpu_relax();
+        arch_timer_arm(arch_time_now_ns() + START_POLL_NS);
+        __asm__ volatile("wfi" : : : "memory");
     }
     return true;
 }
