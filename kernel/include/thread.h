@@ -99,6 +99,8 @@ struct __attribute__((aligned(64))) thread {
     struct turn turn;
     uint8_t base; /* what set_priority says */
     bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
+    bool
+        stepped; /* the architecture's: it goes on by arch_thread_resume() only; then "moved" is always set */
     struct realtime *realtime; /* atomic: made once; looked at if it is limited */
     struct ktimer deadline;
     /* atomic: the wait that the timer was armed for, stored after it was */
@@ -181,6 +183,9 @@ void thread_die(struct thread *self);
 bool thread_is_suspended(const struct thread *thread);
 /** It is suspended, or waits for the answer to a call that the kernel made: its registers are there to be looked at and changed. */
 bool thread_has_frame(const struct thread *thread);
+/** Its frame then, and another in its place. INVALID: user mode may not have such registers; nothing is changed. */
+void thread_frame_get(const struct thread *thread, struct thread_regs *regs);
+MUST_CHECK status_t thread_frame_set(struct thread *thread, const struct thread_regs *regs);
 void thread_unsuspend(struct thread *thread);
 /** Call before thread_wait_begin if, once woken, @self shall execute its system call (or the faulting instruction) again from the
  *  start. The handler then returns KERNEL_BLOCKED, which everybody passes up unchanged. */

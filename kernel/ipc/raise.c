@@ -86,14 +86,25 @@ status_t sys_thread_set_exception(struct thread *self, struct cap *cap, handle_t
 
 /* ── The call ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* Once each: they are long. */
+__attribute__((noinline)) void thread_frame_get(const struct thread *thread,
+                                                struct thread_regs *regs)
+{
+    arch_regs_get(thread, regs);
+}
+
+__attribute__((noinline)) status_t thread_frame_set(struct thread *thread,
+                                                    const struct thread_regs *regs)
+{
+    return arch_regs_set(thread, regs);
+}
+
 uint64_t deliver_frame(struct thread *caller, struct thread *worker)
 {
-    struct thread_regs regs;
     if (worker->buffer == NULL)
         return 0;
-    arch_regs_get(caller, &regs);
-    memcpy(worker->buffer->data, &regs, sizeof(regs));
-    return sizeof(regs) << IPC_INFO_DATA_SHIFT;
+    thread_frame_get(caller, (struct thread_regs *)(void *)worker->buffer->data);
+    return sizeof(struct thread_regs) << IPC_INFO_DATA_SHIFT;
 }
 
 static uint64_t exception_deliver(struct thread *caller, struct thread *worker)
@@ -251,7 +262,7 @@ static __attribute__((noinline)) status_t answer_frame(const struct thread *self
     if (self->buffer == NULL || info_data(info) != sizeof(regs))
         return STATUS_INVALID;
     memcpy(&regs, self->buffer->data, sizeof(regs));
-    return arch_regs_set(caller, &regs);
+    return thread_frame_set(caller, &regs);
 }
 
 static status_t answer_fault_in(const struct thread *self, struct thread *caller)

@@ -339,7 +339,7 @@ status_t sys_thread_get_regs(struct thread *self, struct cap *cap, struct thread
     struct thread *thread = thread_of(cap->object);
     if (!thread_has_frame(thread))
         return STATUS_BUSY;
-    arch_regs_get(thread, regs);
+    thread_frame_get(thread, regs);
     return STATUS_OK;
 }
 
@@ -349,7 +349,7 @@ status_t sys_thread_set_regs(struct thread *self, struct cap *cap, const struct 
     struct thread *thread = thread_of(cap->object);
     if (!thread_has_frame(thread))
         return STATUS_BUSY;
-    return arch_regs_set(thread, regs);
+    return thread_frame_set(thread, regs);
 }
 
 status_t sys_thread_set_priority(struct thread *self, struct cap *cap, uint32_t priority)

@@ -20,6 +20,7 @@
 #define CLASS_FETCH_KERNEL 0x21u
 #define CLASS_DATA_USER 0x24u
 #define CLASS_DATA_KERNEL 0x25u
+#define CLASS_STEP_USER 0x32u
 
 /* Fault status: of a translation, an access flag, or permissions; the low two bits are the level. */
 #define STATUS_KIND(esr) ((esr) >> 2 & 0xf)
@@ -161,6 +162,11 @@ void trap_from_user(struct thread *self, uint64_t esr, uint64_t far)
         fpu_first_use(self, false);
     case CLASS_SVE:
         fpu_first_use(self, true);
+    case CLASS_STEP_USER:
+        SYSREG_WRITE(mdscr_el1, 0);
+        if (!self->stepped)
+            sched_leave(); /* who ran here before was */
+        exception(self, esr);
     default:
         exception(self, esr);
     }

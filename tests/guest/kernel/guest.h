@@ -158,6 +158,9 @@ extern const unsigned char code_returns_42[], code_returns_42_end[];
 void forbidden_execute(uint64_t index);
 extern const uint64_t forbidden_count;
 
+/** What a debugger sets in a frame's flags for a single step (0: there are none), and what an exception leaves set there (QEMU 7.2's does not). */
+extern const uint64_t step_flag, fault_flags;
+
 /** Sets of registers that the kernel need not keep for who does not use them: floating point, vectors. A machine may lack the last ones:
  *  then register_set_pass() ends the process. */
 extern const unsigned register_sets;

@@ -308,17 +308,106 @@ static void test_exception_targets_are_checked(void)
     close_handle(endpoint);
 }
 
+#define STEPS 250u
+#define LOOPS 50u
+
+/* Where the child's handler puts it: more instructions than steps, system calls and message calls among them. */
+static void child_goes_on(void)
+{
+    uint64_t sum = 0;
+
+    for (volatile unsigned i = 0; i < LOOPS; i++) {
+        struct ipc_regs call = {.target = child_start.handles[0],
+                                .words = {i},
+                                .deadline = DEADLINE_NEVER};
+
+        OK(ipc_raw_call(&call));
+        OK(sys_system_nop());
+        sum += call.words[0];
+    }
+    child_exit((int64_t)sum);
+}
+
+/* Answers what it is asked and one more, until its endpoint is gone. */
+static void serve(struct worker *self)
+{
+    handle_t endpoint = *(handle_t *)self->context;
+    struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
+
+    for (status_t status = ipc_raw_receive(&regs); status_is_ok(status);
+         status = ipc_raw_reply_receive(&regs)) {
+        regs.words[0]++;
+        regs.target = endpoint;
+        regs.info = 0;
+        regs.deadline = DEADLINE_NEVER;
+    }
+}
+
+/* The child stands behind a step; answer, and wait for the next one. */
+static void step(struct ipc_regs *call, handle_t endpoint, uint64_t *before)
+{
+    struct thread_regs regs;
+
+    memcpy(&regs, my_buffer()->data, sizeof(regs));
+    CHECK(regs.pc != *before && (regs.flags & step_flag) != 0);
+    *before = regs.pc;
+    *call = (struct ipc_regs){.target = endpoint,
+                              .info = message_info(ANSWER_FRAME, sizeof(regs), 0, 0) |
+                                      (uint64_t)IPC_KIND_EXCEPTION << IPC_INFO_KIND_SHIFT,
+                              .deadline = in_ms(PATIENCE_MS)};
+    OK(ipc_raw_reply_receive(call));
+}
+
+/* Whoever runs in between, its server by the shortest way, is not stepped, and no step of its own is lost. */
+static void test_exception_single_step(void)
+{
+    struct child child;
+    struct child_start start = {0};
+    struct worker server;
+    struct thread_regs regs;
+    handle_t endpoint, calls;
+    uint64_t before = 0;
+
+    if (step_flag == 0) {
+        skip("the architecture has none");
+        return;
+    }
+    OK(sys_endpoint_create(info->budget, &endpoint));
+    OK(sys_endpoint_create(info->budget, &calls));
+    worker_start(&server, serve, &calls);
+    child_create(&child, 0, NULL);
+    start.handles[0] = child_give(&child, calls);
+    OK(sys_thread_set_exception(child.thread, endpoint, 1));
+    OK(sys_thread_set_affinity(child.thread, 0, 1));
+    OK(sys_thread_set_affinity(server.thread, 0, 1));
+    child_run(&child, &start, child_stumbles);
+    struct ipc_regs call = next_call(endpoint);
+
+    memcpy(&regs, my_buffer()->data, sizeof(regs));
+    regs.pc = (uint64_t)child_goes_on;
+    regs.flags |= step_flag | fault_flags;
+    memcpy(my_buffer()->data, &regs, sizeof(regs));
+    OK(answer(0, ANSWER_FRAME, sizeof(regs), 0));
+    call = next_call(endpoint);
+    for (unsigned i = 0; i < STEPS && (uint32_t)call.info == EXCEPTION_STEP; i++)
+        step(&call, endpoint, &before);
+    CHECK((uint32_t)call.info == EXCEPTION_STEP);
+    memcpy(&regs, my_buffer()->data, sizeof(regs));
+    regs.flags &= ~step_flag;
+    memcpy(my_buffer()->data, &regs, sizeof(regs));
+    OK(answer(0, ANSWER_FRAME, sizeof(regs), 0));
+    CHECK(child_end(&child) == LOOPS * (LOOPS + 1) / 2);
+    close_handle(calls);
+    CHECK(worker_join(&server));
+    close_handle(endpoint);
+}
+
 extern const struct test exception_tests[];
 const struct test exception_tests[] = {
-    TEST(test_exception_page_fault_resumes),
-    TEST(test_exception_handler_that_waits_kills),
-    TEST(test_exception_frame_is_set),
-    TEST(test_exception_thread_ends),
-    TEST(test_exception_caller_is_killed),
-    TEST(test_exception_without_answer_ends_the_process),
-    TEST(test_exception_handler_dies),
-    TEST(test_exception_saving_process_dies),
-    TEST(test_exception_debugger_comes_first),
-    TEST(test_exception_targets_are_checked),
-    {0},
+    TEST(test_exception_page_fault_resumes),   TEST(test_exception_handler_that_waits_kills),
+    TEST(test_exception_frame_is_set),         TEST(test_exception_thread_ends),
+    TEST(test_exception_caller_is_killed),     TEST(test_exception_without_answer_ends_the_process),
+    TEST(test_exception_handler_dies),         TEST(test_exception_saving_process_dies),
+    TEST(test_exception_debugger_comes_first), TEST(test_exception_targets_are_checked),
+    TEST(test_exception_single_step),          {0},
 };

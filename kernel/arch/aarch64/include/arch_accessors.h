@@ -3,8 +3,10 @@
 #include <accessors.h>
 #include <process.h>
 
-/** The bits of PSTATE that user mode may set itself: N Z C V, DIT, SSBS, BTYPE. All others are 0 there: EL0, nothing masked. */
-#define ARCH_USER_PSTATE 0x00000000f1001c00ull
+/** The bits of PSTATE that user mode may set itself: N Z C V, DIT, SSBS, BTYPE; and a debugger SS: the next instruction is a single step. All
+ * others are 0 there: EL0, nothing masked. */
+#define ARCH_USER_PSTATE 0x00000000f1201c00ull
+#define ARCH_PSTATE_SS (1ull << 21)
 
 static inline void arch_ipc_words_copy(struct thread *to, const struct thread *from)
 {
@@ -37,14 +39,17 @@ static inline void arch_context_init(struct thread *thread, uint64_t pc, uint64_
     };
 }
 
-/** gpr: x0 to x30. */
+/** gpr: x0 to x30. Who is stepped has SS set until it is cleared, though the CPU clears it with each instruction. */
 static inline void arch_regs_get(const struct thread *thread, struct thread_regs *regs)
 {
     const struct arch_context *c = &thread->context;
 
-    *regs = (struct thread_regs){.pc = c->pc, .sp = c->sp, .tls = c->tls, .flags = c->pstate};
-    for (unsigned i = 0; i < 31; i++)
-        regs->gpr[i] = c->x[i];
+    regs->pc = c->pc;
+    regs->sp = c->sp;
+    regs->tls = c->tls;
+    regs->flags = c->pstate | (thread->stepped ? ARCH_PSTATE_SS : 0);
+    __builtin_memcpy(regs->gpr, c->x, sizeof(c->x));
+    regs->gpr[31] = 0;
 }
 
 /** INVALID: privileged bits in the flags, or an address outside the user's half. */
@@ -56,11 +61,13 @@ MUST_CHECK static inline status_t arch_regs_set(struct thread *thread,
     if ((regs->flags & ~ARCH_USER_PSTATE) != 0 || regs->pc >= ARCH_USER_END ||
         regs->tls >= ARCH_USER_END)
         return STATUS_INVALID;
-    for (unsigned i = 0; i < 31; i++)
-        c->x[i] = regs->gpr[i];
+    __builtin_memcpy(c->x, regs->gpr, sizeof(c->x));
     c->pc = regs->pc;
     c->sp = regs->sp;
     c->tls = regs->tls;
     c->pstate = regs->flags;
+    thread->stepped = (regs->flags & ARCH_PSTATE_SS) != 0;
+    if (thread->stepped)
+        __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     return STATUS_OK;
 }

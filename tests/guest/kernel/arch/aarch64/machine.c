@@ -11,6 +11,7 @@
 #define INTERRUPTS_ALL 0x7ffu
 
 const uint64_t forbidden_count = 16;
+const uint64_t step_flag = UINT64_C(1) << 21, fault_flags = 0; /* SS */
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
 const bool has_ports = false;

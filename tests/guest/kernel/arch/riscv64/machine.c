@@ -8,6 +8,7 @@
 #define INTERRUPT_TRANSMIT_EMPTY 0x02u
 
 const uint64_t forbidden_count = 14;
+const uint64_t step_flag = 0, fault_flags = 0;
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
 const bool has_ports = false;

@@ -5,6 +5,7 @@
 #define PIT_COMMAND 0x43u
 
 const uint64_t forbidden_count = 13;
+const uint64_t step_flag = 0x100, fault_flags = UINT64_C(1) << 16; /* TF, RF */
 const unsigned register_sets = 2;
 const uint32_t irq_line = 2, irq_flags = 0;
 const bool has_ports = true;
