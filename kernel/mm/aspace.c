@@ -128,7 +128,7 @@ void aspace_deactivate(struct cpu *cpu)
     __atomic_store_n(&cpu->aspace, NULL, __ATOMIC_RELEASE);
 }
 
-void aspace_invalidate(struct aspace *aspace)
+void aspace_invalidate(struct aspace *aspace, uint64_t page)
 {
     struct cpu *self = arch_cpu_local();
     uint64_t old = __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED);
@@ -141,8 +141,14 @@ void aspace_invalidate(struct aspace *aspace)
     for (uint32_t i = 0; i < cpu_count; i++)
         if (cpus[i] != self && __atomic_load_n(&cpus[i]->aspace, __ATOMIC_SEQ_CST) == aspace)
             arch_ipi_send(i);
-    if (self->aspace == aspace)
+    if (self->aspace != aspace)
+        return;
+    if (page != PAGES_ALL && self->aspace_generation == old) {
+        arch_tlb_flush_page(page, false);
+        __atomic_store_n(&self->aspace_generation, generation, __ATOMIC_RELEASE);
+    } else {
         self->changed = true;
+    }
 }
 
 bool aspace_is_stale(const struct aspace *aspace, uint64_t generation)

@@ -33,10 +33,9 @@ static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
 {
     uint64_t removed = 0;
     bool changed = pagetable_restrict(aspace->root, start, end, change, effort, &removed);
-    if (removed != 0)
-        __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
     if (changed)
-        aspace_invalidate(aspace);
+        aspace_invalidate(aspace, PAGES_ALL);
     return changed;
 }
 
@@ -51,11 +50,10 @@ static void range_remove(struct aspace *aspace, uint64_t *start, uint64_t end, u
     }
     uint64_t pages = MIN((end - *start) >> PAGE_SHIFT, effort);
     bool kept = pagetable_unmap(&aspace->table[arch_pt_index(*start, 0)], pages, &removed);
-    *start += pages << PAGE_SHIFT;
-    if (removed != 0)
-        __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&aspace->resident, removed, __ATOMIC_RELAXED);
     if (kept)
-        aspace_invalidate(aspace);
+        aspace_invalidate(aspace, pages == 1 ? *start : PAGES_ALL);
+    *start += pages << PAGE_SHIFT;
 }
 
 /* In the mappings of @memory itself. */
@@ -159,10 +157,11 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
 {
     struct aspace *aspace = mapping->aspace;
     DEBUG_ASSERT(mapping->state == MAPPING_LIVE);
+    const struct mapping *after = mapping_next(&aspace->mappings, mapping);
     struct pagetable_prune prune = {.start = mapping->start,
                                     .end = mapping_end(mapping),
                                     .low = mapping_room_begin(&aspace->mappings, mapping),
-                                    .high = mapping_room_end(&aspace->mappings, mapping)};
+                                    .high = after != NULL ? after->start : ARCH_USER_END};
     bool whole = translations_remove(mapping, effort);
     if (whole) {
         mapping_leave(aspace, mapping);
@@ -172,7 +171,7 @@ bool mapping_detach(struct mapping *mapping, uint32_t effort)
     }
     if (pagetable_prune(aspace->root, &prune)) {
         aspace->table_address = TABLE_NONE;
-        aspace_invalidate(aspace); /* before the tables' grace period begins */
+        aspace_invalidate(aspace, PAGES_ALL); /* before the tables' grace period begins */
     }
     return whole;
 }

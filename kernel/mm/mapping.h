@@ -30,18 +30,12 @@ static inline struct mapping *mapping_next(const struct mapping_tree *tree,
     return after == &tree->order ? NULL : list_entry(after, struct mapping, order);
 }
 
-/** The free range before @mapping begins, the one behind it ends here. */
+/** The free range before @mapping begins here. */
 static inline uint64_t mapping_room_begin(const struct mapping_tree *tree,
                                           const struct mapping *mapping)
 {
     const struct list *before = mapping->order.prev;
     return before == &tree->order ? 0 : mapping_end(list_entry(before, struct mapping, order));
-}
-static inline uint64_t mapping_room_end(const struct mapping_tree *tree,
-                                        const struct mapping *mapping)
-{
-    const struct list *after = mapping->order.next;
-    return after == &tree->order ? ARCH_USER_END : list_entry(after, struct mapping, order)->start;
 }
 
 /** The first mapping that ends above @address, or NULL. */

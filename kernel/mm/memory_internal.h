@@ -78,8 +78,10 @@ void memory_flush(struct thread *self, void (*then)(struct thread *self));
 void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
                        enum pagetable_change change) REQUIRES(memory_lock);
 
-/** Translations were taken away: CPUs that run @aspace flush before they next run user code. */
-void aspace_invalidate(struct aspace *aspace);
+/** Translations were taken away, of @page or (PAGES_ALL) more: CPUs that run @aspace flush before they next run user code; this one flushes
+ *  one page at once, if it has flushed all others. */
+void aspace_invalidate(struct aspace *aspace, uint64_t page);
+#define PAGES_ALL UINT64_MAX
 /** Does a CPU other than this one have @aspace loaded without having flushed since @generation? */
 bool aspace_is_stale(const struct aspace *aspace, uint64_t generation);
 
