@@ -169,6 +169,12 @@ extern const unsigned register_sets;
 size_t register_set_bytes(unsigned set);
 /** Load the whole set from @in, spend a while (by a system call that yields, or by looping @turns times), store the set to @out. */
 void register_set_pass(unsigned set, const void *in, void *out, bool yield, uint64_t turns);
+/** What rules floating point, of all its units together, and what was noted of it: what a thread begins with; to nearest, up, down and to zero,
+ *  with an inexact result noted. */
+#define FP_MODES 4u
+extern const uint64_t fp_initial, fp_modes[FP_MODES];
+uint64_t fp_mode(void);
+void fp_mode_set(uint64_t mode);
 /** Message call @number with @info and no words; every register that is none of its parameters holds @fill. What registers that are
  *  none of its results hold afterwards goes to @out: how many (at most MESSAGE_UNUSED_MAX). */
 #define MESSAGE_UNUSED_MAX 20u

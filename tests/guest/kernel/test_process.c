@@ -403,6 +403,68 @@ static bool register_set_exists(unsigned set)
     return status == 0;
 }
 
+/* A third, as the calling thread rounds. */
+static uint64_t third(void)
+{
+    static const volatile double one = 1, three = 3;
+    volatile double quotient = one / three;
+    double value = quotient;
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+#define THIRD UINT64_C(0x3fd5555555555555)
+#define MODE_UP 1u
+
+struct fp_user {
+    unsigned mode;
+    uint64_t initial, good;
+};
+
+static void fp_use(struct worker *self)
+{
+    struct fp_user *user = self->context;
+
+    user->initial = fp_mode();
+    fp_mode_set(fp_modes[user->mode]);
+    for (uint64_t round = 0; round < REGISTER_ROUNDS; round++) {
+        uint64_t value = third();
+
+        if (round % 4 == 0)
+            OK(sys_thread_yield());
+        user->good += fp_mode() == fp_modes[user->mode] &&
+                      value == (user->mode == MODE_UP ? THIRD + 1 : THIRD);
+    }
+}
+
+static void child_looks_at_its_mode(void)
+{
+    child_exit(fp_mode() == fp_initial ? 0 : 1);
+}
+
+/* How a thread rounds, and what was noted of its results, is its own; each begins with what the ABI says, whatever others have set. */
+static void test_thread_floating_point_mode_is_its_own(void)
+{
+    struct worker workers[REGISTER_THREADS];
+    struct fp_user users[REGISTER_THREADS] = {0};
+    struct child child;
+
+    for (unsigned i = 0; i < REGISTER_THREADS; i++) {
+        users[i].mode = i % FP_MODES;
+        worker_start(&workers[i], fp_use, &users[i]);
+    }
+    child_create(&child, 0, NULL);
+    child_run(&child, &(struct child_start){0}, child_looks_at_its_mode);
+    CHECK(child_end(&child) == 0);
+    for (unsigned i = 0; i < REGISTER_THREADS; i++) {
+        CHECK(worker_join(&workers[i]));
+        CHECK(users[i].initial == fp_initial);
+        CHECK(users[i].good == REGISTER_ROUNDS);
+    }
+}
+
 /* Each set belongs to its thread, across yields, preemption and migration, while others use other sets, or none. */
 static void test_thread_registers_are_its_own(void)
 {
@@ -509,6 +571,7 @@ const struct test process_tests[] = {
     TEST(test_thread_slices_are_fair),
     TEST(test_thread_nobody_starves),
     TEST(test_thread_registers_are_its_own),
+    TEST(test_thread_floating_point_mode_is_its_own),
     TEST(test_aspace_identifiers_are_reused),
     TEST(test_thread_creation_is_checked),
     {0},

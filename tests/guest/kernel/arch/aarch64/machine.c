@@ -11,6 +11,11 @@
 #define INTERRUPTS_ALL 0x7ffu
 
 const uint64_t forbidden_count = 16;
+/* FPCR, and FPSR above it. */
+#define FP_MODE(control, status) ((control) | (uint64_t)(status) << 32)
+const uint64_t fp_initial = 0;
+const uint64_t fp_modes[FP_MODES] = {FP_MODE(0, 0x10), FP_MODE(0x400000, 0x10),
+                                     FP_MODE(0x800000, 0x10), FP_MODE(0xc00000, 0x10)};
 const uint64_t step_flag = UINT64_C(1) << 21, fault_flags = 0; /* SS */
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
@@ -23,6 +28,19 @@ static volatile uint32_t *uart;
 
 /* registers.S */
 size_t vector_bytes(void);
+
+uint64_t fp_mode(void)
+{
+    uint64_t control, status;
+
+    __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(control), "=r"(status));
+    return FP_MODE(control, status);
+}
+
+void fp_mode_set(uint64_t mode)
+{
+    __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(mode & UINT32_MAX), "r"(mode >> 32));
+}
 
 static void privileged_execute(uint64_t index)
 {

@@ -8,6 +8,9 @@
 #define INTERRUPT_TRANSMIT_EMPTY 0x02u
 
 const uint64_t forbidden_count = 14;
+/* fcsr: frm, and fflags below it. */
+const uint64_t fp_initial = 0;
+const uint64_t fp_modes[FP_MODES] = {0x01, 0x61, 0x41, 0x21};
 const uint64_t step_flag = 0, fault_flags = 0;
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
@@ -18,6 +21,19 @@ static handle_t window;
 static volatile uint8_t *uart;
 
 size_t vector_bytes(void);
+
+uint64_t fp_mode(void)
+{
+    uint64_t mode;
+
+    __asm__ volatile("frcsr %0" : "=r"(mode));
+    return mode;
+}
+
+void fp_mode_set(uint64_t mode)
+{
+    __asm__ volatile("fscsr %0" : : "r"(mode));
+}
 
 void forbidden_execute(uint64_t index)
 {

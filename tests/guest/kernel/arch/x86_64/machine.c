@@ -5,6 +5,11 @@
 #define PIT_COMMAND 0x43u
 
 const uint64_t forbidden_count = 13;
+/* MXCSR, and the control word of the x87 above it. */
+#define FP_MODE(mxcsr, control) ((mxcsr) | (uint64_t)(control) << 32)
+const uint64_t fp_initial = FP_MODE(0x1f80, 0x37f);
+const uint64_t fp_modes[FP_MODES] = {FP_MODE(0x1fa0, 0x37f), FP_MODE(0x5fa0, 0xb7f),
+                                     FP_MODE(0x3fa0, 0x77f), FP_MODE(0x7fa0, 0xf7f)};
 const uint64_t step_flag = 0x100, fault_flags = UINT64_C(1) << 16; /* TF, RF */
 const unsigned register_sets = 2;
 const uint32_t irq_line = 2, irq_flags = 0;
@@ -12,6 +17,23 @@ const bool has_ports = true;
 const uint64_t device_page = 0xfec00000, ram_page = 0x2000000;
 
 static handle_t pit;
+
+uint64_t fp_mode(void)
+{
+    uint32_t mxcsr;
+    uint16_t control;
+
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(control));
+    return FP_MODE(mxcsr, control);
+}
+
+void fp_mode_set(uint64_t mode)
+{
+    uint32_t mxcsr = (uint32_t)mode;
+    uint16_t control = (uint16_t)(mode >> 32);
+
+    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(control));
+}
 
 void forbidden_execute(uint64_t index)
 {
