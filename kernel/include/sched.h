@@ -90,7 +90,9 @@ static inline bool sched_may_be_handed(struct thread *next, const struct cpu *cp
     bool limited = false;
     if (unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED))) {
         limited = __atomic_load_n(&next->limited, __ATOMIC_RELAXED);
-        (void)__atomic_exchange_n(&next->moved, limited || next->stepped, __ATOMIC_ACQUIRE);
+        (void)__atomic_exchange_n(&next->moved,
+                                  limited || __atomic_load_n(&next->stepped, __ATOMIC_RELAXED),
+                                  __ATOMIC_ACQUIRE);
     }
     return likely(!limited && sched_may_run_on(next, cpu));
 }

@@ -99,8 +99,8 @@ struct __attribute__((aligned(64))) thread {
     struct turn turn;
     uint8_t base; /* what set_priority says */
     bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
-    bool
-        stepped; /* the architecture's: it goes on by arch_thread_resume() only; then "moved" is always set */
+    /* atomic, the architecture's: it leaves by arch_thread_resume() only; then "moved" is always set */
+    bool stepped;
     struct realtime *realtime; /* atomic: made once; looked at if it is limited */
     struct ktimer deadline;
     /* atomic: the wait that the timer was armed for, stored after it was */

@@ -47,7 +47,8 @@ static inline void arch_regs_get(const struct thread *thread, struct thread_regs
     regs->pc = c->pc;
     regs->sp = c->sp;
     regs->tls = c->tls;
-    regs->flags = c->pstate | (thread->stepped ? ARCH_PSTATE_SS : 0);
+    regs->flags =
+        c->pstate | (__atomic_load_n(&thread->stepped, __ATOMIC_RELAXED) ? ARCH_PSTATE_SS : 0);
     __builtin_memcpy(regs->gpr, c->x, sizeof(c->x));
     regs->gpr[31] = 0;
 }
@@ -66,8 +67,10 @@ MUST_CHECK static inline status_t arch_regs_set(struct thread *thread,
     c->sp = regs->sp;
     c->tls = regs->tls;
     c->pstate = regs->flags;
-    thread->stepped = (regs->flags & ARCH_PSTATE_SS) != 0;
-    if (thread->stepped)
+    bool stepped = (regs->flags & ARCH_PSTATE_SS) != 0;
+
+    __atomic_store_n(&thread->stepped, stepped, __ATOMIC_RELAXED);
+    if (stepped)
         __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     return STATUS_OK;
 }
