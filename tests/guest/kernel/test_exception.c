@@ -358,6 +358,27 @@ static void step(struct ipc_regs *call, handle_t endpoint, uint64_t *before)
     OK(ipc_raw_reply_receive(call));
 }
 
+/* Where there are no single steps nobody can ask for one. */
+static void no_flag_is_taken(void)
+{
+    struct child child;
+    struct thread_regs regs;
+    handle_t endpoint;
+
+    OK(sys_endpoint_create(info->budget, &endpoint));
+    child_start_faulting(&child, endpoint, child_stumbles);
+    (void)next_call(endpoint);
+    memcpy(&regs, my_buffer()->data, sizeof(regs));
+    for (unsigned i = 0; i < 64; i++) {
+        regs.flags = UINT64_C(1) << i;
+        memcpy(my_buffer()->data, &regs, sizeof(regs));
+        CHECK_STATUS(STATUS_INVALID, answer(0, ANSWER_FRAME, sizeof(regs), 0));
+    }
+    OK(answer(0, ANSWER_KILL, 0, 23));
+    CHECK(child_end(&child) == 23);
+    close_handle(endpoint);
+}
+
 /* Whoever runs in between, its server by the shortest way, is not stepped, and no step of its own is lost. */
 static void test_exception_single_step(void)
 {
@@ -369,7 +390,7 @@ static void test_exception_single_step(void)
     uint64_t before = 0;
 
     if (step_flag == 0) {
-        skip("the architecture has none");
+        no_flag_is_taken();
         return;
     }
     OK(sys_endpoint_create(info->budget, &endpoint));
