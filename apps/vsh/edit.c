@@ -105,6 +105,8 @@ static bool next_byte(struct line *line, char *c)
             clock_sleep(RETRY_NS);
             raw_mode(line);
             draw(line);
+        } else if (status == STATUS_NO_MEMORY) {
+            clock_sleep(RETRY_NS); // the console has no room just now
         } else if (status == STATUS_INTERRUPTED) {
             *c = CTRL('C');
             return true;

@@ -61,7 +61,7 @@ static void *watch_main(void *argument)
         if (status_is_ok(status)) {
             running_interrupt(watch->session, NULL);
         } else if (status == STATUS_PEER_DIED || status == STATUS_STALE ||
-                   status == STATUS_INTERRUPTED) {
+                   status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
             clock_sleep(RETRY_NS);
         } else {
             // This console does not tell.

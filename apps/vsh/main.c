@@ -10,6 +10,7 @@
 #include "shell.h"
 
 #include <idl/power.h>
+#include <idl/svc.h>
 #include <os/clock.h>
 #include <os/log.h>
 #include <os/start.h>
@@ -238,6 +239,13 @@ static void alive_begin(void)
     }
 }
 
+/** Whether we are the first life of this service. */
+static bool is_first(void)
+{
+    struct svc_info info = {.restarts = 0};
+    return !status_is_ok(svc_status(os_cap("svc"), "vsh", &info)) || info.restarts == 0;
+}
+
 static _Noreturn void power_off_with(struct shell *shell, int status)
 {
     for (size_t i = 1; i < 3; i++) {
@@ -260,6 +268,11 @@ int main(int argc, char **argv)
     if (command) {
         alive_begin();
         set_arguments(shell, "vsh", 0, NULL);
+        if (!is_first()) {
+            // What it has done is not to be done again.
+            shell_complain(shell, "the command has ended its shell");
+            power_off_with(shell, STATUS_FAILURE);
+        }
         power_off_with(shell, run_text(shell, command, "cmd"));
     }
     if (argc >= 3 && strcmp(argv[1], "-c") == 0) {

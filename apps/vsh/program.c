@@ -18,6 +18,7 @@
 #define CAPS_MAX 48u
 #define BOOT_FOLDER "/boot/"
 #define SCRIPT_DEPTH_MAX 8u
+#define LINKS_MAX 8u
 /** What a service that was connected to is kept under. */
 #define CONNECTS_MAX 32u
 
@@ -73,20 +74,62 @@ static const struct catalogue *catalogue_get(void)
     return good ? &catalogue : NULL;
 }
 
-/** The manifest of the program at @path. A name in the boot archive may be a link to the program's own. */
-static bool find_manifest(const char *path, struct catalogue_entry *manifest)
+static bool is_same_file(const struct file_status *one, const struct file_status *other)
 {
-    char target[OS_CAP_NAME_BYTES];
+    return one->mount == other->mount && one->attributes.inode == other->attributes.inode &&
+           one->attributes.generation == other->attributes.generation;
+}
+
+/** Whether @file is the program of the boot archive with the last name of @path: its manifest, and its own path as @own. */
+static bool is_program_of_boot(const struct file_status *file, const char *path,
+                               struct catalogue_entry *manifest, char own[FILE_PATH_BYTES + 1])
+{
+    struct file_status status;
     uint32_t index;
+    const char *slash = strrchr(path, '/');
     const struct catalogue *catalogue = catalogue_get();
-    if (!catalogue || strncmp(path, BOOT_FOLDER, strlen(BOOT_FOLDER)) != 0) {
+    if (!catalogue || !slash ||
+        !status_is_ok(catalogue_find(catalogue, slash + 1, manifest, &index))) {
         return false;
     }
-    const char *name = path + strlen(BOOT_FOLDER);
-    if (status_is_ok(file_readlink(path, target, sizeof(target)))) {
-        name = target;
+    snprintf(own, FILE_PATH_BYTES + 1, BOOT_FOLDER "%s", manifest->name);
+    return status_is_ok(file_status(own, 0, &status)) && is_same_file(file, &status);
+}
+
+/** The target of the link at @path, as a path. */
+static bool follow(char path[FILE_PATH_BYTES + 1])
+{
+    char target[FILE_PATH_BYTES + 1], folder[FILE_PATH_BYTES + 1];
+    if (!status_is_ok(file_readlink(path, target, sizeof(target)))) {
+        return false;
     }
-    return status_is_ok(catalogue_find(catalogue, name, manifest, &index));
+    size_t bytes = target[0] == '/' ? 0 : (size_t)(strrchr(path, '/') + 1 - path);
+    memcpy(folder, path, bytes);
+    int length = snprintf(path, FILE_PATH_BYTES + 1, "%.*s%s", (int)bytes, folder, target);
+    return length > 0 && (size_t)length <= FILE_PATH_BYTES;
+}
+
+/** The manifest of the program at @path, if that leads to one of the boot archive, by whatever links: then @path becomes its own, so what has
+ * been looked at is what is started. What a file is called gives it nothing. */
+static bool find_manifest(char path[FILE_PATH_BYTES + 1], struct catalogue_entry *manifest)
+{
+    struct file_status file;
+    char name[FILE_PATH_BYTES + 1], own[FILE_PATH_BYTES + 1];
+    bool found = false;
+    if (!status_is_ok(file_status(path, 0, &file))) {
+        return false;
+    }
+    strcpy(name, path);
+    for (unsigned i = 0; i < LINKS_MAX && !found; i++) {
+        found = is_program_of_boot(&file, name, manifest, own);
+        if (!found && !follow(name)) {
+            return false;
+        }
+    }
+    if (found) {
+        strcpy(path, own);
+    }
+    return found;
 }
 
 /* --- capabilities ----------------------------------------------------------------------------------------- */
@@ -109,14 +152,15 @@ static handle_t connect_find(const char *name)
 /** A connect capability for what a service provides: that of @shell's part, the shell's own, or the service manager's. */
 static handle_t connect_get(const struct shell *shell, const char *name)
 {
-    handle_t handle = strcmp(name, "vfs") == 0 ? quota_files(shell) : os_cap(name);
+    handle_t handle = quota_connect(shell, name);
+    handle = handle != HANDLE_NONE ? handle : os_cap(name);
     if (handle != HANDLE_NONE || strlen(name) >= OS_CAP_NAME_BYTES) {
         return handle;
     }
     pthread_mutex_lock(&connects_lock);
     handle = connect_find(name);
     if (handle == HANDLE_NONE && connect_count < CONNECTS_MAX &&
-        status_is_ok(svc_connect(os_cap("svc"), name, &handle))) {
+        status_is_ok(svc_connect(os_cap("svc"), name, 0, &handle))) {
         strcpy(connects[connect_count].name, name);
         connects[connect_count++].handle = handle;
     }
@@ -186,11 +230,15 @@ static bool caps_prepare(struct shell *shell, struct caps *caps,
 {
     static const char *const streams[] = {"stdin", "stdout", "stderr"};
     for (size_t i = 0; i < 3; i++) {
-        if (shell->ports[i]->stream.handle != HANDLE_NONE) {
-            caps_add(caps, streams[i], shell->ports[i]->stream.handle);
+        handle_t handle = shell->ports[i]->stream.handle;
+        handle_t part =
+            handle == os_cap(streams[i]) ? quota_connect(shell, "console") : HANDLE_NONE;
+        if (handle != HANDLE_NONE) {
+            caps_add(caps, streams[i], part != HANDLE_NONE ? part : handle);
         }
     }
-    return manifest ? caps_of(shell, caps, manifest) : caps_add(caps, "vfs", quota_files(shell));
+    return manifest ? caps_of(shell, caps, manifest)
+                    : caps_add(caps, "vfs", connect_get(shell, "vfs"));
 }
 
 /* --- running ---------------------------------------------------------------------------------------------- */
@@ -254,20 +302,20 @@ static bool is_program(const char *path, status_t *status)
                                           sizeof(head)) == 0;
 }
 
-static int spawn(struct shell *shell, const char *path, const struct strings *fields)
+static int spawn(struct shell *shell, char path[FILE_PATH_BYTES + 1], const struct strings *fields)
 {
     struct catalogue_entry manifest;
     struct caps caps = {.count = 0};
     struct strings environment = {.items = NULL};
     char name[PROCESS_NAME_BYTES];
     const char *slash = strrchr(path, '/');
+    snprintf(name, sizeof(name), "%.31s", slash ? slash + 1 : path);
     bool has_manifest = find_manifest(path, &manifest);
     bool turn_is_realtime = shell->turn.priority > PRIORITY_NORMAL_MAX;
     handle_t process = HANDLE_NONE;
     if (!caps_prepare(shell, &caps, has_manifest ? &manifest : NULL)) {
         return STATUS_NOT_A_PROGRAM;
     }
-    snprintf(name, sizeof(name), "%.31s", slash ? slash + 1 : path);
     shell_environment(shell, &environment);
     struct process_start start = {
         .name = name,

@@ -8,14 +8,16 @@
  * (priority), with the shell's own rights.
  * A part also says what belongs to it: programs start programs, and those outlive who started them. All that is charged to a part
  * ends with its job, or with the command line in the foreground.
- * So with the files: each part connects with a capability of its own, and what one has open leaves the others, and the shell, their share.
+ * So with files and console: each part connects with capabilities of its own (a badge), by which those services count who has what.
  * The shell's own part pays for its threads, its variables, and what the kernel notes of its programs. It is not endless either, so whatever
  * commands could make grow asks first (quota_has_room). A shell that another program starts has no quota: all is its program's. */
 #include "shell.h"
 
 #include <idl/svc.h>
+#include <os/catalogue.h>
 #include <os/clock.h>
 #include <os/start.h>
+#include <string.h>
 #include <veridian/syscalls.h>
 
 /** The shell's own part: this much, and one part in so many of the machine. */
@@ -41,7 +43,7 @@
 static struct {
     pthread_mutex_t lock; /**< one division at a time */
     handle_t front;
-    handle_t front_files;
+    struct connects front_connects;
     struct job *jobs[JOBS_MAX]; /**< that have a part */
     size_t count;
     uint64_t keep_pages, keep_kernel_bytes;
@@ -156,12 +158,22 @@ static void end_all(handle_t budget)
     }
 }
 
-/** A connect capability to the files of its own; HANDLE_NONE: the service manager gives none. */
-static handle_t connect_files(void)
+/** A service that the service manager gives no connect capability for is connected to with the shell's. */
+static void connect(struct connects *connects, uint32_t part)
 {
-    handle_t files = HANDLE_NONE;
-    status_ignore(svc_connect(os_cap("svc"), "vfs", &files));
-    return files;
+    status_ignore(svc_connect(os_cap("svc"), "vfs", part, &connects->vfs));
+    status_ignore(svc_connect(os_cap("svc"), "console", part, &connects->console));
+}
+
+static void disconnect(struct connects *connects)
+{
+    handle_t handles[] = {connects->vfs, connects->console};
+    for (size_t i = 0; i < 2; i++) {
+        if (handles[i] != HANDLE_NONE) {
+            status_ignore(sys_cap_close(handles[i]));
+        }
+    }
+    *connects = (struct connects){.vfs = HANDLE_NONE};
 }
 
 bool quota_begin(void)
@@ -175,7 +187,7 @@ bool quota_begin(void)
         return false;
     }
     end_all(own); // what an earlier shell has left
-    quota.front_files = connect_files();
+    connect(&quota.front_connects, CATALOGUE_PART_FRONT);
     quota.keep_pages = KEEP_PAGES + machine.total_pages / KEEP_PAGES_SHARE;
     quota.keep_kernel_bytes =
         KEEP_KERNEL_BYTES + machine.total_pages * PAGE_SIZE / KEEP_KERNEL_SHARE;
@@ -203,10 +215,12 @@ handle_t quota_for(const struct shell *shell)
     return quota.front;
 }
 
-handle_t quota_files(const struct shell *shell)
+handle_t quota_connect(const struct shell *shell, const char *service)
 {
-    handle_t files = shell->job ? shell->job->files : quota.front_files;
-    return files != HANDLE_NONE ? files : os_cap("vfs");
+    const struct connects *connects = shell->job ? &shell->job->connects : &quota.front_connects;
+    return strcmp(service, "vfs") == 0       ? connects->vfs
+           : strcmp(service, "console") == 0 ? connects->console
+                                             : HANDLE_NONE;
 }
 
 size_t quota_parts(struct process_cap *caps, size_t room)
@@ -247,14 +261,6 @@ void quota_front_end(void)
     }
 }
 
-static void close_files(struct job *job)
-{
-    if (job->files != HANDLE_NONE) {
-        status_ignore(sys_cap_close(job->files));
-        job->files = HANDLE_NONE;
-    }
-}
-
 /** @job's part goes back to where it was taken from. */
 static void take_back(struct job *job)
 {
@@ -275,7 +281,7 @@ bool quota_job_begin(struct job *job)
     if (quota.front == HANDLE_NONE) {
         return true;
     }
-    job->files = connect_files();
+    connect(&job->connects, CATALOGUE_PART_FRONT + job->number);
     pthread_mutex_lock(&quota.lock);
     bool good =
         quota.count < JOBS_MAX &&
@@ -295,7 +301,7 @@ bool quota_job_begin(struct job *job)
     }
     pthread_mutex_unlock(&quota.lock);
     if (!good) {
-        close_files(job);
+        disconnect(&job->connects);
     }
     return good;
 }
@@ -307,7 +313,7 @@ void quota_job_end(struct job *job)
         pthread_mutex_lock(&quota.lock);
         take_back(job);
         pthread_mutex_unlock(&quota.lock);
-        close_files(job);
+        disconnect(&job->connects);
     }
 }
 

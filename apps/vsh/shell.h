@@ -40,6 +40,11 @@ struct function {
     struct node *body;
 };
 
+/** What the programs of a part of the shell's Budget connect with: what they do there is not the shell's, nor other parts'. */
+struct connects {
+    handle_t vfs, console;
+};
+
 /** Commands in the background, in a thread of their own. */
 struct job {
     bool used, done;
@@ -49,7 +54,7 @@ struct job {
     struct job *parent;      /**< that started it; NULL: the foreground */
     atomic_bool interrupted; /**< by kill */
     handle_t budget;         /**< quota.c's: what its programs are charged to */
-    handle_t files;          /**< and what they connect to the files with */
+    struct connects connects;
 };
 
 struct running {
@@ -124,8 +129,8 @@ bool quota_begin(void);
 handle_t quota_for(const struct shell *shell);
 /** Its parts, to be looked at: how many of @caps, which has room for @room, were filled. Their names stay until the next call. */
 size_t quota_parts(struct process_cap *caps, size_t room);
-/** A connect capability to the files for the programs of @shell's part: what they have open is theirs, too. */
-handle_t quota_files(const struct shell *shell);
+/** The connect capability to @service of @shell's part; HANDLE_NONE: it has none of its own. */
+handle_t quota_connect(const struct shell *shell, const char *service);
 /** Begin to end all processes of @job, NULL: in the foreground, whoever started them. */
 void quota_kill(const struct job *job);
 /** No command runs in the foreground any more: end what it left. */

@@ -1,11 +1,14 @@
 /* Clients: reads that wait for keys, writes that wait for room.
  *
  * Clients have no session, so nothing is lost for them when this process dies: their calls answer PEER_DIED and are made again. The latest
- * reader gets what is typed: a program that a shell has started asked after the shell did. Writers are served in the order in which they
- * came, a piece each. A client whose buffer is not in memory just now (FAULT) is tried again for a while; writers behind it go on. The tables
- * are bounded: who finds no place, after those were forgotten who do not wait any more, is told NO_MEMORY. */
+ * reader gets what is typed: a program that a shell has started asked after the shell did. But first the one whose badge is least: the shell
+ * itself comes before what it has connected. What runs in the background reads nothing, and sets no mode (DENIED). Writers are served in the
+ * order in which they came, a piece each. A client whose buffer is not in memory just now (FAULT) is tried again for a while; writers behind it
+ * go on. The tables are bounded: if one is full, and those were forgotten who do not wait any more, the client (by its badge) that has
+ * most places in it loses one to who has less, and is told NO_MEMORY; who has most is told so himself. */
 #include "internal.h"
 
+#include <os/catalogue.h>
 #include <string.h>
 #include <veridian/syscalls.h>
 
@@ -20,6 +23,7 @@
 
 struct waiting {
     uint64_t token;
+    uint64_t badge;
     struct ipc_grant buffer;
     uint32_t tries;    /* not 0: its buffer was not there */
     uint64_t position; /* a follower's */
@@ -59,6 +63,30 @@ static void list_sweep(struct waiting_list *list)
             list_remove(list, i);
 }
 
+static size_t places_of(const struct waiting_list *list, uint64_t badge)
+{
+    size_t places = 0;
+    for (size_t i = 0; i < list->count; i++)
+        places += list->entries[i].badge == badge;
+    return places;
+}
+
+/* Room for one more of @badge. False: nobody has more than it would have. */
+static bool make_room(struct waiting_list *list, uint64_t badge)
+{
+    size_t most = 0, latest = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        size_t places = places_of(list, list->entries[i].badge);
+        latest = places >= most ? i : latest;
+        most = places >= most ? places : most;
+    }
+    if (most <= places_of(list, badge) + 1)
+        return false;
+    status_ignore(ipc_reply_send(list->entries[latest].token, STATUS_NO_MEMORY, NULL));
+    list_remove(list, latest);
+    return true;
+}
+
 /* Put the current call aside. */
 static status_t list_add(struct waiting_list *list, struct ipc_call *call, struct ipc_grant buffer,
                          bool faulted)
@@ -66,13 +94,13 @@ static status_t list_add(struct waiting_list *list, struct ipc_call *call, struc
     uint64_t token;
     if (list->count == WAITING_MAX)
         list_sweep(list);
-    if (list->count == WAITING_MAX)
+    if (list->count == WAITING_MAX && !make_room(list, call->badge))
         return STATUS_NO_MEMORY;
     status_t status = ipc_reply_save(call, &token);
     if (!status_is_ok(status))
         return status;
     list->entries[list->count++] =
-        (struct waiting){.token = token, .buffer = buffer, .tries = faulted};
+        (struct waiting){.token = token, .badge = call->badge, .buffer = buffer, .tries = faulted};
     return STATUS_PENDING;
 }
 
@@ -119,6 +147,16 @@ static status_t read_some(uint64_t token, struct ipc_grant buffer, uint64_t *don
     return STATUS_OK;
 }
 
+/* The reader that came last takes its place: before those whose badge is greater or the same. */
+static void order_readers(void)
+{
+    size_t at = readers.count - 1;
+    struct waiting latest = readers.entries[at];
+    for (; at > 0 && readers.entries[at - 1].badge < latest.badge; at--)
+        readers.entries[at] = readers.entries[at - 1];
+    readers.entries[at] = latest;
+}
+
 static void answer_readers(void)
 {
     while (readers.count > 0) {
@@ -154,10 +192,18 @@ void console_key(uint8_t key)
         interrupt_readers();
 }
 
+/* A job of a shell in the background calls. */
+static bool is_behind(const struct ipc_call *call)
+{
+    return catalogue_part(call->badge) > CATALOGUE_PART_FRONT;
+}
+
 static status_t op_read(void *instance, struct ipc_call *call, struct ipc_grant buffer,
                         uint64_t *done)
 {
     (void)instance;
+    if (is_behind(call))
+        return STATUS_DENIED;
     if (buffer.length == 0)
         return STATUS_OK;
     if (interrupted) {
@@ -167,6 +213,8 @@ static status_t op_read(void *instance, struct ipc_call *call, struct ipc_grant 
     status_t status = read_some(IPC_CURRENT, buffer, done);
     if (status == STATUS_PENDING || is_absent(status))
         status = list_add(&readers, call, buffer, is_absent(status));
+    if (status == STATUS_PENDING)
+        order_readers();
     // The discipline may have room again, and bytes wait in the chip.
     (void)console_service();
     return status;
@@ -315,7 +363,8 @@ static status_t op_info(void *instance, struct ipc_call *call, struct stream_inf
 static status_t op_set_mode(void *instance, struct ipc_call *call, uint32_t mode)
 {
     (void)instance;
-    (void)call;
+    if (is_behind(call))
+        return STATUS_DENIED;
     if (tty_set_raw(&client_tty, (mode & STREAM_MODE_RAW) != 0) == TTY_READY)
         answer_readers();
     return STATUS_OK;

@@ -152,7 +152,7 @@ static status_t add_connects(struct launch *l, struct catalogue_list list)
     status_t status = STATUS_OK;
     for (uint32_t i = 0; i < list.count && status_is_ok(status); i++) {
         handle_t connect;
-        status = svc_connect(os_cap("svc"), catalogue_text(list, i), &connect);
+        status = svc_connect(os_cap("svc"), catalogue_text(list, i), 0, &connect);
         if (status_is_ok(status))
             status = add(l, connect, catalogue_text(list, i), UNNUMBERED);
     }

@@ -162,7 +162,7 @@ static status_t op_kill(void *instance, struct ipc_call *call, const char *name)
                                : STATUS_OK;
 }
 
-static status_t op_connect(void *instance, struct ipc_call *call, const char *name,
+static status_t op_connect(void *instance, struct ipc_call *call, const char *name, uint32_t part,
                            handle_t *connect)
 {
     (void)instance;
@@ -170,7 +170,10 @@ static status_t op_connect(void *instance, struct ipc_call *call, const char *na
     if (!may(call, SVC_MAY_CONNECT)) {
         return STATUS_DENIED;
     }
-    uint64_t badge = catalogue_badge(catalogue_client(call->badge), ++manager.parts);
+    if (part > SVC_PART_MAX) {
+        return STATUS_RANGE;
+    }
+    uint64_t badge = catalogue_badge(catalogue_client(call->badge), part);
     return service ? launch_connect(service, badge, connect) : STATUS_NOT_FOUND;
 }
 

@@ -4,7 +4,6 @@
 #include "svcmgr.h"
 
 #include <os/archive.h>
-#include <os/clock.h>
 #include <os/server.h>
 #include <os/start.h>
 #include <veridian/syscalls.h>
@@ -14,8 +13,6 @@ static status_t prepare(void)
     uint64_t offset = 0, bytes = 0;
     manager.keeper = os_cap("keeper");
     manager.endpoint = os_cap("endpoint");
-    // Not those of an earlier service manager, which made less than one in a millisecond.
-    manager.parts = (uint32_t)(clock_now_ns() / NS_PER_MS);
     manager.archive = os_cap("archive");
     status_t status = archive_map(manager.archive, &manager.archive_data, &manager.archive_bytes);
     if (status_is_ok(status)) {

@@ -43,7 +43,6 @@ struct adopted {
 struct manager {
     handle_t keeper;
     handle_t endpoint; /**< calls to us; our clients' capabilities come from it */
-    uint32_t parts;    /**< the last one that a connect capability was made for */
     handle_t queue;
     handle_t timer;
     handle_t archive;

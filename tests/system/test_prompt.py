@@ -382,6 +382,27 @@ class Prompt:
         now = self.services()["vsh"]
         return now[0] == "running" and now[1] != first[1] and now[2] == first[2] + 1 or f"{first} {now}"
 
+    def programs_have_what_their_manifest_names_by_whatever_path(self):
+        """And a file that is none of the boot archive's has not, whatever it is called and on whatever path."""
+        self.guest.run("cp /boot/ps /tmp/ps; ln -s /boot/ps /tmp/link; ln -s ../boot/ps /tmp/other; ln -s ps /tmp/mem")
+        sees = {command: len(self.guest.run(command)[0].splitlines()) > 4
+                for command in ("ps", "/boot/ps", "/boot/./ps", "/boot//ps", "(cd /boot; ./ps)", "/tmp/../boot/ps", "/tmp/link", "/tmp/other")}
+        blind = {command: len(self.guest.run(command)[0].splitlines()) <= 1
+                 for command in ("/tmp/ps", "/boot/../tmp/ps", "/boot/../tmp/mem", "(cd /boot; ../tmp/ps)")}
+        self.guest.run("rm /tmp/ps /tmp/link /tmp/other /tmp/mem")
+        return all(sees.values()) and all(blind.values()) or f"{sees} {blind}"
+
+    def jobs_do_not_take_the_console(self):
+        """What they print to is the console, but they read no keys: more of them than it has places for try to."""
+        before = self.services()["vsh"]
+        reader = "vsh -c 'cat <&1 & cat <&1 & cat <&1 & wait' 2> /dev/null"
+        started, _ = self.guest.run(f"i=0; while test $i -lt 24; do i=$(($i + 1)); {reader} & done; sleep 1; echo")
+        jobs = re.findall(r"\[(\d+)\]", started)
+        output, status = self.guest.run("echo one two | wc -w")
+        now = self.services()["vsh"]
+        self.guest.run(f"kill {' '.join(jobs)}; wait")
+        return len(jobs) == 24 and (output, status) == ("2\n", 0) and now == before or f"{started!r} {status} {output!r} {before} {now}"
+
     # ── capabilities ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def capabilities(self):
@@ -472,6 +493,7 @@ def main():
                          prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
                          prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.nonsense_is_refused,
                          prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start, prompt.the_shell_begins_anew_and_is_not_stopped_from_its_prompt,
+                         prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
                 tap.run(test.__name__.replace("_", " "), test)

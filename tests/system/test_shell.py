@@ -173,6 +173,7 @@ def command_mode(disk, log, tap):
     root = os.environ.get("BUILD_ROOT", os.path.join(machine.ROOT, "build"))
     base = os.path.join(root, os.environ.get("ARCH", "x86_64"), machine.BUILD)
     for command, wanted, status in (("echo one two; exit 7", b"one two\n", 7), ("true", b"", 0), ("echo a | cat", b"a\n", 0),
+                                    ("echo once; svc kill vsh; echo twice", b"once\nvsh: the command has ended its shell\n", 1),
                                     ("log '[ 0.1] PANIC on CPU 0: not the kernel'; echo fine", b"fine\n", 0)):
         done = subprocess.run([os.path.join(machine.ROOT, "tools", "run"), "--arch",
                                os.environ.get("ARCH", "x86_64"), "--kernel", f"{base}/kernel.elf", "--archive", f"{base}/boot.img",

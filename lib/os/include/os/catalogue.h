@@ -52,11 +52,19 @@ struct catalogue_entry {
     struct catalogue_list args, env, match;
 };
 
-/** The badge of a connect capability: the place in the catalogue + 1 of the program that it was made for, and in the upper half, if the
- * program asked for several of them to account apart what it does for others, which. */
+/** The badge of a connect capability: the place in the catalogue + 1 of the program that it was made for, and in the upper half which of its
+ * parts: 0 is the program itself; of a login shell CATALOGUE_PART_FRONT is what runs in the foreground, others its jobs. */
+#define CATALOGUE_PART_FRONT 1u
+
 static inline uint64_t catalogue_badge(uint32_t index, uint32_t part)
 {
-    return (uint64_t)(part & INT32_MAX) << 32 | (index + 1);
+    return (uint64_t)part << 32 | (index + 1);
+}
+
+/** The part that @badge, of a connect capability, names. */
+static inline uint32_t catalogue_part(uint64_t badge)
+{
+    return (uint32_t)(badge >> 32);
 }
 
 /** The place that @badge, of a connect capability or 0, names, or a number that is none. */

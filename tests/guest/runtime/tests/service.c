@@ -176,10 +176,11 @@ static void test_service_manager_killed_takes_over(void)
 static void test_service_connect_gives_what_the_manifest_allows(void)
 {
     handle_t connection;
-    OK(svc_connect(svc(), "log", &connection));
+    OK(svc_connect(svc(), "log", 0, &connection));
     OK(log_write(connection, "through the service manager"));
     OK(sys_cap_close(connection));
-    CHECK_STATUS(STATUS_NOT_FOUND, svc_connect(svc(), "nothing", &connection));
+    CHECK_STATUS(STATUS_NOT_FOUND, svc_connect(svc(), "nothing", 0, &connection));
+    CHECK_STATUS(STATUS_RANGE, svc_connect(svc(), "log", SVC_PART_MAX + 1, &connection));
 }
 
 static void test_service_adopted_child_is_listed_and_killed(void)
