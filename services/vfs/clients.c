@@ -1,8 +1,8 @@
 /* Who has how much of what there is for all: sessions, open files, calls that wait.
  *
  * A client is whoever connects with one badge: a service, or the part of the shell's programs that it has a capability of its own for.
- * It gets one more as long as it has less than what is left. So one greedy client has half at most, two have a third each, and whoever comes
- * then, and has nothing, still gets its first ones; who wants little never notices. */
+ * One half of all is kept: each of the clients that there may be finds its part of that, however many greedy ones there are. The other half is
+ * for who wants more: one more as long as the client has less of it than is left. */
 #include "server.h"
 
 static bool is_idle(const struct client *client)
@@ -31,18 +31,32 @@ struct client *client_find(struct clients *clients, uint64_t badge)
     return idle;
 }
 
+/* What each client finds, and what there is for all together beyond that. */
+static uint32_t own_part(const struct clients *clients, enum client_resource what)
+{
+    return clients->most[what] / 2 / CLIENTS_MAX;
+}
+
+static uint32_t common(const struct clients *clients, enum client_resource what)
+{
+    return clients->most[what] - own_part(clients, what) * CLIENTS_MAX;
+}
+
 bool client_take(struct clients *clients, struct client *client, enum client_resource what)
 {
-    if (client->used[what] >= clients->most[what] - clients->used[what]) {
-        return false;
+    const uint32_t own = own_part(clients, what);
+    if (client->used[what] >= own) {
+        if (client->used[what] - own >= common(clients, what) - clients->more[what]) {
+            return false;
+        }
+        clients->more[what]++;
     }
     client->used[what]++;
-    clients->used[what]++;
     return true;
 }
 
 void client_give_back(struct clients *clients, struct client *client, enum client_resource what)
 {
     client->used[what]--;
-    clients->used[what]--;
+    clients->more[what] -= client->used[what] >= own_part(clients, what);
 }

@@ -15,9 +15,11 @@
 #define DENTRIES_MAX 8192
 #define DENTRIES_MIN 512
 #define FILE_BYTES 2048
-#define FILES_MIN 512
-#define WAITING_BYTES 16384
-#define WAITING_MIN 64
+#define WAITING_BYTES 8192
+/* Kernel memory: half of ours is for the badges of sessions and files, and those that clients keep of former lives of ours. */
+#define BADGE_BYTES 96
+#define BADGE_LIVES 4
+#define FILES_PER_SESSION 3
 /* Of a tmpfs whose memory is our own. */
 #define TMPFS_BYTES_DEFAULT (UINT64_C(32) << 20)
 
@@ -87,7 +89,8 @@ static uint64_t bound(uint64_t value, uint64_t least, uint64_t most)
  * time, and all that clients make us keep has a limit that the rest allows. */
 static status_t make_tables(struct vfs_server *server)
 {
-    struct budget_info budget = {.pages_limit = BUDGET_BYTES_DEFAULT / PAGE_SIZE};
+    struct budget_info budget = {.pages_limit = BUDGET_BYTES_DEFAULT / PAGE_SIZE,
+                                 .kmem_limit = BUDGET_BYTES_DEFAULT};
     if (os_cap("quota") != HANDLE_NONE) {
         status_t status = sys_budget_info(os_cap("quota"), &budget);
         if (!status_is_ok(status)) {
@@ -100,8 +103,11 @@ static status_t make_tables(struct vfs_server *server)
     uint64_t rest = bytes - cache_bytes;
     vfs_init(&server->vfs, (size_t)bound(rest / DENTRY_BYTES, DENTRIES_MIN, DENTRIES_MAX));
     uint32_t *most = server->clients.most;
-    most[CLIENT_SESSIONS] = SESSIONS_MAX;
-    most[CLIENT_FILES] = (uint32_t)bound(rest / FILE_BYTES, FILES_MIN, FILES_MAX);
+    uint64_t badges = budget.kmem_limit / 2 / (BADGE_BYTES * BADGE_LIVES);
+    uint64_t files = badges / (FILES_PER_SESSION + 1) * FILES_PER_SESSION;
+    most[CLIENT_SESSIONS] = (uint32_t)bound(badges - files, SESSIONS_MIN, SESSIONS_MAX);
+    most[CLIENT_FILES] = (uint32_t)bound(rest / FILE_BYTES < files ? rest / FILE_BYTES : files,
+                                         FILES_MIN, FILES_MAX);
     most[CLIENT_WAITING] = (uint32_t)bound(rest / WAITING_BYTES, WAITING_MIN, WAITING_MAX);
     status_t status = sessions_init(server);
     return status_is_ok(status) ? cache_init(&server->cache, cache_bytes) : status;

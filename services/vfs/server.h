@@ -18,10 +18,13 @@
 #define MOUNT_BOOT 2
 #define MOUNT_TMP 3
 #define SESSIONS_MAX 4096
+#define SESSIONS_MIN 128
 #define FILES_MAX 16384
+#define FILES_MIN 256
 /* Calls put aside, for all workers together. */
 #define WAITING_MAX 4096
-#define CLIENTS_MAX 256
+#define WAITING_MIN 128
+#define CLIENTS_MAX 64
 
 /* --- clients.c: who has how much --- */
 
@@ -35,8 +38,8 @@ struct client {
 
 struct clients {
     struct client clients[CLIENTS_MAX];
-    /* Of all together. */
-    uint32_t used[CLIENT_RESOURCES];
+    /* What all together have beyond their own parts. */
+    uint32_t more[CLIENT_RESOURCES];
     uint32_t most[CLIENT_RESOURCES];
 };
 

@@ -70,73 +70,64 @@ static void test_sessions_odd_arguments(void)
     CHECK_OK(sys_cap_close(session));
 }
 
-#define FILES_TRIED 9000
-#define SESSIONS_TRIED 2100
+#define HOGS 20
+#define TAKEN_MAX 20000
+#define NEEDED 2
 
-/* How many sessions @connect gives. */
-static unsigned take_sessions(handle_t connect, handle_t *sessions)
-{
-    unsigned taken = 0;
-    status_t status = STATUS_OK;
-    while (taken < SESSIONS_TRIED && status_is_ok(status)) {
-        status = files_connect(connect, 0, &sessions[taken]);
-        taken += status_is_ok(status);
-    }
-    CHECK_STATUS(STATUS_NO_MEMORY, status);
-    return taken;
-}
+static handle_t taken[TAKEN_MAX];
 
-/* How many files the first two of @sessions open, in turn. */
-static unsigned take_files(const handle_t *sessions, handle_t *files)
+/* A client of its own takes sessions, and with the first opens files, until it is told that it has enough: how many of both. */
+static unsigned take_all(unsigned first, uint32_t part)
 {
+    handle_t connect;
     struct file_status info;
-    unsigned taken = 0;
+    unsigned at = first;
     status_t status = STATUS_OK;
-    while (taken < FILES_TRIED && status_is_ok(status)) {
-        status =
-            files_open(sessions[taken % 2], "/boot/vfs", FILE_OPEN_READ, 0, &files[taken], &info);
-        taken += status_is_ok(status);
+    CHECK_OK(svc_connect(os_cap("svc"), "vfs", part, &connect));
+    while (status_is_ok(status) && at < TAKEN_MAX) {
+        status = files_connect(connect, 0, &taken[at]);
+        at += status_is_ok(status);
     }
     CHECK_STATUS(STATUS_NO_MEMORY, status);
-    return taken;
-}
-
-static void close_all(const handle_t *handles, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        CHECK_OK(sys_cap_close(handles[i]));
+    status = at > first ? STATUS_OK : STATUS_NO_MEMORY;
+    while (status_is_ok(status) && at < TAKEN_MAX) {
+        status = files_open(taken[first], "/boot/vfs", FILE_OPEN_READ, 0, &taken[at], &info);
+        at += status_is_ok(status);
     }
+    CHECK_STATUS(STATUS_NO_MEMORY, status);
+    CHECK_OK(sys_cap_close(connect));
+    return at - first;
 }
 
+/* Greedy clients come one after the other; each still finds something, and so does who comes last and wants little. */
 static void test_sessions_nobody_takes_all(void)
 {
-    unsigned sessions_taken[2], files_taken[2];
-    handle_t others[50];
-    static handle_t files[2][FILES_TRIED], sessions[2][SESSIONS_TRIED];
-    handle_t connect, session, file;
+    unsigned count = 0, first = take_all(0, 1);
+    handle_t connect, session, files[NEEDED];
     struct file_status status;
-    // Two of the shell's parts, say, that want all.
-    for (unsigned hog = 0; hog < 2; hog++) {
-        CHECK_OK(svc_connect(os_cap("svc"), "vfs", &connect));
-        sessions_taken[hog] = take_sessions(connect, sessions[hog]);
-        files_taken[hog] = take_files(sessions[hog], files[hog]);
-        CHECK_OK(sys_cap_close(connect));
+    count = first;
+    for (unsigned hog = 1; hog < HOGS; hog++) {
+        unsigned more = take_all(count, 1 + hog);
+        CHECK(more >= 1 + NEEDED && more < first);
+        count += more;
     }
-    CHECK(files_taken[0] >= 200 && files_taken[1] * 3 >= files_taken[0]);
-    CHECK(sessions_taken[0] >= 1000 && sessions_taken[1] * 3 >= sessions_taken[0]);
-    // Others do not feel it.
-    CHECK_OK(files_connect(os_cap("vfs"), 0, &session));
-    for (unsigned i = 0; i < 50; i++) {
-        CHECK_OK(files_open(session, "/boot/vfs", FILE_OPEN_READ, 0, &others[i], &status));
+    CHECK_OK(svc_connect(os_cap("svc"), "vfs", 1 + HOGS, &connect));
+    CHECK_OK(files_connect(connect, 0, &session));
+    for (unsigned i = 0; i < NEEDED; i++) {
+        CHECK_OK(files_open(session, "/boot/vfs", FILE_OPEN_READ, 0, &files[i], &status));
     }
-    close_all(others, 50);
-    for (unsigned hog = 0; hog < 2; hog++) {
-        close_all(files[hog], files_taken[hog]);
-        CHECK_OK(files_open(sessions[hog][0], "/boot/vfs", FILE_OPEN_READ, 0, &file, &status));
-        CHECK_OK(sys_cap_close(file));
-        close_all(sessions[hog], sessions_taken[hog]);
+    for (unsigned i = 0; i < NEEDED; i++) {
+        CHECK_OK(sys_cap_close(files[i]));
     }
     CHECK_OK(sys_cap_close(session));
+    CHECK_OK(sys_cap_close(connect));
+    for (unsigned i = 0; i < count; i++) {
+        CHECK_OK(sys_cap_close(taken[i]));
+    }
+    CHECK(take_all(0, 1) == first);
+    for (unsigned i = 0; i < first; i++) {
+        CHECK_OK(sys_cap_close(taken[i]));
+    }
 }
 
 static void test_sessions_come_and_go(void)
