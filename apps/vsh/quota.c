@@ -158,11 +158,25 @@ static void end_all(handle_t budget)
     }
 }
 
-/** A service that the service manager gives no connect capability for is connected to with the shell's. */
-static void connect(struct connects *connects, uint32_t part)
+/** One connect capability of @part, which goes on with the one that it has. False: the service manager, which may just be started
+ * again, gives none; that nobody provides the service is no matter. */
+static bool connect_one(const char *service, uint32_t part, handle_t *connect)
 {
-    status_ignore(svc_connect(os_cap("svc"), "vfs", part, &connects->vfs));
-    status_ignore(svc_connect(os_cap("svc"), "console", part, &connects->console));
+    status_t status = STATUS_OK;
+    for (unsigned i = 0; i < TRIES && *connect == HANDLE_NONE; i++) {
+        status = svc_connect(os_cap("svc"), service, part, connect);
+        if (status_is_ok(status) || status == STATUS_NOT_FOUND) {
+            return true;
+        }
+        clock_sleep(TRY_NS);
+    }
+    return *connect != HANDLE_NONE;
+}
+
+static bool connect(struct connects *connects, uint32_t part)
+{
+    return connect_one("vfs", part, &connects->vfs) &&
+           connect_one("console", part, &connects->console);
 }
 
 static void disconnect(struct connects *connects)
@@ -187,11 +201,11 @@ bool quota_begin(void)
         return false;
     }
     end_all(own); // what an earlier shell has left
-    connect(&quota.front_connects, CATALOGUE_PART_FRONT);
     quota.keep_pages = KEEP_PAGES + machine.total_pages / KEEP_PAGES_SHARE;
     quota.keep_kernel_bytes =
         KEEP_KERNEL_BYTES + machine.total_pages * PAGE_SIZE / KEEP_KERNEL_SHARE;
-    return status_is_ok(sys_budget_create(own, 0, 0, PRIORITY_NORMAL_MAX, &quota.front));
+    return connect(&quota.front_connects, CATALOGUE_PART_FRONT) &&
+           status_is_ok(sys_budget_create(own, 0, 0, PRIORITY_NORMAL_MAX, &quota.front));
 }
 
 /** While there are no jobs the foreground has all. */
@@ -281,10 +295,10 @@ bool quota_job_begin(struct job *job)
     if (quota.front == HANDLE_NONE) {
         return true;
     }
-    connect(&job->connects, CATALOGUE_PART_FRONT + job->number);
+    bool connected = connect(&job->connects, CATALOGUE_PART_FRONT + job->number);
     pthread_mutex_lock(&quota.lock);
     bool good =
-        quota.count < JOBS_MAX &&
+        connected && quota.count < JOBS_MAX &&
         status_is_ok(sys_budget_create(os_cap("quota"), 0, 0, PRIORITY_NORMAL_MAX, &job->budget));
     if (good) {
         if (quota.count == 0) {
