@@ -123,6 +123,23 @@ static struct job *job_take(struct session *session)
     return job;
 }
 
+/** Make @clone, of @shell, the shell of @job. False: no memory. */
+static bool clone_is_of(struct shell *clone, struct job *job, const struct shell *shell)
+{
+    job->parent = shell->job;
+    clone->job = job;
+    if (shell->session->interactive && clone->ports[0] == shell->ports[0]) {
+        // The terminal is for who is in front.
+        struct port *nothing = port_new(HANDLE_NONE);
+        if (!nothing) {
+            return false;
+        }
+        port_release(clone->ports[0]);
+        clone->ports[0] = nothing;
+    }
+    return quota_take_console(clone);
+}
+
 int job_start(struct shell *shell, struct node *node)
 {
     struct job *job = job_take(shell->session);
@@ -130,7 +147,10 @@ int job_start(struct shell *shell, struct node *node)
     bool room = quota_has_room(0) && (!job || quota_job_begin(job));
     struct shell *clone = job && start && room ? shell_clone(shell) : NULL;
     pthread_attr_t attributes;
-    if (!clone) {
+    if (!clone || !clone_is_of(clone, job, shell)) {
+        if (clone) {
+            shell_free(clone);
+        }
         shell_complain(shell, room ? "too many jobs" : "no memory for another job");
         free(start);
         if (job) {
@@ -138,16 +158,6 @@ int job_start(struct shell *shell, struct node *node)
             job->used = false;
         }
         return STATUS_FAILURE;
-    }
-    job->parent = shell->job;
-    clone->job = job;
-    if (shell->session->interactive && clone->ports[0] == shell->ports[0]) {
-        // The terminal is for who is in front.
-        struct port *nothing = port_new(HANDLE_NONE);
-        if (nothing) {
-            port_release(clone->ports[0]);
-            clone->ports[0] = nothing;
-        }
     }
     *start = (struct job_start){shell->session, job, clone, node_ref(node)};
     job->shell = clone;

@@ -231,8 +231,7 @@ static bool caps_prepare(struct shell *shell, struct caps *caps,
     static const char *const streams[] = {"stdin", "stdout", "stderr"};
     for (size_t i = 0; i < 3; i++) {
         handle_t handle = shell->ports[i]->stream.handle;
-        handle_t part =
-            handle == os_cap(streams[i]) ? quota_connect(shell, "console") : HANDLE_NONE;
+        handle_t part = quota_is_console(handle) ? quota_connect(shell, "console") : HANDLE_NONE;
         if (handle != HANDLE_NONE) {
             caps_add(caps, streams[i], part != HANDLE_NONE ? part : handle);
         }

@@ -237,6 +237,31 @@ handle_t quota_connect(const struct shell *shell, const char *service)
                                              : HANDLE_NONE;
 }
 
+bool quota_is_console(handle_t handle)
+{
+    return handle != HANDLE_NONE && (handle == os_cap("stdin") || handle == os_cap("stdout") ||
+                                     handle == os_cap("stderr") || handle == os_cap("console"));
+}
+
+bool quota_take_console(struct shell *shell)
+{
+    const handle_t console = quota_connect(shell, "console");
+    for (size_t i = 0; i < 3 && console != HANDLE_NONE; i++) {
+        handle_t copy;
+        if (!quota_is_console(shell->ports[i]->stream.handle)) {
+            continue;
+        }
+        status_t status = sys_cap_copy(console, RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER, &copy);
+        struct port *port = status_is_ok(status) ? port_new(copy) : NULL;
+        if (!port) {
+            return false;
+        }
+        port_release(shell->ports[i]);
+        shell->ports[i] = port;
+    }
+    return true;
+}
+
 size_t quota_parts(struct process_cap *caps, size_t room)
 {
     static char names[JOBS_MAX][OS_CAP_NAME_BYTES];

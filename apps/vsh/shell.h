@@ -131,6 +131,10 @@ handle_t quota_for(const struct shell *shell);
 size_t quota_parts(struct process_cap *caps, size_t room);
 /** The connect capability to @service of @shell's part; HANDLE_NONE: it has none of its own. */
 handle_t quota_connect(const struct shell *shell, const char *service);
+/** Whether @handle is what the shell itself was given to read and write, whichever stream that was. */
+bool quota_is_console(handle_t handle);
+/** Have @shell, a job's, write to the console with its part's capability where it would with the shell's own. False: no memory. */
+bool quota_take_console(struct shell *shell);
 /** Begin to end all processes of @job, NULL: in the foreground, whoever started them. */
 void quota_kill(const struct job *job);
 /** No command runs in the foreground any more: end what it left. */

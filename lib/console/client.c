@@ -314,6 +314,8 @@ static status_t op_follow(void *instance, struct ipc_call *call, uint64_t positi
 {
     (void)instance;
     *next = position;
+    if (is_behind(call))
+        return STATUS_DENIED;
     if (buffer.length == 0)
         return STATUS_OK;
     status_t status = follow_some(IPC_CURRENT, buffer, next, done);

@@ -396,6 +396,12 @@ class Prompt:
         """What they print to is the console, but they read no keys: more of them than it has places for try to."""
         before = self.services()["vsh"]
         reader = "vsh -c 'cat <&1 & cat <&1 & cat <&1 & wait' 2> /dev/null"
+        # Whichever of the streams that they were given they try, programs and the shell's own commands.
+        for one in ("cat <&1", "vsh -c 'cat <&2' 2>&1", "while read x <&1; do true; done", "cat <&2", "{ cat <&1; } 1>&2"):
+            output, status = self.guest.run(f"{one} & echo; wait")
+            typed = self.guest.run("echo hello | wc -c")
+            if typed != ("6\n", 0):
+                return f"{one}: {output!r} {typed}"
         started, _ = self.guest.run(f"i=0; while test $i -lt 24; do i=$(($i + 1)); {reader} & done; sleep 1; echo")
         jobs = re.findall(r"\[(\d+)\]", started)
         output, status = self.guest.run("echo one two | wc -w")
