@@ -438,16 +438,24 @@ static void test_aspace_chosen_addresses_are_random_and_apart(void)
     teardown();
 }
 
+/* A Memory of @pages, mapped at @at to be read and written. */
+static struct memory *make_at(uint64_t at, uint64_t pages)
+{
+    struct memory *memory = make(pages);
+    uint64_t mapped;
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, pages * PAGE_SIZE,
+                     MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    return memory;
+}
+
 /* What a CPU has not used it does not keep; but what leads to a page table (Intel SDM vol. 3, 4.10.3) after its translations have gone. */
 static void test_aspace_tables_that_go_are_flushed(void)
 {
     setup();
-    struct memory *memory = make(2);
-    uint64_t mapped;
     const uint64_t at = 0x7000000000;
-    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, 2 * PAGE_SIZE,
-                     MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
-                 STATUS_OK);
+    uint64_t mapped;
+    struct memory *memory = make_at(at, 2);
     CHECK_STATUS(aspace_fault(space, self, at, MAP_WRITE), STATUS_OK);
     CHECK_STATUS(aspace_fault(space, self, at + PAGE_SIZE, MAP_WRITE), STATUS_OK);
     hardware_reads(space, at + PAGE_SIZE, 0);
@@ -475,12 +483,8 @@ static void test_aspace_tables_that_go_are_flushed(void)
 static void test_aspace_one_page_is_flushed_at_once(void)
 {
     setup();
-    struct memory *memory = make(4);
-    uint64_t mapped;
     const uint64_t at = 0x7000000000;
-    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, 4 * PAGE_SIZE,
-                     MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
-                 STATUS_OK);
+    struct memory *memory = make_at(at, 4);
     for (unsigned i = 0; i < 4; i++) {
         CHECK_STATUS(aspace_fault(space, self, at + i * PAGE_SIZE, MAP_WRITE), STATUS_OK);
         hardware_reads(space, at + i * PAGE_SIZE, 0);
