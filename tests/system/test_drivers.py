@@ -40,8 +40,11 @@ class Drivers:
         self.monitor.run("balloon", value=self.ram - missing)
 
     def driver(self, name):
-        """State, process and number of restarts, as svc says."""
-        line = [line.split() for line in self.guest.run(f"svc status {name}")[0].splitlines()][-1]
+        """State, process and number of restarts, as svc says. A devmgr that has just begun has not found its devices yet."""
+        output, status = self.guest.run(f"svc status {name}")
+        if status != 0:
+            return "absent", "0", 0
+        line = output.splitlines()[-1].split()
         return line[1], line[2], int(line[3])
 
     def wait(self, name, condition):
