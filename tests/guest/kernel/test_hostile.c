@@ -34,8 +34,8 @@ static void test_hostile_pointers(void)
         void *bad = (void *)bad_addresses[i];
 
         OK(sys_notification_signal(notification, 1));
-        CHECK_STATUS(STATUS_FAULT, sys_queue_wait(queue, in_ms(1000), bad));
-        OK(sys_queue_wait(queue, in_ms(1000), &event)); /* the event was not lost */
+        CHECK_STATUS(STATUS_FAULT, sys_queue_wait(queue, in_ms(PATIENCE_MS), bad));
+        OK(sys_queue_wait(queue, in_ms(PATIENCE_MS), &event)); /* the event was not lost */
         CHECK_STATUS(STATUS_FAULT, sys_system_memory_stats(info->budget, bad));
         CHECK_STATUS(STATUS_FAULT, sys_system_random(bad, 64));
         CHECK_STATUS(STATUS_FAULT, sys_budget_info(info->budget, bad));

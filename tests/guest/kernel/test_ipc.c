@@ -13,6 +13,7 @@ struct server {
     uint64_t last_badge;
     uint32_t calls;
     handle_t received; /* capability of the last LABEL_CAPS */
+    bool late;         /* who called LABEL_SLOW has given up; atomic */
     struct worker worker;
 };
 
@@ -85,7 +86,7 @@ static bool serve_call(struct server *server, struct worker *self, struct ipc_re
         OK(sys_endpoint_reply_save(&server->token));
         return false;
     case LABEL_SLOW:
-        sleep_ms(50);
+        CHECK(EVENTUALLY(__atomic_load_n(&server->late, __ATOMIC_SEQ_CST)));
         return true;
     default:
         return true;
@@ -141,7 +142,7 @@ static void server_start(struct server *server)
 
 static status_t call(handle_t target, uint32_t label, struct ipc_regs *regs)
 {
-    *regs = (struct ipc_regs){.target = target, .info = label, .deadline = in_ms(5000)};
+    *regs = (struct ipc_regs){.target = target, .info = label, .deadline = in_ms(PATIENCE_MS)};
     return ipc_raw_call(regs);
 }
 
@@ -357,6 +358,7 @@ static void test_ipc_deadline_and_nowait(void)
     /* The call is accepted, the answer comes too late; the server notices nothing and goes on. */
     regs = (struct ipc_regs){.target = server.endpoint, .info = LABEL_SLOW, .deadline = in_ms(10)};
     CHECK_STATUS(STATUS_TIMED_OUT, ipc_raw_call(&regs));
+    __atomic_store_n(&server.late, true, __ATOMIC_SEQ_CST);
     OK(call(server.endpoint, LABEL_ADD, &regs));
     server_stop(&server);
 }
@@ -413,7 +415,7 @@ static void plain_caller(struct worker *self)
 
 static void receive_and_leave(struct worker *self)
 {
-    struct ipc_regs regs = {.target = *(handle_t *)self->context, .deadline = in_ms(3000)};
+    struct ipc_regs regs = {.target = *(handle_t *)self->context, .deadline = in_ms(PATIENCE_MS)};
 
     self->value = (uint64_t)status_code(ipc_raw_receive(&regs));
 }
@@ -482,7 +484,7 @@ static void load_caller(struct worker *self)
         regs = (struct ipc_regs){.target = load->endpoint,
                                  .info = LABEL_ADD,
                                  .words = {i, i},
-                                 .deadline = in_ms(10000)};
+                                 .deadline = in_ms(PATIENCE_MS)};
         if (!status_is_ok(ipc_raw_call(&regs)) || regs.words[0] != 2u * i)
             return;
         self->value++;
@@ -557,7 +559,7 @@ static void test_ipc_between_processes(void)
         regs = (struct ipc_regs){.target = endpoint,
                                  .info = LABEL_ADD,
                                  .words = {i},
-                                 .deadline = in_ms(5000)};
+                                 .deadline = in_ms(PATIENCE_MS)};
         OK(ipc_raw_call(&regs));
         CHECK(regs.words[0] == 2 * i + 1);
     }

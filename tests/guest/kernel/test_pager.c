@@ -16,7 +16,7 @@ static void pager_run(struct worker *self)
     uint64_t offset, bytes;
     uint32_t kind;
 
-    while (status_is_ok(sys_queue_wait(paged->queue, in_ms(3000), &event))) {
+    while (status_is_ok(sys_queue_wait(paged->queue, in_ms(PATIENCE_MS), &event))) {
         if (event.kind != EVENT_PAGER)
             break; /* the test ends us by a notification */
         while (status_is_ok(sys_memory_pager_next(paged->memory, &offset, &bytes, &kind))) {

@@ -212,7 +212,7 @@ static void spammer(void)
         child_exit(1);
     for (unsigned i = 0; i < SPAM; i++)
         for (unsigned tries = 0; !spam_round(own); tries++) {
-            if (tries == 100)
+            if (tries == PATIENCE_MS)
                 child_exit(2);
             status_ignore(
                 sys_thread_sleep(now_ns() + MS)); /* what ended comes back a little later */

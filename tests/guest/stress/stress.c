@@ -15,7 +15,7 @@
 #endif
 #define KILLS_MIN 40u
 /** Guest time in which a child gets something done, whatever is killed around it. */
-#define STUCK_NS (20000 * MS)
+#define STUCK_NS (120000 * MS)
 
 struct slot {
     struct child child;

@@ -13,11 +13,11 @@
 #include <veridian/syscalls.h>
 
 #define LOG_PORT 0xe9u
-#define GIVE_BACK_TRIES 300
+#define GIVE_BACK_TRIES 3000
 #define GIVE_BACK_NS (10 * NS_PER_MS)
 /** malloc's own growth, caches of the kernel. */
 #define SLACK_PAGES 16u
-#define CHILD_PATIENCE_NS (20 * NS_PER_S)
+#define CHILD_PATIENCE_NS (120 * NS_PER_S)
 
 const void *archive;
 uint64_t archive_bytes;

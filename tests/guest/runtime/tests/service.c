@@ -13,7 +13,7 @@
 #include <veridian/syscalls.h>
 
 #define KILLS 10
-#define PATIENCE 400
+#define PATIENCE 12000
 #define PAUSE_NS (10 * NS_PER_MS)
 
 static handle_t svc(void)

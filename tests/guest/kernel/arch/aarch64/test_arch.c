@@ -202,12 +202,12 @@ static void test_arch_message_is_delivered_and_remembered(void)
     OK(sys_interrupt_ack(message));
     for (unsigned i = 0; i < 3; i++) {
         *translater = data;
-        OK(sys_queue_wait(queue, in_ms(1000), &event));
+        OK(sys_queue_wait(queue, in_ms(PATIENCE_MS), &event));
         CHECK(event.kind == EVENT_INTERRUPT && event.cookie == 5);
         *translater = data; /* comes when the first one has been answered */
         CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
         OK(sys_interrupt_ack(message));
-        OK(sys_queue_wait(queue, in_ms(1000), &event));
+        OK(sys_queue_wait(queue, in_ms(PATIENCE_MS), &event));
         OK(sys_interrupt_ack(message));
     }
     CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
