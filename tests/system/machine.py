@@ -32,10 +32,27 @@ launcher = _launcher()
 ARCHS = launcher.ARCHS
 # The driver of the console.
 CONSOLE = ARCHS[os.environ.get("ARCH", "x86_64")].console
+# What runs on a machine with a disk. The prompt waits for its own needs, not for all of them.
+SERVICES = ("logd", "devmgr", "ext4", "power", "vfs", "vsh", "virtio-blk", CONSOLE)
+POLLS = 600
 
 
 class Ended(Exception):
     """The machine ended, or stopped making progress, while something was awaited."""
+
+
+def clock_of(process):
+    """Counts the time in which the emulator of the launcher @process could run; None, as long as it has none."""
+    try:
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as source:
+            children = source.read().split()
+        for child in children:
+            with open(f"/proc/{child}/comm", encoding="ascii") as source:
+                if source.read().startswith("qemu-"):
+                    return launcher.StallClock(child)
+    except OSError:
+        pass  # one of them has ended
+    return None
 
 
 class Machine:
@@ -61,7 +78,8 @@ class Machine:
         self.seen = 0
         self.serial = 0
         self.changed = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def __enter__(self):
         return self
@@ -80,11 +98,6 @@ class Machine:
             if not data:
                 return
 
-    def _emulator(self):
-        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        with open(children, encoding="ascii") as source:
-            return source.read().split()[0]
-
     def send(self, text):
         self.process.stdin.write(text.encode())
 
@@ -93,6 +106,7 @@ class Machine:
         pattern = re.compile(pattern) if isinstance(pattern, str) else pattern
         clock, length = None, -1
         while True:
+            ended = self.process.poll() is not None and not self.reader.is_alive()
             with self.changed:
                 match = pattern.search(self.text, self.seen)
                 if match:
@@ -103,15 +117,10 @@ class Machine:
                     if clock:
                         clock.reset()
                 self.changed.wait(0.05)
-            if self.process.poll() is not None:
+            if ended:
                 raise Ended(f"the machine ended; expected {pattern.pattern!r}; last: {self.text[-400:]!r}; log:\n{self.last_words()}")
-            if clock is None:
-                try:
-                    clock = launcher.StallClock(self._emulator())
-                except (OSError, IndexError):
-                    continue
-            clock.advance()
-            if clock.seconds > STALL_SECONDS:
+            clock = clock or clock_of(self.process)
+            if clock and clock.advance() > STALL_SECONDS:
                 raise Ended(f"no progress; expected {pattern.pattern!r}; last: {self.text[-400:]!r}")
 
     def run(self, command):
@@ -127,17 +136,27 @@ class Machine:
         self.expect(PROMPT)
         return output, int(match.group(1))
 
+    def services(self):
+        """Name -> (state, process, restarts), as svc says."""
+        lines = (line.split() for line in self.run("svc list")[0].splitlines()[1:])
+        return {words[0]: (words[1], words[2], int(words[3])) for words in lines}
+
+    def wait_services(self):
+        """Until all of SERVICES run: as they are then, they stay. True, or what is there."""
+        for _ in range(POLLS):
+            services = self.services()
+            if all(services.get(name, ("", ""))[0] == "running" for name in SERVICES):
+                return True
+            self.run("sleep 0.05")
+        return str(services)
+
     def wait_end(self):
         """Waits for the machine to end by itself: the launcher's status."""
         clock = None
         while self.process.poll() is None:
             time.sleep(0.05)
-            try:
-                clock = clock or launcher.StallClock(self._emulator())
-                clock.advance()
-            except (OSError, IndexError):
-                continue
-            if clock.seconds > STALL_SECONDS:
+            clock = clock or clock_of(self.process)
+            if clock and clock.advance() > STALL_SECONDS:
                 raise Ended("the machine does not end")
         return self.process.returncode
 

@@ -33,13 +33,12 @@ class Display:
 
     def wait(self, condition):
         """Looks until @condition(screen) is true; True, or what the last look showed."""
-        clock = machine.launcher.StallClock(self.guest._emulator())
+        clock = machine.clock_of(self.guest.process)
         while True:
             seen = self.look()
             if condition(seen):
                 return True
-            clock.advance()
-            if clock.seconds > PATIENCE_SECONDS:
+            if clock.advance() > PATIENCE_SECONDS:
                 return "the display shows:\n# " + "\n# ".join(seen.lines())
 
 
@@ -49,6 +48,7 @@ class Session:
 
     def command(self, line):
         self.guest.send(line + "\n")
+        self.guest.expect("\n")     # a line that is drawn anew, while it is typed, has a prompt too
         self.guest.expect(machine.PROMPT)
 
     def clear(self):
@@ -132,7 +132,7 @@ class Session:
         """Kills @name and waits for its next life; None, or what went wrong."""
         before = self.process_of(name)
         self.command(f"svc kill {name}")
-        for _ in range(50):
+        for _ in range(machine.POLLS):
             after = self.process_of(name)
             if after not in (None, before):
                 return None if before else f"{name} did not run"

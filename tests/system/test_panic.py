@@ -34,13 +34,12 @@ def log_of(path):
 def wait(process, condition):
     """True when @condition holds, False if the machine ends or stands still before."""
     clock = launcher.StallClock(process.pid)
-    while clock.seconds < STALL_SECONDS:
+    while clock.advance() < STALL_SECONDS:
         if condition():
             return True
         if process.poll() is not None:
             return condition()
         time.sleep(0.05)
-        clock.advance()
     return False
 
 
