@@ -12,7 +12,6 @@ import tempfile
 import machine
 from machine import Machine, Tap
 
-POLLS = 100
 # Processes: each starts two more.
 BOMB = "echo 'vsh /tmp/bomb & vsh /tmp/bomb & sleep 1000' > /tmp/bomb; { vsh /tmp/bomb > /dev/null 2>&1 & }"
 # So many shells at least: that of the console, and those of the bomb.
@@ -49,6 +48,9 @@ class Budgets:
 
     def begin(self):
         self.base = None
+        result = self.guest.wait_services()
+        if result is not True:
+            return result
         self.guest.run("truncate -s 400000000 /tmp/hole")
         self.base = self.running()
         self.base_budgets = self.budgets()
@@ -60,7 +62,7 @@ class Budgets:
 
     def processes_multiply(self):
         self.guest.run(BOMB)
-        for _ in range(POLLS):
+        for _ in range(machine.POLLS):
             if self.guest.run("ps")[0].count(" vsh\n") >= SHELLS:
                 return self.is_unharmed()
             self.guest.run("sleep 0.1")
@@ -116,7 +118,7 @@ class Budgets:
 
     def memory_comes_back(self):
         self.guest.run("kill " + " ".join(str(number) for number in range(1, JOBS + 1)) + "; wait; rm /tmp/hole /tmp/bomb; unset x y")
-        for _ in range(POLLS):
+        for _ in range(machine.POLLS):
             budgets = self.budgets()
             # The foreground has back what was lent, to a page or two that are given back just now. The shell's heap may have grown.
             if budgets.keys() == self.base_budgets.keys() and budgets["foreground"][1] + 64 >= self.base_budgets["foreground"][1] and \

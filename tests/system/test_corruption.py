@@ -118,10 +118,14 @@ class Corruption:
         self.guest.run("svc restart ext4; svc kill vfs")
 
     def begin(self):
+        result = self.guest.wait_services()
+        if result is not True:
+            return result
         self.guest.run("echo precious > /tmp/precious")
         self.guest.run(LOOK)
         now = processes(self.guest.run("ps")[0])
         self.others = {name: now[name] for name in OTHERS}
+        return True
 
     def sound(self, image, message):
         """Everything is read, and is what the host has."""

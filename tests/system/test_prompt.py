@@ -17,7 +17,6 @@ from test_shell import host_files
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
 HOME, END, DELETE, BACKSPACE = "\x1b[H", "\x1b[F", "\x1b[3~", "\x7f"
 STATUS_INTERRUPT = 130
-POLLS = 200
 
 # What is typed, and the line that it makes.
 EDITS = [
@@ -199,13 +198,6 @@ class Prompt:
         self.guest.expect(machine.PROMPT)
         return line, self.guest.text[start:self.guest.seen].rpartition("\r")[0]
 
-    def wait(self, condition, what):
-        for _ in range(POLLS):
-            if condition():
-                return True
-            self.guest.run("sleep 0.05")
-        return f"{what}: {self.guest.run('svc list')[0]}"
-
     # ── the line ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def lines_are_edited(self):
@@ -340,46 +332,43 @@ class Prompt:
 
     # ── services ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def services(self):
-        """Name -> (state, process, restarts), as svc says."""
-        lines = [line.split() for line in self.guest.run("svc list")[0].splitlines()[1:]]
-        return {words[0]: (words[1], words[2], int(words[3])) for words in lines}
-
     def processes(self):
         return {words[-1]: words[0] for words in (line.split() for line in self.guest.run("ps")[0].splitlines()) if "run" in words[1:2]}
 
     def services_are_listed(self):
-        services, processes = self.services(), self.processes()
-        wanted = {"logd", "devmgr", "ext4", "power", "vfs", "vsh", "virtio-blk", machine.CONSOLE}
-        wrong = {name: services.get(name) for name in wanted
+        result = self.guest.wait_services()
+        if result is not True:
+            return result
+        services, processes = self.guest.services(), self.processes()
+        wrong = {name: services.get(name) for name in machine.SERVICES
                  if services.get(name, ("", ""))[:2] != ("running", processes.get(name))}
         return not wrong or f"{wrong} {processes}"
 
     def services_stop_and_start(self):
-        first = self.services()["power"]
+        first = self.guest.services()["power"]
         steps = [("svc start power", lambda now: now == first), ("svc stop power", lambda now: now[:2] == ("stopped", "0")),
                  ("svc kill svcmgr; sleep 0.2", lambda now: now[0] == "stopped"),
                  ("svc start power", lambda now: now[0] == "running" and now[1] != first[1]),
                  ("last", None)]
         for command, good in steps[:-1]:
             output, status = self.guest.run(command)
-            now = self.services()["power"]
+            now = self.guest.services()["power"]
             if status != 0 or not good(now) or (now[0] == "running") != ("power" in self.processes()):
                 return f"{command}: {status} {output!r} {first} {now}"
-        before = self.services()["power"]
+        before = self.guest.services()["power"]
         output, status = self.guest.run("svc restart power")
-        now = self.services()["power"]
+        now = self.guest.services()["power"]
         return status == 0 and now[0] == "running" and now[1] != before[1] and now[2] == before[2] + 1 or f"{before} {now} {output!r}"
 
     def the_shell_begins_anew_and_is_not_stopped_from_its_prompt(self):
-        first = self.services()["vsh"]
+        first = self.guest.services()["vsh"]
         output, status = self.guest.run("svc stop vsh")
-        if status != 1 or output != "svc: vsh: this command is its own: svc restart vsh begins it anew\n" or self.services()["vsh"] != first:
-            return f"{status} {output!r} {first} {self.services()['vsh']}"
+        if status != 1 or output != "svc: vsh: this command is its own: svc restart vsh begins it anew\n" or self.guest.services()["vsh"] != first:
+            return f"{status} {output!r} {first} {self.guest.services()['vsh']}"
         self.guest.send("svc restart vsh\n")
         self.guest.expect(r"svc restart vsh\n")
         self.guest.expect(machine.PROMPT)
-        now = self.services()["vsh"]
+        now = self.guest.services()["vsh"]
         return now[0] == "running" and now[1] != first[1] and now[2] == first[2] + 1 or f"{first} {now}"
 
     def programs_have_what_their_manifest_names_by_whatever_path(self):
@@ -394,7 +383,7 @@ class Prompt:
 
     def jobs_do_not_take_the_console(self):
         """What they print to is the console, but they read no keys: more of them than it has places for try to."""
-        before = self.services()["vsh"]
+        before = self.guest.services()["vsh"]
         reader = "vsh -c 'cat <&1 & cat <&1 & cat <&1 & wait' 2> /dev/null"
         # Whichever of the streams that they were given they try, programs and the shell's own commands.
         for one in ("cat <&1", "vsh -c 'cat <&2' 2>&1", "while read x <&1; do true; done", "cat <&2", "{ cat <&1; } 1>&2"):
@@ -405,7 +394,7 @@ class Prompt:
         started, _ = self.guest.run(f"i=0; while test $i -lt 24; do i=$(($i + 1)); {reader} & done; sleep 1; echo")
         jobs = re.findall(r"\[(\d+)\]", started)
         output, status = self.guest.run("echo one two | wc -w")
-        now = self.services()["vsh"]
+        now = self.guest.services()["vsh"]
         self.guest.run(f"kill {' '.join(jobs)}; wait")
         return len(jobs) == 24 and (output, status) == ("2\n", 0) and now == before or f"{started!r} {status} {output!r} {before} {now}"
 
@@ -433,17 +422,25 @@ class Prompt:
 
     def capabilities_have_an_origin(self):
         """Each that was made from another names it: one of the same object, with no fewer rights, which its holder has."""
-        found, wrong, derived, ghosts = self.capabilities(), [], 0, 0
+        found = self.capabilities()
+        origins = [(origin, giver) for nodes in found.values() for _, _, _, origin, giver in nodes.values() if origin]
+        # An origin may have gone while the list was made: what is wrong is so in the next list too.
+        wrong = self.without_origin(found)
+        if wrong:
+            again = self.without_origin(self.capabilities())
+            wrong = {about: what for about, what in wrong.items() if again.get(about) == what}
+        ghosts = sum(giver is None for _, giver in origins)
+        return not wrong and len(origins) > 20 and ghosts > 0 or f"{list(wrong.items())[:5]}, {len(origins)} derived, {ghosts} from nobody"
+
+    def without_origin(self, found):
+        """(Process, node) -> what it is and what it says to be made from, where that is not so."""
+        wrong = {}
         for holder, nodes in found.items():
             for node, (kind, target, rights, origin, giver) in nodes.items():
-                derived += bool(origin)
-                ghosts += bool(origin and not giver)
-                if not giver:
-                    continue
-                parent = found.get(giver, {}).get(origin)
+                parent = found.get(giver, {}).get(origin) if giver else (kind, target, rights)
                 if not parent or parent[:2] != (kind, target) or any(r != "-" and p == "-" for r, p in zip(rights, parent[2])):
-                    wrong.append((holder, node, kind, target, rights, origin, giver, parent))
-        return not wrong and derived > 20 and ghosts > 0 or f"{wrong[:5]}, {derived} derived, {ghosts} from nobody"
+                    wrong[holder, node] = (kind, target, rights, origin, giver, parent)
+        return wrong
 
     def copies_are_told_from_what_they_stand_beside(self):
         """Of all capabilities of an object that were derived from no other, one is called the object's: the oldest, which the others name.

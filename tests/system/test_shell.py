@@ -54,11 +54,13 @@ class Session:
         raise LookupError("no plain text in the tree")
 
     def threads_show_their_requests(self):
-        """While a command runs a thread of the shell waits at the console for Ctrl-C."""
-        output, status = self.guest.run("ps -t")
-        lines = [line.split() for line in output.splitlines()]
-        said = [line[8:] for line in lines if line[7:8] == ["vsh"]]
-        return status == 0 and ["endpoint.call", "bytestream.interrupted"] in said or f"{status} {output!r}"
+        """While a command runs a thread of the shell waits at the console for Ctrl-C, soon after its start."""
+        for _ in range(machine.POLLS):
+            output, status = self.guest.run("ps -t")
+            said = [line[8:] for line in map(str.split, output.splitlines()) if line[7:8] == ["vsh"]]
+            if status == 0 and ["endpoint.call", "bytestream.interrupted"] in said:
+                return True
+        return f"{status} {output!r}"
 
     def commands_have_another_priority(self):
         """ps runs as it is told, in the normal band and in the real-time band."""
