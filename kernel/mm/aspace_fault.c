@@ -30,7 +30,7 @@ static inline void entry_install(struct aspace *aspace, pte_t *slot, uint64_t ad
     pte_t old = pagetable_read(slot);
     if (arch_pte_is_present(old)) {
         DEBUG_ASSERT(arch_pte_address(old) == arch_pte_address(entry));
-        pagetable_write(slot, entry | PTE_ACCESSED); /* CPUs may keep the old one */
+        pagetable_write(slot, arch_pte_mark_accessed(entry)); /* CPUs may keep the old one */
         if (cpu->aspace == aspace)
             arch_tlb_flush_page(address, old == entry); /* the same: the fault is spurious */
         return;

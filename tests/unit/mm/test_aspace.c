@@ -68,7 +68,7 @@ static void hardware_reads(struct aspace *aspace, uint64_t address, unsigned lev
     pte_t *slot;
     CHECK_STATUS(pagetable_slot(aspace->root, env.budget, address, level, &slot), STATUS_OK);
     CHECK(arch_pte_is_present(*slot));
-    *slot |= PTE_ACCESSED;
+    *slot = arch_pte_mark_accessed(*slot);
 }
 
 /* As a thread does it: again while other CPUs have not flushed. */

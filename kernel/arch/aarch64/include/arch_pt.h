@@ -107,10 +107,9 @@ static inline bool arch_pte_is_accessed(pte_t pte)
     return (pte & PTE_ACCESSED) != 0;
 }
 
-/** What may be written counts as written: the hardware keeps no such bit here. */
-static inline bool arch_pte_is_dirty(pte_t pte)
+static inline pte_t arch_pte_mark_accessed(pte_t pte)
 {
-    return (pte & PTE_READ_ONLY) == 0;
+    return pte | PTE_ACCESSED;
 }
 
 /** What was added to the kernel's tables is what this CPU's walker reads from now on (Arm ARM D8.2.6). */

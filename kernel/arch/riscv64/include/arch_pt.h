@@ -108,9 +108,9 @@ static inline bool arch_pte_is_accessed(pte_t pte)
     return (pte & PTE_ACCESSED) != 0;
 }
 
-static inline bool arch_pte_is_dirty(pte_t pte)
+static inline pte_t arch_pte_mark_accessed(pte_t pte)
 {
-    return (pte & PTE_DIRTY) != 0;
+    return pte | PTE_ACCESSED;
 }
 
 /** What was added to the kernel's tables is what this hart's walker reads from now on: it may have kept that there was nothing, and only

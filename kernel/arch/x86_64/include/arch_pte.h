@@ -8,7 +8,6 @@
 #define PTE_WRITE_THROUGH (1ull << 3)
 #define PTE_CACHE_DISABLE (1ull << 4)
 #define PTE_ACCESSED (1ull << 5)
-#define PTE_DIRTY (1ull << 6)
 #define PTE_LARGE (1ull << 7)
 #define PTE_GLOBAL (1ull << 8)
 #define PTE_NO_EXECUTE (1ull << 63)
@@ -75,7 +74,7 @@ static inline bool arch_pte_is_accessed(pte_t pte)
     return (pte & PTE_ACCESSED) != 0;
 }
 
-static inline bool arch_pte_is_dirty(pte_t pte)
+static inline pte_t arch_pte_mark_accessed(pte_t pte)
 {
-    return (pte & PTE_DIRTY) != 0;
+    return pte | PTE_ACCESSED;
 }
