@@ -66,7 +66,7 @@ manual-check: gen
 	@diff -r $(GEN)/docs $(MANUAL) || { echo '$(MANUAL) is out of date: run make manual' >&2; exit 1; }
 
 boundary: $(KERNEL_OBJECTS)
-	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) $(KERNEL_OBJECTS)
+	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) --more lib/devicetree --more $(GEN)/kernel $(KERNEL_OBJECTS)
 	$(Q)tools/check-boundary --user apps boot drivers fs lib services
 
 # Returns and landing pads of what is linked, on the architecture whose fragment says what looks at them.

@@ -1,9 +1,5 @@
 #pragma once
-/* Registers of a thread that is not in user mode, by meaning. Where each is in struct arch_context arch_thread.h says:
- *
- *   ARCH_NUMBER, ARCH_STATUS, ARCH_ARG(i), ARCH_RESULT(i)                     of system calls
- *   ARCH_HANDLE, ARCH_INFO, ARCH_WORD(i), ARCH_DEADLINE, ARCH_QUEUE           of message calls; the badge is where the handle was
- *   ARCH_FOREIGN_RESULT, ARCH_PC, ARCH_TLS; ARCH_SYSCALL_BYTES: how long the instruction of a call is */
+/* Registers of a thread that is not in user mode, by meaning. Where each is in struct arch_context arch_thread.h says (arch.h). */
 #include <arch_pt.h>
 #include <thread.h>
 #include <veridian/syscall_numbers.h>

@@ -1,6 +1,7 @@
 #pragma once
-/* Everything an architecture supplies. tools/check-boundary fails the build if the symbols that cross differ from this file.
- * arch_thread.h (per architecture, inline) adds: struct arch_context, struct arch_fpu, and the accessors listed at the end. */
+/* Everything an architecture supplies. tools/check-boundary fails the build if what crosses differs from this file.
+ * arch_thread.h (per architecture, inline) adds: struct arch_context, struct arch_fpu, and the accessors listed at the end; arch_elf.h
+ * ARCH_ELF_MACHINE, e_machine of programs. */
 #include "cpu.h"
 #include "kernel.h"
 
@@ -156,7 +157,11 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
  * syscall_dispatchers syscall_index */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 
-/* arch_accessors.h, inline; what is alike everywhere is in accessors.h, over the places that arch_thread.h names:
+/* arch_accessors.h, inline; what is alike everywhere is in accessors.h, over the places in struct arch_context that arch_thread.h names:
+ *   ARCH_NUMBER, ARCH_STATUS, ARCH_ARG(i), ARCH_RESULT(i)                        of system calls
+ *   ARCH_HANDLE, ARCH_INFO, ARCH_WORD(i), ARCH_DEADLINE, ARCH_QUEUE              of message calls; the badge is where the handle was
+ *   ARCH_FOREIGN_RESULT, ARCH_PC, ARCH_TLS; ARCH_SYSCALL_BYTES: how long the instruction of a call is
+ * They are:
  *   uint64_t arch_syscall_number(const struct thread *)
  *   uint64_t arch_syscall_arg(const struct thread *, unsigned i)                 i < 8
  *   void arch_syscall_arg_set(struct thread *, unsigned i, uint64_t value)        progress of a call that restarts
