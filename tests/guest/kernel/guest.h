@@ -185,6 +185,8 @@ unsigned message_filled(uint64_t number, handle_t target, uint64_t info, uint64_
 extern const uint32_t irq_line, irq_flags;
 /** Have messages to CPUs an address? */
 bool has_messages(void);
+/** Is a store to that address by a CPU a message, as a device's is? */
+bool message_is_a_store(void);
 /** Does the machine have I/O ports beyond the three that every architecture answers? */
 extern const bool has_ports;
 /** Registers of an interrupt controller, a page of RAM: neither is a driver's. */

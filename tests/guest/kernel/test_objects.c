@@ -504,6 +504,40 @@ static void test_interrupt_is_delivered_and_masked(void)
     close_handle(queue);
 }
 
+static void test_interrupt_messages_are_remembered(void)
+{
+    if (!message_is_a_store())
+        return;
+    handle_t message, window, queue = queue_new();
+    uint64_t address = 0, mapped = 0;
+    uint32_t data = 0;
+    struct event event;
+
+    OK(sys_interrupt_create_msi(info->interrupts, info->budget, 0, &message, &address, &data));
+    OK(sys_memory_slice(info->physical, info->budget, address & ~(PAGE_SIZE - 1), PAGE_SIZE,
+                        &window));
+    OK(sys_aspace_map(info->aspace, window, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &mapped));
+    volatile uint32_t *doorbell = (volatile uint32_t *)(mapped + (address & (PAGE_SIZE - 1)));
+
+    OK(sys_interrupt_bind(message, queue, 5));
+    OK(sys_interrupt_ack(message));
+    for (unsigned i = 0; i < 3; i++) {
+        *doorbell = data;
+        OK(sys_queue_wait(queue, in_ms(PATIENCE_MS), &event));
+        CHECK(event.kind == EVENT_INTERRUPT && event.cookie == 5);
+        *doorbell = data; /* comes when the first one has been answered */
+        CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
+        OK(sys_interrupt_ack(message));
+        OK(sys_queue_wait(queue, in_ms(PATIENCE_MS), &event));
+        OK(sys_interrupt_ack(message));
+    }
+    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
+    unmap((void *)mapped, PAGE_SIZE);
+    close_handle(window);
+    close_handle(message);
+    close_handle(queue);
+}
+
 extern const struct test object_tests[];
 const struct test object_tests[] = {
     TEST(test_queue_coalesces_and_keeps_order),
@@ -518,5 +552,6 @@ const struct test object_tests[] = {
     TEST(test_futex_makes_a_lock),
     TEST(test_interrupt_objects),
     TEST(test_interrupt_is_delivered_and_masked),
+    TEST(test_interrupt_messages_are_remembered),
     {0},
 };

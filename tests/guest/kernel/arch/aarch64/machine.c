@@ -146,3 +146,8 @@ bool has_messages(void)
 {
     return true;
 }
+
+bool message_is_a_store(void)
+{
+    return true;
+}

@@ -184,45 +184,11 @@ static void test_arch_plain_registers_become_vectors(void)
     CHECK(child_end(&child) == 0);
 }
 
-static void test_arch_message_is_delivered_and_remembered(void)
-{
-    handle_t message, window, queue;
-    uint64_t address = 0, mapped = 0;
-    uint32_t data = 0;
-    struct event event = {0};
-
-    OK(sys_queue_create(info->budget, &queue));
-    OK(sys_interrupt_create_msi(info->interrupts, info->budget, 0, &message, &address, &data));
-    OK(sys_memory_slice(info->physical, info->budget, address & ~(PAGE_SIZE - 1), PAGE_SIZE,
-                        &window));
-    OK(sys_aspace_map(info->aspace, window, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0, &mapped));
-    volatile uint32_t *translater = (volatile uint32_t *)(mapped + (address & (PAGE_SIZE - 1)));
-
-    OK(sys_interrupt_bind(message, queue, 5));
-    OK(sys_interrupt_ack(message));
-    for (unsigned i = 0; i < 3; i++) {
-        *translater = data;
-        OK(sys_queue_wait(queue, in_ms(PATIENCE_MS), &event));
-        CHECK(event.kind == EVENT_INTERRUPT && event.cookie == 5);
-        *translater = data; /* comes when the first one has been answered */
-        CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
-        OK(sys_interrupt_ack(message));
-        OK(sys_queue_wait(queue, in_ms(PATIENCE_MS), &event));
-        OK(sys_interrupt_ack(message));
-    }
-    CHECK_STATUS(STATUS_TIMED_OUT, sys_queue_wait(queue, in_ms(5), &event));
-    unmap((void *)mapped, PAGE_SIZE);
-    close_handle(window);
-    close_handle(message);
-    close_handle(queue);
-}
-
 extern const struct test arch_tests[];
 const struct test arch_tests[] = {
     TEST(test_arch_jumps_need_a_landing_pad),
     TEST(test_arch_return_addresses_are_signed),
     TEST(test_arch_keys_belong_to_processes),
     TEST(test_arch_plain_registers_become_vectors),
-    TEST(test_arch_message_is_delivered_and_remembered),
     {0},
 };

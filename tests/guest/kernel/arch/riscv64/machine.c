@@ -131,3 +131,8 @@ bool has_messages(void)
 {
     return is_told("imsic");
 }
+
+bool message_is_a_store(void)
+{
+    return has_messages();
+}

@@ -121,3 +121,9 @@ bool has_messages(void)
 {
     return true;
 }
+
+/* To a CPU that page is its own local APIC. */
+bool message_is_a_store(void)
+{
+    return false;
+}
