@@ -46,20 +46,6 @@ void imsic_raise(const struct cpu *cpu, uint32_t identity)
     *arch_cpu_of(cpu)->file = identity;
 }
 
-/** The address of file @index of @node, whose files are @shift bits apart; 0: there is none. */
-static paddr_t file_address(const struct boot_fdt_node *node, uint64_t index, uint32_t shift)
-{
-    paddr_t base;
-    uint64_t bytes;
-
-    for (uint32_t i = 0; boot_fdt_reg(node, i, &base, &bytes); i++) {
-        if (index < bytes >> shift)
-            return base + (index << shift);
-        index -= bytes >> shift;
-    }
-    return 0;
-}
-
 /** What an APLIC calls the hart whose file is at @address: the number of its group, and that in the group (4.9.1). */
 static uint32_t hart_index(const struct boot_fdt_node *node, paddr_t address, uint32_t shift,
                            uint32_t harts)
@@ -84,32 +70,36 @@ static uint32_t files_count(const struct boot_fdt_node *node)
     return count;
 }
 
-static bool file_open(const struct boot_fdt_node *node, struct cpu *cpu, uint32_t index,
+static bool file_open(const struct boot_fdt_node *node, struct cpu *cpu, paddr_t address,
                       uint32_t shift, uint32_t count)
 {
     struct arch_cpu *arch = arch_cpu_of(cpu);
 
-    arch->file_address = file_address(node, index, shift);
-    if (arch->file_address == 0)
-        return false;
-    arch->file = kernelmap_device(arch->file_address, PAGE_SIZE);
-    arch->irq_context = hart_index(node, arch->file_address, shift, count);
+    arch->file_address = address;
+    arch->file = kernelmap_device(address, PAGE_SIZE);
+    arch->irq_context = hart_index(node, address, shift, count);
     arch->has_irq_context = arch->file != NULL;
     return arch->has_irq_context;
 }
 
+/** The files lie in the node's regions one after the other. A region is looked up once: that goes through the whole tree. */
 static bool imsic_open(const struct boot_fdt_node *node)
 {
-    uint32_t count = files_count(node), files = 0, intc, hint = 0;
+    uint32_t count = files_count(node), opened = 0, file = 0, intc, hint = 0;
     uint32_t shift = FILE_SHIFT + MIN(boot_fdt_u32(node, "riscv,guest-index-bits", 0), 7u);
+    paddr_t base;
+    uint64_t bytes;
 
-    for (uint32_t i = 0; i < count && boot_fdt_cell(node, "interrupts-extended", 2 * i, &intc);
-         i++) {
-        struct cpu *cpu = cpu_by_intc(intc, &hint);
+    for (uint32_t region = 0; boot_fdt_reg(node, region, &base, &bytes); region++)
+        for (uint64_t end = base + bytes; file < count && (end - base) >> shift != 0; file++) {
+            if (boot_fdt_cell(node, "interrupts-extended", 2 * file, &intc)) {
+                struct cpu *cpu = cpu_by_intc(intc, &hint);
 
-        files += cpu != NULL && file_open(node, cpu, i, shift, count);
-    }
-    return files != 0;
+                opened += cpu != NULL && file_open(node, cpu, base, shift, count);
+            }
+            base += UINT64_C(1) << shift;
+        }
+    return opened != 0;
 }
 
 void imsic_find(void)
