@@ -65,9 +65,19 @@ manual: gen
 manual-check: gen
 	@diff -r $(GEN)/docs $(MANUAL) || { echo '$(MANUAL) is out of date: run make manual' >&2; exit 1; }
 
-boundary: $(KERNEL_OBJECTS)
-	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) --more lib/devicetree --more $(GEN)/kernel $(KERNEL_OBJECTS)
-	$(Q)tools/check-boundary --user apps boot drivers fs lib services
+# The boundary of the architecture (tools/check-boundary): a part of the build, of every kind. No kernel is made whose sides share what
+# arch.h does not list, and no boot archive of programs that ask which architecture it is.
+BOUNDARY_LIST := kernel/include/arch.h
+BOUNDARY_USER := apps boot drivers fs lib services
+boundary: $(O)/.boundary $(BUILD_ROOT)/.boundary
+$(O)/.boundary: $(KERNEL_OBJECTS) $(LISTS)/kernel tools/check-boundary $(BOUNDARY_LIST) $(wildcard kernel/arch/*/*.[chS] kernel/arch/*/include/*.h)
+	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) --header $(BOUNDARY_LIST) --more lib/devicetree --more $(GEN)/kernel $(KERNEL_OBJECTS)
+	@touch $@
+$(BUILD_ROOT)/.boundary: tools/check-boundary $(shell find $(BOUNDARY_USER) -name '*.[chS]' -not -path '*/arch/*')
+	$(Q)tools/check-boundary --user $(BOUNDARY_USER)
+	@touch $@
+$(KERNEL): | $(O)/.boundary
+$(BOOT_ARCHIVE): | $(BUILD_ROOT)/.boundary
 
 # Returns and landing pads of what is linked, on the architecture whose fragment says what looks at them.
 branches: $(KERNEL) $(BOOT_ARCHIVE)
