@@ -68,7 +68,7 @@ manual-check: gen
 # The boundary of the architecture (tools/check-boundary): a part of the build, of every kind. No kernel is made whose sides share what
 # arch.h does not list, and no boot archive of programs that ask which architecture it is.
 BOUNDARY_LIST := kernel/include/arch.h
-BOUNDARY_USER := apps boot drivers fs lib services
+BOUNDARY_USER := apps boot drivers fs lib services tests/bench tests/guest
 boundary: $(O)/.boundary $(BUILD_ROOT)/.boundary
 $(O)/.boundary: $(KERNEL_OBJECTS) $(LISTS)/kernel tools/check-boundary $(BOUNDARY_LIST) $(wildcard kernel/arch/*/*.[chS] kernel/arch/*/include/*.h)
 	$(Q)tools/check-boundary --nm $(NM) --arch $(ARCH) --header $(BOUNDARY_LIST) --more lib/devicetree --more $(GEN)/kernel $(KERNEL_OBJECTS)
@@ -211,11 +211,11 @@ parity:
 # --- the benchmark's counter, a plugin of QEMU ------------------------------------------------------------------------
 
 BENCH_COUNTER := $(BUILD_ROOT)/bench/count.so
-$(BENCH_COUNTER): tests/bench/count.c ports/qemu/recipe ports/fetch $(BUILD_ROOT)/setup.mk
+$(BENCH_COUNTER): tests/bench/count.c $(wildcard tests/bench/arch/*/count.c) tests/bench/count.h ports/qemu/recipe ports/fetch $(BUILD_ROOT)/setup.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) $(CLANG_WARNINGS) -shared -fPIC \
-	  -isystem "$$(ports/fetch qemu --build-root $(BUILD_ROOT))/include/qemu" $< -o $@
+	  -isystem "$$(ports/fetch qemu --build-root $(BUILD_ROOT))/include/qemu" $(filter %.c,$^) -o $@
 .PHONY: bench-counter
 bench-counter: $(BENCH_COUNTER)
 

@@ -10,6 +10,8 @@
  * count code", from which tests/bench/blocks.py makes names; that wants one host thread (-accel tcg,thread=single).
  *
  * QEMU 7.2, include/qemu/qemu-plugin.h, version 1 of the interface. */
+#include "count.h"
+
 #include <qemu-plugin.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,6 @@
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
-enum { INSTRUCTIONS, ATOMICS, ROOTS, REGISTERS, WAITS, KINDS };
 #define CPUS_MAX 1024u
 #define MARK_BEGIN 1u
 #define MARK_END 2u
@@ -45,93 +46,10 @@ static struct counts sum(const struct counts *of)
     return total;
 }
 
-/* ── What an instruction is ──────────────────────────────────────────────────────────────────────────────────────── */
-
-struct target {
-    const char *name;
-    uint32_t (*kind)(const uint8_t *code, size_t bytes); /* INSTRUCTIONS: nothing special */
-    uint32_t (*mark)(const uint8_t *code, size_t bytes); /* 0: not a mark */
-};
+/* What an instruction is: arch/<name>/count.c, between these two that the linker makes of its section. */
+extern const struct target *const __start_targets[] __attribute__((visibility("hidden")));
+extern const struct target *const __stop_targets[] __attribute__((visibility("hidden")));
 static const struct target *target;
-
-static uint32_t word(const uint8_t *code, size_t bytes)
-{
-    uint32_t value = 0;
-    memcpy(&value, code, bytes < 4 ? bytes : 4);
-    return value;
-}
-
-/* Intel SDM volume 2: lock is F0; xchg with memory (86, 87) locks by itself; mov to CR3 is 0F 22 /3, wrmsr 0F 30. */
-static uint32_t x86_64_kind(const uint8_t *code, size_t bytes)
-{
-    size_t i = 0;
-    bool rex_r = false;
-    for (; i < bytes && strchr("\xf0\xf2\xf3\x2e\x36\x3e\x26\x64\x65\x66\x67", code[i]) && code[i];
-         i++)
-        if (code[i] == 0xf0)
-            return ATOMICS;
-    if (i < bytes && (code[i] & 0xf0) == 0x40)
-        rex_r = (code[i++] & 4) != 0;
-    if (i + 1 >= bytes)
-        return INSTRUCTIONS;
-    if ((code[i] == 0x86 || code[i] == 0x87) && code[i + 1] >> 6 != 3)
-        return ATOMICS;
-    if (code[i] == 0x0f && code[i + 1] == 0x30)
-        return REGISTERS;
-    bool to_control = code[i] == 0x0f && code[i + 1] == 0x22 && i + 2 < bytes;
-    return to_control && (code[i + 2] >> 3 & 7) == 3 && !rex_r ? ROOTS : INSTRUCTIONS;
-}
-
-/* nopl 0x7eca5dNN(%rax): 0F 1F 80 and the displacement. */
-static uint32_t x86_64_mark(const uint8_t *code, size_t bytes)
-{
-    bool is_mark = bytes == 7 && memcmp(code, "\x0f\x1f\x80", 3) == 0 &&
-                   memcmp(code + 4, "\x5d\xca\x7e", 3) == 0;
-    return is_mark ? code[3] : 0;
-}
-
-/* Arm ARM (DDI 0487) C4.1: atomics are the loads and stores of LSE, compare-and-swap, and of a pair of exclusives the store. */
-static uint32_t aarch64_kind(const uint8_t *code, size_t bytes)
-{
-    uint32_t insn = word(code, bytes);
-    bool lse = (insn & 0x3b200c00) == 0x38200000, cas = (insn & 0x3fa07c00) == 0x08a07c00;
-    bool store_exclusive = (insn & 0x3fc00000) == 0x08000000;
-    if (lse || cas || store_exclusive)
-        return ATOMICS;
-    return (insn & 0xffffffe0) == 0xd5182000 ? ROOTS : INSTRUCTIONS; /* msr ttbr0_el1, xN */
-}
-
-/* movz xzr, #0xeca0 + N */
-static uint32_t aarch64_mark(const uint8_t *code, size_t bytes)
-{
-    uint32_t insn = word(code, bytes);
-    bool is_mark = (insn & 0xffe0001f) == 0xd280001f && (insn >> 9 & 0xfff) == 0xeca;
-    return is_mark ? insn >> 5 & 0xf : 0;
-}
-
-/* RISC-V unprivileged ISA, chapter A: opcode AMO, of lr and sc only sc; privileged: csrrw and its like on satp (0x180). */
-static uint32_t riscv64_kind(const uint8_t *code, size_t bytes)
-{
-    uint32_t insn = word(code, bytes);
-    if (bytes == 4 && (insn & 0x7f) == 0x2f && insn >> 27 != 2)
-        return ATOMICS;
-    bool to_satp =
-        bytes == 4 && (insn & 0x7f) == 0x73 && insn >> 20 == 0x180 && (insn >> 12 & 3) != 0;
-    bool reads_only = (insn >> 12 & 3) != 1 && (insn >> 15 & 31) == 0;
-    return to_satp && !reads_only ? ROOTS : INSTRUCTIONS;
-}
-
-/* lui x0, 0x7eca0 + N */
-static uint32_t riscv64_mark(const uint8_t *code, size_t bytes)
-{
-    uint32_t insn = word(code, bytes);
-    bool is_mark = bytes == 4 && (insn & 0xfff) == 0x037 && insn >> 16 == 0x7eca;
-    return is_mark ? insn >> 12 & 0xf : 0;
-}
-
-static const struct target targets[] = {{"x86_64", x86_64_kind, x86_64_mark},
-                                        {"aarch64", aarch64_kind, aarch64_mark},
-                                        {"riscv64", riscv64_kind, riscv64_mark}};
 
 /* ── Tables: open addressing, one thread ─────────────────────────────────────────────────────────────────────────── */
 
@@ -323,9 +241,9 @@ static bool take_argument(const char *argument)
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                                            char **argv)
 {
-    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-        if (strcmp(targets[i].name, info->target_name) == 0)
-            target = &targets[i];
+    for (const struct target *const *at = __start_targets; at < __stop_targets; at++)
+        if (strcmp((*at)->name, info->target_name) == 0)
+            target = *at;
     for (int i = 0; i < argc; i++)
         if (!take_argument(argv[i]))
             return -1;

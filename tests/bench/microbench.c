@@ -3,6 +3,7 @@
  *
  * Runs as pid 1 (mounts what it needs, powers off at the end) or as an
  * ordinary program.  Only Linux system calls, no files needed besides itself.
+ * Compiled with -Itests/bench/arch/<name>, which has the clock of boots.
  *
  * Arguments (kernel command line after "--", or normal argv):
  *   bench          all CPU/IPC/VFS/loopback benchmarks (default)
@@ -17,6 +18,8 @@
  * VALUE is the median of NB batches (first, warm-up, batch dropped).
  */
 #define _GNU_SOURCE
+#include "ticks.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -712,24 +715,6 @@ static void load_mods(void)
             out("# module %s: errno=%d\n", p, errno);
         close(m);
     }
-}
-static uint64_t ticks(uint64_t *hz)
-{
-#if defined __x86_64__
-    uint32_t a, d;
-    __asm__ volatile("rdtsc" : "=a"(a), "=d"(d));
-    *hz = 0;
-    return (uint64_t)d << 32 | a;
-#elif defined __aarch64__
-    uint64_t v, f;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
-    __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(f));
-    *hz = f;
-    return v;
-#else
-    *hz = 0;
-    return 0;
-#endif
 }
 static uint64_t idle_ns(void) /* CPU idle ns since boot, from /proc/timer_list */
 {

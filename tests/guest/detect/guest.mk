@@ -13,7 +13,7 @@ $(GUEST_DETECT)/init: $(GUEST_DETECT_OBJECTS)
 $(GUEST_DETECT)/boot.img: $(GUEST_DETECT)/init tools/mkboot
 	$(Q)tools/mkboot --out $@ init=$<
 
-PLANT_SOURCES := $(shell grep -l '^/[*] build: $(BUILD);' $(wildcard tests/guest/detect/plants/*.c tests/guest/detect/plants/$(ARCH)/*.c))
+PLANT_SOURCES := $(shell grep -l '^/[*] build: $(BUILD);' $(wildcard tests/guest/detect/plants/*.c tests/guest/detect/plants/arch/$(ARCH)/*.c))
 PLANTS := $(patsubst %,$(O)/plants/%,$(notdir $(basename $(PLANT_SOURCES))))
 $(foreach s,$(PLANT_SOURCES),$(eval $(call kernel_rule,$(O)/plants/$(notdir $(basename $(s))),$(O)/kobj/$(s).o,--wrap=sys_system_nop)))
 -include $(GUEST_DETECT_OBJECTS:.o=.d) $(PLANT_SOURCES:%.c=$(O)/kobj/%.c.d)

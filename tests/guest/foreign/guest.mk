@@ -9,9 +9,9 @@ GUEST_FOREIGN_PROGRAMS := $(patsubst tests/guest/foreign/programs/%.c,$(GUEST_FO
 $(GUEST_FOREIGN)/%.o: % $(MAKEFILES_READ) tests/guest/foreign/guest.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(GUEST_KERNEL_CFLAGS) -Itests/guest/foreign -I$(GUEST_FOREIGN) $(DEPENDENCIES) -c $< -o $@
+	$(Q)$(CC) $(GUEST_KERNEL_CFLAGS) -Itests/guest/foreign -Itests/guest/foreign/arch/$(ARCH) -I$(GUEST_FOREIGN) $(DEPENDENCIES) -c $< -o $@
 $(GUEST_FOREIGN)/tests/guest/foreign/programs.S.o: $(GUEST_FOREIGN_PROGRAMS)
-$(GUEST_FOREIGN)/%.elf: $(GUEST_FOREIGN)/tests/guest/foreign/programs/%.c.o $(GUEST_FOREIGN)/tests/guest/foreign/programs/start.S.o
+$(GUEST_FOREIGN)/%.elf: $(GUEST_FOREIGN)/tests/guest/foreign/programs/%.c.o $(GUEST_FOREIGN)/tests/guest/foreign/arch/$(ARCH)/start.S.o
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z separate-code -z max-page-size=4096 -z noexecstack --build-id=none $^ -o $@
 $(GUEST_FOREIGN)/init: $(GUEST_FOREIGN_OBJECTS)
@@ -21,6 +21,6 @@ $(GUEST_FOREIGN)/boot.img: $(GUEST_FOREIGN)/init tools/mkboot
 	$(Q)tools/mkboot --out $@ init=$<
 -include $(GUEST_FOREIGN_OBJECTS:.o=.d) $(GUEST_FOREIGN_PROGRAMS:$(GUEST_FOREIGN)/%.elf=$(GUEST_FOREIGN)/tests/guest/foreign/programs/%.c.d)
 
-.SECONDARY: $(patsubst %,$(GUEST_FOREIGN)/%.o,$(wildcard tests/guest/foreign/programs/*))
+.SECONDARY: $(patsubst %,$(GUEST_FOREIGN)/%.o,$(wildcard tests/guest/foreign/programs/*.c tests/guest/foreign/arch/$(ARCH)/*.S))
 .PHONY: guest-foreign
 guest-foreign: $(KERNEL) $(GUEST_FOREIGN)/boot.img

@@ -6,6 +6,7 @@
 #include "personality.h"
 
 #include "programs/linux.h"
+#include <arch_personality.h>
 #include <kstring.h>
 
 #define PROCESSES 16u
@@ -23,14 +24,6 @@
 #define ENOMEM 12
 #define EBADF 9
 #define PAGER_COOKIE UINT64_C(0xf11e)
-
-#if defined(__x86_64__)
-enum { CALL_BYTES = 2, GPR_RESULT = 0, GPR_ARGUMENT = 7 };
-#elif defined(__aarch64__)
-enum { CALL_BYTES = 4, GPR_RESULT = 0, GPR_ARGUMENT = 0, GPR_LINK = 30 };
-#else
-enum { CALL_BYTES = 4, GPR_RESULT = 10, GPR_ARGUMENT = 10, GPR_LINK = 1 };
-#endif
 
 struct mapping {
     uint64_t start, bytes;
@@ -404,13 +397,7 @@ static bool signal_frame(struct task *task, int signal, const struct thread_regs
     handler->sp = ((regs->sp - 128 - sizeof(*regs)) & ~UINT64_C(15));
     OK(sys_aspace_write(task->process->space->aspace, handler->sp, regs, sizeof(*regs), &done));
     CHECK(done == sizeof(*regs));
-#if defined(__x86_64__)
-    uint64_t restorer = (uint64_t)action->restorer;
-    handler->sp -= 8;
-    OK(sys_aspace_write(task->process->space->aspace, handler->sp, &restorer, 8, &done));
-#else
-    handler->gpr[GPR_LINK] = (uint64_t)action->restorer;
-#endif
+    frame_return_set(handler, task->process->space->aspace, (uint64_t)action->restorer);
     handler->pc = (uint64_t)action->handler;
     handler->gpr[GPR_ARGUMENT] = (uint64_t)signal;
     return true;
@@ -578,11 +565,7 @@ static void call_clone(struct task *task, const uint64_t *words, const struct th
 {
     uint64_t flags = words[0];
     struct thread_regs regs = *frame;
-#if defined(__x86_64__)
-    uint64_t cleared = words[3], tls = words[4];
-#else
-    uint64_t cleared = words[4], tls = words[3];
-#endif
+    uint64_t cleared = words[CLONE_CLEARED], tls = words[CLONE_TLS];
     struct process *process = task->process;
 
     regs.pc += CALL_BYTES;

@@ -9,23 +9,6 @@ static _Alignas(16) char stacks[THREADS][4096];
 static uint64_t blocks[THREADS][64];
 static uint64_t wrong;
 
-static uint64_t tls_word(void)
-{
-#if defined(__x86_64__)
-    uint64_t word;
-    __asm__ volatile("movq %%fs:0, %0" : "=r"(word));
-    return word;
-#elif defined(__aarch64__)
-    uint64_t *pointer;
-    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(pointer));
-    return *pointer;
-#else
-    uint64_t *pointer;
-    __asm__ volatile("mv %0, tp" : "=r"(pointer));
-    return *pointer;
-#endif
-}
-
 static void lock_take(void)
 {
     while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE) != 0)
@@ -45,7 +28,7 @@ static void count(void *argument)
         lock_take();
         counter++;
         lock_drop();
-        if (tls_word() != number)
+        if (linux_tls_word() != number)
             __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
     }
 }

@@ -1,5 +1,5 @@
 /* build: release; says: PANIC on CPU [0-9]+: (pointer authentication failure in|instruction abort outside of) the kernel */
-#include "../plant.h"
+#include "../../plant.h"
 
 /* Returns to the instruction after the next one: the signature is of another address. */
 static __attribute__((noinline)) void go_astray(void)

@@ -1,5 +1,5 @@
 /* build: release; says: PANIC on CPU [0-9]+: branch target without a landing pad in the kernel */
-#include "../plant.h"
+#include "../../plant.h"
 
 status_t __wrap_sys_system_nop(struct thread *self)
 {
