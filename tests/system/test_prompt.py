@@ -344,6 +344,14 @@ class Prompt:
                  if services.get(name, ("", ""))[:2] != ("running", processes.get(name))}
         return not wrong or f"{wrong} {processes}"
 
+    def is_there(self, name, runs):
+        """A process @name is there, or is none: one that was killed may take a while to end."""
+        for _ in range(machine.POLLS):
+            if (name in self.processes()) == runs:
+                return True
+            self.guest.run("sleep 0.05")
+        return False
+
     def services_stop_and_start(self):
         first = self.guest.services()["power"]
         steps = [("svc start power", lambda now: now == first), ("svc stop power", lambda now: now[:2] == ("stopped", "0")),
@@ -353,7 +361,7 @@ class Prompt:
         for command, good in steps[:-1]:
             output, status = self.guest.run(command)
             now = self.guest.services()["power"]
-            if status != 0 or not good(now) or (now[0] == "running") != ("power" in self.processes()):
+            if status != 0 or not good(now) or not self.is_there("power", now[0] == "running"):
                 return f"{command}: {status} {output!r} {first} {now}"
         before = self.guest.services()["power"]
         output, status = self.guest.run("svc restart power")
