@@ -13,7 +13,7 @@
 #define PANIC_STATUS 1
 #define PANIC_TEXT_BYTES 256
 #define BACKTRACE_DEPTH 24
-#define STOP_PATIENCE_NS 100000000u
+#define STOP_PATIENCE_NS 1000000000u
 
 /* Id of the panicking CPU + 1, 0 while all is well. */
 static uint32_t panic_cpu;

@@ -10,7 +10,8 @@
 #include "local.h"
 
 #define STARTUP_WAIT_NS 200000ull
-#define STARTUP_TRIES 5000
+/* Ten seconds in all: an emulator's busy host may let a CPU wait for long. */
+#define STARTUP_TRIES 50000
 
 struct cpu *ap_cpu;
 
