@@ -11,19 +11,25 @@
 
 struct cpu *host_cpu;
 uint8_t *host_ram;
+static uint32_t retired; /* callbacks */
+
+/* Callbacks are only counted, and not so much as named: to the checker a function whose address is taken may be any that is called by a pointer. */
+#define rcu_call(head, function) ((void)(head), (void)retired++)
 
 #include "kernel/cap/tree.c"
 
 #include "kernel/cap/cap.c"
 
+#include "kernel/lib/count.c"
+#ifdef PROOF_REVOKES
 #include "kernel/cap/revoke.c"
+#endif
 
 /* Each an object of its own: a place in an array that is not known is dear. */
 static struct budget budget_a, budget_b;
 static struct cap new_cap;
 static struct badge_record new_record;
 static uint64_t heap_bytes;
-static uint32_t retired; /* callbacks */
 static uint32_t badges_closed, objects_destroyed;
 
 void *kmem_alloc(struct budget *budget, size_t bytes)
@@ -53,29 +59,21 @@ size_t kmem_charge(size_t bytes)
     return bytes;
 }
 
-/* The grace period is over at once: only in proofs that look at nothing afterwards that is freed. */
-void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
-{
-    (void)head;
-    (void)function;
-    retired++;
-}
-
 void rcu_expedite(void)
 {
 }
 
 status_t budget_charge_kmem(struct budget *budget, uint64_t bytes)
 {
-    (void)budget;
-    (void)bytes;
-    return any_bool() ? STATUS_OK : STATUS_NO_MEMORY;
+    if (any_bool())
+        return STATUS_NO_MEMORY;
+    budget->kmem_used += bytes;
+    return STATUS_OK;
 }
 
 void budget_uncharge_kmem(struct budget *budget, uint64_t bytes)
 {
-    (void)budget;
-    (void)bytes;
+    budget->kmem_used -= bytes;
 }
 
 bool budget_is_below(const struct budget *budget, const struct budget *ancestor)
@@ -137,9 +135,10 @@ void thread_restart_on_wake(struct thread *self)
     (void)self;
 }
 
+/* Always: a long work is one step after the other, and each is looked at by itself. */
 bool sched_should_yield(void)
 {
-    return any_bool();
+    return true;
 }
 
 void sched_yield_current(void)
