@@ -39,7 +39,8 @@ static struct waiting_list readers, writers;
 static struct waiting_list watchers; /* for Ctrl-C */
 static struct waiting_list flushers;
 static struct waiting_list followers; /* displays */
-static bool interrupted;              /* Ctrl-C came when nobody read */
+static bool interrupted; /* Ctrl-C came when nobody read or watched: who reads next is told */
+static bool unwatched;   /* it came when nobody watched: who watches next is told */
 
 void client_start(void)
 {
@@ -172,7 +173,8 @@ static void answer_readers(void)
 
 static void interrupt_readers(void)
 {
-    interrupted = readers.count == 0 && watchers.count == 0;
+    unwatched = watchers.count == 0;
+    interrupted = unwatched && readers.count == 0;
     while (watchers.count > 0)
         status_ignore(
             bytestream_interrupted_reply(watchers.entries[--watchers.count].token, STATUS_OK));
@@ -207,7 +209,7 @@ static status_t op_read(void *instance, struct ipc_call *call, struct ipc_grant 
     if (buffer.length == 0)
         return STATUS_OK;
     if (interrupted) {
-        interrupted = false;
+        interrupted = unwatched = false;
         return STATUS_INTERRUPTED;
     }
     status_t status = read_some(IPC_CURRENT, buffer, done);
@@ -375,6 +377,10 @@ static status_t op_set_mode(void *instance, struct ipc_call *call, uint32_t mode
 static status_t op_interrupted(void *instance, struct ipc_call *call)
 {
     (void)instance;
+    if (unwatched) {
+        interrupted = unwatched = false;
+        return STATUS_OK;
+    }
     return list_add(&watchers, call, (struct ipc_grant){0, 0}, false);
 }
 

@@ -133,9 +133,9 @@ class Corruption:
         output, status = self.guest.run(f"{FIND} -type f -print0 | xargs -0 sha256sum")
         got = dict(line.split("  ", 1)[::-1] for line in output.splitlines() if "  " in line)
         wrong = [name for name, total in self.sums.items() if got.get(name) != total]
-        log, _ = self.guest.run("log | tail -n 5")
+        log, _ = self.guest.run("log")
         told = message in log if message else True
-        return not wrong and status == 0 and told or f"wrong: {wrong[:5]}, status {status}, log: {log}; {output[-300:]}"
+        return not wrong and status == 0 and told or f"wrong: {wrong[:5]}, status {status}, log: {log[-1000:]}; {output[-300:]}"
 
     def damaged(self, image):
         with open(self.disk, "r+b") as file:
