@@ -19,15 +19,17 @@ KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CL
                 -fno-pic -fno-pie $(CFLAGS_COMMON) -momit-leaf-frame-pointer -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
                 $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_OPTIMISE) $(KERNEL_WHOLE) $(KERNEL_EXTRA_CFLAGS)
 
-# Shadow memory is set up after the first C code has run, so the run time of a sanitiser is not instrumented itself;
-# nor is what runs before it: those files say so by their name.
+# The run time of a sanitiser is not instrumented itself; nor is what runs before shadow memory is mapped, or maps it: early.c and what it
+# calls, on the boot CPU alone. Those files say so. What of them runs later reads what has not changed since (the command line, the device
+# tree, the kernel's root table), maps a device or a stack while the machine is brought up, or does no more than sums (kernelmap_is_stack).
+# Backtraces say it by function (arch_backtrace): they read what a stack may hold.
 KERNEL_SANITIZE_kasan := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$(KASAN_SHADOW_OFFSET) \
                          -mllvm -asan-instrumentation-with-call-threshold=10000 -mllvm -asan-stack=1 \
                          -mllvm -asan-globals=1 -Wno-error=frame-larger-than -DKASAN_SHADOW_OFFSET=$(KASAN_SHADOW_OFFSET)
 KERNEL_SANITIZE_kcsan := -fsanitize=thread -mllvm -tsan-distinguish-volatile=1 \
                          -mllvm -tsan-instrument-func-entry-exit=0
 UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c \
-               kernel/arch/$(ARCH)/paging.c kernel/mm/kernelmap.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c lib/devicetree/devicetree.c
+               kernel/mm/kernelmap.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c lib/devicetree/devicetree.c
 $(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread
 
 # The reader of device trees (ports/libfdt) in this kernel's own build. It runs before shadow memory too.

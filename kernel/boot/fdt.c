@@ -1,6 +1,7 @@
 /* The flattened device tree (Devicetree Specification 0.4), for what the kernel must know before user space: RAM, CPUs, interrupt
  * controllers, the boot archive. All else is devmgr's, which reads the same tree with the same lib/devicetree. The whole blob is checked
- * first, so reading it later cannot leave it. */
+ * first, so reading it later cannot leave it.
+ * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <arch_pt.h>
 #include <boot.h>
 #include <devicetree/devicetree.h>

@@ -2,7 +2,8 @@
  *
  * The block was written by our own loader, but what is in it is the firmware's word: offsets are checked against the block, and the memory
  * map as any other. What may be used as RAM is said in UEFI 2.10, table 7.10: what the loader and the boot services had is free once they
- * are gone; runtime services, ACPI tables and the like are never touched. */
+ * are gone; runtime services, ACPI tables and the like are never touched.
+ * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <boot.h>
 #include <handoff.h>
 #include <mm/phys.h>

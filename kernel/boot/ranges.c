@@ -1,5 +1,6 @@
 /* The RAM and the reserved ranges of boot_info, for whoever reads a memory map. RAM is sorted and never overlaps, and what is taken out of
- * it is gone whole pages at a time. And the words of the command line. */
+ * it is gone whole pages at a time. And the words of the command line.
+ * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <boot.h>
 
 struct boot_info boot_info;

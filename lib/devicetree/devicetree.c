@@ -1,4 +1,5 @@
-/* See devicetree.h. Numbers in comments are sections of the specification. */
+/* See devicetree.h. Numbers in comments are sections of the specification.
+ * The kernel's runs before shadow memory is mapped, so it is not instrumented there (mk/kernel.mk). */
 #include <devicetree/devicetree.h>
 
 const char *dt_check(const void *tree)

@@ -4,7 +4,8 @@
  * Runs on the boot tables, which map the GiBs around the image and around what we are given at the direct map (boot.S). RAM is what the
  * tree or the block calls RAM, less the image, the boot archive, the device tree itself, and the frames taken here for page tables and
  * stacks; all these are listed in boot_info.reserved.
- * What goes wrong before the command line is read cannot be told. */
+ * What goes wrong before the command line is read cannot be told.
+ * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <arch.h>
 #include <arch_cpu.h>
 #include <boot.h>
@@ -26,6 +27,15 @@ static void pac_sites_patch(void)
         **site = NOP;
         cache_make_executable(*site, sizeof(**site));
     }
+}
+
+/** Build the kernel's tables and load them; boot_info is final. */
+static void paging_build(void)
+{
+    struct boot_range reach = {image_base & ~(BOOT_BLOCK_BYTES - 1), 2 * BOOT_BLOCK_BYTES};
+
+    kernelmap_build(image_base, ARCH_DIRECT_MAP_BASE, 2, &reach);
+    boot_switch_root(kernelmap_root);
 }
 
 void early_main(paddr_t given)

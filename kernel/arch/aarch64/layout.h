@@ -29,7 +29,3 @@ static inline paddr_t image_physical(const void *symbol)
 
 /** The boot CPU's data. */
 extern struct cpu boot_cpu;
-
-/* paging.c */
-/** Build the kernel's tables and load them; boot_info is final. */
-void paging_build(void);

@@ -61,7 +61,7 @@ void cpu_log(void);
 /** On the CPU itself: what boot.S has not set. */
 void cpu_setup(struct cpu *cpu, struct arch_cpu *arch);
 
-/* paging.c */
+/* aspace.c */
 /** No identifier is in use. */
 void asids_init(struct arch_cpu *arch);
 

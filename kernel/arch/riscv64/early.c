@@ -4,7 +4,8 @@
  * Runs on the boot tables, which map the first 128 GiB at the direct map of the mode that boot.S could switch on. The firmware's tree is
  * read by kernel/boot/fdt.c. RAM is what the tree calls memory, less what it reserves (the firmware itself, above all), the image, the
  * boot archive, and the frames taken here for page tables and stacks; RAM that the direct map does not reach is not used.
- * The image is not relocated: it runs where it is linked. */
+ * The image is not relocated: it runs where it is linked.
+ * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <arch.h>
 #include <arch_cpu.h>
 #include <boot.h>
@@ -19,6 +20,47 @@
 /** What the compiler checks stack frames with; the target has no way to keep it elsewhere. */
 extern uintptr_t __stack_chk_guard;
 uintptr_t __stack_chk_guard;
+
+unsigned arch_pt_levels;
+uint64_t arch_direct_map_base;
+uint64_t arch_user_end;
+uint64_t arch_pte_device_bits = PTE_DEVICE;
+uint64_t hart_satp;
+
+/* ── Page tables: Sv39 or Sv48 ────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint64_t direct_map_of(unsigned levels)
+{
+    return levels == 3 ? DIRECT_MAP_SV39 : DIRECT_MAP_SV48;
+}
+
+/** The page tables that are loaded have @levels: 3 (Sv39) or 4 (Sv48). */
+static void paging_mode_set(unsigned levels)
+{
+    arch_pt_levels = levels;
+    arch_direct_map_base = direct_map_of(levels);
+    arch_user_end = levels == 3 ? USER_END_SV39 : USER_END_SV48;
+}
+
+/** The direct map reaches so far in that mode. */
+static uint64_t direct_map_bytes(unsigned levels)
+{
+    return levels == 3 ? KASAN_SHADOW_SV39 - DIRECT_MAP_SV39 : KASAN_SHADOW_SV48 - DIRECT_MAP_SV48;
+}
+
+/** Build the kernel's tables, with @levels, and load them; boot_info is final. Pointers into the direct map move with the mode. */
+static void paging_build(unsigned levels)
+{
+    arch_pt_levels =
+        levels; /* the new tables', which are written through the boot tables' direct map */
+    kernelmap_build(image_physical(image_start), direct_map_of(levels), 2,
+                    &(struct boot_range){0, BOOT_MAP_END});
+    hart_satp = (levels == 3 ? SATP_SV39 : SATP_SV48) | kernelmap_root >> PAGE_SHIFT;
+    boot_switch_tables(hart_satp);
+    paging_mode_set(levels);
+}
+
+/* ── All of it ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** What is in use for good must be in reach; RAM beyond is not used. */
 static void reach_limit(uint64_t bytes)
@@ -65,8 +107,9 @@ void early_main(uint64_t hart, paddr_t given, unsigned levels)
     levels = boot_word("sv39") ? 3 : levels;
     boot_reserve(image_physical(image_start), image_physical(image_end));
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
-    reach_limit(paging_direct_map_bytes(levels));
+    reach_limit(direct_map_bytes(levels));
     paging_build(levels);
+    asids_find();
     debug_init();
     boot_cpu.kernel_stack = kernelmap_stacks(0);
     kernelmap_reserve();

@@ -37,11 +37,3 @@ extern uint64_t hart_satp;
 
 /** The boot CPU's data. */
 extern struct cpu boot_cpu;
-
-/* paging.c */
-/** The page tables that are loaded have @levels: 3 (Sv39) or 4 (Sv48). */
-void paging_mode_set(unsigned levels);
-/** The direct map reaches so far in that mode. */
-uint64_t paging_direct_map_bytes(unsigned levels);
-/** Build the kernel's tables, with @levels, and load them; boot_info is final. Pointers into the direct map move with the mode. */
-void paging_build(unsigned levels);

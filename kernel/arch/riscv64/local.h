@@ -43,6 +43,10 @@ void registers_print(const struct arch_context *registers);
 /** Called by boot.S. @levels: of the boot tables. */
 NORETURN void early_main(uint64_t hart, paddr_t fdt, unsigned levels);
 
+/* aspace.c */
+/** Does satp hold numbers (ASIDs)? The kernel's tables are loaded. */
+void asids_find(void);
+
 /* cpu.c */
 /** What the ISA strings of all harts name, and nothing that one of them lacks. */
 struct isa {

@@ -5,7 +5,8 @@
  * points to (Xen: public/arch-x86/hvm/start_info.h) come from the loader: every address is checked to be in that range before it is
  * looked at. RAM is what the memory map calls RAM, less the image, the boot archive, page 0, the page that other CPUs start in, and the
  * frames taken here for page tables and stacks; all but page 0 are listed in boot_info.reserved.
- * The image is not relocated: it runs where it is linked. */
+ * The image is not relocated: it runs where it is linked.
+ * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <arch.h>
 #include <arch_cpu.h>
 #include <boot.h>
@@ -132,6 +133,40 @@ static void read_boot(paddr_t start)
     boot_reserve(image_physical(image_start), image_physical(image_end));
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
 }
+
+/* ── Page tables ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** Page tables that the other CPUs start with: the trampoline at its own address, and the kernel's half. */
+static void build_start_root(void)
+{
+    const pte_t *kernel = arch_direct_map(kernelmap_root);
+    uint64_t *pt = boot_pd + ARCH_PT_ENTRIES;
+
+    for (unsigned i = 0; i < ARCH_PT_ENTRIES; i++) {
+        boot_pml4[i] = i < ARCH_PT_USER_ROOT_ENTRIES ? 0 : kernel[i];
+        boot_pdpt[i] = 0;
+        boot_pd[i] = 0;
+        pt[i] = 0;
+    }
+    boot_pml4[0] = arch_pte_table(image_physical(boot_pdpt), false);
+    boot_pdpt[0] = arch_pte_table(image_physical(boot_pd), false);
+    boot_pd[0] = arch_pte_table(image_physical(pt), false);
+    pt[TRAMPOLINE_PAGE / PAGE_SIZE] =
+        arch_pte_leaf(TRAMPOLINE_PAGE, MAP_READ | MAP_EXECUTE, false, 0, false) & ~PTE_GLOBAL;
+}
+
+/** Build the kernel's tables and load them; boot_info is final. */
+static void paging_build(void)
+{
+    unsigned level_max = (cpuid(0x80000001u, 0).edx & (1u << 26)) ? 2 : 1;
+
+    kernelmap_build(image_physical(image_start), ARCH_DIRECT_MAP_BASE, level_max,
+                    &(struct boot_range){0, BOOT_MAP_END});
+    cr3_write(kernelmap_root);
+    build_start_root();
+}
+
+/* ── All of it ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** What the CPU's own generator gives, beside what the firmware's gave. */
 static void seed_add(void)

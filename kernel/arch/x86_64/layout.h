@@ -27,7 +27,3 @@ NORETURN void boot_switch_stack(uint64_t stack, void (*function)(void));
 
 /** The boot CPU's data. */
 extern struct cpu boot_cpu;
-
-/* paging.c */
-/** Build the kernel's tables and load them; boot_info is final. */
-void paging_build(void);

@@ -25,7 +25,7 @@ struct asids {
     } slots[ASID_SLOTS];
 };
 
-extern uint64_t arch_code_generation; /* atomic; paging.c */
+extern uint64_t arch_code_generation; /* atomic; aspace.c */
 
 /** The slot of @root, in bytes from the first. */
 static inline uint64_t arch_root_slot(uint64_t root)

@@ -5,7 +5,7 @@
  * A and D are set from the start: a machine may fault instead of setting them itself, and nobody looks at them. */
 #include <mm/pt512.h>
 
-/** What depends on the translation mode: paging.c. */
+/** What depends on the translation mode: early.c. */
 extern unsigned arch_pt_levels;
 extern uint64_t arch_direct_map_base;
 extern uint64_t arch_user_end;

@@ -1,4 +1,4 @@
-/* The kernel's tables are put in force, in one of two modes, and what an address space needs of the hart.
+/* What an address space needs of the hart.
  *
  * Translations carry a number (ASID), and each hart keeps its own books of them: the number of an address space is a hash of its root,
  * and its slot says which generation's translations have that number here. Loading another one's flushes that number first.
@@ -12,58 +12,21 @@
 #include "layout.h"
 #include "local.h"
 
-unsigned arch_pt_levels;
-uint64_t arch_direct_map_base;
-uint64_t arch_user_end;
-uint64_t arch_pte_device_bits = PTE_DEVICE;
-uint64_t hart_satp;
-
 static bool has_asids; /* numbers up to ASID_SLOTS; the kernel's own is 0 */
 uint64_t arch_code_generation;
-
-static uint64_t direct_map_of(unsigned levels)
-{
-    return levels == 3 ? DIRECT_MAP_SV39 : DIRECT_MAP_SV48;
-}
-
-void paging_mode_set(unsigned levels)
-{
-    arch_pt_levels = levels;
-    arch_direct_map_base = direct_map_of(levels);
-    arch_user_end = levels == 3 ? USER_END_SV39 : USER_END_SV48;
-}
-
-uint64_t paging_direct_map_bytes(unsigned levels)
-{
-    return levels == 3 ? KASAN_SHADOW_SV39 - DIRECT_MAP_SV39 : KASAN_SHADOW_SV48 - DIRECT_MAP_SV48;
-}
 
 static uint64_t satp_mode(void)
 {
     return arch_pt_levels == 3 ? SATP_SV39 : SATP_SV48;
 }
 
-/** Which bits of a number satp holds: found by trying (privileged specification, 4.1.11). */
-static void asids_find(void)
+/* Which bits of a number satp holds: found by trying (privileged specification, 4.1.11). */
+void asids_find(void)
 {
     csr_write("satp", hart_satp | SATP_ASID_MASK << SATP_ASID_SHIFT);
     has_asids = (csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK) >= ASID_SLOTS;
     csr_write("satp", hart_satp);
 }
-
-void paging_build(unsigned levels)
-{
-    arch_pt_levels =
-        levels; /* the new tables', which are written through the boot tables' direct map */
-    kernelmap_build(image_physical(image_start), direct_map_of(levels), 2,
-                    &(struct boot_range){0, BOOT_MAP_END});
-    hart_satp = satp_mode() | kernelmap_root >> PAGE_SHIFT;
-    boot_switch_tables(hart_satp);
-    paging_mode_set(levels);
-    asids_find();
-}
-
-/* ── Address spaces ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void fetch_synchronise(struct arch_cpu *arch, uint64_t generation)
 {

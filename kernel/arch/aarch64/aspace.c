@@ -1,5 +1,4 @@
-/* The kernel's tables are put in force, and what an address space needs of the CPU. The kernel's half has a root of its own (TTBR1), the
- * same whatever address space is loaded (TTBR0).
+/* What an address space needs of the CPU. The kernel's half has a root of its own (TTBR1), the same whatever address space is loaded (TTBR0).
  *
  * Address spaces have identifiers (ASIDs), so that loading another one flushes nothing. They are each CPU's own: it keeps a table of the
  * roots that it has loaded last and the generation that it knows of each, in sets of two. A root that is in the table with the same
@@ -11,16 +10,6 @@
 #include "cpu_regs.h"
 #include "layout.h"
 #include "local.h"
-
-void paging_build(void)
-{
-    struct boot_range reach = {image_base & ~(BOOT_BLOCK_BYTES - 1), 2 * BOOT_BLOCK_BYTES};
-
-    kernelmap_build(image_base, ARCH_DIRECT_MAP_BASE, 2, &reach);
-    boot_switch_root(kernelmap_root);
-}
-
-/* ── Address spaces ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void asid_flush(uint64_t asid)
 {
