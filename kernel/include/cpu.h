@@ -13,8 +13,8 @@ struct thread;
 struct aspace;
 
 struct runqueue {
-    struct spinlock lock; /* runqueue_lock */
-    uint64_t bitmap GUARDED_BY(runqueue_lock);
+    struct spinlock lock;                      /* runqueue_lock */
+    uint64_t bitmap GUARDED_BY(runqueue_lock); /* atomic, as count: runqueue_lock to write */
     struct list threads[PRIORITIES] GUARDED_BY(runqueue_lock);
     uint32_t count;
 };
@@ -51,14 +51,14 @@ struct __attribute__((aligned(64))) cpu {
     struct aspace *aspace;      /* whose page tables are loaded */
     uint64_t aspace_generation; /* its TLB generation when last flushed here */
     uint64_t entry_words[2];    /* offset 80: the architecture's, for entry code */
-    struct thread *fpu_owner;   /* whose FPU state is in the registers */
+    struct thread *fpu_owner;   /* atomic: whose FPU state is in the registers */
     void *arch;                 /* the architecture's own per-CPU data */
     struct runqueue queue;
     struct timer_heap timers;
     struct ktimer turn; /* armed while anybody is on the queue */
     struct ktimer rcu_timer;
-    uint32_t rcu_count;           /* callbacks in rcu_next */
-    uint64_t quiescent;           /* last grace period seen; see sched/rcu.c */
+    uint32_t rcu_count; /* callbacks in rcu_next */
+    uint64_t quiescent; /* atomic, rcu_lock to write: last grace period seen; see sched/rcu.c */
     struct rcu_head *rcu_next;    /* callbacks waiting for the next grace period */
     struct rcu_head *rcu_current; /* callbacks of the running grace period */
     uint64_t rcu_current_period;

@@ -33,7 +33,7 @@ struct process {
     uint32_t slot_count GUARDED_BY(cspace_lock);
     bool table_closed GUARDED_BY(cspace_lock); /* teardown began, no more capabilities arrive */
     uint64_t secret;
-    uint64_t caps GUARDED_BY(cspace_lock);
+    uint64_t caps GUARDED_BY(cspace_lock); /* atomic, cspace_lock to write */
 
     struct spinlock saved_lock;               /* futex_lock class (innermost of the waits) */
     struct list saved GUARDED_BY(futex_lock); /* callers whose replies this process has saved */

@@ -42,8 +42,7 @@ static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 struct thread *level_payer(struct thread *thread);
 static inline bool level_is_lent(const struct thread *thread)
 {
-    return __atomic_load_n(&thread->effective, __ATOMIC_RELAXED) >
-           __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+    return thread_level(thread) > __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
 }
 /** The turn of @payer, for whom @thread has run for @ran_ns, is over; of one that is limited that is only found out here. True: it is. */
 bool level_turn_over(struct thread *payer, struct thread *thread, uint64_t ran_ns, uint64_t now_ns);
@@ -75,8 +74,9 @@ void sched_forget_current(void);
 void sched_yield_current(void);
 static inline bool sched_may_run_on(const struct thread *thread, const struct cpu *cpu)
 {
-    return (thread->affinity[cpu->id / 64] >> (cpu->id % 64) & 1) != 0 &&
-           (thread->fpu_cpu == UINT32_MAX || thread->fpu_cpu == cpu->id);
+    uint32_t fpu_cpu = __atomic_load_n(&thread->fpu_cpu, __ATOMIC_RELAXED);
+    uint64_t affinity = __atomic_load_n(&thread->affinity[cpu->id / 64], __ATOMIC_RELAXED);
+    return (affinity >> (cpu->id % 64) & 1) != 0 && (fpu_cpu == UINT32_MAX || fpu_cpu == cpu->id);
 }
 /* @thread is this CPU's from now on: who sets attention bits sees that, or we see the bits on the way out. */
 static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
@@ -111,7 +111,7 @@ static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
     if (unlikely(next->cpu != cpu->id))
         thread_moved(next, cpu);
     cpu->current = next;
-    if (unlikely(__atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> next->effective > 1))
+    if (unlikely(__atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread_level(next) > 1))
         cpu->resched = true;
 }
 /** @next, ours, goes before the current thread, which becomes ready: hand the CPU over to it at once, if it may be. True: it is current, and the
@@ -120,7 +120,7 @@ MUST_CHECK bool sched_give_way(struct thread *next);
 /** Take the FPU state of @thread out of the registers of @cpu, this one: it may run anywhere then. */
 static inline void sched_save_fpu(struct cpu *cpu, struct thread *thread)
 {
-    if (thread->fpu_cpu != cpu->id)
+    if (__atomic_load_n(&thread->fpu_cpu, __ATOMIC_RELAXED) != cpu->id)
         return;
     arch_fpu_save(thread);
     cpu->changed = true;

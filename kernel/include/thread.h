@@ -70,8 +70,8 @@ struct __attribute__((aligned(64))) thread {
         uint64_t handoff;
     };
     /* Waiting: set by the thread under the lock of what it waits on. */
-    const struct wait_class *wait_class; /* atomic; NULL: not waiting */
-    uint64_t wait_sequence;
+    const struct wait_class *wait_class;                /* atomic; NULL: not waiting */
+    uint64_t wait_sequence;                             /* atomic */
     struct thread *reply_worker GUARDED_BY(reply_lock); /* whose current reply this call is */
     struct thread *current_reply; /* worker: whose call it serves now; atomic */
     struct list wait_link;
@@ -84,8 +84,8 @@ struct __attribute__((aligned(64))) thread {
     bool wait_restarts;       /* woken, it executes its system call again */
     /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
     uint8_t state;
-    uint8_t priority;        /* its level: the base less what it has fallen */
-    uint8_t effective;       /* with what callers lend */
+    uint8_t priority;        /* atomic: its level: the base less what it has fallen */
+    uint8_t effective;       /* atomic: with what callers lend */
     uint8_t queued_priority; /* the list of the run queue it is on */
 
     struct object object;
@@ -94,10 +94,10 @@ struct __attribute__((aligned(64))) thread {
     struct list run_link;
     /* atomic: the queue it is on, by whose lock it gets there and away; NULL: none */
     struct runqueue *queued;
-    uint64_t affinity[CPU_MAX / 64];
-    uint64_t cpu_time_ns; /* atomic; written by its CPU only */
+    uint64_t affinity[CPU_MAX / 64]; /* atomic */
+    uint64_t cpu_time_ns;            /* atomic; written by its CPU only */
     struct turn turn;
-    uint8_t base; /* what set_priority says */
+    uint8_t base; /* atomic: what set_priority says */
     bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
     /* atomic, the architecture's: it leaves by arch_thread_resume() only; then "moved" is always set */
     bool stepped;
@@ -135,7 +135,7 @@ struct __attribute__((aligned(64))) thread {
     struct cap *revoke_at;        /* where its revocation goes on */
     struct rcu_head rcu_wait;     /* waiting for a grace period (revoke) */
     struct arch_fpu *fpu;         /* allocated on first use */
-    uint32_t fpu_cpu;             /* where the registers are live; UINT32_MAX: in memory */
+    uint32_t fpu_cpu;             /* atomic: where the registers are live; UINT32_MAX: in memory */
 };
 
 #ifndef CONFIG_DEBUG /* whose locks are larger */
@@ -147,6 +147,19 @@ _Static_assert(offsetof(struct thread, object) - offsetof(struct thread, syscall
 static inline bool thread_is_foreign(const struct thread *thread)
 {
     return __atomic_load_n(&thread->syscall_limit, __ATOMIC_RELAXED) == 0;
+}
+
+/** The level it runs at; the CPUs of whom it calls and of who wakes it change it. */
+static inline uint8_t thread_level(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->effective, __ATOMIC_RELAXED);
+}
+
+/** It serves nobody any more: its level is its own. */
+static inline void thread_level_own(struct thread *thread)
+{
+    uint8_t level = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->effective, level, __ATOMIC_RELAXED);
 }
 
 static inline struct thread *thread_of(struct object *object)

@@ -148,7 +148,7 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence)
 void reply_take(struct thread *caller)
 {
     struct thread *worker = caller->reply_worker;
-    if (worker != NULL && worker->current_reply == caller)
+    if (worker != NULL && __atomic_load_n(&worker->current_reply, __ATOMIC_RELAXED) == caller)
         __atomic_store_n(&worker->current_reply, NULL, __ATOMIC_RELAXED);
     if (worker == NULL && caller->reply_server != NULL) {
         futex_lock_acquire(&caller->reply_server->saved_lock);
@@ -164,7 +164,8 @@ bool answer_cancel_class(struct thread *thread, uint64_t sequence,
                          const struct wait_class *wait_class)
 {
     reply_lock_acquire(&thread->reply);
-    bool waits = thread->wait_class == wait_class && thread->wait_sequence == sequence;
+    bool waits = __atomic_load_n(&thread->wait_class, __ATOMIC_RELAXED) == wait_class &&
+                 __atomic_load_n(&thread->wait_sequence, __ATOMIC_RELAXED) == sequence;
     if (waits)
         reply_take(thread);
     reply_lock_release(&thread->reply);
@@ -183,7 +184,8 @@ static inline struct thread *take_current(struct thread *worker)
     if (caller == NULL)
         return NULL;
     reply_lock_acquire(&caller->reply);
-    bool ours = caller->reply_worker == worker && caller->wait_class == &answer_wait;
+    bool ours = caller->reply_worker == worker &&
+                __atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == &answer_wait;
     if (likely(ours)) {
         caller->reply_worker = NULL;
         thread_wait_end(caller);
@@ -191,8 +193,8 @@ static inline struct thread *take_current(struct thread *worker)
     reply_lock_release(&caller->reply);
     if (unlikely(!ours))
         raised_abandon(worker, caller);
-    worker->current_reply = NULL;
-    worker->effective = worker->priority;
+    __atomic_store_n(&worker->current_reply, NULL, __ATOMIC_RELAXED);
+    thread_level_own(worker);
     return ours ? caller : NULL;
 }
 
@@ -260,7 +262,7 @@ status_t raw_endpoint_call(struct thread *self)
     }
     endpoint_lock_release(&endpoint->lock);
     accept_call(self, worker);
-    self->wait_sequence++;
+    __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELAXED);
     self->state = THREAD_WAITING;
     if (unlikely(self->call_deadline_ns != DEADLINE_NEVER))
         thread_arm_deadline(self, self->call_deadline_ns);
@@ -487,7 +489,8 @@ status_t raw_endpoint_reply_receive(struct thread *self)
 
 static uint64_t reply_token(const struct thread *caller)
 {
-    return (uint64_t)(caller->index + 1) << 32 | (uint32_t)caller->wait_sequence;
+    return (uint64_t)(caller->index + 1) << 32 |
+           (uint32_t)__atomic_load_n(&caller->wait_sequence, __ATOMIC_RELAXED);
 }
 
 struct thread *reply_find(const struct thread *self, uint64_t token)
@@ -515,7 +518,8 @@ static struct thread *take_saved(struct thread *caller, const struct process *se
     if (caller == NULL)
         return NULL;
     reply_lock_acquire(&caller->reply);
-    bool ours = is_saved_by(caller, server, token) && caller->wait_class == wait_class;
+    bool ours = is_saved_by(caller, server, token) &&
+                __atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == wait_class;
     if (ours)
         reply_take(caller);
     reply_lock_release(&caller->reply);
@@ -566,8 +570,8 @@ status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
         futex_lock_release(&server->saved_lock);
     }
     reply_lock_release(&caller->reply);
-    self->current_reply = NULL;
-    self->effective = self->priority;
+    __atomic_store_n(&self->current_reply, NULL, __ATOMIC_RELAXED);
+    thread_level_own(self);
     return ours ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
@@ -578,7 +582,7 @@ status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
 static status_t grant_range(struct thread *caller, uint32_t index, uint32_t access, uint64_t offset,
                             uint64_t *bytes, uint64_t *address)
 {
-    if (caller->wait_class == &raised_wait) {
+    if (__atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == &raised_wait) {
         *address = offset; /* all that user code has, whatever @index */
         return STATUS_OK;
     }

@@ -57,7 +57,7 @@ static inline bool is_here(const struct thread *next, const struct cpu *cpu)
 static inline bool has_better(const struct cpu *cpu, const struct thread *next) NO_THREAD_SAFETY
 {
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED);
-    return bitmap >> __atomic_load_n(&next->effective, __ATOMIC_RELAXED) > 1;
+    return bitmap >> thread_level(next) > 1;
 }
 
 /* Under the endpoint's lock, by which an event looks for a worker after it came. */
@@ -233,8 +233,8 @@ static inline __attribute__((always_inline)) void receive(struct thread *self,
                                                           struct endpoint *endpoint)
     NO_THREAD_SAFETY
 {
-    self->current_reply = NULL;
-    self->effective = self->priority;
+    __atomic_store_n(&self->current_reply, NULL, __ATOMIC_RELAXED);
+    thread_level_own(self);
     self->call_cap_id = cap->id;
     self->wait_queue = NULL;
     if (queue_cap != NULL) {
@@ -275,7 +275,8 @@ static NORETURN void answer_foreign(struct thread *self, uint64_t number) NO_THR
         reply_lock_release(&caller->reply);
         ipc_slowly(self, number);
     }
-    if (unlikely(caller->reply_worker != self) || unlikely(caller->wait_class != &raised_wait) ||
+    if (unlikely(caller->reply_worker != self) ||
+        unlikely(__atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) != &raised_wait) ||
         unlikely(info_kind(caller->raised) != IPC_KIND_FOREIGN) ||
         unlikely(!is_here(caller, cpu)) || unlikely(has_better(cpu, caller)) ||
         unlikely(!is_quiet(cap, queue_cap, endpoint))) {
@@ -320,7 +321,8 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     struct aspace *aspace = caller->aspace;
-    if (unlikely(caller->reply_worker != self) || unlikely(caller->wait_class != &answer_wait) ||
+    if (unlikely(caller->reply_worker != self) ||
+        unlikely(__atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) != &answer_wait) ||
         unlikely(!is_ready_here(caller, aspace, cpu)) || unlikely(has_better(cpu, caller)) ||
         unlikely(!is_quiet(cap, queue_cap, endpoint))) {
         endpoint_lock_release(&endpoint->lock);

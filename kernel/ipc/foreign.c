@@ -175,7 +175,8 @@ status_t sys_thread_interrupt(struct thread *self, struct cap *cap, uint64_t *ca
     if (!thread_is_foreign(thread))
         return STATUS_OK;
     reply_lock_acquire(&thread->reply);
-    if (thread->wait_class == &raised_wait && info_kind(thread->raised) == IPC_KIND_FOREIGN) {
+    if (__atomic_load_n(&thread->wait_class, __ATOMIC_RELAXED) == &raised_wait &&
+        info_kind(thread->raised) == IPC_KIND_FOREIGN) {
         *call = (uint32_t)thread->raised;
         __atomic_fetch_and(&thread->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
     }

@@ -170,7 +170,7 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
     }
     endpoint_lock_release(&endpoint->lock);
     raised_accept(self, worker);
-    self->wait_sequence++;
+    __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELAXED);
     self->state = THREAD_WAITING;
     raised_await(self); /* from here on it may be cancelled, and run elsewhere */
     sched_handoff(worker);
@@ -202,7 +202,8 @@ void raise_exception(struct thread *self, uint32_t exception, const char *what,
 static bool awaits(const struct thread *self, struct thread *caller, uint64_t token)
     REQUIRES(reply_lock)
 {
-    return caller->wait_class == &raised_wait && reply_is_owed(self, caller, token);
+    return __atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == &raised_wait &&
+           reply_is_owed(self, caller, token);
 }
 
 static void fault_in(struct thread *self)
@@ -317,7 +318,7 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
     if (status != STATUS_OK)
         return status;
     if (token == 0)
-        self->effective = self->priority;
+        thread_level_own(self);
     if ((uint32_t)info == ANSWER_KILL)
         process_kill(caller->process, (int64_t)arch_ipc_word(self, 0));
     return STATUS_OK;

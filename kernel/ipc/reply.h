@@ -27,10 +27,10 @@ extern const struct wait_class receive_wait;
 static inline void reply_link(struct thread *caller, struct thread *worker) NO_THREAD_SAFETY
 {
     caller->reply_worker = worker;
-    worker->current_reply = caller;
-    if (unlikely(caller->effective >
-                 worker->effective)) /* its own: it lent nothing, and served nobody */
-        worker->effective = caller->effective;
+    __atomic_store_n(&worker->current_reply, caller, __ATOMIC_RELAXED);
+    uint8_t level = thread_level(caller);
+    if (unlikely(level > thread_level(worker))) /* its own: it lent nothing, and served nobody */
+        __atomic_store_n(&worker->effective, level, __ATOMIC_RELAXED);
 }
 
 /** The caller that @token names (0: the current reply), or NULL; to be looked at again under its lock. */

@@ -308,8 +308,8 @@ static void describe_thread(const struct thread *thread, struct thread_info *inf
     info->id = thread->id;
     info->cpu_time_ns = __atomic_load_n(&thread->cpu_time_ns, __ATOMIC_RELAXED);
     info->served_ns = __atomic_load_n(&thread->served_ns, __ATOMIC_RELAXED);
-    info->priority = thread->base;
-    info->level = thread->priority;
+    info->priority = __atomic_load_n(&thread->base, __ATOMIC_RELAXED);
+    info->level = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
     info->cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
     const struct wait_class *wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE);
     if (wait_class == NULL)

@@ -131,8 +131,9 @@ static void thread_end(struct thread *thread)
 {
     thread->state = THREAD_DEAD;
     thread->continuation = NULL;
-    if (thread->realtime != NULL)
-        (void)ktimer_cancel(&thread->realtime->refill);
+    struct realtime *realtime = __atomic_load_n(&thread->realtime, __ATOMIC_ACQUIRE);
+    if (realtime != NULL)
+        (void)ktimer_cancel(&realtime->refill);
     table_remove(thread);
     sched_forget_current();
     object_unref(&thread->object); /* the running thread's own */
@@ -411,7 +412,8 @@ status_t sys_thread_set_affinity(struct thread *self, struct cap *cap, uint32_t 
         return STATUS_RANGE;
     bool any = false;
     for (uint32_t i = 0; i < cpu_count; i++) {
-        uint64_t word = i / 64 == index ? mask : thread->affinity[i / 64];
+        uint64_t word =
+            i / 64 == index ? mask : __atomic_load_n(&thread->affinity[i / 64], __ATOMIC_RELAXED);
         any |= cpu_is_online(cpus[i]) && (word >> (i % 64) & 1) != 0;
     }
     if (!any)

@@ -12,8 +12,9 @@ bool wait_cancel_listed(struct thread *thread, const struct wait_class *wait_cla
         return false;
     struct spinlock *lock = (void *)(object + wait_class->lock_offset);
     spinlock_take(lock, wait_class->lock_rank);
-    bool waits = thread->wait_class == wait_class && thread->wait_object == object &&
-                 thread->wait_sequence == sequence;
+    bool waits = __atomic_load_n(&thread->wait_class, __ATOMIC_RELAXED) == wait_class &&
+                 __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED) == object &&
+                 __atomic_load_n(&thread->wait_sequence, __ATOMIC_RELAXED) == sequence;
     if (waits) {
         list_remove(&thread->wait_link);
         thread_wait_end(thread);

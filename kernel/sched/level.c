@@ -22,7 +22,7 @@ static bool is_limited(const struct thread *thread)
 
 void level_update(struct thread *thread)
 {
-    uint8_t level = turn_level(&thread->turn, thread->base);
+    uint8_t level = turn_level(&thread->turn, __atomic_load_n(&thread->base, __ATOMIC_RELAXED));
     if (is_limited(thread) && thread->realtime->allowance.spent)
         level = PRIORITY_IDLE;
     __atomic_store_n(&thread->priority, level, __ATOMIC_RELAXED);

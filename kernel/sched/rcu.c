@@ -65,7 +65,7 @@ static void note(struct cpu *cpu)
 void rcu_quiescent(uint64_t period)
 {
     struct cpu *cpu = arch_cpu_local();
-    if (likely(cpu->quiescent == period))
+    if (likely(__atomic_load_n(&cpu->quiescent, __ATOMIC_RELAXED) == period))
         return;
     bool nothing_loaded = cpu->aspace == NULL;
     rcu_lock_acquire(&lock);

@@ -35,7 +35,7 @@ static void bitmap_store(struct runqueue *queue, uint64_t bitmap) REQUIRES(runqu
 static void queue_insert(struct runqueue *queue, struct thread *thread, bool front)
     REQUIRES(runqueue_lock)
 {
-    uint32_t priority = __atomic_load_n(&thread->effective, __ATOMIC_RELAXED);
+    uint32_t priority = thread_level(thread);
     thread->state = THREAD_READY;
     thread->queued_priority = (uint8_t)priority;
     __atomic_store_n(&thread->queued, queue, __ATOMIC_RELAXED);
@@ -44,7 +44,7 @@ static void queue_insert(struct runqueue *queue, struct thread *thread, bool fro
     else
         list_push_back(&queue->threads[priority], &thread->run_link);
     bitmap_store(queue, queue->bitmap | 1ull << priority);
-    queue->count++;
+    __atomic_store_n(&queue->count, queue->count + 1, __ATOMIC_RELAXED);
 }
 
 static void queue_remove(struct runqueue *queue, struct thread *thread) REQUIRES(runqueue_lock)
@@ -54,7 +54,7 @@ static void queue_remove(struct runqueue *queue, struct thread *thread) REQUIRES
     __atomic_store_n(&thread->queued, NULL, __ATOMIC_RELAXED);
     if (list_is_empty(&queue->threads[priority]))
         bitmap_store(queue, queue->bitmap & ~(1ull << priority));
-    queue->count--;
+    __atomic_store_n(&queue->count, queue->count - 1, __ATOMIC_RELAXED);
 }
 
 static void enqueue_on(struct cpu *cpu, struct thread *thread, bool front)
@@ -76,9 +76,10 @@ static bool is_idle(const struct cpu *cpu)
 static struct cpu *choose_cpu(const struct thread *thread)
 {
     struct cpu *last = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
-    if (sched_may_run_on(thread, last) && (is_idle(last) || thread->fpu_cpu == last->id))
-        return last;
     struct cpu *choice = sched_may_run_on(thread, last) ? last : NULL;
+    if (choice != NULL &&
+        (is_idle(last) || __atomic_load_n(&thread->fpu_cpu, __ATOMIC_RELAXED) == last->id))
+        return last;
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
         if (!cpu_is_online(cpu) || !sched_may_run_on(thread, cpu))
@@ -98,14 +99,15 @@ static inline void make_ready_on(struct cpu *cpu, struct thread *thread)
     enqueue_on(cpu, thread, false);
     if (cpu != here)
         arch_ipi_send(cpu->id);
-    else if (here->current == NULL || here->current->effective <= thread->effective ||
+    else if (here->current == NULL || thread_level(here->current) <= thread_level(thread) ||
              here->turn.armed == 0)
         here->resched = true;
 }
 
 void thread_wake(struct thread *thread)
 {
-    if (unlikely(thread->priority != thread->base))
+    if (unlikely(__atomic_load_n(&thread->priority, __ATOMIC_RELAXED) !=
+                 __atomic_load_n(&thread->base, __ATOMIC_RELAXED)))
         level_rise(thread);
     make_ready_on(choose_cpu(thread), thread);
 }
@@ -191,7 +193,7 @@ static COLD struct thread *take_passed_over(struct cpu *cpu)
     struct thread *ripest = NULL;
     runqueue_lock_acquire(&queue->lock);
     uint64_t normal = (2ull << PRIORITY_NORMAL_MAX) - (2ull << PRIORITY_IDLE);
-    uint64_t bitmap = queue->bitmap & normal & ((1ull << cpu->current->effective) - 1);
+    uint64_t bitmap = queue->bitmap & normal & ((1ull << thread_level(cpu->current)) - 1);
     while (bitmap != 0) {
         uint32_t level = 63 - (uint32_t)__builtin_clzll(bitmap);
         struct thread *first =
@@ -227,7 +229,7 @@ static COLD void turn_timer(struct ktimer *timer, uint64_t now_ns)
 static void turn_arm(struct cpu *cpu, struct thread *thread)
 {
     if (__atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) != 0 &&
-        (cpu->turn.armed == 0 || unlikely(thread->effective > PRIORITY_NORMAL_MAX)))
+        (cpu->turn.armed == 0 || unlikely(thread_level(thread) > PRIORITY_NORMAL_MAX)))
         ktimer_arm(&cpu->turn, cpu->last_clock_ns + level_left_ns(thread), turn_timer);
 }
 
@@ -292,7 +294,7 @@ static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
     if (thread == NULL)
         return;
     bool over = sched_account(cpu), yielded = cpu->yielded, here = sched_may_run_on(thread, cpu);
-    uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread->effective;
+    uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread_level(thread);
     cpu->yielded = false;
     if (bitmap < (over || yielded ? 1 : 2) && likely(here)) {
         turn_arm(cpu, thread);
@@ -324,14 +326,14 @@ bool sched_give_way(struct thread *next) NO_THREAD_SAFETY
 {
     struct cpu *cpu = arch_cpu_local();
     struct thread *self = cpu->current;
-    uint8_t level = __atomic_load_n(&next->effective, __ATOMIC_RELAXED);
+    uint8_t level = thread_level(next);
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED);
     if (unlikely(!ran_here(next, cpu)) ||
         unlikely(__atomic_load_n(&next->priority, __ATOMIC_RELAXED) !=
                  __atomic_load_n(&next->base, __ATOMIC_RELAXED)) ||
-        level <= __atomic_load_n(&self->effective, __ATOMIC_RELAXED) ||
-        unlikely(level > PRIORITY_NORMAL_MAX) || unlikely(bitmap >> level != 0) ||
-        unlikely(cpu->work != 0) || unlikely(cpu->turn.armed == 0))
+        level <= thread_level(self) || unlikely(level > PRIORITY_NORMAL_MAX) ||
+        unlikely(bitmap >> level != 0) || unlikely(cpu->work != 0) ||
+        unlikely(cpu->turn.armed == 0))
         return false;
     bool over = sched_account(cpu);
     sched_save_fpu(cpu, self);
@@ -393,7 +395,7 @@ NORETURN void sched_leave(void)
         uint64_t period = rcu_period_now(); /* before the flush: see rcu.c */
         if (unlikely(!aspace_is_current(thread->aspace, cpu)))
             aspace_load(thread->aspace, cpu);
-        if (unlikely(cpu->quiescent != period)) {
+        if (unlikely(__atomic_load_n(&cpu->quiescent, __ATOMIC_RELAXED) != period)) {
             rcu_quiescent(period);
             continue; /* another period may have begun */
         }

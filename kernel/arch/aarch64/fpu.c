@@ -139,7 +139,7 @@ static void registers_take(struct cpu *cpu, struct thread *thread)
         owner_save(cpu, owner);
     access_set(cpu, access_for(thread->fpu));
     state_load(thread->fpu);
-    thread->fpu_cpu = cpu->id;
+    __atomic_store_n(&thread->fpu_cpu, cpu->id, __ATOMIC_RELAXED);
     __atomic_store_n(&cpu->fpu_owner, thread, __ATOMIC_RELEASE);
 }
 

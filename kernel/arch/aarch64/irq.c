@@ -52,7 +52,7 @@ static struct cpu *cpu_with_fewest(void) REQUIRES(arch_lock)
     for (uint32_t i = 1; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
 
-        if (cpu->online && arch_cpu_of(cpu)->irq_count < arch_cpu_of(best)->irq_count)
+        if (cpu_is_online(cpu) && arch_cpu_of(cpu)->irq_count < arch_cpu_of(best)->irq_count)
             best = cpu;
     }
     return best;

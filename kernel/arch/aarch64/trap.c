@@ -164,7 +164,7 @@ void trap_from_user(struct thread *self, uint64_t esr, uint64_t far)
         fpu_first_use(self, true);
     case CLASS_STEP_USER:
         SYSREG_WRITE(mdscr_el1, 0);
-        if (!self->stepped)
+        if (!__atomic_load_n(&self->stepped, __ATOMIC_RELAXED))
             sched_leave(); /* who ran here before was */
         exception(self, esr);
     default:

@@ -111,7 +111,7 @@ static void registers_take(struct cpu *cpu, struct thread *thread)
     csr_clear("sstatus", BOTH_DIRTY_BITS);
     arch_cpu_of(cpu)->fpu_dirty = 0;
     cpu->fpu_on = true;
-    thread->fpu_cpu = cpu->id;
+    __atomic_store_n(&thread->fpu_cpu, cpu->id, __ATOMIC_RELAXED);
     __atomic_store_n(&cpu->fpu_owner, thread, __ATOMIC_RELEASE);
 }
 

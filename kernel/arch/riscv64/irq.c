@@ -79,7 +79,7 @@ static struct cpu *cpu_with_fewest(void) REQUIRES(arch_lock)
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
 
-        if (cpu->online && arch_cpu_of(cpu)->has_irq_context &&
+        if (cpu_is_online(cpu) && arch_cpu_of(cpu)->has_irq_context &&
             (best == NULL || arch_cpu_of(cpu)->irq_count < arch_cpu_of(best)->irq_count))
             best = cpu;
     }

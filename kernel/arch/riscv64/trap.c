@@ -158,6 +158,6 @@ void arch_stop_others(void)
     if (__atomic_exchange_n(&stopping, true, __ATOMIC_ACQ_REL))
         return;
     for (uint32_t id = 0; id < cpu_count; id++)
-        if (cpus[id] != arch_cpu_local() && cpus[id]->online)
+        if (cpus[id] != arch_cpu_local() && cpu_is_online(cpus[id]))
             arch_ipi_send(id);
 }

@@ -145,7 +145,7 @@ static void registers_take(struct cpu *cpu, struct thread *thread)
         owner_save(cpu, owner);
     fpu_enable(cpu);
     state_load(area_of(thread->fpu));
-    thread->fpu_cpu = cpu->id;
+    __atomic_store_n(&thread->fpu_cpu, cpu->id, __ATOMIC_RELAXED);
     __atomic_store_n(&cpu->fpu_owner, thread, __ATOMIC_RELEASE);
 }
 

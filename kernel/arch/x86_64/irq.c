@@ -104,7 +104,7 @@ static struct cpu *cpu_with_fewest(void) REQUIRES(arch_lock)
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpus[i];
 
-        if (cpu->online && cpu->arch_id <= XAPIC_ID_MAX &&
+        if (cpu_is_online(cpu) && cpu->arch_id <= XAPIC_ID_MAX &&
             (best == NULL || arch_cpu_of(cpu)->irq_count < arch_cpu_of(best)->irq_count))
             best = cpu;
     }

@@ -14,7 +14,7 @@ static inline struct cpu *arch_cpu_local(void)
 /** Has arch_fpu_switch() nothing to do to run @thread on @cpu, this one? */
 static inline bool arch_fpu_is_settled(const struct thread *thread, const struct cpu *cpu)
 {
-    return (cpu->fpu_owner == thread) == cpu->fpu_on;
+    return (__atomic_load_n(&cpu->fpu_owner, __ATOMIC_RELAXED) == thread) == cpu->fpu_on;
 }
 
 /** No PCIDs: loading the root flushes what is not global. */
