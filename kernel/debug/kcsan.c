@@ -1,10 +1,11 @@
 /* The run time of -fsanitize=thread: data races, found by watching.
  *
  * The compiler calls in here for every access. One in SAMPLE plain accesses of a CPU sets a watchpoint on its address, waits a moment, and
- * takes it away; a plain access of another CPU that meets it, one of the two being a write, is a race: nothing orders the two. It is
+ * takes it away; an access of another CPU that meets it, one of the two being a write, is a race: nothing orders the two. It is
  * printed on the debug console with both places, each pair of places once, and the kernel goes on; a test looks for `KCSAN:`.
- * Atomic and volatile accesses say that they mean it: they neither watch nor meet. Accesses under one lock are apart in time, so they never
- * meet. No lock is taken here, and nothing is logged: the watched code may hold any.
+ * Atomic accesses watch nothing, for two of them are no race; but one that meets a plain one has found the side that was forgotten.
+ * Volatile accesses are a device's or a user's memory: they neither watch nor meet. Accesses under one lock are apart in time, so they
+ * never meet. No lock is taken here, and nothing is logged: the watched code may hold any.
  * This file is not instrumented. The names are LLVM's. */
 #include <stddef.h>
 #include <stdint.h>
@@ -22,10 +23,13 @@
 #define REPORTS_MAX 64u
 #define LINE_BYTES 256u
 
+enum kind { READ, WRITE, ATOMIC_READ, ATOMIC_WRITE };
+
+/** A plain access. */
 struct watch {
     uintptr_t address; /* atomic; 0: none */
     uint32_t bytes;
-    bool write;
+    enum kind kind;
     uint32_t cpu;
     uintptr_t pc;
     bool taken; /* atomic: being set up or looked at */
@@ -56,13 +60,19 @@ static void put(const char *text)
         arch_putc(*text);
 }
 
-static void put_place(const char *what, uintptr_t pc)
+static bool is_write(enum kind kind)
 {
+    return kind == WRITE || kind == ATOMIC_WRITE;
+}
+
+static void put_place(enum kind kind, uintptr_t pc)
+{
+    static const char *const names[] = {"read", "write", "atomic read", "atomic write"};
     char line[LINE_BYTES];
     uint64_t offset;
     const char *name = ksym_name(pc, &offset);
 
-    format_text(line, sizeof(line), " %s %#llx %s+%#llx", what, (unsigned long long)pc,
+    format_text(line, sizeof(line), " %s %#llx %s+%#llx", names[kind], (unsigned long long)pc,
                 name != NULL ? name : "?", (unsigned long long)offset);
     put(line);
 }
@@ -85,7 +95,7 @@ static bool is_new(uintptr_t first, uintptr_t second)
     return true;
 }
 
-static void report(const struct watch *watch, uintptr_t address, bool write, uintptr_t pc)
+static void report(const struct watch *watch, uintptr_t address, enum kind kind, uintptr_t pc)
 {
     char line[LINE_BYTES];
 
@@ -93,24 +103,25 @@ static void report(const struct watch *watch, uintptr_t address, bool write, uin
         return;
     format_text(line, sizeof(line), "KCSAN: data race at %#llx:", (unsigned long long)address);
     put(line);
-    put_place(write ? "write" : "read", pc);
-    put_place(watch->write ? "and write" : "and read", watch->pc);
+    put_place(kind, pc);
+    put(" and");
+    put_place(watch->kind, watch->pc);
     put("\n");
 }
 
 /** Does the access meet what another CPU watches? */
-static void look(uint32_t cpu, uintptr_t address, uint32_t bytes, bool write, uintptr_t pc)
+static void look(uint32_t cpu, uintptr_t address, uint32_t bytes, enum kind kind, uintptr_t pc)
 {
     struct watch *watch = watch_of(address);
     uintptr_t watched = __atomic_load_n(&watch->address, __ATOMIC_ACQUIRE);
 
     if (watched == 0 || watch->cpu == cpu || address >= watched + watch->bytes ||
-        watched >= address + bytes || !(write || watch->write))
+        watched >= address + bytes || !(is_write(kind) || is_write(watch->kind)))
         return;
     state[cpu].busy = true;
     if (!__atomic_exchange_n(&watch->taken, true, __ATOMIC_ACQ_REL)) {
         if (__atomic_load_n(&watch->address, __ATOMIC_ACQUIRE) == watched)
-            report(watch, address, write, pc);
+            report(watch, address, kind, pc);
         __atomic_store_n(&watch->taken, false, __ATOMIC_RELEASE);
     }
     state[cpu].busy = false;
@@ -126,7 +137,7 @@ static void wait(void)
 }
 
 /** Watch the address for a moment, unless its slot is in use. */
-static void watch_set(uint32_t cpu, uintptr_t address, uint32_t bytes, bool write, uintptr_t pc)
+static void watch_set(uint32_t cpu, uintptr_t address, uint32_t bytes, enum kind kind, uintptr_t pc)
 {
     struct watch *watch = watch_of(address);
     uintptr_t nobody = 0;
@@ -136,7 +147,7 @@ static void watch_set(uint32_t cpu, uintptr_t address, uint32_t bytes, bool writ
         return;
     if (__atomic_load_n(&watch->address, __ATOMIC_ACQUIRE) == nobody) {
         watch->bytes = bytes;
-        watch->write = write;
+        watch->kind = kind;
         watch->cpu = cpu;
         watch->pc = pc;
         __atomic_store_n(&watch->address, address, __ATOMIC_RELEASE);
@@ -153,18 +164,18 @@ static void watch_set(uint32_t cpu, uintptr_t address, uint32_t bytes, bool writ
     __atomic_store_n(&watch->taken, false, __ATOMIC_RELEASE);
 }
 
-static void access(const void *pointer, size_t bytes, bool write, uintptr_t pc)
+static void access(const void *pointer, size_t bytes, enum kind kind, uintptr_t pc)
 {
     uint32_t cpu = arch_cpu_local()->id;
 
     if (state[cpu].busy)
         return;
-    look(cpu, (uintptr_t)pointer, (uint32_t)bytes, write, pc);
-    if (state[cpu].countdown-- != 0)
+    look(cpu, (uintptr_t)pointer, (uint32_t)bytes, kind, pc);
+    if (kind == ATOMIC_READ || kind == ATOMIC_WRITE || state[cpu].countdown-- != 0)
         return;
     state[cpu].countdown = SAMPLE;
     state[cpu].busy = true;
-    watch_set(cpu, (uintptr_t)pointer, (uint32_t)bytes, write, pc);
+    watch_set(cpu, (uintptr_t)pointer, (uint32_t)bytes, kind, pc);
     state[cpu].busy = false;
 }
 
@@ -172,11 +183,11 @@ static void access(const void *pointer, size_t bytes, bool write, uintptr_t pc)
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
-#define PLAIN(name, bytes, write)              \
-    void __tsan_##name(void *pointer);         \
-    void __tsan_##name(void *pointer)          \
-    {                                          \
-        access(pointer, bytes, write, CALLER); \
+#define PLAIN(name, bytes, kind)              \
+    void __tsan_##name(void *pointer);        \
+    void __tsan_##name(void *pointer)         \
+    {                                         \
+        access(pointer, bytes, kind, CALLER); \
     }
 #define MEANT(name)                    \
     void __tsan_##name(void *pointer); \
@@ -184,14 +195,14 @@ static void access(const void *pointer, size_t bytes, bool write, uintptr_t pc)
     {                                  \
         (void)pointer;                 \
     }
-#define ACCESSES(bytes)                        \
-    PLAIN(read##bytes, bytes, false)           \
-    PLAIN(write##bytes, bytes, true)           \
-    PLAIN(unaligned_read##bytes, bytes, false) \
-    PLAIN(unaligned_write##bytes, bytes, true) \
-    MEANT(volatile_read##bytes)                \
-    MEANT(volatile_write##bytes)               \
-    MEANT(unaligned_volatile_read##bytes)      \
+#define ACCESSES(bytes)                         \
+    PLAIN(read##bytes, bytes, READ)             \
+    PLAIN(write##bytes, bytes, WRITE)           \
+    PLAIN(unaligned_read##bytes, bytes, READ)   \
+    PLAIN(unaligned_write##bytes, bytes, WRITE) \
+    MEANT(volatile_read##bytes)                 \
+    MEANT(volatile_write##bytes)                \
+    MEANT(unaligned_volatile_read##bytes)       \
     MEANT(unaligned_volatile_write##bytes)
 ACCESSES(1)
 ACCESSES(2)
@@ -207,13 +218,13 @@ void __tsan_init(void)
 void __tsan_read_range(void *pointer, size_t bytes);
 void __tsan_read_range(void *pointer, size_t bytes)
 {
-    access(pointer, bytes, false, CALLER);
+    access(pointer, bytes, READ, CALLER);
 }
 
 void __tsan_write_range(void *pointer, size_t bytes);
 void __tsan_write_range(void *pointer, size_t bytes)
 {
-    access(pointer, bytes, true, CALLER);
+    access(pointer, bytes, WRITE, CALLER);
 }
 
 void *__tsan_memcpy(void *to, const void *from, size_t bytes);
@@ -240,6 +251,7 @@ void *__tsan_memset(void *to, int value, size_t bytes)
     type __tsan_atomic##bits##_fetch_##operation(type *pointer, type value, int order)  \
     {                                                                                   \
         (void)order;                                                                    \
+        access(pointer, sizeof(type), ATOMIC_WRITE, CALLER);                            \
         return __atomic_fetch_##operation(pointer, value, __ATOMIC_SEQ_CST);            \
     }
 #define ATOMIC_EXCHANGE_IF(bits, type, kind)                                                     \
@@ -250,6 +262,7 @@ void *__tsan_memset(void *to, int value, size_t bytes)
     {                                                                                            \
         (void)good;                                                                              \
         (void)bad;                                                                               \
+        access(pointer, sizeof(type), ATOMIC_WRITE, CALLER);                                     \
         return __atomic_compare_exchange_n(pointer, expected, value, false, __ATOMIC_SEQ_CST,    \
                                            __ATOMIC_SEQ_CST);                                    \
     }
@@ -258,18 +271,21 @@ void *__tsan_memset(void *to, int value, size_t bytes)
     type __tsan_atomic##bits##_load(const type *pointer, int order)                           \
     {                                                                                         \
         (void)order;                                                                          \
+        access(pointer, sizeof(type), ATOMIC_READ, CALLER);                                   \
         return __atomic_load_n(pointer, __ATOMIC_SEQ_CST);                                    \
     }                                                                                         \
     void __tsan_atomic##bits##_store(type *pointer, type value, int order);                   \
     void __tsan_atomic##bits##_store(type *pointer, type value, int order)                    \
     {                                                                                         \
         (void)order;                                                                          \
+        access(pointer, sizeof(type), ATOMIC_WRITE, CALLER);                                  \
         __atomic_store_n(pointer, value, __ATOMIC_SEQ_CST);                                   \
     }                                                                                         \
     type __tsan_atomic##bits##_exchange(type *pointer, type value, int order);                \
     type __tsan_atomic##bits##_exchange(type *pointer, type value, int order)                 \
     {                                                                                         \
         (void)order;                                                                          \
+        access(pointer, sizeof(type), ATOMIC_WRITE, CALLER);                                  \
         return __atomic_exchange_n(pointer, value, __ATOMIC_SEQ_CST);                         \
     }                                                                                         \
     type __tsan_atomic##bits##_compare_exchange_val(type *pointer, type expected, type value, \
@@ -279,6 +295,7 @@ void *__tsan_memset(void *to, int value, size_t bytes)
     {                                                                                         \
         (void)good;                                                                           \
         (void)bad;                                                                            \
+        access(pointer, sizeof(type), ATOMIC_WRITE, CALLER);                                  \
         __atomic_compare_exchange_n(pointer, &expected, value, false, __ATOMIC_SEQ_CST,       \
                                     __ATOMIC_SEQ_CST);                                        \
         return expected;                                                                      \
