@@ -101,6 +101,7 @@ void fpu_init(void)
 
     area_init(initial_area);
     eager = vendor.ebx == 0x756e6547u /* "Genu" ineIntel */ && (basic.eax >> 8 & 0xf) == 6;
+    klog("fpu: switched %s", eager ? "eagerly" : "lazily");
     if (!(basic.ecx & (1u << 26)))
         return;
     struct cpuid features = cpuid(0xd, 0);
