@@ -156,17 +156,6 @@ static void report(void)
     CHECK(target < MILLION || successes * 8 > counts->total);
 }
 
-static uint64_t boot_number(const char *name, uint64_t otherwise)
-{
-    const char *digits = boot_word(name);
-    uint64_t number = 0;
-    if (digits == NULL)
-        return otherwise;
-    for (; *digits >= '0' && *digits <= '9'; digits++)
-        number = number * 10 + (uint64_t)(*digits - '0');
-    return number;
-}
-
 static void fuzz(uint64_t calls)
 {
     children = 0;

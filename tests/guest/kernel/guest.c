@@ -95,6 +95,18 @@ bool is_told(const char *word)
     return boot_word(word) != NULL;
 }
 
+uint64_t boot_number(const char *name, uint64_t otherwise)
+{
+    const char *digits = boot_word(name);
+    uint64_t number = 0;
+
+    if (digits == NULL)
+        return otherwise;
+    for (; *digits >= '0' && *digits <= '9'; digits++)
+        number = number * 10 + (uint64_t)(*digits - '0');
+    return number;
+}
+
 /* ── Time and memory ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 uint64_t now_ns(void)

@@ -38,6 +38,8 @@ void check_status_failed(const char *file, int line, const char *what, status_t 
 const char *boot_word(const char *text);
 /** Is @word there? */
 bool is_told(const char *word);
+/** The number that follows @name there, or @otherwise. */
+uint64_t boot_number(const char *name, uint64_t otherwise);
 
 uint64_t now_ns(void);
 #define MS UINT64_C(1000000)
