@@ -84,3 +84,14 @@ together() {
 run_make() {
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CMD -u BUILD -u SMP -u MEM "$MAKE" --no-print-directory -j"$JOBS" BUILD_ROOT="$BUILD_ROOT" ARCH="$ARCH" "$@"
 }
+
+# front_door ARCH [VARIABLE=VALUE…]: `make run` as it is typed: what CMD says reaches the shell as it is, its output comes out and nothing
+# else, and make fails as it did.
+front_door() {
+    local output status arch=$1
+    shift
+    output=$(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL "$MAKE" --no-print-directory BUILD_ROOT="$BUILD_ROOT" ARCH="$arch" "$@" run \
+        CMD='for i in 1 2; do echo "$i" '"'x'"'; done; exit 3' 2>/dev/null)
+    status=$?
+    [ "$output" = $'1 x\n2 x' ] && [ "$status" -ne 0 ] || { echo "status $status, output: $output"; return 1; }
+}
