@@ -63,12 +63,12 @@ static bool server_is_at(struct budget_info baseline)
     return now.pages_used == baseline.pages_used && now.kmem_used == baseline.kmem_used;
 }
 
-/* What is still to be freed after a grace period has been: for a while nothing changes. */
+/* What is still to be freed after a grace period has been: nothing changes for longer than a busy host lets a CPU wait. */
 static struct budget_info settled(void)
 {
     struct budget_info last = budget_of(info->budget);
 
-    for (unsigned same = 0; same < 50; same++) {
+    for (unsigned same = 0; same < 500; same++) {
         sleep_ms(2);
         if (!server_is_at(last)) {
             last = budget_of(info->budget);
