@@ -1,5 +1,6 @@
 #pragma once
-/* Intrusive doubly linked lists with a sentinel. A node that is on no list points to itself. */
+/* Intrusive doubly linked lists with a sentinel. A node that is on no list points to itself. Whether a list is empty may be
+ * looked at without its lock (queue_has_events()), so `next` changes atomically. */
 #include "kernel.h"
 
 struct list {
@@ -22,7 +23,7 @@ static inline void list_insert_before(struct list *position, struct list *node)
 {
     node->prev = position->prev;
     node->next = position;
-    position->prev->next = node;
+    __atomic_store_n(&position->prev->next, node, __ATOMIC_RELAXED);
     position->prev = node;
 }
 
@@ -38,7 +39,7 @@ static inline void list_push_front(struct list *l, struct list *node)
 
 static inline void list_remove(struct list *node)
 {
-    node->prev->next = node->next;
+    __atomic_store_n(&node->prev->next, node->next, __ATOMIC_RELAXED);
     node->next->prev = node->prev;
     list_init(node);
 }

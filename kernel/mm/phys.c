@@ -56,7 +56,7 @@ struct zone {
 
 /* What a CPU keeps for itself. Lives in a frame of its own. */
 struct phys_cpu {
-    uint32_t count;
+    uint32_t count;                /* atomic: others add them up */
     uint64_t frames[CACHE_FRAMES]; /* frame numbers */
     uint64_t deferred; /* list, by frame number; 0: empty (frame 0 is never given out) */
     uint64_t waiting;  /* list in its grace period */
@@ -232,26 +232,33 @@ static struct phys_cpu *phys_cpu_make(void)
     return cache;
 }
 
-/* A whole block if there is one: it costs as much as a frame. */
+static inline void cache_count_set(struct phys_cpu *cache, uint32_t count)
+{
+    __atomic_store_n(&cache->count, count, __ATOMIC_RELAXED);
+}
+
+/* A whole block if there is one: it costs as much as a frame. The cache is empty. */
 static void cache_refill(struct phys_cpu *cache)
 {
     uint64_t number;
+    uint32_t count = 0;
     phys_lock_acquire(&zones_lock);
     if (zones_take(CACHE_BATCH_ORDER, UINT64_MAX, &number))
-        while (cache->count < CACHE_BATCH)
-            cache->frames[cache->count++] = number++;
-    while (cache->count < CACHE_BATCH && zones_take(0, UINT64_MAX, &cache->frames[cache->count]))
-        cache->count++;
+        while (count < CACHE_BATCH)
+            cache->frames[count++] = number++;
+    while (count < CACHE_BATCH && zones_take(0, UINT64_MAX, &cache->frames[count]))
+        count++;
+    cache_count_set(cache, count);
     phys_lock_release(&zones_lock);
 }
 
+/* It is full. */
 static void cache_spill(struct phys_cpu *cache)
 {
     phys_lock_acquire(&zones_lock);
-    while (cache->count > CACHE_BATCH) {
-        uint64_t number = cache->frames[--cache->count];
-        block_give(zone_find(number), number, 0);
-    }
+    for (uint32_t i = CACHE_BATCH; i < CACHE_FRAMES; i++)
+        block_give(zone_find(cache->frames[i]), cache->frames[i], 0);
+    cache_count_set(cache, CACHE_BATCH);
     phys_lock_release(&zones_lock);
 }
 
@@ -266,7 +273,8 @@ static inline __attribute__((always_inline)) bool frame_take(uint64_t *number)
         if (cache->count == 0)
             return false;
     }
-    *number = cache->frames[--cache->count];
+    cache_count_set(cache, cache->count - 1);
+    *number = cache->frames[cache->count];
     kasan_unpoison(phys_to_virt(*number << PAGE_SHIFT), PAGE_SIZE);
     return true;
 }
@@ -284,7 +292,8 @@ static void frame_give(uint64_t number)
     }
     if (unlikely(cache->count == CACHE_FRAMES))
         cache_spill(cache);
-    cache->frames[cache->count++] = number;
+    cache->frames[cache->count] = number;
+    cache_count_set(cache, cache->count + 1);
 }
 
 bool phys_alloc(uint32_t order, paddr_t *frame)
