@@ -107,7 +107,7 @@ static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
         thread_wake(next);
         return;
     }
-    next->state = THREAD_RUNNING;
+    __atomic_store_n(&next->state, THREAD_RUNNING, __ATOMIC_RELAXED);
     if (unlikely(next->cpu != cpu->id))
         thread_moved(next, cpu);
     cpu->current = next;

@@ -83,7 +83,7 @@ struct __attribute__((aligned(64))) thread {
     bool in_syscall;          /* else it came by an exception or interrupt */
     bool wait_restarts;       /* woken, it executes its system call again */
     /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
-    uint8_t state;
+    uint8_t state;           /* atomic: who kills a thread that has not begun looks */
     uint8_t priority;        /* atomic: its level: the base less what it has fallen */
     uint8_t effective;       /* atomic: with what callers lend */
     uint8_t queued_priority; /* the list of the run queue it is on */

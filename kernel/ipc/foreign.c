@@ -64,7 +64,8 @@ status_t sys_thread_set_foreign(struct thread *self, struct cap *cap, struct cap
         status = pinned_page_take(self, memory_of(constants->object), offset, &foreign->constants);
     if (status == STATUS_OK) {
         process_lock_acquire(&thread->process->lock);
-        if (thread->state == THREAD_NEW && thread->foreign == NULL) {
+        if (__atomic_load_n(&thread->state, __ATOMIC_RELAXED) == THREAD_NEW &&
+            thread->foreign == NULL) {
             thread->foreign = foreign;
             __atomic_store_n(&thread->syscall_limit, 0, __ATOMIC_RELAXED);
         } else {
@@ -195,7 +196,8 @@ status_t sys_thread_set_aspace(struct thread *self, struct cap *cap, struct cap 
     if (!object_try_ref(&aspace->object))
         return STATUS_BAD_HANDLE;
     process_lock_acquire(&process->lock);
-    bool stands = thread->state == THREAD_NEW || thread_has_frame(thread);
+    bool stands =
+        __atomic_load_n(&thread->state, __ATOMIC_RELAXED) == THREAD_NEW || thread_has_frame(thread);
     bool alone = stands && process->thread_count == 1;
     struct aspace *old = aspace;
     struct aspace *old_of_process = aspace;

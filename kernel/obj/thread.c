@@ -129,7 +129,7 @@ static bool thread_unlink(struct thread *thread)
 
 static void thread_end(struct thread *thread)
 {
-    thread->state = THREAD_DEAD;
+    __atomic_store_n(&thread->state, THREAD_DEAD, __ATOMIC_RELAXED);
     thread->continuation = NULL;
     struct realtime *realtime = __atomic_load_n(&thread->realtime, __ATOMIC_ACQUIRE);
     if (realtime != NULL)
@@ -293,13 +293,14 @@ status_t sys_thread_set_buffer(struct thread *self, struct cap *cap, struct cap 
     struct pinned_page page;
     if (!is_page_aligned(offset))
         return STATUS_INVALID;
-    if (thread->buffer != NULL || thread->state != THREAD_NEW)
+    if (thread->buffer != NULL || __atomic_load_n(&thread->state, __ATOMIC_RELAXED) != THREAD_NEW)
         return STATUS_BUSY;
     status_t status = pinned_page_take(self, memory_of(memory_cap->object), offset, &page);
     if (status != STATUS_OK)
         return status;
     process_lock_acquire(&thread->process->lock);
-    bool free = thread->buffer == NULL && thread->state == THREAD_NEW;
+    bool free =
+        thread->buffer == NULL && __atomic_load_n(&thread->state, __ATOMIC_RELAXED) == THREAD_NEW;
     if (free) {
         thread->buffer_page = page;
         thread->buffer = page.address;

@@ -36,7 +36,7 @@ static void queue_insert(struct runqueue *queue, struct thread *thread, bool fro
     REQUIRES(runqueue_lock)
 {
     uint32_t priority = thread_level(thread);
-    thread->state = THREAD_READY;
+    __atomic_store_n(&thread->state, THREAD_READY, __ATOMIC_RELAXED);
     thread->queued_priority = (uint8_t)priority;
     __atomic_store_n(&thread->queued, queue, __ATOMIC_RELAXED);
     if (front)
@@ -338,7 +338,7 @@ bool sched_give_way(struct thread *next) NO_THREAD_SAFETY
     bool over = sched_account(cpu);
     sched_save_fpu(cpu, self);
     enqueue_on(cpu, self, !over);
-    next->state = THREAD_RUNNING;
+    __atomic_store_n(&next->state, THREAD_RUNNING, __ATOMIC_RELAXED);
     cpu->current = next;
     return true;
 }
@@ -367,7 +367,7 @@ static void choose(struct cpu *cpu)
         cpu->last_clock_ns = arch_time_now_ns();
     }
     turn_arm(cpu, thread);
-    thread->state = THREAD_RUNNING;
+    __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELAXED);
     cpu->current = thread;
     cpu->resched = false;
 }

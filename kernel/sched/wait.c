@@ -55,7 +55,7 @@ static void settle(struct thread *self)
 void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
 {
     settle(self);
-    self->state = THREAD_WAITING;
+    __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);
     __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
 }
 
@@ -64,11 +64,11 @@ bool thread_wait_begin_here(struct thread *self, const struct wait_class *wait_c
 {
     __atomic_store_n(&self->wait_object, object, __ATOMIC_RELEASE);
     __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELEASE);
-    self->state = THREAD_WAITING;
+    __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);
     __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_SEQ_CST);
     if (unlikely(__atomic_load_n(&self->attention, __ATOMIC_SEQ_CST) != 0)) {
         __atomic_store_n(&self->wait_class, NULL, __ATOMIC_RELEASE);
-        self->state = THREAD_RUNNING;
+        __atomic_store_n(&self->state, THREAD_RUNNING, __ATOMIC_RELAXED);
         if (!thread_is_foreign(self)) /* else its personality is told */
             __atomic_fetch_and(&self->attention, ~(uint32_t)ATTENTION_INTERRUPT, __ATOMIC_RELAXED);
         return false;
