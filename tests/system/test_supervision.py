@@ -4,10 +4,9 @@
     test_supervision.py --disk IMAGE --tree FOLDER [--seed N] [--rounds N]
 
 A round is one command line: a job in the background computes the SHA-256 of some hundred files that nobody has read in this boot, the shell
-waits until a seeded number of them is done, and kills the victim of the round. The last files are held back until then. What is
-asserted: files were done before the kill, and files were left; the victim's process ended and another took its place, every sum is the host's,
-and the shell is the same process with the same variables. Most kills, whatever the host does, must have hit a reader at work: one that was not
-through with what is not held back. The seed gives the order of the victims and the points; it is printed.
+waits until a seeded number of them is done, and kills the victim of the round. What is asserted: the kill hit a reader at work (files were
+done before it, and files were left), the victim's process ended and another took its place, every sum is the host's, and the shell is
+the same process with the same variables. The seed gives the order of the victims and the points; it is printed.
 """
 import argparse
 import random
@@ -20,23 +19,20 @@ from test_shell import digest, host_files
 
 VICTIMS = ("virtio-blk", "ext4", "vfs", "devmgr", "logd", machine.CONSOLE, "svcmgr", "power")
 FILES = 200          # in a round
-AT_ONCE = 170        # of these; the others are held back until the kill
-BATCH = 5            # by one program: who waits for names has got these already
-LAST_POINT = 110     # the rest is left for the time that a kill takes
+LAST_POINT = 110     # the rest is left for the time that it takes to type a kill
+POLLS = 200
 
 
 class Supervision:
     def __init__(self, guest, tree):
         self.guest = guest
         self.sums = {path: digest(host) for path, host in host_files(tree).items()}
-        self.kills = self.at_work = 0
 
     def begin(self):
         """The list of all files, in an order that mixes folders; what the shell must not forget."""
         self.guest.run("find /usr /etc /var -type f | sort > /tmp/all")
         output, _ = self.guest.run("wc -l < /tmp/all")
         self.guest.run("keep=kept; cd /tmp")
-        self.guest.run("names() { tail -n +$1 all | head -n $2 | tr '\\n' '\\0'; }")
         self.shell = self.process_of("vsh")
         return int(output) == len(self.sums) or f"{output!r} instead of {len(self.sums)}"
 
@@ -50,7 +46,7 @@ class Supervision:
         return None
 
     def comes_back(self, name, before):
-        for _ in range(machine.POLLS):
+        for _ in range(POLLS):
             after = self.process_of(name)
             if after not in (None, before):
                 return True
@@ -59,24 +55,18 @@ class Supervision:
 
     def kill_while_reading(self, name, first, point):
         """Kill @name when @point of the files from number @first on are read."""
-        result, before = self.comes_back(name, None), self.process_of(name)
+        before = self.process_of(name)
         if before is None:
-            return result
+            return f"{name} does not run"
         output, status = self.guest.run(
-            f"echo -n > sums; rm -f killed; {{ names {first + 1} {AT_ONCE}; while test ! -e killed; do sleep 0.01; done; "
-            f"names {first + AT_ONCE + 1} {FILES - AT_ONCE}; }} | xargs -0 -n {BATCH} sha256sum > sums & "
-            f"while test $(wc -l < sums) -lt {point}; do true; done; svc kill {name} && echo killed at $(wc -l < sums); echo > killed; wait")
+            f"echo -n > sums; tail -n +{first + 1} all | head -n {FILES} | tr '\\n' '\\0' | xargs -0 -n 5 sha256sum > sums & "
+            f"while test $(wc -l < sums) -lt {point}; do true; done; svc kill {name} && echo killed at $(wc -l < sums); wait")
         at = [line.split()[2] for line in output.splitlines() if line.startswith("killed at ")]
         if not at:
             return f"no kill: {output!r} {status}"
-        self.kills += 1
-        self.at_work += int(at[0]) < AT_ONCE - BATCH
         if not point <= int(at[0]) < FILES:
             return f"the kill was not in the middle of reading: {output!r}"
         return self.comes_back(name, before)
-
-    def most_kills_hit_a_reader_at_work(self):
-        return self.at_work * 2 > self.kills or f"{self.at_work} of {self.kills}"
 
     def sums_are_right(self, first):
         output, _ = self.guest.run("cat sums")
@@ -133,7 +123,6 @@ def main():
             for number, name in enumerate(plan):
                 point = chance.randrange(5, LAST_POINT)
                 tap.run(f"{name} is killed after file {point} of {FILES} and comes back", supervision.round, name, number * FILES, point)
-            tap.run("most kills hit a reader at work", supervision.most_kills_hit_a_reader_at_work)
             # Half a minute of waiting, which one architecture may take.
             if options.rounds > 1:
                 tap.run("a file system is stopped for long and started", supervision.long_stop, len(plan) * FILES)
