@@ -162,8 +162,8 @@ static void pump_out(struct pump *pump)
         status = stream_read(&pump->stream, buffer + held, PUMP_BYTES - held, &done);
         held += done;
         bool end = done == 0 || !status_is_ok(status);
-        // Small pieces are gathered: a write to a file costs more than a piece of a pipe.
-        if (held > 0 && (end || held >= PUMP_BYTES / 2)) {
+        // Pieces that are there are gathered, since a write to a file costs more than they; those that are not are not waited for.
+        if (held > 0 && (held == PUMP_BYTES || !stream_has_more(&pump->stream))) {
             status_t written = pump_put(pump, buffer, held);
             status = status_is_ok(written) ? status : written;
             held = 0;

@@ -79,38 +79,42 @@ static status_t pipe_send(struct stream *stream, const void *data, size_t bytes)
     }
 }
 
-static status_t pipe_receive(struct stream *stream)
+/** Take one message into @stream's buffer. BUSY: none is there yet. */
+static status_t pipe_take(struct stream *stream)
 {
     uint64_t bytes = 0;
     uint32_t caps;
-    for (;;) {
-        status_t status =
-            sys_channel_receive(stream->handle, stream->buffer, PIPE_BYTES, &bytes, &caps);
-        if (status_is_ok(status)) {
-            stream->held = bytes;
-            stream->held_start = 0;
-            // BUSY or PEER_DIED: the writer has words enough, or is gone.
-            status_ignore(sys_channel_send(stream->handle, NULL, 0, 0));
-            return STATUS_OK;
-        }
-        if (status != STATUS_BUSY) {
-            return status;
-        }
-        status = pipe_wait(stream);
-        if (!status_is_ok(status)) {
-            return status;
-        }
-    }
-}
-
-static status_t pipe_read(struct stream *stream, void *buffer, size_t bytes, size_t *done)
-{
     if (!stream->buffer) {
         stream->buffer = malloc(PIPE_BYTES);
         if (!stream->buffer) {
             return STATUS_NO_MEMORY;
         }
     }
+    status_t status =
+        sys_channel_receive(stream->handle, stream->buffer, PIPE_BYTES, &bytes, &caps);
+    if (status_is_ok(status)) {
+        stream->held = bytes;
+        stream->held_start = 0;
+        // BUSY or PEER_DIED: the writer has words enough, or is gone.
+        status_ignore(sys_channel_send(stream->handle, NULL, 0, 0));
+    }
+    return status;
+}
+
+static status_t pipe_receive(struct stream *stream)
+{
+    status_t status;
+    while ((status = pipe_take(stream)) == STATUS_BUSY) {
+        status = pipe_wait(stream);
+        if (!status_is_ok(status)) {
+            return status;
+        }
+    }
+    return status;
+}
+
+static status_t pipe_read(struct stream *stream, void *buffer, size_t bytes, size_t *done)
+{
     while (stream->held == 0) {
         status_t status = pipe_receive(stream);
         if (!status_is_ok(status)) {
@@ -226,6 +230,19 @@ status_t stream_read(struct stream *stream, void *buffer, size_t bytes, size_t *
     }
     return stream->pipe ? pipe_read(stream, buffer, bytes, done)
                         : server_read(stream->handle, buffer, bytes, done);
+}
+
+bool stream_has_more(struct stream *stream)
+{
+    if (stream->handle == HANDLE_NONE || !stream->pipe) {
+        return false;
+    }
+    while (stream->held == 0) {
+        if (!status_is_ok(pipe_take(stream))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 status_t stream_write(struct stream *stream, const void *buffer, size_t bytes)

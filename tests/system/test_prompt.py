@@ -290,6 +290,12 @@ class Prompt:
         wanted = SCRIPT_SAYS + "9\nvsh: nosuch: not found\n/<>\n"
         return output == wanted or f"{output!r}"
 
+    def what_a_job_writes_is_in_its_file_at_once(self):
+        """Not first when there is much of it, or when the job ends."""
+        self.guest.run("rm -f /tmp/go; { echo first; while test ! -e /tmp/go; do sleep 0.1; done; echo second; } > /tmp/told & true")
+        output, _ = self.guest.run("for i in $(seq 300); do test -s /tmp/told && break; sleep 0.1; done; cat /tmp/told; echo > /tmp/go; wait; cat /tmp/told")
+        return output == "first\nfirst\nsecond\n" or f"{output!r}"
+
     def scripts_are_commands(self):
         output, _ = self.guest.run("/tmp/script first 'two words' three | wc -l; vsh < /tmp/script; echo 'exit 5' | vsh; echo $?")
         return output.startswith(f"{SCRIPT_SAYS.count(chr(10))}\n") and output.endswith("\n5\n") or f"{output!r}"
@@ -502,7 +508,8 @@ def main():
             for test in (prompt.lines_are_edited, prompt.history_is_shown_and_changed, prompt.words_are_completed,
                          prompt.control_c_drops_the_line, prompt.control_c_ends_what_runs, prompt.typed_lines_are_a_programs_input,
                          prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
-                         prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.nonsense_is_refused,
+                         prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.what_a_job_writes_is_in_its_file_at_once,
+                         prompt.nonsense_is_refused,
                          prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start, prompt.the_shell_begins_anew_and_is_not_stopped_from_its_prompt,
                          prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,

@@ -31,6 +31,8 @@ void stream_close(struct stream *stream);
 
 /** At least one byte, at most @bytes: *@done. 0: the end. INTERRUPTED: Ctrl-C at the terminal. IO, NO_MEMORY. */
 MUST_CHECK status_t stream_read(struct stream *stream, void *buffer, size_t bytes, size_t *done);
+/** True: stream_read() gives bytes without waiting. False: it may wait, or say that this is the end; always of a server. */
+bool stream_has_more(struct stream *stream);
 /** All of @buffer. PEER_DIED: nobody reads it any more. IO, NO_MEMORY. */
 MUST_CHECK status_t stream_write(struct stream *stream, const void *buffer, size_t bytes);
 MUST_CHECK status_t stream_describe(struct stream *stream, struct stream_info *info);
