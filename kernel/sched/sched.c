@@ -280,7 +280,7 @@ void sched_yield_current(void)
     cpu->resched = true;
 }
 
-bool sched_should_yield(void)
+__attribute__((noinline)) bool sched_should_yield(void)
 {
     struct cpu *cpu = arch_cpu_local();
     return inject_here(cpu->current) || cpu->resched || arch_irq_pending();

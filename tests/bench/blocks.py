@@ -32,6 +32,28 @@ def name_at(table, address):
     return table[index][1] if index >= 0 else "?"
 
 
+def frames_of(path, places):
+    """{address: functions} of call sites in an ELF file with debug information: the function first, then what is inlined there."""
+    places = sorted(places)
+    done = subprocess.run(["llvm-symbolizer-19", "--obj=" + path, "--functions=short", "--inlines", "--no-demangle"], check=True,
+                          input="\n".join(map(hex, places)), stdout=subprocess.PIPE, encoding="ascii")
+    table = symbols(path)
+    for place, text in zip(places, done.stdout.split("\n\n")):
+        names = text.splitlines()[::2]
+        yield place, names[::-1] if names != ["??"] else [name_at(table, place)]
+
+
+def paths_of(text, kernel):
+    """[(instructions, calls)] of the paths that the plugin has kept, the longest of each chain of calls, the longest first."""
+    lines = [line.split() for line in text.splitlines() if line.startswith("path ")]
+    paths = [(int(length), [int(place, 16) for place in places]) for _, length, *places in lines]
+    frames = dict(frames_of(kernel, {place for _, places in paths for place in places}))
+    found = {}
+    for length, places in sorted(paths):
+        found[" > ".join(name for place in places for name in frames[place])] = length
+    return sorted(((length, chain) for chain, length in found.items()), reverse=True)
+
+
 class Program:
     """The executable segment of one ELF file."""
 

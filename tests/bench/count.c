@@ -6,7 +6,7 @@
  *
  * The guest may mark a region by two instructions that do nothing (struct target says which). At its end a line "region" with the
  * counts goes to the file out=: of all CPUs, or, if CPUs marked turns of their own in it by two more, of those; at the end of the machine a line "total". With lines=on a region tells also how many different lines of 64
- * bytes the CPUs read or wrote. With profile=region or profile=all each translated block is counted by itself: lines "block address
+ * bytes the CPUs read or wrote. With poll= the longest paths with interrupts off are looked for (see there). With profile=region or profile=all each translated block is counted by itself: lines "block address
  * count code", from which tests/bench/blocks.py makes names; that wants one host thread (-accel tcg,thread=single).
  *
  * QEMU 7.2, include/qemu/qemu-plugin.h, version 1 of the interface. */
@@ -34,7 +34,7 @@ static bool in_region;
 /* Of each CPU: at its turn's begin, and what its turns of this region came to. */
 static struct counts turn_begin[CPUS_MAX], turns[CPUS_MAX];
 static FILE *out;
-static uint64_t wait_address;
+static uint64_t wait_address, poll_address;
 static bool lines_wanted, profile_all, profile_region;
 
 static struct counts sum(const struct counts *of)
@@ -158,12 +158,118 @@ static void on_mark(unsigned int cpu, void *mark)
         turn_end(cpu);
 }
 
+/* ── Paths with interrupts off ───────────────────────────────────────────────────────────────────────────────────── */
+
+/* Interrupts are off in the kernel. A path begins with the first instruction after user mode, after one that lets interrupts in or waits for one,
+ * or at poll=, the function by which long work looks whether an interrupt waits, after which it gives way; it ends with the next of them.
+ * Those of a region count. Who a path is tell the calls that lead to where it is by its
+ * 2^n-th instruction, for the last n by which it is not nearly over. Of those that begin with the same calls the longest is kept, and
+ * written as "path instructions calls … place". That wants one host thread. */
+#define CALLS_MAX 24u
+#define PATHS 1024u
+#define PATH_KEY 5u
+#define PATH_LOOK 256u
+#define KERNEL(address) ((address) >> 63 != 0)
+
+struct path {
+    uint64_t length;
+    uint32_t depth;
+    uint64_t calls[CALLS_MAX + 1]; /* from the outermost; the last is the place itself */
+};
+static struct path paths[PATHS];
+
+static struct walk {
+    uint64_t begin, look;
+    uint32_t depth;
+    uint64_t calls[CALLS_MAX];
+    struct path seen, before; /* by the last look, and by the one before */
+} walks[CPUS_MAX];
+
+static void path_keep(const struct path *path, uint64_t length)
+{
+    uint32_t i = 0;
+    while (i < PATHS - 1 && paths[i].length != 0 &&
+           memcmp(paths[i].calls, path->calls, PATH_KEY * sizeof(path->calls[0])) != 0)
+        i++;
+    if (length <= paths[i].length)
+        return;
+    paths[i] = *path;
+    paths[i].length = length;
+}
+
+static void on_open(unsigned int cpu, void *is_user)
+{
+    struct walk *walk = &walks[cpu];
+    uint64_t length = counts[cpu].kind[INSTRUCTIONS] - walk->begin, last_look = walk->look / 2;
+    if (in_region && length >= 2 * PATH_LOOK)
+        path_keep(length - last_look < last_look / 4 ? &walk->before : &walk->seen, length);
+    walk->begin = counts[cpu].kind[INSTRUCTIONS];
+    walk->look = PATH_LOOK;
+    if (is_user != NULL)
+        walk->depth = 0;
+}
+
+static void on_step(unsigned int cpu, void *address)
+{
+    struct walk *walk = &walks[cpu];
+    if (counts[cpu].kind[INSTRUCTIONS] - walk->begin != walk->look)
+        return;
+    walk->look *= 2;
+    walk->before = walk->seen;
+    memset(&walk->seen, 0, sizeof(walk->seen));
+    walk->seen.depth = walk->depth < CALLS_MAX ? walk->depth : CALLS_MAX;
+    memcpy(walk->seen.calls, walk->calls, walk->seen.depth * sizeof(walk->calls[0]));
+    walk->seen.calls[walk->seen.depth++] = (uintptr_t)address;
+}
+
+static void on_call(unsigned int cpu, void *address)
+{
+    struct walk *walk = &walks[cpu];
+    if (walk->depth < CALLS_MAX)
+        walk->calls[walk->depth] = (uintptr_t)address;
+    walk->depth++;
+}
+
+static void on_return(unsigned int cpu, void *unused)
+{
+    (void)unused;
+    walks[cpu].depth -= walks[cpu].depth != 0;
+}
+
+static void paths_report(void)
+{
+    for (uint32_t i = 0; i < PATHS && paths[i].length != 0; i++) {
+        fprintf(out, "path %llu", (unsigned long long)paths[i].length);
+        for (uint32_t j = 0; j < paths[i].depth; j++)
+            fprintf(out, " %llx", (unsigned long long)paths[i].calls[j]);
+        fprintf(out, "\n");
+    }
+}
+
 /* ── When it is translated ───────────────────────────────────────────────────────────────────────────────────────── */
 
 static void on_each(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_udata_cb_t function,
                     uintptr_t value)
 {
     qemu_plugin_register_vcpu_insn_exec_cb(insn, function, QEMU_PLUGIN_CB_NO_REGS, (void *)value);
+}
+
+static void translate_step(struct qemu_plugin_insn *insn, bool is_first)
+{
+    uint64_t address = qemu_plugin_insn_vaddr(insn);
+    if (!KERNEL(address)) {
+        if (is_first)
+            on_each(insn, on_open, true);
+        return;
+    }
+    enum step step = target->step(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
+    on_each(insn, on_step, address);
+    if (step == STEP_OPEN || address == poll_address)
+        on_each(insn, on_open, false);
+    else if (step == STEP_CALL)
+        on_each(insn, on_call, address);
+    else if (step == STEP_RETURN)
+        on_each(insn, on_return, 0);
 }
 
 static void translate_one(struct qemu_plugin_insn *insn, struct block *block)
@@ -203,8 +309,11 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         }
         block = block_of(qemu_plugin_tb_vaddr(tb), code, used);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         translate_one(qemu_plugin_tb_get_insn(tb, i), block);
+        if (poll_address != 0)
+            translate_step(qemu_plugin_tb_get_insn(tb, i), i == 0);
+    }
 }
 
 static void on_end(qemu_plugin_id_t id, void *unused)
@@ -213,6 +322,7 @@ static void on_end(qemu_plugin_id_t id, void *unused)
     (void)unused;
     struct counts total = sum(counts);
     report("total", &total);
+    paths_report();
     for (uint32_t i = 0; blocks != NULL && i < BLOCKS; i++) {
         if (blocks[i].count == 0)
             continue;
@@ -231,6 +341,8 @@ static bool take_argument(const char *argument)
         return (out = fopen(argument + 4, "w")) != NULL;
     if (strncmp(argument, "wait=", 5) == 0)
         return (wait_address = strtoull(argument + 5, NULL, 16)) != 0;
+    if (strncmp(argument, "poll=", 5) == 0)
+        return (poll_address = strtoull(argument + 5, NULL, 16)) != 0;
     if (strcmp(argument, "lines=on") == 0)
         return lines_wanted = true;
     profile_all |= strcmp(argument, "profile=all") == 0;

@@ -7,10 +7,14 @@
 
 enum { INSTRUCTIONS, ATOMICS, ROOTS, REGISTERS, WAITS, KINDS };
 
+/** What an instruction is to a path with interrupts off: no end, a call, a return; interrupts may come. */
+enum step { STEP_ON, STEP_CALL, STEP_RETURN, STEP_OPEN };
+
 struct target {
     const char *name;                                    /* QEMU's */
     uint32_t (*kind)(const uint8_t *code, size_t bytes); /* INSTRUCTIONS: nothing special */
     uint32_t (*mark)(const uint8_t *code, size_t bytes); /* 0: not a mark */
+    enum step (*step)(const uint8_t *code, size_t bytes);
 };
 
 /** Put a target among those that count.c finds, in a section of pointers to them. */

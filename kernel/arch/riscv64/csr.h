@@ -50,9 +50,9 @@
         csr_value_;                               \
     })
 #define csr_set(name, bits) \
-    __asm__ volatile("csrs " name ", %0" : : "r"((uint64_t)(bits)) : "memory")
+    __asm__ volatile("csrs " name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
 #define csr_clear(name, bits) \
-    __asm__ volatile("csrc " name ", %0" : : "r"((uint64_t)(bits)) : "memory")
+    __asm__ volatile("csrc " name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
 
 /* By number: the assembler knows them only with their extensions. */
 #define CSR_STIMECMP "0x14d"

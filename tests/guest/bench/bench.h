@@ -50,3 +50,7 @@ void peer_main(int argc, char **argv);
 
 /** @cpus pairs of client and server, each pair on a CPU of its own, 1, 2, 4 … of them at work: @calls calls each. Ends with the program. */
 void measure_pairs(uint32_t cpus, uint32_t calls);
+
+/** What makes the kernel's paths long (hostile.c); and the process of many threads that all wait as @how says. */
+void hostile(void);
+_Noreturn void hostile_crowd(const char *how);

@@ -2,6 +2,7 @@
  *
  *   bench [name …]        the figures of those names, or all
  *   bench pairs CPUS CALLS   pairs of client and server, each pair on a CPU of its own (pairs.c)
+ *   bench hostile            what makes the kernel's paths long (hostile.c)
  *
  * Run under QEMU's -icount shift=0, where the cycle counter advances by one for each executed instruction, so the difference of two readings is a
  * count and not a time. Each figure is the least of several rounds, divided by the repetitions; the instructions of the loop in user space
@@ -427,6 +428,11 @@ int main(int argc, char **argv)
     prepare();
     if (argc > 3 && strcmp(argv[1], "pairs") == 0) {
         measure_pairs((uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));
+        return 0;
+    }
+    if (argc > 1 && strcmp(argv[1], "hostile") == 0) {
+        hostile();
+        puts("bench hostile: done");
         return 0;
     }
     handle_t server = start_server();

@@ -132,8 +132,8 @@ static _Noreturn void yielder(void)
     exit(0);
 }
 
-static const char *const peers[] = {"exit",    "server",  "client",
-                                    "sleeper", "yielder", "personality"};
+static const char *const peers[] = {"exit",    "server",      "client", "sleeper",
+                                    "yielder", "personality", "crowd"};
 
 static bool is_peer(const char *name)
 {
@@ -147,7 +147,7 @@ void peer_main(int argc, char **argv)
 {
     if (argc < 2 || !is_peer(argv[1]))
         return;
-    uint32_t cpu = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+    uint32_t cpu = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0; /* 0 too if it is a word */
     must(sys_thread_set_affinity(os_self.thread, 0, 1ull << cpu), "affinity");
     if (strcmp(argv[1], "server") == 0)
         server();
@@ -155,6 +155,8 @@ void peer_main(int argc, char **argv)
         personality();
     if (strcmp(argv[1], "client") == 0 && argc > 3)
         client(cpu, (uint32_t)strtoul(argv[3], NULL, 10));
+    if (strcmp(argv[1], "crowd") == 0 && argc > 2)
+        hostile_crowd(argv[2]);
     if (strcmp(argv[1], "sleeper") == 0)
         sleeper();
     if (strcmp(argv[1], "yielder") == 0)

@@ -19,4 +19,15 @@ static uint32_t mark(const uint8_t *code, size_t bytes)
     return is_mark ? insn >> 5 & 0xf : 0;
 }
 
-TARGET("aarch64", kind, mark)
+/* msr daifclr, wfi, eret; bl, and by a register, signed or not, blr and ret. */
+static enum step step(const uint8_t *code, size_t bytes)
+{
+    uint32_t insn = word(code, bytes), by_register = insn >> 25 == 0x6b ? insn >> 21 & 15 : 0;
+    if ((insn & 0xfffff0ff) == 0xd50340ff || insn == 0xd503207f || insn == 0xd69f03e0)
+        return STEP_OPEN;
+    if (by_register == 2)
+        return STEP_RETURN;
+    return insn >> 26 == 0x25 || (by_register & 7) == 1 ? STEP_CALL : STEP_ON;
+}
+
+TARGET("aarch64", kind, mark, step)

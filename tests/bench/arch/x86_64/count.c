@@ -29,4 +29,16 @@ static uint32_t mark(const uint8_t *code, size_t bytes)
     return is_mark ? code[3] : 0;
 }
 
-TARGET("x86_64", kind, mark)
+/* sti FB, hlt F4, iretq 48 CF; call E8 or FF /2, ret C3. */
+static enum step step(const uint8_t *code, size_t bytes)
+{
+    size_t i = bytes > 1 && (code[0] == 0x3e || (code[0] & 0xf0) == 0x40) ? 1 : 0;
+    if (code[i] == 0xfb || code[i] == 0xf4 || code[i] == 0xcf)
+        return STEP_OPEN;
+    if (code[i] == 0xc3)
+        return STEP_RETURN;
+    bool to_register = code[i] == 0xff && i + 1 < bytes && (code[i + 1] >> 3 & 7) == 2;
+    return code[i] == 0xe8 || to_register ? STEP_CALL : STEP_ON;
+}
+
+TARGET("x86_64", kind, mark, step)
