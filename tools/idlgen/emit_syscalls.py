@@ -88,10 +88,11 @@ def stub(interface, method):
     out.append(wrap_call(f"MUST_CHECK static inline status_t {name}", user_params(method), ""))
     out.append("{\n    uint64_t results_[4];\n")
     values = register_values(method)
+    arguments = "(const uint64_t[]){" + ", ".join(values) + "}" if values else "NULL"
     out.append(
         wrap_call(
-            f"status_t status_ = syscall_raw{len(values)}",
-            [number_name(interface, method)] + values + ["results_"],
+            "status_t status_ = syscall_raw",
+            [number_name(interface, method), arguments, str(len(values)), "results_"],
             ";",
             "    ",
         )

@@ -461,9 +461,7 @@ static void one_call(struct actor *self)
         call->number == SYS_THREAD_START ? actor_of_stack(registers[REGISTER_SP]) : NULL;
     if (begun != NULL)
         __atomic_store_n(&begun->runs, true, __ATOMIC_RELEASE);
-    status_t status =
-        syscall_raw8(call->number, registers[0], registers[1], registers[2], registers[3],
-                     registers[4], registers[5], registers[6], registers[7], results);
+    status_t status = syscall_raw(call->number, registers, 8, results);
     note(self, call, status);
     if (status != STATUS_OK && begun != NULL)
         __atomic_store_n(&begun->runs, false, __ATOMIC_RELEASE);

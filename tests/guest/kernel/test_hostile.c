@@ -86,13 +86,15 @@ static void test_hostile_numbers(void)
 
     for (uint64_t number = 0; number < 2000; number += 7) {
         if (number >= SYS_LIMIT)
-            CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(number, results));
+            CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw(number, NULL, 0, results));
     }
-    CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(UINT64_MAX, results));
-    CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw0(UINT64_C(1) << 32, results));
+    CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw(UINT64_MAX, NULL, 0, results));
+    CHECK_STATUS(STATUS_UNSUPPORTED, syscall_raw(UINT64_C(1) << 32, NULL, 0, results));
     /* A 32-bit argument with bits above it. */
     CHECK_STATUS(STATUS_INVALID,
-                 syscall_raw4(SYS_BUDGET_CREATE, info->budget, 1, 1, UINT64_C(1) << 32, results));
+                 syscall_raw(SYS_BUDGET_CREATE,
+                             (const uint64_t[]){info->budget, 1, 1, UINT64_C(1) << 32}, 4,
+                             results));
 }
 
 static void child_touches(void)

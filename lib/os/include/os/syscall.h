@@ -1,5 +1,5 @@
 #pragma once
-/* Entering the kernel: syscall_rawN() for the calls of <veridian/syscalls.h> and ipc_raw_*() for
+/* Entering the kernel: syscall_raw() for the calls of <veridian/syscalls.h> and ipc_raw_*() for
  * the four message calls, whose registers all carry something. The architecture's header says which
  * register is which; nothing else in user space does. */
 #include <stdint.h>
@@ -17,24 +17,11 @@ struct ipc_regs {
 
 #include <arch_syscall.h>
 
-/* A call as the compiler sees it: all the places of arguments change, @how says of each whether it
- * also carries one in ("+r"). */
-#define SYSCALL_REGISTERS                           \
-    register uint64_t code __asm__(SYSCALL_NUMBER); \
-    register uint64_t arg0 __asm__(SYSCALL_ARG0);   \
-    register uint64_t arg1 __asm__(SYSCALL_ARG1);   \
-    register uint64_t arg2 __asm__(SYSCALL_ARG2);   \
-    register uint64_t arg3 __asm__(SYSCALL_ARG3);   \
-    register uint64_t arg4 __asm__(SYSCALL_ARG4);   \
-    register uint64_t arg5 __asm__(SYSCALL_ARG5);   \
-    register uint64_t arg6 __asm__(SYSCALL_ARG6);   \
-    register uint64_t arg7 __asm__(SYSCALL_ARG7)
-#define SYSCALL_ENTER(how0, how1, how2, how3, how4, how5, how6, how7)                          \
-    __asm__ volatile(SYSCALL_INSTRUCTION                                                       \
-                     : "+r"(code), how0(arg0), how1(arg1), how2(arg2), how3(arg3), how4(arg4), \
-                       how5(arg5), how6(arg6), how7(arg7)                                      \
-                     :                                                                         \
-                     : SYSCALL_CLOBBERS, "memory", "cc")
+/* A register of a call, with whatever is in it: the call may change it, whether it carries something in or not. (Volatile, since
+ * otherwise what is in it before a loop would be kept for each call in there.) */
+#define SYSCALL_REGISTER(name, place)      \
+    register uint64_t name __asm__(place); \
+    __asm__ volatile("" : "=r"(name))
 
 static inline void syscall_results(uint64_t results[4], uint64_t first, uint64_t second,
                                    uint64_t third, uint64_t fourth)
@@ -45,130 +32,48 @@ static inline void syscall_results(uint64_t results[4], uint64_t first, uint64_t
     results[3] = fourth;
 }
 
-MUST_CHECK static inline status_t syscall_raw0(uint64_t number, uint64_t results[4])
+/** Call @number with the @count of @arguments, at most 8. Where @count is a constant, no more registers are loaded than it says. */
+__attribute__((always_inline)) MUST_CHECK static inline status_t syscall_raw(
+    uint64_t number, const uint64_t *arguments, unsigned count, uint64_t results[4])
 {
-    SYSCALL_REGISTERS;
-    code = number;
-    SYSCALL_ENTER("=r", "=r", "=r", "=r", "=r", "=r", "=r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw1(uint64_t number, uint64_t p0, uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    SYSCALL_ENTER("+r", "=r", "=r", "=r", "=r", "=r", "=r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw2(uint64_t number, uint64_t p0, uint64_t p1,
-                                               uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    arg1 = p1;
-    SYSCALL_ENTER("+r", "+r", "=r", "=r", "=r", "=r", "=r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw3(uint64_t number, uint64_t p0, uint64_t p1,
-                                               uint64_t p2, uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    arg1 = p1;
-    arg2 = p2;
-    SYSCALL_ENTER("+r", "+r", "+r", "=r", "=r", "=r", "=r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw4(uint64_t number, uint64_t p0, uint64_t p1,
-                                               uint64_t p2, uint64_t p3, uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    arg1 = p1;
-    arg2 = p2;
-    arg3 = p3;
-    SYSCALL_ENTER("+r", "+r", "+r", "+r", "=r", "=r", "=r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw5(uint64_t number, uint64_t p0, uint64_t p1,
-                                               uint64_t p2, uint64_t p3, uint64_t p4,
-                                               uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    arg1 = p1;
-    arg2 = p2;
-    arg3 = p3;
-    arg4 = p4;
-    SYSCALL_ENTER("+r", "+r", "+r", "+r", "+r", "=r", "=r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw6(uint64_t number, uint64_t p0, uint64_t p1,
-                                               uint64_t p2, uint64_t p3, uint64_t p4, uint64_t p5,
-                                               uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    arg1 = p1;
-    arg2 = p2;
-    arg3 = p3;
-    arg4 = p4;
-    arg5 = p5;
-    SYSCALL_ENTER("+r", "+r", "+r", "+r", "+r", "+r", "=r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw7(uint64_t number, uint64_t p0, uint64_t p1,
-                                               uint64_t p2, uint64_t p3, uint64_t p4, uint64_t p5,
-                                               uint64_t p6, uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    arg1 = p1;
-    arg2 = p2;
-    arg3 = p3;
-    arg4 = p4;
-    arg5 = p5;
-    arg6 = p6;
-    SYSCALL_ENTER("+r", "+r", "+r", "+r", "+r", "+r", "+r", "=r");
-    syscall_results(results, SYSCALL_RESULTS);
-    return status_from_code(code);
-}
-
-MUST_CHECK static inline status_t syscall_raw8(uint64_t number, uint64_t p0, uint64_t p1,
-                                               uint64_t p2, uint64_t p3, uint64_t p4, uint64_t p5,
-                                               uint64_t p6, uint64_t p7, uint64_t results[4])
-{
-    SYSCALL_REGISTERS;
-    code = number;
-    arg0 = p0;
-    arg1 = p1;
-    arg2 = p2;
-    arg3 = p3;
-    arg4 = p4;
-    arg5 = p5;
-    arg6 = p6;
-    arg7 = p7;
-    SYSCALL_ENTER("+r", "+r", "+r", "+r", "+r", "+r", "+r", "+r");
+    register uint64_t code __asm__(SYSCALL_NUMBER) = number;
+    SYSCALL_REGISTER(arg0, SYSCALL_ARG0);
+    SYSCALL_REGISTER(arg1, SYSCALL_ARG1);
+    SYSCALL_REGISTER(arg2, SYSCALL_ARG2);
+    SYSCALL_REGISTER(arg3, SYSCALL_ARG3);
+    SYSCALL_REGISTER(arg4, SYSCALL_ARG4);
+    SYSCALL_REGISTER(arg5, SYSCALL_ARG5);
+    SYSCALL_REGISTER(arg6, SYSCALL_ARG6);
+    SYSCALL_REGISTER(arg7, SYSCALL_ARG7);
+    if (count > 0) {
+        arg0 = arguments[0];
+    }
+    if (count > 1) {
+        arg1 = arguments[1];
+    }
+    if (count > 2) {
+        arg2 = arguments[2];
+    }
+    if (count > 3) {
+        arg3 = arguments[3];
+    }
+    if (count > 4) {
+        arg4 = arguments[4];
+    }
+    if (count > 5) {
+        arg5 = arguments[5];
+    }
+    if (count > 6) {
+        arg6 = arguments[6];
+    }
+    if (count > 7) {
+        arg7 = arguments[7];
+    }
+    __asm__ volatile(SYSCALL_INSTRUCTION
+                     : "+r"(code), "+r"(arg0), "+r"(arg1), "+r"(arg2), "+r"(arg3), "+r"(arg4),
+                       "+r"(arg5), "+r"(arg6), "+r"(arg7)
+                     :
+                     : SYSCALL_CLOBBERS, "memory", "cc");
     syscall_results(results, SYSCALL_RESULTS);
     return status_from_code(code);
 }

@@ -247,9 +247,9 @@ static void test_call_carries_capabilities(void)
     CHECK(loopback_give(SERVER_HANDLE, memory, moved, &back) == STATUS_OK);
     // memory stays with the client, moved went to the server for good, back is new.
     CHECK(transport_live_handles() == before + 1 && back != 0 && back != memory);
-    status_ignore(fake_syscall(SYS_CAP_CLOSE, ARGUMENTS(memory), (uint64_t[4]){0}));
-    status_ignore(fake_syscall(SYS_CAP_CLOSE, ARGUMENTS(back), (uint64_t[4]){0}));
-    status_ignore(fake_syscall(SYS_CAP_CLOSE, ARGUMENTS(kept_handle), (uint64_t[4]){0}));
+    status_ignore(syscall_raw(SYS_CAP_CLOSE, &memory, 1, (uint64_t[4]){0}));
+    status_ignore(syscall_raw(SYS_CAP_CLOSE, &back, 1, (uint64_t[4]){0}));
+    status_ignore(syscall_raw(SYS_CAP_CLOSE, &kept_handle, 1, (uint64_t[4]){0}));
     CHECK(transport_live_handles() == 0);
 }
 
@@ -572,7 +572,7 @@ static void test_client_closes_capabilities_of_bad_replies(void)
     evil.info = ipc_info(0, 0, 1, 0);
     CHECK(loopback_give(EVIL_HANDLE, memory, memory, &back) == STATUS_NO_MEMORY && back == 5);
     CHECK(transport_live_handles() == 1);
-    status_ignore(fake_syscall(SYS_CAP_CLOSE, ARGUMENTS(memory), (uint64_t[4]){0}));
+    status_ignore(syscall_raw(SYS_CAP_CLOSE, &memory, 1, (uint64_t[4]){0}));
 }
 
 static void test_client_without_a_buffer_is_refused(void)

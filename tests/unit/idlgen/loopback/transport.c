@@ -269,8 +269,12 @@ static status_t close_handle(handle_t handle)
     return STATUS_OK;
 }
 
-status_t fake_syscall(uint64_t number, const uint64_t arguments[8], uint64_t results[4])
+status_t syscall_raw(uint64_t number, const uint64_t *given, unsigned count, uint64_t results[4])
 {
+    uint64_t arguments[8] = {0};
+    for (unsigned i = 0; i < count; i++) {
+        arguments[i] = given[i];
+    }
     status_t status = STATUS_UNSUPPORTED;
     pthread_mutex_lock(&mutex);
     switch (number) {
