@@ -164,7 +164,8 @@ bool answer_cancel_class(struct thread *thread, uint64_t sequence,
                          const struct wait_class *wait_class)
 {
     reply_lock_acquire(&thread->reply);
-    bool waits = __atomic_load_n(&thread->wait_class, __ATOMIC_RELAXED) == wait_class &&
+    /* Published without the lock: acquire, so that its pair is seen too. */
+    bool waits = __atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE) == wait_class &&
                  __atomic_load_n(&thread->wait_sequence, __ATOMIC_RELAXED) == sequence;
     if (waits)
         reply_take(thread);
@@ -184,7 +185,7 @@ static inline struct thread *take_current(struct thread *worker)
     if (caller == NULL)
         return NULL;
     reply_lock_acquire(&caller->reply);
-    bool ours = caller->reply_worker == worker &&
+    bool ours = reply_worker(caller) == worker &&
                 __atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == &answer_wait;
     if (likely(ours)) {
         caller->reply_worker = NULL;
@@ -502,13 +503,13 @@ struct thread *reply_find(const struct thread *self, uint64_t token)
 static bool is_saved_by(const struct thread *caller, const struct process *server, uint64_t token)
     REQUIRES(reply_lock)
 {
-    return caller->reply_server == server && caller->reply_worker == NULL &&
+    return caller->reply_server == server && reply_worker(caller) == NULL &&
            reply_token(caller) == token;
 }
 
 bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t token)
 {
-    return token != 0 ? is_saved_by(caller, self->process, token) : caller->reply_worker == self;
+    return token != 0 ? is_saved_by(caller, self->process, token) : reply_worker(caller) == self;
 }
 
 /* Take a saved caller that waits as @wait_class: ours afterwards. */
@@ -560,7 +561,7 @@ status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
         return STATUS_NOT_FOUND;
     struct process *server = self->process;
     reply_lock_acquire(&caller->reply);
-    bool ours = caller->reply_worker == self;
+    bool ours = reply_worker(caller) == self;
     if (ours) {
         caller->reply_worker = NULL;
         caller->reply_server = server;

@@ -275,7 +275,7 @@ static NORETURN void answer_foreign(struct thread *self, uint64_t number) NO_THR
         reply_lock_release(&caller->reply);
         ipc_slowly(self, number);
     }
-    if (unlikely(caller->reply_worker != self) ||
+    if (unlikely(reply_worker(caller) != self) ||
         unlikely(__atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) != &raised_wait) ||
         unlikely(info_kind(caller->raised) != IPC_KIND_FOREIGN) ||
         unlikely(!is_here(caller, cpu)) || unlikely(has_better(cpu, caller)) ||
@@ -321,7 +321,7 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     struct aspace *aspace = caller->aspace;
-    if (unlikely(caller->reply_worker != self) ||
+    if (unlikely(reply_worker(caller) != self) ||
         unlikely(__atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) != &answer_wait) ||
         unlikely(!is_ready_here(caller, aspace, cpu)) || unlikely(has_better(cpu, caller)) ||
         unlikely(!is_quiet(cap, queue_cap, endpoint))) {

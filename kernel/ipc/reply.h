@@ -23,10 +23,16 @@ extern const struct wait_class answer_wait;
 /** The worker is on endpoint.workers: set under endpoint_lock. */
 extern const struct wait_class receive_wait;
 
+/** Whose current reply the call of @caller is. It may meanwhile have ended that call and begin another, without the lock. */
+static inline const struct thread *reply_worker(const struct thread *caller) REQUIRES(reply_lock)
+{
+    return __atomic_load_n(&caller->reply_worker, __ATOMIC_RELAXED);
+}
+
 /** Make the pair of @caller and @worker, both ours: it has accepted the call. */
 static inline void reply_link(struct thread *caller, struct thread *worker) NO_THREAD_SAFETY
 {
-    caller->reply_worker = worker;
+    __atomic_store_n(&caller->reply_worker, worker, __ATOMIC_RELAXED);
     __atomic_store_n(&worker->current_reply, caller, __ATOMIC_RELAXED);
     uint8_t level = thread_level(caller);
     if (unlikely(level > thread_level(worker))) /* its own: it lent nothing, and served nobody */
