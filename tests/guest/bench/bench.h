@@ -5,13 +5,21 @@
 #include <veridian/abi.h>
 
 /* What the server does with a call. */
-enum { OP_NOTHING = 1, OP_CAP = 2, OP_READ = 3, OP_FPU = 4 };
+enum { OP_NOTHING = 1, OP_CAP = 2, OP_READ = 3, OP_FPU = 4, OP_YIELD = 5 };
 
 /** A page that the benchmark shares with the process that it measures. */
 struct shared {
-    uint64_t woken_at; /**< cycles() of the thread that was waited for */
+    uint64_t woken_at;  /**< cycles() of the thread that was waited for */
+    uint64_t calls;     /**< made by the peer */
+    uint64_t doorbells; /**< rung by both */
     uint32_t running;
 };
+
+/** A priority of the normal band whose threads do not fall while they compute (kernel/sched/policy.c): two of it take turns as they wait and yield. */
+#define PRIORITY_EVEN 1u
+
+/** The largest grant that is measured. */
+#define GRANT_BYTES_MAX (1u << 20)
 
 /** The cycle counter: under -icount it counts instructions. */
 uint64_t cycles(void);
@@ -45,8 +53,34 @@ void use_fpu(void);
 struct process_cap;
 handle_t spawn(const char *const *args, const struct process_cap *caps, size_t count);
 
+/** A process of its own, the page that it shares, and what it and we signal to each other. */
+struct peer {
+    handle_t process, bell, done;
+    volatile struct shared *shared;
+};
+/** Start the peer of these arguments, @more is one more capability for it or NULL, and wait until it has begun. */
+struct peer start_peer(const char *const *args, const struct process_cap *more);
+void end_process(handle_t process);
+/** As a peer: the shared page. */
+volatile struct shared *shared_page(void);
+
+/** Report the least cost of @repeat runs of @body, in instructions for each, of BENCH_ROUNDS rounds. */
+void measure(const char *name, void (*body)(uint32_t repeat), uint32_t repeat);
+#define BENCH_ROUNDS 5u
+
+/** What goes one way (streams.c); the number of messages outstanding ends @name. */
+void measure_channel(const char *name);
+void measure_ring_full(const char *name);
+void measure_ring_trickle(const char *name);
+/** The receiving ends, as peers. */
+_Noreturn void channel_receiver(uint32_t outstanding);
+_Noreturn void ring_consumer(void);
+
 /** The other ends, in processes of their own; which of them is the first argument. Returns if it is none of them. */
 void peer_main(int argc, char **argv);
+
+/** Rounds of @calls calls to a server on another CPU. Ends with the program. */
+void measure_other_cpu(uint32_t calls);
 
 /** @cpus pairs of client and server, each pair on a CPU of its own, 1, 2, 4 … of them at work: @calls calls each. Ends with the program. */
 void measure_pairs(uint32_t cpus, uint32_t calls);

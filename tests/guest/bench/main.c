@@ -2,6 +2,8 @@
  *
  *   bench [name …]        the figures of those names, or all
  *   bench pairs CPUS CALLS   pairs of client and server, each pair on a CPU of its own (pairs.c)
+ *   bench other CALLS        a server on another CPU (pairs.c)
+ *   bench wall               nanoseconds of what others are counted of
  *   bench hostile            what makes the kernel's paths long (hostile.c)
  *
  * Run under QEMU's -icount shift=0, where the cycle counter advances by one for each executed instruction, so the difference of two readings is a
@@ -23,14 +25,14 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define ROUNDS 5u
+#define ROUNDS BENCH_ROUNDS
 #define BIG_BYTES 65536u
 
 static handle_t endpoint; /* of the server */
 static uint8_t big[BIG_BYTES] __attribute__((aligned(4096)));
+static void *large; /* GRANT_BYTES_MAX */
 
-/* Report the least cost of @repeat runs of @body, in instructions for each. */
-static void measure(const char *name, void (*body)(uint32_t repeat), uint32_t repeat)
+void measure(const char *name, void (*body)(uint32_t repeat), uint32_t repeat)
 {
     uint64_t best = UINT64_MAX;
     for (uint32_t round = 0; round < ROUNDS; round++) {
@@ -88,15 +90,26 @@ static void call_0_fpu(uint32_t repeat)
     }
 }
 
-static void call_with(uint64_t info, uint32_t repeat)
+static void call_until(uint64_t info, uint64_t deadline_ns, uint32_t repeat)
 {
     for (uint32_t i = 0; i < repeat; i++) {
         struct ipc_regs regs = {.target = endpoint,
                                 .info = info,
                                 .words = {1, 2, 3, 4, 5, 6},
-                                .deadline = DEADLINE_NEVER};
+                                .deadline = deadline_ns};
         must(ipc_raw_call(&regs), "call");
     }
+}
+
+static void call_with(uint64_t info, uint32_t repeat)
+{
+    call_until(info, DEADLINE_NEVER, repeat);
+}
+
+/* One that is far away: it is armed and taken back, and never comes. */
+static void call_deadline(uint32_t repeat)
+{
+    call_until(ipc_info(OP_NOTHING, 0, 0, 0), clock_now_ns() + 1000 * NS_PER_S, repeat);
 }
 
 static void call_6(uint32_t repeat)
@@ -117,8 +130,18 @@ static void call_cap(uint32_t repeat)
 
 static void call_grant(uint32_t bytes, uint32_t repeat)
 {
-    ipc_buffer()->grants[0] = ipc_grant_in(big, bytes);
+    ipc_buffer()->grants[0] = ipc_grant_in(large, bytes);
     call_with(ipc_info(OP_READ, 0, 0, 1), repeat);
+}
+
+static void call_64b(uint32_t repeat)
+{
+    call_grant(64, repeat);
+}
+
+static void call_1k(uint32_t repeat)
+{
+    call_grant(1024, repeat);
 }
 
 static void call_4k(uint32_t repeat)
@@ -128,7 +151,12 @@ static void call_4k(uint32_t repeat)
 
 static void call_64k(uint32_t repeat)
 {
-    call_grant(BIG_BYTES, repeat);
+    call_grant(65536, repeat);
+}
+
+static void call_1m(uint32_t repeat)
+{
+    call_grant(GRANT_BYTES_MAX, repeat);
 }
 
 static handle_t page_memory;
@@ -173,6 +201,45 @@ static void measure_page_fault(const char *name)
         must(sys_cap_close(memory), "close");
     }
     printf("REPEAT %s %u\n", name, pages - 1);
+    report(name, best);
+}
+
+/* 64 MiB in as many mappings, each of a Memory of its own, all of it there and never cloned before: what a fork finds. */
+#define CLONED_MAPPINGS 100u
+#define CLONED_PAGES ((64u << 20) / PAGE_SIZE)
+
+static handle_t populated_space(void)
+{
+    handle_t space, memory;
+    uint64_t address, left = CLONED_PAGES;
+    must(sys_aspace_create(os_self.budget, &space), "address space");
+    for (uint64_t mappings = CLONED_MAPPINGS; mappings > 0; mappings--) {
+        uint64_t bytes = left / mappings * PAGE_SIZE;
+        left -= left / mappings;
+        must(memory_create(bytes, MEMORY_COMMIT, &memory), "memory");
+        must(sys_aspace_map(space, memory, 0, 0, bytes, MAP_READ | MAP_WRITE | MAP_POPULATE, 0,
+                            &address),
+             "map");
+        must(sys_cap_close(memory), "close");
+    }
+    return space;
+}
+
+static void measure_clone(const char *name)
+{
+    uint64_t best = UINT64_MAX;
+    for (uint32_t round = 0; round < 2; round++) {
+        handle_t space = populated_space(), clone;
+        bench_mark_begin();
+        uint64_t start = cycles();
+        must(sys_aspace_clone(space, os_self.budget, &clone), "clone");
+        uint64_t spent = cycles() - start;
+        bench_mark_end();
+        best = spent < best ? spent : best;
+        must(sys_cap_close(clone), "close");
+        must(sys_cap_close(space), "close");
+    }
+    printf("REPEAT %s 1\n", name);
     report(name, best);
 }
 
@@ -235,46 +302,49 @@ static void create_exit(uint32_t repeat)
     }
 }
 
-static handle_t start_server(void)
+/* A server of its own, and in *@to the capability to call it. */
+static handle_t start_server(uint32_t priority, handle_t *to)
 {
     handle_t master;
+    char text[12];
+    snprintf(text, sizeof(text), "%u", priority);
     must(sys_endpoint_create(os_self.budget, &master), "endpoint");
-    must(sys_cap_derive(master, RIGHT_CALL | RIGHT_TRANSFER, 0, &endpoint), "derive");
+    must(sys_cap_derive(master, RIGHT_CALL | RIGHT_COPY | RIGHT_TRANSFER, 0, to), "derive");
     const struct process_cap caps[] = {{.name = "endpoint", .handle = master}};
-    const char *args[] = {"bench", "server", NULL};
+    const char *args[] = {"bench", "server", "0", text, NULL};
     return spawn(args, caps, 1);
 }
 
 /* ── Switching to another process ────────────────────────────────────────────────────────────────────────────────── */
 
-static volatile struct shared *shared;
-static handle_t bell, done_bell, shared_memory;
-
-/* Start the peer @what, and wait until it has begun. */
-static handle_t start_peer(const char *what)
+struct peer start_peer(const char *const *args, const struct process_cap *more)
 {
+    struct peer peer;
+    handle_t memory;
     void *address;
     uint64_t bits;
-    must(sys_notification_create(os_self.budget, &bell), "notification");
-    must(sys_notification_create(os_self.budget, &done_bell), "notification");
-    must(memory_map_new(PAGE_SIZE, 0, &shared_memory, &address), "shared page");
-    shared = address;
-    shared->running = 1;
-    const struct process_cap caps[] = {{.name = "bell", .handle = bell},
-                                       {.name = "done", .handle = done_bell},
-                                       {.name = "shared", .handle = shared_memory}};
-    const char *args[] = {"bench", what, NULL};
-    handle_t peer = spawn(args, caps, 3);
-    must(sys_notification_wait(done_bell, 1, DEADLINE_NEVER, &bits), "wait");
+    must(sys_notification_create(os_self.budget, &peer.bell), "notification");
+    must(sys_notification_create(os_self.budget, &peer.done), "notification");
+    must(memory_map_new(PAGE_SIZE, 0, &memory, &address), "shared page");
+    peer.shared = address;
+    peer.shared->running = 1;
+    struct process_cap caps[] = {{.name = "bell", .handle = peer.bell},
+                                 {.name = "done", .handle = peer.done},
+                                 {.name = "shared", .handle = memory},
+                                 {0}};
+    if (more != NULL)
+        caps[3] = *more;
+    peer.process = spawn(args, caps, more != NULL ? 4 : 3);
+    must(sys_notification_wait(peer.done, 1, DEADLINE_NEVER, &bits), "wait");
     return peer;
 }
 
-static void end_peer(handle_t peer)
+void end_process(handle_t process)
 {
     int64_t status;
-    must(process_kill(peer, 0), "kill");
-    must(process_wait(peer, DEADLINE_NEVER, &status), "wait");
-    must(sys_cap_close(peer), "close");
+    must(process_kill(process, 0), "kill");
+    must(process_wait(process, DEADLINE_NEVER, &status), "wait");
+    must(sys_cap_close(process), "close");
 }
 
 /* One way: from before the signal until the waiting thread of higher priority runs. The mean: some counters are coarser than that. */
@@ -282,18 +352,19 @@ static void measure_signal(const char *name)
 {
     uint64_t spent = 0, bits;
     const uint32_t repeat = 50;
-    handle_t peer = start_peer("sleeper");
+    const char *args[] = {"bench", "sleeper", NULL};
+    struct peer peer = start_peer(args, NULL);
     bench_mark_begin();
     for (uint32_t i = 0; i < repeat; i++) {
         uint64_t start = cycles();
-        must(sys_notification_signal(bell, 1), "signal");
-        spent += shared->woken_at - start;
-        must(sys_notification_wait(done_bell, 1, DEADLINE_NEVER, &bits), "wait");
+        must(sys_notification_signal(peer.bell, 1), "signal");
+        spent += peer.shared->woken_at - start;
+        must(sys_notification_wait(peer.done, 1, DEADLINE_NEVER, &bits), "wait");
     }
     bench_mark_end();
     printf("REPEAT %s %u\n", name, repeat);
     report(name, spent / repeat);
-    end_peer(peer);
+    end_process(peer.process);
 }
 
 /* Two threads that yield to each other: each yield is a switch. */
@@ -305,9 +376,41 @@ static void yields(uint32_t repeat)
 
 static void measure_switch(const char *name)
 {
-    handle_t peer = start_peer("yielder");
+    const char *args[] = {"bench", "yielder", NULL};
+    struct peer peer = start_peer(args, NULL);
     measure(name, yields, 1000);
-    end_peer(peer);
+    end_process(peer.process);
+}
+
+/* ── A busy server ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static handle_t busy_endpoint;
+
+/* Of two callers each comes while the only worker serves the other, which yields meanwhile, and queues. */
+static void call_yielding(uint32_t repeat)
+{
+    for (uint32_t i = 0; i < repeat / 2; i++)
+        (void)bench_call_0(busy_endpoint, OP_YIELD);
+}
+
+static void measure_busy(const char *name)
+{
+    const uint32_t repeat = 1000;
+    const char *args[] = {"bench", "caller", NULL};
+    handle_t server = start_server(PRIORITY_EVEN, &busy_endpoint);
+    const struct process_cap more = {.name = "endpoint", .handle = busy_endpoint};
+    must(sys_thread_set_priority(os_self.thread, PRIORITY_EVEN), "priority");
+    struct peer peer = start_peer(args, &more);
+    call_yielding(10);
+    uint64_t before = peer.shared->calls;
+    measure(name, call_yielding, repeat);
+    uint64_t others = peer.shared->calls - before, ours = ROUNDS * repeat / 2;
+    if (others > ours + ours / 20 || ours > others + ours / 20) /* but for who is interrupted */
+        must(STATUS_INVALID, "the callers take turns");
+    end_process(peer.process);
+    end_process(server);
+    must(sys_cap_close(busy_endpoint), "close");
+    must(sys_thread_set_priority(os_self.thread, PRIORITY_DEFAULT), "priority");
 }
 
 /* ── Foreign threads ─────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -351,7 +454,7 @@ static void measure_foreign(const char *name)
         clock_sleep(100 * NS_PER_MS);
     printf("REPEAT %s %u\n", name, FOREIGN_CALLS_EACH);
     report(name, foreign_cost);
-    end_peer(peer);
+    end_process(peer);
 }
 
 /* ── Files ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -389,15 +492,26 @@ static const struct figure {
     {"call_reply_0_beside_fpu", call_0_beside_fpu, 1000, NULL},
     {"call_reply_6", call_6, 1000, NULL},
     {"call_reply_cap", call_cap, 200, NULL},
+    {"call_reply_deadline", call_deadline, 1000, NULL},
+    {"call_reply_busy", NULL, 0, measure_busy},
+    {"call_reply_64b", call_64b, 200, NULL},
+    {"call_reply_1k", call_1k, 200, NULL},
     {"call_reply_4k", call_4k, 200, NULL},
     {"call_reply_64k", call_64k, 50, NULL},
+    {"call_reply_1m", call_1m, 5, NULL},
     /* The last of the calls: it leaves the server's state in the registers. */
     {"call_reply_0_fpu", call_0_fpu, 1000, NULL},
     {"foreign_call", NULL, 0, measure_foreign},
     {"signal_wake", NULL, 0, measure_signal},
     {"context_switch", NULL, 0, measure_switch},
+    {"channel_1", NULL, 0, measure_channel},
+    {"channel_16", NULL, 0, measure_channel},
+    {"channel_256", NULL, 0, measure_channel},
+    {"ring_full", NULL, 0, measure_ring_full},
+    {"ring_trickle", NULL, 0, measure_ring_trickle},
     {"map_unmap", map_unmap, 200, NULL},
     {"page_fault", NULL, 0, measure_page_fault},
+    {"aspace_clone", NULL, 0, measure_clone},
     {"cap_derive_delete", derive_delete, 200, NULL},
     {"cap_revoke", NULL, 0, measure_revoke},
     {"process_create_exit", create_exit, 5, NULL},
@@ -419,23 +533,61 @@ static void prepare(void)
     must(sys_thread_set_priority(os_self.thread, 16), "priority");
     must(sys_endpoint_create(os_self.budget, &travelling), "endpoint");
     must(memory_create(PAGE_SIZE, MEMORY_COMMIT, &page_memory), "memory");
+    must(memory_map_new(GRANT_BYTES_MAX, MEMORY_COMMIT, NULL, &large), "memory");
     memset(big, 1, sizeof(big));
+    memset(large, 1, GRANT_BYTES_MAX);
+}
+
+/* ── Wall times ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* The same bodies with the clock of the wall, as a pair of which one is all entries and switches and the other all copying. */
+static void wall(const char *name, void (*body)(uint32_t repeat), uint32_t repeat)
+{
+    uint64_t best = UINT64_MAX;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint64_t start = clock_now_ns();
+        body(repeat);
+        uint64_t spent = clock_now_ns() - start;
+        best = spent < best ? spent : best;
+    }
+    report(name, best / repeat);
+}
+
+static void walls(void)
+{
+    handle_t server = start_server(PRIORITY_DEFAULT, &endpoint);
+    clock_sleep(NS_PER_MS);
+    wall("call_reply_0_wall_ns", call_0, 10000);
+    wall("call_reply_1m_wall_ns", call_1m, 20);
+    end_process(server);
+}
+
+/* What else than figures of single operations the arguments ask for. */
+static bool did_otherwise(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "pairs") == 0 && argc > 3) {
+        measure_pairs((uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));
+    } else if (strcmp(what, "other") == 0 && argc > 2) {
+        measure_other_cpu((uint32_t)strtoul(argv[2], NULL, 10));
+    } else if (strcmp(what, "wall") == 0) {
+        walls();
+    } else if (strcmp(what, "hostile") == 0) {
+        hostile();
+        puts("bench hostile: done");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
 {
     peer_main(argc, argv);
     prepare();
-    if (argc > 3 && strcmp(argv[1], "pairs") == 0) {
-        measure_pairs((uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));
+    if (did_otherwise(argc, argv))
         return 0;
-    }
-    if (argc > 1 && strcmp(argv[1], "hostile") == 0) {
-        hostile();
-        puts("bench hostile: done");
-        return 0;
-    }
-    handle_t server = start_server();
+    handle_t server = start_server(PRIORITY_DEFAULT, &endpoint);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         const struct figure *figure = &figures[i];
         if (!is_wanted(figure->name, argc, argv))

@@ -66,3 +66,27 @@ void measure_pairs(uint32_t cpus, uint32_t calls)
         report(name, best / calls);
     }
 }
+
+void measure_other_cpu(uint32_t calls)
+{
+    handle_t master, endpoint;
+    must(sys_endpoint_create(os_self.budget, &master), "endpoint");
+    must(sys_cap_derive(master, RIGHT_CALL | RIGHT_TRANSFER, 0, &endpoint), "derive");
+    const struct process_cap caps[] = {{.name = "endpoint", .handle = master}};
+    const char *args[] = {"bench", "server", "1", NULL};
+    handle_t server = spawn(args, caps, 1);
+    (void)bench_call_0(endpoint, OP_NOTHING); /* it has begun */
+    uint64_t best = UINT64_MAX;
+    for (uint32_t round = 0; round < BENCH_ROUNDS; round++) {
+        bench_mark_begin();
+        uint64_t start = clock_now_ns();
+        for (uint32_t i = 0; i < calls; i++)
+            (void)bench_call_0(endpoint, OP_NOTHING);
+        uint64_t spent = clock_now_ns() - start;
+        bench_mark_end();
+        best = spent < best ? spent : best;
+    }
+    printf("REPEAT call_reply_other_cpu %u\n", calls);
+    report("call_reply_other_cpu_wall_ns", best / calls);
+    end_process(server);
+}

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-static uint8_t copy[65536] __attribute__((aligned(4096)));
+static void *copy; /* GRANT_BYTES_MAX, the server's */
 static volatile double number = 1.0;
 
 /* Out of line: the compiler must not load its constants into registers of the FPU before the server's loop, where they would be the
@@ -30,6 +30,8 @@ static void handle(struct ipc_regs *regs)
         status_ignore(ipc_grant_read(IPC_CURRENT, grant, 0, copy, grant.length, &done));
     } else if (label == OP_FPU) {
         use_fpu();
+    } else if (label == OP_YIELD) {
+        status_ignore(sys_thread_yield());
     }
 }
 
@@ -46,13 +48,14 @@ static void leave_fpu(void)
 }
 
 /* Serves until it is killed. */
-static _Noreturn void server(void)
+static _Noreturn void server(uint32_t priority)
 {
     handle_t endpoint = os_cap("endpoint");
     struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
     ipc_buffer()->accept = 1;
-    for (uint64_t i = 0; i < sizeof(copy); i += PAGE_SIZE)
-        copy[i] = 1;
+    must(memory_map_new(GRANT_BYTES_MAX, MEMORY_COMMIT, NULL, &copy), "memory");
+    memset(copy, 1, GRANT_BYTES_MAX);
+    must(sys_thread_set_priority(os_self.thread, priority), "priority");
     leave_fpu();
     status_t status = ipc_raw_receive(&regs);
     while (status == STATUS_OK) {
@@ -100,7 +103,7 @@ static _Noreturn void client(uint32_t cpu, uint32_t calls)
     }
 }
 
-static struct shared *shared_page(void)
+volatile struct shared *shared_page(void)
 {
     void *address;
     must(memory_map(os_cap("shared"), 0, PAGE_SIZE, MAP_READ | MAP_WRITE, &address), "shared page");
@@ -132,8 +135,21 @@ static _Noreturn void yielder(void)
     exit(0);
 }
 
-static const char *const peers[] = {"exit",    "server",      "client", "sleeper",
-                                    "yielder", "personality", "crowd"};
+/* Calls without end, and counts. */
+static _Noreturn void caller(void)
+{
+    handle_t endpoint = os_cap("endpoint");
+    volatile struct shared *shared = shared_page();
+    must(sys_thread_set_priority(os_self.thread, PRIORITY_EVEN), "priority");
+    must(sys_notification_signal(os_cap("done"), 1), "signal");
+    for (;;) {
+        (void)bench_call_0(endpoint, OP_YIELD);
+        shared->calls++;
+    }
+}
+
+static const char *const peers[] = {"exit",        "server", "client",   "sleeper",  "yielder",
+                                    "personality", "caller", "receiver", "consumer", "crowd"};
 
 static bool is_peer(const char *name)
 {
@@ -150,11 +166,17 @@ void peer_main(int argc, char **argv)
     uint32_t cpu = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0; /* 0 too if it is a word */
     must(sys_thread_set_affinity(os_self.thread, 0, 1ull << cpu), "affinity");
     if (strcmp(argv[1], "server") == 0)
-        server();
+        server(argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : PRIORITY_DEFAULT);
     if (strcmp(argv[1], "personality") == 0)
         personality();
     if (strcmp(argv[1], "client") == 0 && argc > 3)
         client(cpu, (uint32_t)strtoul(argv[3], NULL, 10));
+    if (strcmp(argv[1], "caller") == 0)
+        caller();
+    if (strcmp(argv[1], "receiver") == 0 && argc > 3)
+        channel_receiver((uint32_t)strtoul(argv[3], NULL, 10));
+    if (strcmp(argv[1], "consumer") == 0)
+        ring_consumer();
     if (strcmp(argv[1], "crowd") == 0 && argc > 2)
         hostile_crowd(argv[2]);
     if (strcmp(argv[1], "sleeper") == 0)

@@ -1,1 +1,1 @@
-LIBS :=
+LIBS := ring
