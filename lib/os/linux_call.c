@@ -6,6 +6,7 @@
  * set, hence no stack protector. */
 #pragma clang attribute push(__attribute__((no_stack_protector)), apply_to = function)
 
+#include <arch_program.h>
 #include <errno.h>
 #include <os/clock.h>
 #include <os/memory.h>
@@ -273,12 +274,9 @@ long os_linux_call(long n, long a, long b, long c, long d, long e, long f)
         return b == 0 ? call_sleep((const struct timespec *)c) : -ENOSYS;
     case SYS_getrandom:
         return call_random((uint8_t *)a, (size_t)b);
-#ifdef SYS_set_thread_area
-    case SYS_set_thread_area:
-        return error_of(sys_thread_set_tls((uint64_t)a));
-#endif
     default:
-        return call_thread(n, a, b, c);
+        return call_sets_tls(n) ? error_of(sys_thread_set_tls((uint64_t)a))
+                                : call_thread(n, a, b, c);
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /* Programs of this architecture and their address space. */
 #include <elf.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /** One above the highest user address: of Sv39, which every machine has. More is there with Sv48; programs do without it. */
@@ -11,3 +12,10 @@
 #define ELF_RELATIVE R_RISCV_RELATIVE
 /** What `uname -m` says. */
 #define MACHINE_NAME "riscv64"
+
+/** Whether this call of the C library sets the thread pointer: none does, it writes tp itself. */
+static inline bool call_sets_tls(long number)
+{
+    (void)number;
+    return false;
+}

@@ -1,7 +1,9 @@
 #pragma once
 /* Programs of this architecture and their address space. */
 #include <elf.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 /** One above the highest user address. */
 #define USER_END UINT64_C(0x00007ffffffff000)
@@ -11,3 +13,9 @@
 #define ELF_RELATIVE R_X86_64_RELATIVE
 /** What `uname -m` says. */
 #define MACHINE_NAME "x86_64"
+
+/** Whether this call of the C library sets the thread pointer. */
+static inline bool call_sets_tls(long number)
+{
+    return number == SYS_set_thread_area;
+}
