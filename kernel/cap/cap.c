@@ -92,7 +92,7 @@ status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handl
         uint32_t index = process->free_slot;
         struct cspace_slot *slot = slot_at(process, index);
         process->free_slot = slot->next_free;
-        __atomic_store_n(&process->caps, process->caps + 1, __ATOMIC_RELAXED);
+        add_owned(&process->caps, 1);
         *handle = (uint64_t)next_tag(process, slot, index) << 32 | index;
         __atomic_store_n(&cap->handle, *handle, __ATOMIC_RELAXED);
         __atomic_store_n(&slot->cap, cap, __ATOMIC_RELEASE);
@@ -111,7 +111,7 @@ bool cap_slot_release(struct process *process, struct cap *cap)
         __atomic_store_n(&slot->cap, NULL, __ATOMIC_RELEASE);
         slot->next_free = process->free_slot;
         process->free_slot = index;
-        __atomic_store_n(&process->caps, process->caps - 1, __ATOMIC_RELAXED);
+        add_owned(&process->caps, -1);
     }
     cspace_lock_release(&process->cspace);
     return holds;

@@ -18,6 +18,12 @@
 #define CACHE_LINE 64
 /** Load a pointer that others store with release, to read only what it leads to: such loads come after it on every architecture here. */
 #define load_dependent(pointer) __atomic_load_n(pointer, __ATOMIC_RELAXED)
+/** Add to what nobody else writes meanwhile, though others read it. */
+#define add_owned(pointer, amount)                                \
+    __atomic_store_n(pointer,                                     \
+                     __atomic_load_n(pointer, __ATOMIC_RELAXED) + \
+                         (__typeof__(*(pointer)))(amount),        \
+                     __ATOMIC_RELAXED)
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -58,9 +58,9 @@ static inline __attribute__((always_inline)) bool sched_account_here(struct cpu 
     if (thread == NULL)
         return false;
     struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread->cpu_time_ns, thread->cpu_time_ns + ran_ns, __ATOMIC_RELAXED);
+    add_owned(&thread->cpu_time_ns, ran_ns);
     if (caller != NULL) {
-        __atomic_store_n(&caller->served_ns, caller->served_ns + ran_ns, __ATOMIC_RELAXED);
+        add_owned(&caller->served_ns, ran_ns);
         if (unlikely(level_is_lent(thread)))
             payer = level_payer(thread);
     }

@@ -263,7 +263,7 @@ status_t raw_endpoint_call(struct thread *self)
     }
     endpoint_lock_release(&endpoint->lock);
     accept_call(self, worker);
-    __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELAXED);
+    add_owned(&self->wait_sequence, 1);
     __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);
     if (unlikely(self->call_deadline_ns != DEADLINE_NEVER))
         thread_arm_deadline(self, self->call_deadline_ns);

@@ -170,7 +170,7 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
     }
     endpoint_lock_release(&endpoint->lock);
     raised_accept(self, worker);
-    __atomic_store_n(&self->wait_sequence, self->wait_sequence + 1, __ATOMIC_RELAXED);
+    add_owned(&self->wait_sequence, 1);
     __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);
     raised_await(self); /* from here on it may be cancelled, and run elsewhere */
     sched_handoff(worker);

@@ -107,7 +107,7 @@ static inline void *slab_take(struct kmem_class *class, struct slab *slab) REQUI
     uint32_t word = ~slab->busy[0] != 0 ? 0 : 1;
     uint32_t bit = (uint32_t)__builtin_ctzll(~slab->busy[word]);
     slab->busy[word] |= 1ull << bit;
-    __atomic_store_n(&class->used, class->used + 1, __ATOMIC_RELAXED);
+    add_owned(&class->used, 1);
     if (unlikely(++slab->used == class->capacity))
         list_remove(&slab->link);
     return (char *)slab + SLAB_HEADER_BYTES + (size_t)(word * 64 + bit) * class->bytes;
@@ -139,7 +139,7 @@ static inline void small_free(struct kmem_class *class, void *pointer)
     kasan_poison(pointer, class->bytes, KASAN_FREE_HEAP);
     ASSERT((slab->busy[object / 64] & bit) != 0);
     slab->busy[object / 64] &= ~bit;
-    __atomic_store_n(&class->used, class->used - 1, __ATOMIC_RELAXED);
+    add_owned(&class->used, -1);
     if (unlikely(slab->used-- == class->capacity))
         list_push_front(&class->partial, &slab->link);
     else if (slab->used == 0 && class->partial.next != class->partial.prev)

@@ -44,7 +44,7 @@ static void queue_insert(struct runqueue *queue, struct thread *thread, bool fro
     else
         list_push_back(&queue->threads[priority], &thread->run_link);
     bitmap_store(queue, queue->bitmap | 1ull << priority);
-    __atomic_store_n(&queue->count, queue->count + 1, __ATOMIC_RELAXED);
+    add_owned(&queue->count, 1);
 }
 
 static void queue_remove(struct runqueue *queue, struct thread *thread) REQUIRES(runqueue_lock)
@@ -54,7 +54,7 @@ static void queue_remove(struct runqueue *queue, struct thread *thread) REQUIRES
     __atomic_store_n(&thread->queued, NULL, __ATOMIC_RELAXED);
     if (list_is_empty(&queue->threads[priority]))
         bitmap_store(queue, queue->bitmap & ~(1ull << priority));
-    __atomic_store_n(&queue->count, queue->count - 1, __ATOMIC_RELAXED);
+    add_owned(&queue->count, -1);
 }
 
 static void enqueue_on(struct cpu *cpu, struct thread *thread, bool front)
