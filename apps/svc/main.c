@@ -59,13 +59,13 @@ static status_t list(void)
     }
 }
 
-static status_t show(const char *name)
+static status_t show(handle_t server, const char *name)
 {
     struct svc_info info;
     int tries = 0;
     status_t status;
     do {
-        status = svc_status(manager(), name, &info);
+        status = svc_status(server, name, &info);
     } while (is_away(status, &tries));
     if (status_is_ok(status)) {
         print_heading();
@@ -74,15 +74,38 @@ static status_t show(const char *name)
     return status;
 }
 
+static status_t stop(handle_t server, const char *name)
+{
+    return svc_stop(server, name, 0);
+}
+
+static status_t stop_all_the_same(handle_t server, const char *name)
+{
+    return svc_stop(server, name, SVC_END_FORCE);
+}
+
 struct command {
-    const char *name;
+    const char *name, *option; /**< option: that follows; NULL: none does */
     status_t (*run)(handle_t manager, const char *name);
 };
 
-static const struct command commands[] = {{"start", svc_start},
-                                          {"stop", svc_stop},
-                                          {"restart", svc_restart},
-                                          {"kill", svc_kill}};
+static const struct command commands[] = {
+    {"status", NULL, show}, {"start", NULL, svc_start},     {"stop", "-f", stop_all_the_same},
+    {"stop", NULL, stop},   {"restart", NULL, svc_restart}, {"kill", NULL, svc_kill},
+};
+
+/** The command that @word and what follows it are, or NULL. */
+static const struct command *find(const char *word, const char *next)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const struct command *command = &commands[i];
+        if (strcmp(command->name, word) == 0 &&
+            (!command->option || strcmp(command->option, next) == 0)) {
+            return command;
+        }
+    }
+    return NULL;
+}
 
 static status_t act(const struct command *command, const char *name)
 {
@@ -92,11 +115,13 @@ static status_t act(const struct command *command, const char *name)
     return itself && (status == STATUS_PEER_DIED || status == STATUS_STALE) ? STATUS_OK : status;
 }
 
-static void complain(const char *command, const char *name, status_t status)
+static void complain(const struct command *command, const char *name, status_t status)
 {
-    if (status == STATUS_BUSY && strcmp(command, "stop") == 0) {
-        fprintf(stderr, "svc: %s: this command is its own: svc restart %s begins it anew\n", name,
-                name);
+    if (status == STATUS_BUSY && command->run == stop) {
+        fprintf(stderr,
+                "svc: %s: this session stands on it (svc restart %s begins it anew; "
+                "svc stop -f %s stops it all the same)\n",
+                name, name, name);
     } else {
         fprintf(stderr, "svc: %s: %s\n", name, status_words(status));
     }
@@ -106,30 +131,21 @@ static int usage(void)
 {
     fprintf(
         stderr,
-        "usage: svc [list] | status name … | start name … | stop name … | restart name … | kill name …\n");
+        "usage: svc [list] | status name … | start name … | stop [-f] name … | restart name … | kill name …\n");
     return 2;
 }
 
 static int for_names(int argc, char **argv)
 {
-    int result = 0;
-    for (int i = 2; i < argc; i++) {
-        status_t status = STATUS_UNSUPPORTED;
-        bool known = strcmp(argv[1], "status") == 0;
-        if (known) {
-            status = show(argv[i]);
-        }
-        for (size_t c = 0; c < sizeof(commands) / sizeof(commands[0]); c++) {
-            if (strcmp(argv[1], commands[c].name) == 0) {
-                known = true;
-                status = act(&commands[c], argv[i]);
-            }
-        }
-        if (!known) {
-            return usage();
-        }
+    const struct command *command = find(argv[1], argv[2]);
+    int result = 0, first = command && command->option ? 3 : 2;
+    if (!command || first == argc) {
+        return usage();
+    }
+    for (int i = first; i < argc; i++) {
+        status_t status = act(command, argv[i]);
         if (!status_is_ok(status)) {
-            complain(argv[1], argv[i], status);
+            complain(command, argv[i], status);
             result = 1;
         }
     }

@@ -1,7 +1,8 @@
 /* Children of services: drivers that devmgr starts and supervises. They are known here so that tools can list and kill them, and
- * because holding their Process capability keeps them alive: when their parent ends they are ended. What else tools ask is an order, which
- * the parent takes with a call that waits for one: it is never called from here. init keeps the children too, each as "+" and its name,
- * with its parent in place of the number of restarts, and that number and the state in place of a time. */
+ * because holding their Process capability keeps them alive: when their parent ends they are ended; their names stay, with what is asked
+ * of them, for its next life. What else tools ask is an order, which the parent takes with a call that waits for one: it is never called from
+ * here. init keeps the children too, each as "+" and its name, with its parent in place of the number of restarts, and that number and
+ * the state in place of a time. */
 #include "svcmgr.h"
 
 #include <stdio.h>
@@ -154,7 +155,7 @@ void adopted_describe(const struct adopted *adopted, struct svc_info *info)
     _Static_assert(sizeof(info->name) == sizeof(adopted->name), "names of one size");
     memcpy(info->name, adopted->name, sizeof(info->name));
     if (status_is_ok(sys_process_info(adopted->process, &process))) {
-        bool dead = process.state == PROCESS_STATE_DEAD;
+        bool dead = process.state == PROCESS_STATE_DEAD || adopted->state != SVC_STATE_RUNNING;
         info->process_id = dead ? 0 : process.id;
         info->exit_status = process.exit_status;
         info->state = dead ? info->state : SVC_STATE_RUNNING;
@@ -226,12 +227,20 @@ status_t adopted_await(struct ipc_call *call, char *name, uint32_t *order)
     return status_is_ok(status) ? STATUS_PENDING : status;
 }
 
-void adopted_end(uint64_t parent)
+void adopted_end(uint64_t parent, uint32_t state)
 {
+    for (size_t i = 0; i < WAITERS_MAX; i++) {
+        // Its threads may take a while to end: what is asked from now on is its next life's to hear.
+        if (waiters[i].parent == parent) {
+            waiters[i].token = 0;
+        }
+    }
     for (size_t i = 0; i < ADOPTED_MAX; i++) {
-        if (manager.adopted[i].process != HANDLE_NONE && manager.adopted[i].parent == parent) {
-            status_ignore(sys_process_kill(manager.adopted[i].process, STATUS_CODE_PEER_DIED));
-            drop(&manager.adopted[i]);
+        struct adopted *adopted = &manager.adopted[i];
+        if (adopted->process != HANDLE_NONE && adopted->parent == parent) {
+            status_ignore(sys_process_kill(adopted->process, STATUS_CODE_PEER_DIED));
+            adopted->state = state;
+            status_ignore(keep(adopted));
         }
     }
 }

@@ -102,28 +102,57 @@ static status_t op_start(void *instance, struct ipc_call *call, const char *name
     return status;
 }
 
-static bool is_of(const struct ipc_call *call, const struct service *service)
+static bool needs(const struct catalogue_entry *client, const char *provided)
 {
-    struct catalogue_entry entry;
-    catalogue_at(&manager.catalogue, catalogue_client(call->badge), &entry);
-    return strcmp(entry.name, service->manifest.name) == 0;
+    for (uint32_t i = 0; i < client->needs.count; i++) {
+        if (strcmp(catalogue_text(client->needs, i), provided) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static status_t op_stop(void *instance, struct ipc_call *call, const char *name)
+static bool stands_on_child(const struct catalogue_entry *client, const struct adopted *adopted)
 {
+    const struct service *driver = driver_find(adopted->name);
+    return driver && needs(client, driver->manifest.provides);
+}
+
+/** Would @client not be there, or not be of use, to start @service again? */
+static bool stands_on(const struct catalogue_entry *client, const struct service *service)
+{
+    const struct adopted *adopted;
+    for (size_t i = 0; (adopted = adopted_at(i)) != NULL; i++) {
+        if (adopted->parent == catalogue_badge(service->index, 0) &&
+            stands_on_child(client, adopted)) {
+            return true;
+        }
+    }
+    return strcmp(client->name, service->manifest.name) == 0 ||
+           needs(client, service->manifest.provides);
+}
+
+static status_t op_stop(void *instance, struct ipc_call *call, const char *name, uint32_t flags)
+{
+    struct catalogue_entry client;
     (void)instance;
     struct service *service = NULL;
     struct adopted *adopted = NULL;
     status_t status = pick(call, SVC_MAY_STOP, name, &service, &adopted);
-    if (status_is_ok(status) && service && is_of(call, service)) {
+    if (!status_is_ok(status)) {
+        return status;
+    }
+    catalogue_at(&manager.catalogue, catalogue_client(call->badge), &client);
+    if ((flags & SVC_END_FORCE) == 0 &&
+        (service ? stands_on(&client, service) : stands_on_child(&client, adopted))) {
         return STATUS_BUSY;
     }
-    if (status_is_ok(status) && service) {
+    if (service) {
         service_stop(service);
-    } else if (status_is_ok(status)) {
+    } else {
         adopted_order(adopted, SVC_ORDER_STOP);
     }
-    return status;
+    return STATUS_OK;
 }
 
 static status_t op_restart(void *instance, struct ipc_call *call, const char *name)

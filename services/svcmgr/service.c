@@ -128,21 +128,27 @@ status_t service_start(struct service *service)
     return status;
 }
 
-void service_stop(struct service *service)
+/** End its process. Its children are in @children until it is there again. */
+static void end(struct service *service, uint32_t children)
 {
     service->state = SVC_STATE_STOPPED;
     if (service->process != HANDLE_NONE) {
         status_ignore(sys_process_kill(service->process, STATUS_CODE_INTERRUPTED));
         drop_process(service);
-        adopted_end(service->index + 1);
+        adopted_end(catalogue_badge(service->index, 0), children);
     }
     status_ignore(keeper_drop_process(manager.keeper, service->manifest.name, 1));
     journal("svcmgr: %s stopped", service->manifest.name);
 }
 
+void service_stop(struct service *service)
+{
+    end(service, SVC_STATE_STOPPED);
+}
+
 status_t service_restart(struct service *service)
 {
-    service_stop(service);
+    end(service, SVC_STATE_BACKOFF);
     service->delay_ns = 0;
     service->restarts++;
     return service_start(service);
@@ -190,7 +196,8 @@ static void on_exit_of(struct service *service, int64_t exit_status)
 {
     service->exit_status = exit_status;
     drop_process(service);
-    adopted_end(service->index + 1);
+    adopted_end(catalogue_badge(service->index, 0),
+                shall_restart(service) ? SVC_STATE_BACKOFF : SVC_STATE_STOPPED);
     if (!shall_restart(service)) {
         service->state = SVC_STATE_DONE;
         status_ignore(keeper_drop_process(manager.keeper, service->manifest.name, 1));

@@ -36,7 +36,7 @@ struct adopted {
     uint64_t parent;  /**< badge of who supervises it */
     uint32_t restarts;
     uint32_t
-        state; /**< enum svc_state, while the process is dead; RUNNING: the parent has not said yet */
+        state; /**< enum svc_state, while the process is dead or ends; RUNNING: nobody has said yet */
     uint32_t order; /**< enum svc_order that the parent has not taken yet; 0: none */
 };
 
@@ -94,8 +94,8 @@ struct adopted *adopted_find(const char *name);
 /** Entry @index of those in use, or NULL. */
 struct adopted *adopted_at(size_t index);
 void adopted_describe(const struct adopted *adopted, struct svc_info *info);
-/** End all children of @parent, which has ended. */
-void adopted_end(uint64_t parent);
+/** End all children of @parent, which has ended: they are in @state until its next life has them adopted anew. */
+void adopted_end(uint64_t parent, uint32_t state);
 
 /* calls.c */
 extern const struct svc_ops svc_ops;

@@ -165,7 +165,7 @@ class Masters(Drivers):
         """All memory that can be had is filled while the disk still thinks that it may write to its requests'. Its reset, when devmgr is
         started again, ends them: QEMU then writes what it was asked to read. Nothing that was filled may have changed."""
         # The console's driver is away too meanwhile: whoever wrote to it would wait.
-        output, _ = self.guest.run("mkdir /tmp/fill; svc stop devmgr; i=0; while cp /tmp/first /tmp/fill/f$i 2> /dev/null; "
+        output, _ = self.guest.run("mkdir /tmp/fill; svc stop -f devmgr; i=0; while cp /tmp/first /tmp/fill/f$i 2> /dev/null; "
                                    "do i=$(($i + 1)); done; rm /tmp/fill/f$i; svc start devmgr; echo $i copies")
         result = self.runs("virtio-blk")
         total, *sums = [line.split()[0] for line in self.guest.run("sha256sum /tmp/first /tmp/fill/*; rm -r /tmp/fill")[0].splitlines()]

@@ -374,16 +374,40 @@ class Prompt:
         now = self.guest.services()["power"]
         return status == 0 and now[0] == "running" and now[1] != before[1] and now[2] == before[2] + 1 or f"{before} {now} {output!r}"
 
-    def the_shell_begins_anew_and_is_not_stopped_from_its_prompt(self):
+    def what_the_session_stands_on_is_not_stopped_from_its_prompt(self):
+        """Without the file service no program can be loaded, without the console's driver nothing typed, svc to start them again not either."""
+        first = self.guest.services()
+        for name in ("vsh", "vfs", "devmgr", machine.CONSOLE):
+            output, status = self.guest.run(f"svc stop {name}")
+            if status != 1 or output != (f"svc: {name}: this session stands on it (svc restart {name} begins it anew; "
+                                         f"svc stop -f {name} stops it all the same)\n"):
+                return f"{name}: {status} {output!r}"
+        output, status = self.guest.run("svc stop -f")
+        now = self.guest.services()
+        return (status, now) == (2, first) and "usage: svc" in output or f"{status} {output!r} {first} {now}"
+
+    def the_shell_begins_anew(self):
         first = self.guest.services()["vsh"]
-        output, status = self.guest.run("svc stop vsh")
-        if status != 1 or output != "svc: vsh: this command is its own: svc restart vsh begins it anew\n" or self.guest.services()["vsh"] != first:
-            return f"{status} {output!r} {first} {self.guest.services()['vsh']}"
         self.guest.send("svc restart vsh\n")
         self.guest.expect(r"svc restart vsh\n")
         self.guest.expect(machine.PROMPT)
         now = self.guest.services()["vsh"]
         return now[0] == "running" and now[1] != first[1] and now[2] == first[2] + 1 or f"{first} {now}"
+
+    def drivers_are_known_while_devmgr_begins_anew(self):
+        """Whatever state it is in; what is asked of them meanwhile is done."""
+        first = self.guest.services()
+        # What is typed while the console's driver is away may be lost, so nothing is: the line ends when it is another.
+        output, status = self.guest.run(
+            "svc restart vfs ext4 logd devmgr virtio-blk power > /tmp/said 2>&1; echo $? >> /tmp/said; svc status virtio-blk >> /tmp/said; "
+            f"until new=$(svc status {machine.CONSOLE} | grep running) && test -n \"$new\" && "
+            f"! echo \"$new\" | grep -q ' {first[machine.CONSOLE][1]} '; do sleep 0.05; done; cat /tmp/said; rm /tmp/said")
+        lines = output.splitlines()
+        if len(lines) != 3 or lines[0] != "0" or lines[2].split()[0] != "virtio-blk":
+            return f"{status} {output!r}"
+        result, now = self.guest.wait_services(), self.guest.services()
+        same = [name for name in machine.SERVICES if name != "vsh" and now[name][1] == first[name][1]]
+        return result is True and not same or f"{result} {same} {first} {now}"
 
     def programs_have_what_their_manifest_names_by_whatever_path(self):
         """And a file that is none of the boot archive's has not, whatever it is called and on whatever path."""
@@ -510,7 +534,8 @@ def main():
                          prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
                          prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.what_a_job_writes_is_in_its_file_at_once,
                          prompt.nonsense_is_refused,
-                         prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start, prompt.the_shell_begins_anew_and_is_not_stopped_from_its_prompt,
+                         prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start,
+                         prompt.what_the_session_stands_on_is_not_stopped_from_its_prompt, prompt.the_shell_begins_anew, prompt.drivers_are_known_while_devmgr_begins_anew,
                          prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):

@@ -43,7 +43,7 @@ static void print(const char *format, ...)
 
 static void print_all(void)
 {
-    status_ignore(svc_stop(os_cap("svc"), "logd"));
+    status_ignore(svc_stop(os_cap("svc"), "logd", SVC_END_FORCE));
     for (size_t i = 0; i < output_bytes; i++) {
         status_ignore(sys_ioport_out(os_cap("ioport.e9"), LOG_PORT, 1, (uint8_t)output[i]));
     }

@@ -138,7 +138,13 @@ static void test_service_stop_start_restart(void)
 {
     struct svc_info info;
     struct svc_info first = wait_running("logd", 0);
-    OK(svc_stop(svc(), "logd"));
+    // What the manifest needs is not stopped unasked, nor is the caller itself.
+    CHECK_STATUS(STATUS_BUSY, svc_stop(svc(), "logd", 0));
+    CHECK_STATUS(STATUS_BUSY, svc_stop(svc(), "tests", 0));
+    CHECK_STATUS(STATUS_INVALID, svc_stop(svc(), "logd", SVC_END_FORCE << 1));
+    OK(svc_status(svc(), "logd", &info));
+    CHECK(info.process_id == first.process_id);
+    OK(svc_stop(svc(), "logd", SVC_END_FORCE));
     OK(svc_status(svc(), "logd", &info));
     CHECK(info.state == SVC_STATE_STOPPED && info.process_id == 0);
     CHECK_STATUS(STATUS_TIMED_OUT,
@@ -224,7 +230,7 @@ static void test_service_adopted_child_is_stopped_by_its_parent(void)
     OK(svc_adopt(svc(), "a-child", process, 0));
     CHECK_STATUS(STATUS_TIMED_OUT,
                  svc_await_order_until(svc(), name, &order, clock_deadline(10 * NS_PER_MS)));
-    OK(svc_stop(svc(), "a-child"));
+    OK(svc_stop(svc(), "a-child", 0));
     OK(svc_await_order(svc(), name, &order));
     CHECK(strcmp(name, "a-child") == 0 && order == SVC_ORDER_STOP);
     CHECK(pthread_create(&thread, NULL, order_later, NULL) == 0);

@@ -51,7 +51,7 @@ static void test_ahead_each_call_in_flight_hears_of_the_death(void)
     handle_t session = HANDLE_NONE;
     CHECK_OK(svc_kill(os_cap("svc"), "vfs"));
     handle_t file = open_big(&session);
-    CHECK_OK(svc_stop(os_cap("svc"), "ext4"));
+    CHECK_OK(svc_stop(os_cap("svc"), "ext4", 0));
     CHECK_OK(async_pool_create(&pool, CALLS, HANDLE_NONE, 0));
     for (unsigned i = 0; i < CALLS; i++) {
         requests[i] = (struct files_read_async){.server = file,
@@ -112,7 +112,7 @@ static void test_ahead_reader_has_calls_in_flight_and_reads_on(void)
     CHECK_OK(svc_kill(os_cap("svc"), "vfs"));
     CHECK_OK(file_open(BIG, FILE_OPEN_READ, 0, &file));
     CHECK_OK(file_read_at(file, 0, first, sizeof first, &done));
-    CHECK_OK(svc_stop(os_cap("svc"), "ext4"));
+    CHECK_OK(svc_stop(os_cap("svc"), "ext4", 0));
     read_big(file, kill_while_calls_wait);
     file_close(file);
 }

@@ -152,7 +152,7 @@ static void test_restart_tmp_answers_while_the_disk_does_not(void)
     /* Nothing of the disk is cached but the way to the file. */
     CHECK_OK(svc_kill(os_cap("svc"), "vfs"));
     CHECK_OK(file_open("/files/7/7", FILE_OPEN_READ, 0, &file));
-    CHECK_OK(svc_stop(os_cap("svc"), "ext4"));
+    CHECK_OK(svc_stop(os_cap("svc"), "ext4", 0));
     atomic_store(&reader_done, 0);
     CHECK(pthread_create(&reader, NULL, read_file, file) == 0);
     clock_sleep(50 * NS_PER_MS);
