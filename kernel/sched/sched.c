@@ -23,6 +23,8 @@
 
 struct cpu *cpus[CPU_MAX];
 uint32_t cpu_count;
+/* CPUs whose turn timer is armed, so that who idles finds where others wait without looking at each: a bit changes once a turn at most. */
+static uint64_t crowded[CPU_MAX / 64];
 
 /* ── Queues ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -148,15 +150,18 @@ static COLD struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
 
 static COLD struct thread *steal(struct cpu *cpu)
 {
-    for (uint32_t i = 1; i < cpu_count; i++) {
-        struct cpu *victim = cpus[(cpu->id + i) % cpu_count];
-        struct thread *thread = cpu_is_online(victim) ? steal_from(victim, cpu) : NULL;
-        if (thread == NULL)
-            continue;
-        thread_moved(thread, cpu);
-        if (likely(sched_may_run_on(thread, cpu)))
-            return thread;
-        make_ready_on(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
+    for (uint32_t base = 0; base < cpu_count; base += 64) {
+        uint64_t victims = __atomic_load_n(&crowded[base / 64], __ATOMIC_ACQUIRE);
+        for (; victims != 0; victims &= victims - 1) {
+            struct thread *thread =
+                steal_from(cpus[base + (uint32_t)__builtin_ctzll(victims)], cpu);
+            if (thread == NULL)
+                continue;
+            thread_moved(thread, cpu);
+            if (likely(sched_may_run_on(thread, cpu)))
+                return thread;
+            make_ready_on(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
+        }
     }
     return NULL;
 }
@@ -219,10 +224,17 @@ static COLD void turn_timer(struct ktimer *timer, uint64_t now_ns)
     (void)timer;
     (void)now_ns;
     struct cpu *cpu = arch_cpu_local();
+    (void)__atomic_fetch_and(&crowded[cpu->id / 64], ~(1ull << cpu->id % 64), __ATOMIC_RELAXED);
     struct thread *climber = cpu->current == NULL ? NULL : take_passed_over(cpu);
     if (climber != NULL)
         make_ready_on(lightest(climber, cpu, load_of(cpu)), climber);
     cpu->resched = true;
+}
+
+static COLD void turn_limit(struct cpu *cpu, struct thread *thread)
+{
+    ktimer_arm(&cpu->turn, cpu->last_clock_ns + level_left_ns(thread), turn_timer);
+    (void)__atomic_fetch_or(&crowded[cpu->id / 64], 1ull << cpu->id % 64, __ATOMIC_RELEASE);
 }
 
 /* @thread runs now; if others wait, its turn ends. */
@@ -230,7 +242,7 @@ static void turn_arm(struct cpu *cpu, struct thread *thread)
 {
     if (__atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) != 0 &&
         (cpu->turn.armed == 0 || unlikely(thread_level(thread) > PRIORITY_NORMAL_MAX)))
-        ktimer_arm(&cpu->turn, cpu->last_clock_ns + level_left_ns(thread), turn_timer);
+        turn_limit(cpu, thread);
 }
 
 /* The best thread of this CPU's queue, or NULL. */
