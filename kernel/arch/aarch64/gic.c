@@ -150,12 +150,16 @@ static uint32_t region_read(const struct boot_range *region, uint32_t found)
 void gic_init(void)
 {
     uint32_t found = 0;
+    struct boot_range region;
 
     gic_distributor = platform.gicd != 0 ? kernelmap_device(platform.gicd, GICD_BYTES) : NULL;
     if (gic_distributor == NULL)
         panic("no GICv3 in the device tree");
-    for (uint32_t i = 0; i < platform.gicr_count; i++)
-        found = region_read(&platform.gicr[i], found);
+    uint32_t regions = boot_fdt_u32(&platform.gic, "#redistributor-regions", 1);
+
+    for (uint32_t i = 0;
+         i < regions && boot_fdt_reg(&platform.gic, 1 + i, &region.base, &region.bytes); i++)
+        found = region_read(&region, found);
     if (boot_arch_cpu.gicr == NULL)
         panic("the boot CPU has no redistributor");
     distributor_init();

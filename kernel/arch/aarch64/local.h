@@ -2,6 +2,7 @@
 /* What the files of this architecture share; nothing here is seen outside. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <boot.h>
 #include <rcu.h>
 
 /** Interrupt numbers (INTID): 16 from CPU to CPU, 16 private to a CPU, lines of devices, and from LPI_FIRST on messages. */
@@ -37,13 +38,11 @@ static inline struct arch_cpu *arch_cpu_of(const struct cpu *cpu)
 }
 
 /** What the device tree says of the machine. */
-#define GICR_REGIONS_MAX 8u
 struct platform {
     bool has_psci;
     bool psci_by_smc;  /* else by hvc */
     paddr_t gicd, its; /* 0: none */
-    struct boot_range gicr[GICR_REGIONS_MAX];
-    uint32_t gicr_count;
+    struct boot_fdt_node gic;
     uint32_t timer_intid;
     paddr_t uart; /* a PL011; 0: none */
     uint32_t uart_intid;

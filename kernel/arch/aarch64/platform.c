@@ -23,22 +23,15 @@ static void psci_read(void)
     platform.psci_by_smc = platform.has_psci && memcmp(method, "smc", 4) == 0;
 }
 
-/* arm,gic-v3: the distributor, then the regions of redistributors. */
+/* arm,gic-v3: the distributor, then the regions of redistributors (gic.c). */
 static void gic_read(void)
 {
     struct boot_fdt_node node;
     uint64_t bytes;
 
-    if (!boot_fdt_find("arm,gic-v3", 0, &node) || !boot_fdt_reg(&node, 0, &platform.gicd, &bytes))
+    if (!boot_fdt_find("arm,gic-v3", 0, &platform.gic) ||
+        !boot_fdt_reg(&platform.gic, 0, &platform.gicd, &bytes))
         return;
-    uint32_t regions = boot_fdt_u32(&node, "#redistributor-regions", 1);
-
-    for (uint32_t i = 0; i < MIN(regions, GICR_REGIONS_MAX); i++) {
-        struct boot_range *region = &platform.gicr[platform.gicr_count];
-
-        if (boot_fdt_reg(&node, 1 + i, &region->base, &region->bytes))
-            platform.gicr_count++;
-    }
     if (boot_fdt_find("arm,gic-v3-its", 0, &node) && !boot_fdt_reg(&node, 0, &platform.its, &bytes))
         platform.its = 0;
 }
