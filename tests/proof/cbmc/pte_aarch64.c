@@ -1,5 +1,5 @@
 /* Page-table entries of AArch64 (kernel/arch/aarch64/include/arch_pt.h).
- * proves: AArch64: an entry names its frame and gives the access that it was made with, to whom; tables and leaves are told apart; indices stay inside
+ * proves: AArch64: an entry names its frame and gives the access that it was made with, to whom; of what type of memory; tables and leaves are told apart; indices stay inside
  * bounds: any frame below 2^48, access, level and address
  * options: --unwind 2 --unsigned-overflow-check
  * arch: aarch64
@@ -23,4 +23,16 @@ static bool may_kernel_execute(pte_t entry)
     return (entry >> 53 & 1) == 0;
 }
 
+/* D8.5: the index into MAIR_EL1, of which boot.S makes 0 normal memory and 1 a device. */
+static bool has_type(pte_t entry, bool device)
+{
+    return (entry >> 2 & 7) == (device ? 1 : 0);
+}
+
 #include "pte.h"
+
+int main(void)
+{
+    prove_entries();
+    return 0;
+}

@@ -1,5 +1,5 @@
 /* Page-table entries of x86_64 (kernel/arch/x86_64/include/arch_pte.h).
- * proves: x86_64: an entry names its frame and gives the access that it was made with, to whom; tables and leaves are told apart; indices stay inside
+ * proves: x86_64: an entry names its frame and gives the access that it was made with, to whom; of what type of memory; tables and leaves are told apart; indices stay inside
  * bounds: any frame below 2^48, access, level and address
  * options: --unwind 2 --unsigned-overflow-check
  * arch: x86_64
@@ -23,4 +23,16 @@ static bool may_kernel_execute(pte_t entry)
     return (entry & 4) == 0 && entry >> 63 == 0;
 }
 
+/* 4.9: by the PAT as it is after reset, entry 0 is write-back, 3 is uncacheable. */
+static bool has_type(pte_t entry, bool device)
+{
+    return (entry >> 3 & 3) == (device ? 3 : 0);
+}
+
 #include "pte.h"
+
+int main(void)
+{
+    prove_entries();
+    return 0;
+}
