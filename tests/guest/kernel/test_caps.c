@@ -233,11 +233,12 @@ struct race {
     bool stop;
 };
 
+/* It ends when it is told and has succeeded, however late it came to run. */
 static void derive_and_use(struct worker *self)
 {
     struct race *race = self->context;
 
-    while (!__atomic_load_n(&race->stop, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_load_n(&race->stop, __ATOMIC_ACQUIRE) || self->value == 0) {
         handle_t child;
 
         if (!status_is_ok(sys_cap_derive(race->source, RIGHT_COPY | RIGHT_CALL, 0, &child)))
@@ -253,7 +254,6 @@ static void test_cap_revoke_races_with_derivation(void)
 {
     struct race race = {notification_new(), false};
     struct worker workers[3];
-    uint64_t used = 0;
 
     for (unsigned i = 0; i < 3; i++)
         worker_start(&workers[i], derive_and_use, &race);
@@ -261,13 +261,9 @@ static void test_cap_revoke_races_with_derivation(void)
         OK(sys_cap_revoke(race.source));
         status_ignore(sys_thread_yield());
     }
-    sleep_ms(20);
     __atomic_store_n(&race.stop, true, __ATOMIC_RELEASE);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 3; i++)
         CHECK(worker_join(&workers[i]));
-        used += workers[i].value;
-    }
-    CHECK(used != 0);
     close_handle(race.source);
 }
 
@@ -306,7 +302,7 @@ static handle_t through_process(struct transfers *t, struct worker *self)
 static void transfer_on(struct worker *self, handle_t (*way)(struct transfers *, struct worker *))
 {
     struct transfers *t = self->context;
-    while (!__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE) || self->value == 0) {
         handle_t came = way(t, self);
         if (came == 0)
             continue;
@@ -334,13 +330,12 @@ static void test_cap_revoke_races_with_transfer(void)
     struct transfers t = {.source = notification_new()};
     struct worker workers[3];
     unsigned seen = 0;
-    uint64_t used = 0;
 
     OK(sys_channel_create(info->budget, 4, 64, &t.left, &t.right));
     worker_start(&workers[0], transfer_by_channel, &t);
     worker_start(&workers[1], transfer_by_process, &t);
     worker_start(&workers[2], transfer_by_channel, &t);
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 200 || seen == 0; i++) {
         handle_t arrived = __atomic_exchange_n(&t.arrived, 0, __ATOMIC_ACQ_REL);
         OK(sys_cap_revoke(t.source));
         if (arrived != 0) {
@@ -350,11 +345,8 @@ static void test_cap_revoke_races_with_transfer(void)
         status_ignore(sys_thread_yield());
     }
     __atomic_store_n(&t.stop, true, __ATOMIC_RELEASE);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 3; i++)
         CHECK(worker_join(&workers[i]));
-        used += workers[i].value;
-    }
-    CHECK(used != 0 && seen != 0);
     OK(sys_cap_revoke(t.source));
     CHECK(t.arrived == 0 || sys_notification_signal(t.arrived, 1) == STATUS_BAD_HANDLE);
     close_handle(t.left);
