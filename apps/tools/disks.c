@@ -38,15 +38,17 @@ static void print_statistics(const char *source, const char *path, const struct 
 static int df_mounts(bool human)
 {
     struct file_mount mount = {.mount = 0};
+    int result = EXIT_SUCCESS;
     status_t status;
     while (status_is_ok(status = file_mount_next(mount.mount, &mount))) {
         if (mount.answers) {
             print_statistics(mount.source, mount.path, &mount.statistics, human);
         } else {
             complain("%s: it does not answer", mount.path);
+            result = EXIT_FAILURE;
         }
     }
-    return status == STATUS_NOT_FOUND ? EXIT_SUCCESS : complain_status("mounts", status);
+    return status == STATUS_NOT_FOUND ? result : complain_status("mounts", status);
 }
 
 int df_main(int argc, char **argv)

@@ -79,6 +79,10 @@ static int builtin_cd(struct shell *shell, int count, char **arguments)
     char full[FILE_PATH_BYTES + 1];
     struct file_status info;
     const char *home = shell_get(shell, "HOME");
+    if (count > 1 && strcmp(arguments[1], "--") == 0) {
+        count--;
+        arguments++;
+    }
     const char *path = count > 1 ? arguments[1] : home ? home : "/";
     bool back = strcmp(path, "-") == 0;
     if (count > 2) {
@@ -89,7 +93,12 @@ static int builtin_cd(struct shell *shell, int count, char **arguments)
         path = shell_get(shell, "OLDPWD");
         path = path ? path : "/";
     }
-    status_t status = shell_path(shell, path, full) ? file_status(full, 0, &info) : STATUS_RANGE;
+    status_t status = STATUS_RANGE;
+    if (shell_path(shell, path, full)) {
+        // By name first: out of a directory that is gone, too.
+        simplify(full);
+        status = file_status(full, 0, &info);
+    }
     if (status_is_ok(status) && info.attributes.type != FS_TYPE_DIRECTORY) {
         status = STATUS_WRONG_TYPE;
     }
@@ -98,7 +107,6 @@ static int builtin_cd(struct shell *shell, int count, char **arguments)
                        status == STATUS_WRONG_TYPE ? "not a directory" : status_words(status));
         return STATUS_FAILURE;
     }
-    simplify(full);
     char *cwd = strdup(full);
     if (!cwd || !shell_set(shell, "OLDPWD", shell->cwd) || !shell_set(shell, "PWD", full)) {
         free(cwd);

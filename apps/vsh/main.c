@@ -131,6 +131,7 @@ static int run_terminal(struct shell *shell)
             shell->status = STATUS_INTERRUPT;
         }
         shell->returning = false;
+        shell->too_deep = false;
         shell->exit_on_failure = false;
         text_free(&command);
     }
@@ -268,6 +269,8 @@ int main(int argc, char **argv)
     if (command) {
         alive_begin();
         set_arguments(shell, "vsh", 0, NULL);
+        // Nobody types: what reads is at the end at once.
+        stream_close(&shell->ports[0]->stream);
         if (!is_first()) {
             // What it has done is not to be done again.
             shell_complain(shell, "the command has ended its shell");

@@ -16,7 +16,8 @@
 
 bool run_stops(const struct shell *shell)
 {
-    return shell->exiting || shell->returning || shell->breaking > 0 || shell_interrupted(shell);
+    return shell->exiting || shell->returning || shell->too_deep || shell->breaking > 0 ||
+           shell_interrupted(shell);
 }
 
 /* --- redirections ----------------------------------------------------------------------------------------- */
@@ -71,7 +72,7 @@ static void keep_ports(struct shell *shell, struct port *kept[3])
     }
 }
 
-/** Put @kept back. False: what was written did not all reach its file. */
+/** Put @kept back. False: what was written did not all reach its file; whoever wrote saw no more than that its stream had ended. */
 static bool restore_ports(struct shell *shell, struct port *kept[3])
 {
     bool good = true;
@@ -164,8 +165,7 @@ static int run_expanded(struct shell *shell, struct node *node, const struct str
             status = run_fields(shell, fields);
         }
     }
-    bool good = restore_ports(shell, kept);
-    return status == 0 && !good ? STATUS_FAILURE : status;
+    return restore_ports(shell, kept) ? status : STATUS_FAILURE;
 }
 
 static int run_simple(struct shell *shell, struct node *node)
@@ -406,8 +406,7 @@ static int run_redirected(struct shell *shell, struct node *node)
     }
     keep_ports(shell, kept);
     int status = apply_redirects(shell, node->redirects) ? run_kind(shell, node) : STATUS_FAILURE;
-    bool good = restore_ports(shell, kept);
-    return status == 0 && !good ? STATUS_FAILURE : status;
+    return restore_ports(shell, kept) ? status : STATUS_FAILURE;
 }
 
 static bool is_tested_by_itself(const struct node *node)
@@ -428,7 +427,7 @@ int run_node(struct shell *shell, struct node *node)
     if (shell->depth >= DEPTH_MAX) {
         shell_complain(shell, "nested too deep");
         shell->status = STATUS_FAILURE;
-        shell->exiting = true;
+        shell->too_deep = true;
         return shell->status;
     }
     shell->depth++;

@@ -1,10 +1,16 @@
 /* Environments: variables, functions, parameters, the current directory. */
 #include "shell.h"
 
+#include <os/clock.h>
 #include <os/start.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <veridian/syscalls.h>
+
+/** How often a wait for a directory's names looks whether Ctrl-C came. */
+#define LISTING_LOOK_NS 50000000L
 
 /** Values below this are not asked for. */
 #define SMALL_BYTES 1024u
@@ -292,19 +298,81 @@ static bool host_substitute(void *context, const char *script, struct text *out)
     return !shell_interrupted(shell);
 }
 
-static void host_list(void *context, const char *directory, struct strings *names)
+/* The names in a directory, read by a thread of its own: it may wait for a file system that is away, and Ctrl-C does not. */
+struct listing {
+    atomic_uint refs;
+    sem_t ended;
+    struct strings names;
+    char path[FILE_PATH_BYTES + 1];
+};
+
+static void listing_release(struct listing *listing)
 {
-    char full[FILE_PATH_BYTES + 1];
+    if (atomic_fetch_sub(&listing->refs, 1) == 1) {
+        strings_free(&listing->names);
+        free(listing);
+    }
+}
+
+static void *listing_main(void *argument)
+{
+    struct listing *listing = argument;
     struct file *file;
     struct file_entry entry;
-    if (!shell_path(context, directory, full) ||
-        !status_is_ok(file_open(full, FILE_OPEN_READ | FILE_OPEN_DIRECTORY, 0, &file))) {
+    if (status_is_ok(file_open(listing->path, FILE_OPEN_READ | FILE_OPEN_DIRECTORY, 0, &file))) {
+        while (status_is_ok(file_readdir(file, &entry))) {
+            strings_add(&listing->names, entry.name);
+        }
+        file_close(file);
+    }
+    sem_post(&listing->ended);
+    listing_release(listing);
+    return NULL;
+}
+
+/** False: Ctrl-C came first. */
+static bool listing_await(struct listing *listing, const struct shell *shell)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    do {
+        until.tv_nsec += LISTING_LOOK_NS;
+        until.tv_sec += until.tv_nsec / (long)NS_PER_S;
+        until.tv_nsec %= (long)NS_PER_S;
+        if (sem_timedwait(&listing->ended, &until) == 0) {
+            return true;
+        }
+    } while (!shell_interrupted(shell));
+    return false;
+}
+
+static void host_list(void *context, const char *directory, struct strings *names)
+{
+    pthread_t thread;
+    struct listing *listing = calloc(1, sizeof(*listing));
+    if (!listing) {
+        names->failed = true;
         return;
     }
-    while (status_is_ok(file_readdir(file, &entry))) {
-        strings_add(names, entry.name);
+    atomic_init(&listing->refs, 2);
+    sem_init(&listing->ended, 0, 0);
+    if (!shell_path(context, directory, listing->path)) {
+        free(listing);
+        return;
     }
-    file_close(file);
+    if (pthread_create(&thread, NULL, listing_main, listing) != 0) {
+        names->failed = true;
+        free(listing);
+        return;
+    }
+    pthread_detach(thread);
+    if (listing_await(listing, context)) {
+        struct strings none = {.items = NULL};
+        strings_free(names);
+        *names = listing->names;
+        listing->names = none;
+    }
+    listing_release(listing);
 }
 
 static bool host_exists(void *context, const char *path)

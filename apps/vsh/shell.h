@@ -89,6 +89,7 @@ struct shell {
     char *cwd;
     int status; /**< $? */
     bool exiting, returning;
+    bool too_deep;     /**< commands in commands in commands: all are left, to the prompt */
     unsigned breaking; /**< this many loops are to be left, */
     bool continuing;   /**< the last of them just goes on */
     unsigned loops, depth;

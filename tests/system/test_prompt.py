@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 
 import machine
 from machine import Machine, Tap
@@ -250,6 +251,29 @@ class Prompt:
             if status != f"{STATUS_INTERRUPT}\n":
                 return f"{command}: {status!r}"
         return True
+
+    def control_c_ends_a_pattern_whose_directory_does_not_answer(self):
+        """Who waits for the same directory, which is given up after 30 s, still does when the prompt is back."""
+        folder = max((os.path.dirname(path) for path in self.files if path.isascii() and " " not in path), key=lambda path: (path.count("/"), path))
+        self.guest.run(f"svc stop ext4; rm -f /tmp/over; {{ echo {folder}/* > /dev/null; echo > /tmp/over; }} & sleep 0.5")
+        self.guest.send(f'echo @"a"sks; echo {folder}/*\n')
+        self.guest.expect("@asks\n")
+        time.sleep(1)    # so that it waits indeed, if the machine is not too slow
+        self.guest.send("\x03")
+        self.guest.expect(machine.PROMPT)
+        status = self.type("echo $?")[1]
+        output, _ = self.guest.run("sleep 0.5; test -e /tmp/over && echo late; svc start ext4; wait; ls /usr > /dev/null || echo lost")
+        return (status, output) == (f"{STATUS_INTERRUPT}\n", "") or f"{status!r} {output!r}"
+
+    def who_calls_itself_for_ever_comes_back_to_the_prompt(self):
+        self.guest.run("keep=kept; f() { f; }")
+        said = self.type("f; echo not reached")[1]
+        output = self.type("echo $? $keep")[1]
+        return said == "vsh: nested too deep\n" and output == "1 kept\n" or f"{said!r} {output!r}"
+
+    def a_directory_that_is_gone_can_be_left(self):
+        output, status = self.guest.run("mkdir -p /tmp/leave/it; cd /tmp/leave/it; rmdir ../it; cd ..; pwd; cd -- /; rmdir /tmp/leave")
+        return (output, status) == ("/tmp/leave\n", 0) or f"{status} {output!r}"
 
     def typed_lines_are_a_programs_input(self):
         self.guest.send('echo @"r"eads; cat > /tmp/typed\n')
@@ -530,7 +554,9 @@ def main():
             tap.run("the prompt to be tested appears", lambda: guest.expect(machine.PROMPT) and None)
             prompt = Prompt(guest, host_files(options.tree))
             for test in (prompt.lines_are_edited, prompt.history_is_shown_and_changed, prompt.words_are_completed,
-                         prompt.control_c_drops_the_line, prompt.control_c_ends_what_runs, prompt.typed_lines_are_a_programs_input,
+                         prompt.control_c_drops_the_line, prompt.control_c_ends_what_runs, prompt.control_c_ends_a_pattern_whose_directory_does_not_answer,
+                         prompt.who_calls_itself_for_ever_comes_back_to_the_prompt, prompt.a_directory_that_is_gone_can_be_left,
+                         prompt.typed_lines_are_a_programs_input,
                          prompt.commands_go_on_in_the_next_line, prompt.what_is_no_utf8_harms_nobody, prompt.control_d_ends_the_shell,
                          prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.what_a_job_writes_is_in_its_file_at_once,
                          prompt.nonsense_is_refused,
