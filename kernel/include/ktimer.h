@@ -1,10 +1,12 @@
 #pragma once
-/* Kernel timers: nodes in the pairing heap of the CPU that armed them. */
+/* Kernel timers: nodes in the leftist heap of the CPU that armed them. */
 #include "kernel.h"
 
 struct ktimer {
     uint64_t deadline_ns;
-    struct ktimer *child, *next, *prev; /* timer_lock of the heap that it is in */
+    struct ktimer *child[2], *parent; /* timer_lock of the heap that it is in */
+    /* Nodes on the way down by child[1], this one included. */
+    uint32_t rank;
     /* atomic: 1 + the CPU in whose heap it is, by whose lock it gets there and away; 0: in none */
     uint32_t armed;
     /** Runs on the CPU that armed it, interrupts off, no lock held. */

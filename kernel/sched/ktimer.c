@@ -1,4 +1,5 @@
-/* Kernel timers: one pairing heap per CPU.
+/* Kernel timers: one leftist heap per CPU. Below no node the way by right children is longer than that by left ones, so to the right it is
+ * never longer than the logarithm of their number: no order in which users arm and cancel makes any step long.
  *
  * A timer is armed on the CPU that asks and fires there. Any CPU may cancel it, or arm it anew: timer.armed says in one word in whose heap
  * it is, and changes from none to a heap, and back, under that heap's lock alone. So whoever holds the lock of a heap knows whether the
@@ -9,66 +10,56 @@
 #include "arch.h"
 #include "arch_cpu.h"
 
-static struct ktimer *heap_meld(struct ktimer *a, struct ktimer *b)
+/* How many fire in one interrupt. */
+#define TIMER_BATCH 16u
+
+static uint32_t rank_of(const struct ktimer *timer)
 {
-    if (a == NULL)
-        return b;
-    if (b == NULL)
-        return a;
-    if (b->deadline_ns < a->deadline_ns) {
-        struct ktimer *swap = a;
-        a = b;
-        b = swap;
-    }
-    b->prev = a;
-    b->next = a->child;
-    if (a->child != NULL)
-        a->child->prev = b;
-    a->child = b;
-    return a;
+    return timer == NULL ? 0 : timer->rank;
 }
 
-/* Meld a list of siblings pairwise, then together: two passes, no recursion. */
-static struct ktimer *heap_merge_children(struct ktimer *first)
+/* The children of @timer have changed: true if that changes its rank. */
+static bool heap_settle(struct ktimer *timer)
 {
-    struct ktimer *pairs = NULL;
-    while (first != NULL) {
-        struct ktimer *a = first;
-        struct ktimer *b = a->next;
-        first = b == NULL ? NULL : b->next;
-        a->next = a->prev = NULL;
-        if (b != NULL)
-            b->next = b->prev = NULL;
-        struct ktimer *pair = heap_meld(a, b);
-        pair->next = pairs;
-        pairs = pair;
+    uint32_t before = timer->rank;
+    struct ktimer *left = timer->child[0], *right = timer->child[1];
+    if (rank_of(left) < rank_of(right)) {
+        timer->child[0] = right;
+        timer->child[1] = left;
     }
-    struct ktimer *root = NULL;
-    while (pairs != NULL) {
-        struct ktimer *rest = pairs->next;
-        pairs->next = NULL;
-        root = heap_meld(root, pairs);
-        pairs = rest;
+    timer->rank = rank_of(timer->child[1]) + 1;
+    return timer->rank != before;
+}
+
+/* Put the heaps @a and @b, which may be empty, together at *@link of @parent: the ways down by right children become one, in order. */
+static void heap_meld(struct ktimer *a, struct ktimer *b, struct ktimer *parent,
+                      struct ktimer **link)
+{
+    struct ktimer *top = parent;
+    while (a != NULL && b != NULL) {
+        bool other = b->deadline_ns < a->deadline_ns;
+        struct ktimer *first = other ? b : a;
+        b = other ? a : b;
+        *link = first;
+        first->parent = parent;
+        parent = first;
+        link = &first->child[1];
+        a = first->child[1];
     }
-    return root;
+    *link = a == NULL ? b : a;
+    if (*link != NULL)
+        (*link)->parent = parent;
+    for (; parent != top; parent = parent->parent)
+        (void)heap_settle(parent);
 }
 
 static void heap_remove(struct timer_heap *heap, struct ktimer *timer) REQUIRES(timer_lock)
 {
-    struct ktimer *children = heap_merge_children(timer->child);
-    timer->child = NULL;
-    if (heap->root == timer) {
-        heap->root = children;
-    } else {
-        if (timer->prev->child == timer)
-            timer->prev->child = timer->next;
-        else
-            timer->prev->next = timer->next;
-        if (timer->next != NULL)
-            timer->next->prev = timer->prev;
-        heap->root = heap_meld(heap->root, children);
-    }
-    timer->next = timer->prev = NULL;
+    struct ktimer *parent = timer->parent;
+    struct ktimer **link = parent == NULL ? &heap->root : &parent->child[parent->child[1] == timer];
+    heap_meld(timer->child[0], timer->child[1], parent, link);
+    while (parent != NULL && heap_settle(parent))
+        parent = parent->parent;
     __atomic_store_n(&timer->armed, 0, __ATOMIC_RELEASE);
 }
 
@@ -93,7 +84,9 @@ static bool heap_insert(struct cpu *cpu, struct ktimer *timer, uint64_t deadline
     if (ours) {
         __atomic_store_n(&timer->deadline_ns, deadline_ns, __ATOMIC_RELAXED);
         timer->fire = fire;
-        heap->root = heap_meld(heap->root, timer);
+        timer->child[0] = timer->child[1] = NULL;
+        timer->rank = 1;
+        heap_meld(heap->root, timer, NULL, &heap->root);
         if (heap->root->deadline_ns < heap->armed_ns)
             program_hardware(heap);
     }
@@ -122,13 +115,15 @@ bool ktimer_cancel(struct ktimer *timer)
     return ours;
 }
 
+/* Some of those that are due: where users set many to one moment, the hardware interrupts again at once. */
 void ktimer_interrupt(void)
 {
     struct timer_heap *heap = &arch_cpu_local()->timers;
     uint64_t now_ns = arch_time_now_ns();
     timer_lock_acquire(&heap->lock);
     heap->armed_ns = DEADLINE_NEVER;
-    while (heap->root != NULL && heap->root->deadline_ns <= now_ns) {
+    for (uint32_t i = 0; i < TIMER_BATCH && heap->root != NULL && heap->root->deadline_ns <= now_ns;
+         i++) {
         struct ktimer *timer = heap->root;
         void (*fire)(struct ktimer *, uint64_t) = timer->fire; /* once removed, others may arm it */
         heap_remove(heap, timer);

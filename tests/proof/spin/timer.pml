@@ -1,7 +1,7 @@
 /* Kernel timers (ktimer.c): two CPUs arm one timer again and again - a periodic timer is armed by who takes its event, and set by its
  * owner, under different locks - while it fires on either.
  *
- * code: kernel/sched/ktimer.c heap_insert | timer_lock_acquire(&heap->lock); bool ours = __atomic_compare_exchange_n(&timer->armed, &none, cpu->id + 1, &&& kernel/sched/ktimer.c heap_insert | heap->root = heap_meld(heap->root, timer); &&& kernel/sched/ktimer.c heap_insert | timer_lock_release(&heap->lock);
+ * code: kernel/sched/ktimer.c heap_insert | timer_lock_acquire(&heap->lock); bool ours = __atomic_compare_exchange_n(&timer->armed, &none, cpu->id + 1, &&& kernel/sched/ktimer.c heap_insert | heap_meld(heap->root, timer, NULL, &heap->root); &&& kernel/sched/ktimer.c heap_insert | timer_lock_release(&heap->lock);
  * code: kernel/sched/ktimer.c ktimer_arm | do { ktimer_cancel(timer); } while (!heap_insert(
  * code: kernel/sched/ktimer.c ktimer_cancel | uint32_t armed = __atomic_load_n(&timer->armed, __ATOMIC_ACQUIRE); if (armed == 0) return false; struct timer_heap *heap = &cpus[armed - 1]->timers; timer_lock_acquire(&heap->lock); bool ours = __atomic_load_n(&timer->armed, __ATOMIC_RELAXED) == armed; if (ours) heap_remove(heap, timer);
  * code: kernel/sched/ktimer.c heap_remove | __atomic_store_n(&timer->armed, 0, __ATOMIC_RELEASE);

@@ -365,6 +365,89 @@ static void test_ktimer_is_armed_twice_at_once(void)
     tear_down("test_ktimer_is_armed_twice_at_once");
 }
 
+#define TIMERS 1000u
+
+static struct ktimer timers[TIMERS];
+static unsigned fired_each[TIMERS];
+static uint64_t fired_last_ns;
+
+static void fire_one(struct ktimer *which, uint64_t now_ns)
+{
+    CHECK(which->deadline_ns <= now_ns && which->deadline_ns >= fired_last_ns);
+    fired_last_ns = which->deadline_ns;
+    fired_each[which - timers]++;
+    fired++;
+}
+
+/* Many at one moment: some fire in each interrupt, and the next comes at once. */
+static void test_ktimers_of_one_moment_fire_by_and_by(void)
+{
+    unsigned interrupts_taken = 0;
+    set_up();
+    fired = 0;
+    fired_last_ns = 0;
+    memset(fired_each, 0, sizeof(fired_each));
+    for (unsigned i = 0; i < TIMERS; i++)
+        ktimer_arm(&timers[i], 5000, fire_one);
+    environment_now_ns = 5000;
+    while (fired < TIMERS && cpus[0]->timers.armed_ns <= environment_now_ns) {
+        unsigned before = fired;
+        ktimer_interrupt();
+        interrupts_taken++;
+        CHECK(fired > before && fired - before <= 16);
+    }
+    for (unsigned i = 0; i < TIMERS; i++)
+        CHECK(fired_each[i] == 1 && timers[i].armed == 0);
+    CHECK(interrupts_taken >= TIMERS / 16 && cpus[0]->timers.armed_ns == DEADLINE_NEVER);
+    tear_down("test_ktimers_of_one_moment_fire_by_and_by");
+}
+
+static unsigned heap_check(const struct ktimer *node, const struct ktimer *parent)
+{
+    if (node == NULL)
+        return 0;
+    unsigned left = node->child[0] == NULL ? 0 : node->child[0]->rank;
+    unsigned right = node->child[1] == NULL ? 0 : node->child[1]->rank;
+    CHECK(node->parent == parent && left >= right && node->rank == right + 1);
+    CHECK(parent == NULL || parent->deadline_ns <= node->deadline_ns);
+    return 1 + heap_check(node->child[0], node) + heap_check(node->child[1], node);
+}
+
+/* Armed, armed anew, cancelled and fired in any order: the heap keeps its shape, and each fires once, in time. */
+static void test_ktimer_heap_keeps_its_shape(void) NO_THREAD_SAFETY
+{
+    uint32_t random = 1;
+    unsigned armed = 0, expected = 0;
+    set_up();
+    fired = 0;
+    fired_last_ns = 0;
+    for (unsigned round = 0; round < 20000; round++) {
+        random = random * 1664525 + 1013904223;
+        struct ktimer *one = &timers[(random >> 8) % TIMERS];
+        bool was = one->armed != 0;
+        if (random >> 30 == 0) {
+            CHECK(ktimer_cancel(one) == was);
+            armed -= was;
+        } else if (random >> 30 == 1 && round % 16 == 0) {
+            unsigned before = fired;
+            environment_now_ns += random % 1000;
+            ktimer_interrupt();
+            armed -= fired - before;
+            expected += fired - before;
+            fired_last_ns = 0;
+        } else {
+            ktimer_arm(one, environment_now_ns + (random >> 4) % 4096, fire_one);
+            armed += !was;
+        }
+        if (round % 100 == 0)
+            CHECK(heap_check(cpus[0]->timers.root, NULL) == armed);
+    }
+    for (unsigned i = 0; i < TIMERS; i++)
+        armed -= ktimer_cancel(&timers[i]);
+    CHECK(armed == 0 && fired == expected && fired > 100 && cpus[0]->timers.root == NULL);
+    tear_down("test_ktimer_heap_keeps_its_shape");
+}
+
 int main(void)
 {
     good = true;
@@ -379,6 +462,8 @@ int main(void)
     test_message_meets_its_revocation();
     test_process_bind_meets_its_end();
     test_ktimer_is_armed_twice_at_once();
+    test_ktimers_of_one_moment_fire_by_and_by();
+    test_ktimer_heap_keeps_its_shape();
     printf("1..%d\n", tests);
     return failures != 0;
 }
