@@ -491,6 +491,14 @@ static status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end) R
     return status;
 }
 
+/* What is done is not looked at again, not by the restarted call either: somebody may have mapped there meanwhile. */
+static status_t range_restart(struct thread *self, uint64_t address, uint64_t end)
+{
+    arch_syscall_arg_set(self, 1, address);
+    arch_syscall_arg_set(self, 2, end - address);
+    return KERNEL_RESTART;
+}
+
 status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t address,
                           uint64_t length)
 {
@@ -521,29 +529,9 @@ status_t sys_aspace_unmap(struct thread *self, struct cap *aspace_cap, uint64_t 
             mapping_retire(mapping);
         if (mapping == NULL || address == end)
             return status;
-        /* What is done is not looked at again, not by the restarted call either: somebody may have mapped there meanwhile. */
-        if (sched_should_yield()) {
-            arch_syscall_arg_set(self, 1, address);
-            arch_syscall_arg_set(self, 2, end - address);
-            return KERNEL_RESTART;
-        }
+        if (sched_should_yield())
+            return range_restart(self, address, end);
     }
-}
-
-/* Is all of the range mapped, and may it have @prot? */
-static status_t protect_check(struct aspace *aspace, uint64_t address, uint64_t end, uint32_t prot)
-    REQUIRES(aspace_lock)
-{
-    while (address < end) {
-        const struct mapping *mapping = aspace_find(aspace, address);
-        if (mapping == NULL || mapping->start > address)
-            return STATUS_NOT_FOUND;
-        status_t status = prot_check(prot, mapping->max_prot);
-        if (!status_is_ok(status))
-            return status;
-        address = mapping_end(mapping);
-    }
-    return STATUS_OK;
 }
 
 /* Give @mapping @prot. Translations that allow more go, from protect_cursor on; true when none is left. */
@@ -565,31 +553,56 @@ static bool mapping_protect(struct mapping *mapping, uint32_t prot) REQUIRES(asp
     return finished;
 }
 
+/* May what is mapped at *@address have @prot? Then *@address moves past it. */
+static status_t protect_check(struct aspace *aspace, uint64_t *address, uint32_t prot)
+    REQUIRES(aspace_lock)
+{
+    const struct mapping *mapping = aspace_find(aspace, *address);
+    if (mapping == NULL || mapping->start > *address)
+        return STATUS_NOT_FOUND;
+    *address = mapping_end(mapping);
+    return prot_check(prot, mapping->max_prot);
+}
+
+/* Go on with what is mapped at *@address, which moves past it once it is done. */
+static status_t protect_next(struct aspace *aspace, uint64_t *address, uint64_t end, uint32_t flags)
+    REQUIRES(aspace_lock)
+{
+    uint64_t after = *address;
+    status_t status = range_cut(aspace, *address, end);
+    if (status_is_ok(status))
+        status = protect_check(aspace, &after, flags & PROT_MASK); /* others may have mapped here */
+    if (!status_is_ok(status))
+        return status;
+    struct mapping *mapping = aspace_find(aspace, *address);
+    mapping->clone = flags & CLONE_MASK;
+    if (mapping_protect(mapping, flags & PROT_MASK))
+        *address = after;
+    return STATUS_OK;
+}
+
+/* All of the range is looked at before anything is changed. Executed again the call knows by its progress how far it has looked, and by
+ * its arguments what is left to change. */
 status_t sys_aspace_protect(struct thread *self, struct cap *aspace_cap, uint64_t address,
                             uint64_t length, uint32_t flags)
 {
-    (void)self;
     struct aspace *aspace = aspace_of(aspace_cap->object);
     if (!user_range_is_valid(address, length) || (flags & ~(PROT_MASK | CLONE_MASK)) != 0)
         return STATUS_INVALID;
     uint64_t end = address + length;
-    aspace_lock_acquire(&aspace->lock);
-    kept_drop(aspace);
-    status_t status = protect_check(aspace, address, end, flags & PROT_MASK);
-    if (status_is_ok(status))
-        status = range_cut(aspace, address, end);
-    while (status_is_ok(status) && address < end) {
-        struct mapping *mapping = aspace_find(aspace, address);
-        bool work = mapping->prot != (flags & PROT_MASK) || mapping->protect_cursor != 0;
-        mapping->clone = flags & CLONE_MASK;
-        if (mapping_protect(mapping, flags & PROT_MASK))
-            address = mapping_end(mapping);
-        /* The restarted call passes what is done already and gets further, or it might never end. */
-        if (work && address < end && sched_should_yield())
-            status = KERNEL_RESTART;
+    uint64_t seen = MAX(address, progress_begin(self, aspace->object.id, end, flags));
+    for (;;) {
+        aspace_lock_acquire(&aspace->lock);
+        kept_drop(aspace);
+        status_t status = seen < end ? protect_check(aspace, &seen, flags & PROT_MASK)
+                                     : protect_next(aspace, &address, end, flags);
+        aspace_lock_release(&aspace->lock);
+        if (!status_is_ok(status) || address == end)
+            return progress_end(self, status);
+        self->progress = seen;
+        if (sched_should_yield())
+            return range_restart(self, address, end);
     }
-    aspace_lock_release(&aspace->lock);
-    return status;
 }
 
 status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t address,

@@ -1,6 +1,8 @@
 /* Address spaces: mapping against a model of every page, faults, copies, revocation, what other CPUs may still see. */
 #include "environment.h"
 
+#include <arch_accessors.h>
+
 #include "mm/mapping.h"
 #include "mm/memory_internal.h"
 #include "mm/pagetable.h"
@@ -104,6 +106,9 @@ static status_t protect(struct aspace *aspace, uint64_t address, uint64_t length
     struct cap cap = cap_to(&aspace->object, RIGHT_ALL);
     status_t status;
     while ((status = sys_aspace_protect(self, &cap, address, length, flags)) == KERNEL_RESTART) {
+        CHECK(arch_syscall_arg(self, 1) + arch_syscall_arg(self, 2) == address + length);
+        length = arch_syscall_arg(self, 2);
+        address = arch_syscall_arg(self, 1);
     }
     return status;
 }
