@@ -16,8 +16,8 @@ void rcu_expedite(void);
 /** On the way to user mode and in the idle loop: this CPU was quiescent in @period, read (rcu_period_now) before it flushed what was
  *  stale. A later period that has begun since is not noted, unless no address space is loaded: look again. */
 void rcu_quiescent(uint64_t period);
-/** Called on the way out when this CPU has callbacks: advance grace periods, run callbacks that are due. True: there is more to do
- *  once this CPU has been quiescent, so an idle CPU may not sleep yet. */
+/** Called on the way out when this CPU has callbacks: advance grace periods, run callbacks that are due, with interrupts in between. True:
+ *  there is more to do once this CPU has been quiescent, or interrupts came, so an idle CPU may not sleep yet. */
 bool rcu_poll(void);
 /** The number of a grace period that begins after everything that this CPU did so far. Nobody sees to it that it does begin. */
 uint64_t rcu_period_next(void);

@@ -7,7 +7,7 @@
  * translations are stale, then notes that period and no later one: who unmaps raises the generation before its callback's period
  * begins, so a CPU that read the period sees the generation.
  * Callbacks are kept per CPU: rcu_next collects; when it is big or a timer fires it becomes rcu_current, bound to a period that
- * begins after that moment; when that period is over they run, in batches. */
+ * begins after that moment; when that period is over they run, in batches, and interrupts come in between: where nothing else is done. */
 #include "rcu.h"
 
 #include "arch.h"
@@ -84,8 +84,7 @@ static void timer_fired(struct ktimer *timer, uint64_t now_ns)
 {
     (void)timer;
     (void)now_ns;
-    rcu_expedite();
-    rcu_poll();
+    rcu_expedite(); /* what has become due is done on the way out */
 }
 
 void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
@@ -119,6 +118,7 @@ static void run_current(struct cpu *cpu)
         struct rcu_head *head = cpu->rcu_current;
         __atomic_store_n(&cpu->rcu_current, head->next, __ATOMIC_RELAXED);
         head->function(head);
+        arch_irq_window(); /* it may have been long */
     }
 }
 
@@ -136,14 +136,14 @@ bool rcu_poll(void)
         return over;
     }
     if (cpu->rcu_next == NULL)
-        return false;
+        return over;
     if (cpu->rcu_count >= RCU_START_AT) {
         start_current(cpu);
         return true;
     }
     if (cpu->rcu_timer.armed == 0)
         ktimer_arm(&cpu->rcu_timer, arch_time_now_ns() + RCU_DELAY_NS, timer_fired);
-    return false;
+    return over;
 }
 
 void rcu_expedite(void)

@@ -355,16 +355,16 @@ bool sched_give_way(struct thread *next) NO_THREAD_SAFETY
     return true;
 }
 
-/* Nothing to run: quiescent, with no user page tables loaded, until an interrupt. */
+/* Nothing to run: quiescent, with no user page tables loaded, until an interrupt, or until some callbacks have run. */
 static __attribute__((noinline)) void idle(struct cpu *cpu)
 {
     if (cpu->aspace != NULL) {
         aspace_deactivate(cpu);
         arch_aspace_activate(kernelmap_root, 0);
     }
-    do {
-        rcu_quiescent(rcu_period_now());
-    } while ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll());
+    rcu_quiescent(rcu_period_now());
+    if ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll())
+        return;
     sched_idle_set(cpu, true);
     if (__atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) == 0)
         arch_cpu_idle();
@@ -388,6 +388,8 @@ NORETURN void sched_leave(void)
 {
     struct cpu *cpu = arch_cpu_local();
     for (;;) {
+        if (unlikely(cpu->rcu_due))
+            rcu_poll();
         cpu->changed = false;
         if (unlikely(cpu->resched))
             preempt(cpu);
@@ -402,8 +404,6 @@ NORETURN void sched_leave(void)
         if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) &&
             thread_attend(thread))
             continue;
-        if (unlikely(cpu->rcu_due))
-            rcu_poll();
         uint64_t period = rcu_period_now(); /* before the flush: see rcu.c */
         if (unlikely(!aspace_is_current(thread->aspace, cpu)))
             aspace_load(thread->aspace, cpu);
