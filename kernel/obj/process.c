@@ -101,6 +101,7 @@ static void kill_threads(struct process *process)
         thread_set_attention(thread, ATTENTION_KILL);
         if (was_new)
             thread_wake(thread); /* it dies on its way to a user mode that it never sees */
+        sched_let_interrupts_in();
     }
 }
 

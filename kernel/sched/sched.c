@@ -298,6 +298,19 @@ __attribute__((noinline)) bool sched_should_yield(void)
     return inject_here(cpu->current) || cpu->resched || arch_irq_pending();
 }
 
+void sched_let_interrupts_in(void)
+{
+    struct cpu *cpu = arch_cpu_local();
+#ifdef CONFIG_DEBUG
+    ASSERT(cpu->held_count == 0);
+#endif
+    if (cpu->lets_in)
+        return;
+    cpu->lets_in = true;
+    arch_irq_window();
+    cpu->lets_in = false;
+}
+
 /* The current thread gives way if something as good (its turn over) or better waits. */
 static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
 {

@@ -158,6 +158,12 @@ bool sched_should_yield(void)
     return false;
 }
 
+void sched_let_interrupts_in(void)
+{
+    if (cpu.held_count != 0)
+        panic("interrupts come in while a lock is held");
+}
+
 void arch_print_registers(const struct thread *thread)
 {
     (void)thread;

@@ -420,6 +420,10 @@ status_t continuation_run(struct thread *self, status_t status)
     return status_from_code(self->context.status);
 }
 
+void sched_let_interrupts_in(void)
+{
+}
+
 bool sched_should_yield(void)
 {
     return env.yield_every != 0 && ++env.yield_calls % env.yield_every == 0;
