@@ -9,6 +9,13 @@ void cap_messages_drop(struct cap *const *messages, uint32_t count)
             cap_message_drop(messages[i]);
 }
 
+void cap_messages_drop_all(struct thread *from)
+{
+    uint32_t count = from->message_cap_count;
+    from->message_cap_count = 0;
+    cap_messages_drop(from->message_caps, count);
+}
+
 /* Those that are moved come last: copies and derivations may have to wait for a revocation, and then the call starts again. */
 status_t cap_messages_make(struct thread *self, const struct cap_out *out, uint32_t count,
                            struct cap **messages)

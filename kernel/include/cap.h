@@ -95,5 +95,7 @@ MUST_CHECK status_t cap_messages_make(struct thread *self, const struct cap_out 
 uint32_t cap_messages_install(struct thread *to, struct cap *const *messages, uint32_t count);
 /** Those of @count that are not NULL. */
 void cap_messages_drop(struct cap *const *messages, uint32_t count);
+/** Those that @from would have sent. */
+void cap_messages_drop_all(struct thread *from);
 /** Process teardown: close up to @count slots from *@cursor on. True when the table is empty and its memory returned. */
 bool cap_table_destroy_step(struct process *process, uint32_t *cursor, uint32_t count);

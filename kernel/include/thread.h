@@ -35,6 +35,7 @@ struct wait_class {
     /** What it is cancelled under, of what is waited on: a lock of class @lock_rank @lock_offset bytes into it. */
     uint8_t lock_rank;
     uint16_t lock_offset;
+    uint16_t list_offset; /* of the list that waiters_end() looks at */
     /** NULL: wait_cancel_listed(). Else: take @thread off what it waits on, if it still waits there with wait_sequence @sequence.
      *  True: it was unlinked and belongs to the caller, who must wake it. No lock held. */
     bool (*cancel)(struct thread *thread, uint64_t sequence);
@@ -43,6 +44,10 @@ struct wait_class {
 /** The class of a wait on lists of struct @type, under its lock @member. */
 #define WAIT_CLASS_LOCK(type, member, class) \
     .lock_rank = LOCK_RANK_##class, .lock_offset = offsetof(struct type, member)
+
+/** The same, and the list that waiters_end() looks at. */
+#define WAIT_CLASS_LIST(type, member, class, list) \
+    WAIT_CLASS_LOCK(type, member, class), .list_offset = offsetof(struct type, list)
 
 /** What a thread of the real-time band has beside its turn. */
 struct realtime {

@@ -25,24 +25,25 @@ MUST_CHECK static inline status_t waiter_enqueue(struct thread *self, struct lis
     return STATUS_INTERRUPTED;
 }
 
-/** The object is gone: wake all with @status. */
-static inline void waiters_end(struct list *waiters, status_t status)
+/** @thread, still on its list, waits no more and is ours; its deadline is cancelled when it is woken. Under the lock. */
+static inline void waiter_take_off(struct thread *thread)
 {
-    struct thread *thread;
-    while ((thread = waiter_take(waiters)) != NULL)
-        thread_wake_status(thread, status);
+    __atomic_store_n(&thread->wait_class, NULL, __ATOMIC_RELEASE);
 }
 
-/** The capability with node @cap_id is revoked: wake who came through it (thread.call_cap_id). */
-static inline void waiters_revoked(struct list *waiters, uint64_t cap_id)
+/** The same, and it goes from its list to @found. */
+static inline void waiter_move(struct thread *thread, struct list *found)
 {
-    list_for_each_safe (node, after, waiters) {
-        struct thread *thread = list_entry(node, struct thread, wait_link);
-
-        if (thread->call_cap_id != cap_id)
-            continue;
-        list_remove(node);
-        thread_wait_end(thread);
-        thread_wake_status(thread, STATUS_BAD_HANDLE);
-    }
+    waiter_take_off(thread);
+    list_remove(&thread->wait_link);
+    list_push_back(found, &thread->wait_link);
 }
+
+/** Wake all of @found; @status is for those whose call does not start again. No lock held. Interrupts come in between. */
+void waiters_wake(struct list *found, status_t status);
+/** Wake those who wait on @object, by the list of @wait_class, and are @wanted (NULL: all). As waiters_wake(). */
+void waiters_end(const struct wait_class *wait_class, void *object,
+                 bool (*wanted)(const struct thread *, const void *), const void *context,
+                 status_t status);
+/** Did @thread come through the capability @cap? */
+bool waiter_came_through(const struct thread *thread, const void *cap);

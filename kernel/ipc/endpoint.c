@@ -33,11 +33,12 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence);
 static bool answer_cancel(struct thread *thread, uint64_t sequence);
 
 static const struct wait_class queued_wait = {.name = "call",
-                                              WAIT_CLASS_LOCK(endpoint, lock, endpoint_lock),
+                                              WAIT_CLASS_LIST(endpoint, lock, endpoint_lock,
+                                                              callers),
                                               .cancel = queued_cancel};
 const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
 const struct wait_class receive_wait = {.name = "receive",
-                                        WAIT_CLASS_LOCK(endpoint, lock, endpoint_lock)};
+                                        WAIT_CLASS_LIST(endpoint, lock, endpoint_lock, workers)};
 
 static inline uint32_t info_caps(uint64_t info)
 {
@@ -75,13 +76,6 @@ static status_t message_prepare(struct thread *self, uint64_t info)
     memcpy(self->message_caps, nodes, caps * sizeof(*nodes));
     self->message_cap_count = caps;
     return STATUS_OK;
-}
-
-static void message_drop_caps(struct thread *from)
-{
-    uint32_t count = from->message_cap_count;
-    from->message_cap_count = 0;
-    cap_messages_drop(from->message_caps, count);
 }
 
 /* Message bytes, grants' lengths and capabilities: what does not travel in registers. Neither thread can run. Returns the info word
@@ -141,7 +135,7 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence)
 {
     if (!wait_cancel_listed(thread, &queued_wait, sequence))
         return false;
-    message_drop_caps(thread);
+    cap_messages_drop_all(thread);
     return true;
 }
 
@@ -206,7 +200,7 @@ static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint6
 {
     if ((info & INFO_NOWAIT) != 0) {
         endpoint_lock_release(&endpoint->lock);
-        message_drop_caps(self);
+        cap_messages_drop_all(self);
         return STATUS_BUSY;
     }
     status_t status =
@@ -215,7 +209,7 @@ static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint6
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
     else
-        message_drop_caps(self);
+        cap_messages_drop_all(self);
     return status;
 }
 
@@ -253,7 +247,7 @@ status_t raw_endpoint_call(struct thread *self)
     status = call_check(endpoint, cap);
     if (unlikely(status != STATUS_OK)) {
         endpoint_lock_release(&endpoint->lock);
-        message_drop_caps(self);
+        cap_messages_drop_all(self);
         return status;
     }
     struct thread *worker = waiter_take(&endpoint->workers);
@@ -482,7 +476,7 @@ status_t raw_endpoint_reply_receive(struct thread *self)
     if (likely(caller != NULL))
         deliver_reply(self, caller, info);
     else
-        message_drop_caps(self);
+        cap_messages_drop_all(self);
     return replied(self, caller, receive_from(self, caps, deadline_ns));
 }
 
@@ -546,7 +540,7 @@ status_t raw_endpoint_reply(struct thread *self)
     caller = token == 0 ? take_current(self)
                         : take_saved(reply_find(self, token), self->process, token, &answer_wait);
     if (caller == NULL) {
-        message_drop_caps(self);
+        cap_messages_drop_all(self);
         return STATUS_GONE;
     }
     deliver_reply(self, caller, info);
@@ -757,38 +751,6 @@ void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *recor
     }
 }
 
-/* Wake those of @waiters, callers or workers, that @wanted names with @status. */
-static void cancel_waiters(struct endpoint *endpoint, struct list *waiters, status_t status,
-                           bool (*wanted)(const struct thread *, const void *), const void *context)
-{
-    struct list found;
-    list_init(&found);
-    endpoint_lock_acquire(&endpoint->lock);
-    list_for_each_safe (node, after, waiters) {
-        struct thread *thread = list_entry(node, struct thread, wait_link);
-        if (wanted(thread, context)) {
-            list_remove(node);
-            thread_wait_end(thread);
-            list_push_back(&found, node);
-        }
-    }
-    endpoint_lock_release(&endpoint->lock);
-    struct list *node;
-    while ((node = list_take(&found)) != NULL) {
-        struct thread *thread = list_entry(node, struct thread, wait_link);
-        message_drop_caps(thread);
-        if (thread->wait_restarts)
-            thread_wake(thread);
-        else
-            thread_wake_status(thread, status);
-    }
-}
-
-static bool came_through(const struct thread *thread, const void *cap)
-{
-    return thread->call_cap_id == ((const struct cap *)cap)->id;
-}
-
 static bool waits_with(const struct thread *worker, const void *queue)
 {
     return worker->wait_queue == queue;
@@ -806,13 +768,6 @@ static bool is_of_epoch(const struct thread *caller, const void *context)
     return (caller->call_badge & IPC_BADGE_SESSION) != 0 || caller->call_cap_id == 0;
 }
 
-static bool is_any(const struct thread *thread, const void *context)
-{
-    (void)thread;
-    (void)context;
-    return true;
-}
-
 /* @cap is dead: who comes to the lock after us does not queue through it. Callers may be many, and so may the capabilities that none of them
  * came through; and through one without the right to receive no worker has. */
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_SAFETY
@@ -821,44 +776,49 @@ void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_S
     bool queued = __atomic_load_n(&cap->queued, __ATOMIC_RELAXED);
     endpoint_lock_release(&endpoint->lock);
     if (unlikely((cap->rights & RIGHT_RECEIVE) != 0))
-        cancel_waiters(endpoint, &endpoint->workers, STATUS_BAD_HANDLE, came_through, cap);
+        waiters_end(&receive_wait, endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
     if (unlikely(queued))
-        cancel_waiters(endpoint, &endpoint->callers, STATUS_BAD_HANDLE, came_through, cap);
+        waiters_end(&queued_wait, endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
 }
 
 void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap) NO_THREAD_SAFETY
 {
-    cancel_waiters(endpoint, &endpoint->workers, STATUS_BAD_HANDLE, waits_with_cap, cap);
+    waiters_end(&receive_wait, endpoint, waits_with_cap, cap, STATUS_BAD_HANDLE);
 }
 
 void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue) NO_THREAD_SAFETY
 {
-    cancel_waiters(endpoint, &endpoint->workers, STATUS_GONE, waits_with, queue);
+    waiters_end(&receive_wait, endpoint, waits_with, queue, STATUS_GONE);
 }
 
-/* Nobody will be told of what is in the notices @closed any more. */
-static void notices_drop(struct list *closed)
+/* An epoch ends, or (@dead) the last one: its callers are sent away, and nobody will be told of the badges closed in it. */
+static void epoch_end(struct endpoint *endpoint, bool dead)
 {
-    struct list *node;
-    while ((node = list_take(closed)) != NULL)
-        badge_record_retire(list_entry(node, struct badge_record, closed_link));
-}
-
-status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap) NO_THREAD_SAFETY
-{
-    (void)self;
-    struct endpoint *endpoint = endpoint_of(cap->object);
+    struct list closed, *node;
+    list_init(&closed);
     endpoint_lock_acquire(&endpoint->lock);
     __atomic_fetch_add(&endpoint->epoch, 1, __ATOMIC_ACQ_REL);
-    notices_drop(&endpoint->closed);
+    endpoint->dead |= dead;
+    list_move_all(&closed, &endpoint->closed);
     endpoint_lock_release(&endpoint->lock);
-    cancel_waiters(endpoint, &endpoint->callers, STATUS_STALE, is_of_epoch, NULL);
+    waiters_end(&queued_wait, endpoint, dead ? NULL : is_of_epoch, NULL,
+                dead ? STATUS_PEER_DIED : STATUS_STALE);
+    while ((node = list_take(&closed)) != NULL) {
+        badge_record_retire(list_entry(node, struct badge_record, closed_link));
+        sched_let_interrupts_in();
+    }
+}
+
+status_t sys_endpoint_new_epoch(struct thread *self, struct cap *cap)
+{
+    (void)self;
+    epoch_end(endpoint_of(cap->object), false);
     return STATUS_OK;
 }
 
 void ipc_thread_died(struct thread *thread)
 {
-    message_drop_caps(thread);
+    cap_messages_drop_all(thread);
     abandon_current(thread);
 }
 
@@ -886,12 +846,8 @@ void ipc_process_died(struct process *process)
 static void endpoint_destroy(struct object *object) NO_THREAD_SAFETY
 {
     struct endpoint *endpoint = endpoint_of(object);
-    endpoint_lock_acquire(&endpoint->lock);
-    endpoint->dead = true;
-    notices_drop(&endpoint->closed);
-    endpoint_lock_release(&endpoint->lock);
-    cancel_waiters(endpoint, &endpoint->callers, STATUS_PEER_DIED, is_any, NULL);
-    cancel_waiters(endpoint, &endpoint->workers, STATUS_GONE, is_any, NULL);
+    epoch_end(endpoint, true);
+    waiters_end(&receive_wait, endpoint, NULL, NULL, STATUS_GONE);
 }
 
 static void endpoint_free(struct object *object)

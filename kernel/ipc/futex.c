@@ -93,14 +93,10 @@ status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t c
             break;
         if (thread->wait_data != address || thread->aspace != self->aspace)
             continue;
-        list_remove(node);
-        thread_wait_end(thread);
-        list_push_back(&ready, node);
+        waiter_move(thread, &ready);
         (*woken)++;
     }
     futex_lock_release(&bucket->lock);
-    struct list *node;
-    while ((node = list_take(&ready)) != NULL)
-        thread_wake_status(list_entry(node, struct thread, wait_link), STATUS_OK);
+    waiters_wake(&ready, STATUS_OK);
     return STATUS_OK;
 }

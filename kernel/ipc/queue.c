@@ -8,7 +8,7 @@
  * lost with a thread that is killed on its way. For the same reason whoever takes an event wakes the next waiter if more are there.
  *
  * Locks: the source's owner guards source->queue and cookie; queue_lock guards the event list and source->data. A queue whose last
- * capability is gone is dead: it keeps no events, and sources may be bound anew. */
+ * capability is gone is dead: it takes no events, nobody asks for those that it has, and sources may be bound anew. */
 #include <arch.h>
 #include <arch_accessors.h>
 #include <handlers.h>
@@ -22,7 +22,8 @@
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_RECEIVE | RIGHT_MANAGE)
 
 static const struct wait_class queue_wait_class = {.name = "queue",
-                                                   WAIT_CLASS_LOCK(queue, lock, queue_lock)};
+                                                   WAIT_CLASS_LIST(queue, lock, queue_lock,
+                                                                   waiters)};
 
 /* It executes queue_wait again and finds what was posted. */
 static void waiter_restart(struct thread *thread)
@@ -183,13 +184,11 @@ static void queue_destroy(struct object *object)
 
     queue_lock_acquire(&queue->lock);
     __atomic_store_n(&queue->dead, true, __ATOMIC_RELEASE);
-    while (list_take(&queue->events) != NULL)
-        continue;
-    waiters_end(&queue->waiters, STATUS_GONE);
     struct endpoint *endpoint = queue->endpoint;
 
     __atomic_store_n(&queue->endpoint, NULL, __ATOMIC_RELEASE);
     queue_lock_release(&queue->lock);
+    waiters_end(&queue_wait_class, queue, NULL, NULL, STATUS_GONE);
     if (endpoint == NULL)
         return;
     endpoint_queue_ended(endpoint, queue);
@@ -200,10 +199,9 @@ static void queue_revoked(struct object *object, const struct cap *cap)
 {
     struct queue *queue = queue_of(object);
 
-    queue_lock_acquire(&queue->lock);
-    waiters_revoked(&queue->waiters, cap->id);
-    struct endpoint *endpoint = queue->endpoint; /* stays until we leave the kernel */
-    queue_lock_release(&queue->lock);
+    waiters_end(&queue_wait_class, queue, waiter_came_through, cap, STATUS_BAD_HANDLE);
+    /* Stays until we leave the kernel. */
+    struct endpoint *endpoint = __atomic_load_n(&queue->endpoint, __ATOMIC_ACQUIRE);
     if (endpoint != NULL)
         endpoint_queue_revoked(endpoint, cap);
 }

@@ -29,8 +29,8 @@ static inline struct notification *notification_of(struct object *object)
 }
 
 static const struct wait_class notification_wait_class = {.name = "notification",
-                                                          WAIT_CLASS_LOCK(notification, lock,
-                                                                          source_lock)};
+                                                          WAIT_CLASS_LIST(notification, lock,
+                                                                          source_lock, waiters)};
 
 static uint64_t bits_take(struct notification *notification, uint64_t mask) REQUIRES(source_lock)
 {
@@ -148,18 +148,15 @@ static void notification_destroy(struct object *object)
 
     source_lock_acquire(&notification->lock);
     notification->dead = true;
-    waiters_end(&notification->waiters, STATUS_GONE);
     event_source_unbind(&notification->source);
     source_lock_release(&notification->lock);
+    waiters_end(&notification_wait_class, notification, NULL, NULL, STATUS_GONE);
 }
 
 static void notification_revoked(struct object *object, const struct cap *cap)
 {
-    struct notification *notification = notification_of(object);
-
-    source_lock_acquire(&notification->lock);
-    waiters_revoked(&notification->waiters, cap->id);
-    source_lock_release(&notification->lock);
+    waiters_end(&notification_wait_class, notification_of(object), waiter_came_through, cap,
+                STATUS_BAD_HANDLE);
 }
 
 static void notification_free(struct object *object)

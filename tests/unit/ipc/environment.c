@@ -37,6 +37,8 @@ void environment_reset(void)
     environment_allocated = 0;
     environment_wakes = 0;
     environment_now_ns = 1000;
+    environment_interrupt = NULL;
+    environment_windows = 0;
 }
 
 /* ── The other CPU ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -158,10 +160,16 @@ bool sched_should_yield(void)
     return false;
 }
 
+void (*environment_interrupt)(void);
+unsigned environment_windows;
+
 void sched_let_interrupts_in(void)
 {
+    environment_windows++;
     if (cpu.held_count != 0)
         panic("interrupts come in while a lock is held");
+    if (environment_interrupt != NULL)
+        environment_interrupt();
 }
 
 void arch_print_registers(const struct thread *thread)
@@ -197,7 +205,20 @@ void arch_fpu_save(struct thread *thread)
 
 /* ── User memory: nothing here has any, but copies are told  ───────────────────────────────────────────────────────────────────────────── */
 
-unsigned char *host_ram;
+/* The only page of user memory, at any address. */
+static unsigned char page[PAGE_SIZE];
+unsigned char *host_ram = page;
+
+status_t aspace_frame(struct aspace *aspace, struct thread *self, uint64_t address, uint32_t access,
+                      paddr_t *frame)
+{
+    (void)aspace;
+    (void)self;
+    (void)address;
+    (void)access;
+    *frame = 0;
+    return STATUS_OK;
+}
 
 status_t memory_page(struct memory *memory, struct thread *self, uint64_t index, bool write,
                      paddr_t *frame)

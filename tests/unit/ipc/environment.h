@@ -16,6 +16,9 @@ void environment_reset(void);
 void environment_other_holds(struct spinlock *lock, void (*what)(void));
 /** Has it had its turn? */
 bool environment_other_is_done(void);
+/** What happens where long work lets interrupts in: NULL, nothing; and how often it has. */
+extern void (*environment_interrupt)(void);
+extern unsigned environment_windows;
 /** What is looked at while bytes go between two address spaces. */
 extern void (*environment_during_copy)(void);
 /** Run all callbacks, and those that they queue. */

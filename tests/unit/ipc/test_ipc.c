@@ -215,6 +215,152 @@ static void test_wait_cancel_comes_late(void)
     tear_down("test_wait_cancel_comes_late");
 }
 
+/* ── Many who wait ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define CROWD 200u
+
+static struct thread crowd[CROWD];
+static struct aspace space;
+static struct cap *other_cap;
+
+static status_t call_through(struct thread *caller, const struct cap *cap)
+{
+    caller->context.handle = cap->handle;
+    caller->context.info = 0;
+    caller->context.deadline = DEADLINE_NEVER;
+    return raw_endpoint_call(caller);
+}
+
+static bool is_wanted(unsigned i)
+{
+    return i % 3 == 0;
+}
+
+/* Each third came through derived_cap, the others through other_cap. */
+static void gather(void)
+{
+    handle_t handle = 0;
+    CHECK(sys_cap_derive(&owner, endpoint_cap, endpoint_cap->rights, 0, &handle) == STATUS_OK);
+    other_cap = cap_of(handle);
+    for (unsigned i = 0; i < CROWD; i++) {
+        thread_init(&crowd[i]);
+        CHECK(call_through(&crowd[i], is_wanted(i) ? derived_cap : other_cap) == KERNEL_BLOCKED);
+    }
+}
+
+static bool has_status(const struct thread *thread, status_t status)
+{
+    return thread->wait_class == NULL && thread->state == THREAD_READY &&
+           (int32_t)(uint32_t)thread->context.status == status_code(status);
+}
+
+static unsigned with_status(status_t status)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < CROWD; i++)
+        count += has_status(&crowd[i], status);
+    return count;
+}
+
+/* All of the queue's, in the order in which they came. */
+static unsigned queued_in_order(void) NO_THREAD_SAFETY
+{
+    unsigned count = 0;
+    const struct thread *last = NULL;
+    list_for_each (node, &endpoint->callers) {
+        const struct thread *thread = list_entry(node, struct thread, wait_link);
+        CHECK(thread->wait_class != NULL && (last == NULL || last < thread));
+        last = thread;
+        count++;
+    }
+    return count;
+}
+
+static void test_end_wakes_all(void)
+{
+    set_up();
+    gather();
+    cap_close(&process, other_cap);
+    close_endpoint();
+    CHECK(with_status(STATUS_PEER_DIED) == CROWD && environment_wakes == CROWD);
+    CHECK(environment_windows >= CROWD);
+    tear_down("test_end_wakes_all");
+}
+
+static void test_revocation_finds_its_own_among_many(void)
+{
+    unsigned wanted = 0;
+    set_up();
+    gather();
+    for (unsigned i = 0; i < CROWD; i++)
+        wanted += is_wanted(i);
+    CHECK(__atomic_load_n(&derived_cap->queued, __ATOMIC_RELAXED));
+    __atomic_store_n(&derived_cap->dead, true, __ATOMIC_SEQ_CST);
+    endpoint_cancel_cap(endpoint, derived_cap);
+    CHECK(with_status(STATUS_BAD_HANDLE) == wanted && environment_wakes == wanted);
+    CHECK(queued_in_order() == CROWD - wanted && environment_windows >= wanted);
+    __atomic_store_n(&derived_cap->dead, false, __ATOMIC_SEQ_CST);
+    cap_close(&process, other_cap);
+    close_endpoint();
+    CHECK(with_status(STATUS_PEER_DIED) == CROWD - wanted);
+    tear_down("test_revocation_finds_its_own_among_many");
+}
+
+static status_t session_make(void)
+{
+    handle_t handle = 0;
+    status_t status =
+        sys_cap_derive(&owner, endpoint_cap, RIGHT_CALL, IPC_BADGE_SESSION | 7, &handle);
+    other_cap = cap_of(handle);
+    return status;
+}
+
+static void new_session_calls(void)
+{
+    environment_interrupt = NULL;
+    thread_init(&owner);
+    CHECK(session_make() == STATUS_OK && call_through(&owner, other_cap) == KERNEL_BLOCKED);
+}
+
+/* Who calls through a session of the new epoch while the old one's callers are sent away is none of those. */
+static void test_new_epoch_spares_its_own_sessions(void)
+{
+    set_up();
+    CHECK(session_make() == STATUS_OK);
+    for (unsigned i = 0; i < CROWD; i++) {
+        thread_init(&crowd[i]);
+        CHECK(call_through(&crowd[i], other_cap) == KERNEL_BLOCKED);
+    }
+    environment_interrupt = new_session_calls;
+    CHECK(sys_endpoint_new_epoch(&worker, endpoint_cap) == STATUS_OK);
+    CHECK(environment_interrupt == NULL && with_status(STATUS_STALE) == CROWD);
+    CHECK(queued_in_order() == 1 && owner.wait_class != NULL);
+    CHECK(thread_cancel_wait(&owner, STATUS_INTERRUPTED));
+    tear_down("test_new_epoch_spares_its_own_sessions");
+}
+
+static void test_futex_wakes_as_many_as_asked(void)
+{
+    const uint64_t address = 0x10000;
+    uint32_t woken = 0;
+    set_up();
+    owner.aspace = &space;
+    for (unsigned i = 0; i < CROWD; i++) {
+        thread_init(&crowd[i]);
+        crowd[i].aspace = &space;
+        CHECK(sys_thread_futex_wait(&crowd[i], address, 0, DEADLINE_NEVER) == KERNEL_BLOCKED);
+    }
+    CHECK(sys_thread_futex_wake(&owner, address + 4, CROWD, &woken) == STATUS_OK && woken == 0);
+    CHECK(sys_thread_futex_wake(&owner, address, 1, &woken) == STATUS_OK && woken == 1);
+    CHECK(has_status(&crowd[0], STATUS_OK) && environment_wakes == 1);
+    CHECK(sys_thread_futex_wake(&owner, address, CROWD - 11, &woken) == STATUS_OK);
+    CHECK(woken == CROWD - 11 && environment_wakes == CROWD - 10);
+    CHECK(with_status(STATUS_OK) == CROWD - 10 && environment_windows >= CROWD - 10);
+    CHECK(sys_thread_futex_wake(&owner, address, UINT32_MAX, &woken) == STATUS_OK && woken == 10);
+    CHECK(with_status(STATUS_OK) == CROWD);
+    tear_down("test_futex_wakes_as_many_as_asked");
+}
+
 /* ── Granted buffers ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static unsigned copies;
@@ -299,7 +445,6 @@ static void aspace_ends(struct object *object)
     (void)object;
 }
 
-static struct aspace space;
 static struct cap *child_cap;
 
 static void close_child(void)
@@ -457,6 +602,10 @@ int main(void)
     test_receive_meets_the_end_of_its_queue();
     test_receive_loses_its_queue_while_it_waits();
     test_wait_cancel_comes_late();
+    test_end_wakes_all();
+    test_revocation_finds_its_own_among_many();
+    test_new_epoch_spares_its_own_sessions();
+    test_futex_wakes_as_many_as_asked();
     test_call_ends_after_the_copy();
     test_message_outlives_its_object();
     test_message_meets_its_revocation();

@@ -1,0 +1,54 @@
+/* Waking all who wait for the same, as many as users like. What is done for each under the lock is little; the rest comes without it, and
+ * lets interrupts in. */
+#include "waiters.h"
+
+#include "cap.h"
+#include "sched.h"
+
+/* Move those of @waiters who are @wanted to @found. */
+static void take(struct list *waiters, struct list *found,
+                 bool (*wanted)(const struct thread *, const void *), const void *context)
+{
+    list_for_each_safe (node, after, waiters) {
+        struct thread *thread = list_entry(node, struct thread, wait_link);
+        if (wanted == NULL)
+            waiter_take_off(thread);
+        else if (wanted(thread, context))
+            waiter_move(thread, found);
+    }
+    if (wanted == NULL)
+        list_move_all(found, waiters);
+}
+
+void waiters_wake(struct list *found, status_t status)
+{
+    struct list *node;
+    while ((node = list_take(found)) != NULL) {
+        struct thread *thread = list_entry(node, struct thread, wait_link);
+        thread_wait_end(thread);
+        cap_messages_drop_all(thread);
+        if (thread->wait_restarts)
+            thread_wake(thread);
+        else
+            thread_wake_status(thread, status);
+        sched_let_interrupts_in();
+    }
+}
+
+void waiters_end(const struct wait_class *wait_class, void *object,
+                 bool (*wanted)(const struct thread *, const void *), const void *context,
+                 status_t status) NO_THREAD_SAFETY
+{
+    struct spinlock *lock = (void *)((char *)object + wait_class->lock_offset);
+    struct list found;
+    list_init(&found);
+    spinlock_take(lock, wait_class->lock_rank);
+    take((void *)((char *)object + wait_class->list_offset), &found, wanted, context);
+    spinlock_give(lock, wait_class->lock_rank);
+    waiters_wake(&found, status);
+}
+
+bool waiter_came_through(const struct thread *thread, const void *cap)
+{
+    return thread->call_cap_id == ((const struct cap *)cap)->id;
+}
