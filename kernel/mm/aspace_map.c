@@ -230,11 +230,11 @@ void mapping_sever(struct cap *leaf)
         struct list *node = list_first(&head->pieces_link);
         struct mapping *piece = node != NULL ? list_entry(node, struct mapping, pieces_link) : head;
         more = piece->state == MAPPING_LIVE;
-        bool whole = !more || mapping_detach(piece, UINT32_MAX);
-        ASSERT(whole);
+        bool whole = !more || mapping_detach(piece, UNMAP_EFFORT);
         aspace_lock_release(&aspace->lock);
-        if (piece != head)
+        if (whole && piece != head)
             mapping_free(piece);
+        sched_let_interrupts_in();
     } while (more);
     mapping_free(head);
 }

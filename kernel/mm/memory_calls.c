@@ -342,7 +342,7 @@ status_t sys_memory_commit(struct thread *self, struct cap *memory_cap, uint64_t
     return progress_end(self, status);
 }
 
-/* Free those pages of [*@index, @end) without a bit of @keep that stand in one leaf with the first that is there; *@index moves on.
+/* Free those pages of [*@index, @end) without a bit of @keep that stand in half a leaf with the first that is there; *@index moves on.
  * OK: there are none left. */
 static status_t discard_leaf(struct memory *memory, uint64_t *index, uint64_t end, uint64_t keep)
     REQUIRES(memory_lock)
@@ -351,7 +351,7 @@ static status_t discard_leaf(struct memory *memory, uint64_t *index, uint64_t en
     uint64_t at, stop = memory->first + end;
     if (!radix_next(tree, memory->first + *index, stop, &at))
         return STATUS_OK;
-    stop = MIN(stop, (at | (RADIX_FANOUT - 1)) + 1);
+    stop = MIN(stop, (at | (RADIX_FANOUT / 2 - 1)) + 1);
     mappings_restrict(memory, at - memory->first, stop - at, PAGETABLE_REMOVE);
     do {
         uint64_t *slot;
