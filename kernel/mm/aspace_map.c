@@ -22,6 +22,8 @@
 #define CLONE_MASK (MAP_CLONE_SHARED | MAP_CLONE_NONE | MAP_CLONE_ZERO)
 /** Page-table entries looked at with interrupts off before asking whether to give way. */
 #define UNMAP_EFFORT 256u
+/** Pages that are mapped at once, as far as they are there. */
+#define POPULATE_PAGES 32u
 /** An unmapped page before each range that the kernel chooses. */
 #define GUARD_BYTES PAGE_SIZE
 
@@ -385,9 +387,9 @@ static void populate(struct aspace *aspace, uint64_t address, uint64_t end)
         aspace_lock_acquire(&aspace->lock);
         struct mapping *mapping = aspace_find(aspace, address);
         if (mapping != NULL && mapping->start <= address)
-            mapping_populate(mapping, address, PREEMPT_PAGES);
+            mapping_populate(mapping, address, POPULATE_PAGES);
         aspace_lock_release(&aspace->lock);
-        address += PREEMPT_PAGES << PAGE_SHIFT;
+        address += POPULATE_PAGES << PAGE_SHIFT;
     }
 }
 
@@ -418,10 +420,10 @@ status_t sys_aspace_map(struct thread *self, struct cap *aspace_cap, struct cap 
     tree_lock_release(&memory->object.lock);
     bool more = status_is_ok(status) && (flags & MAP_POPULATE) != 0;
     if (more)
-        mapping_populate(mapping, mapping->start, PREEMPT_PAGES);
+        mapping_populate(mapping, mapping->start, POPULATE_PAGES);
     aspace_lock_release(&aspace->lock);
     if (more)
-        populate(aspace, *mapped + (PREEMPT_PAGES << PAGE_SHIFT), *mapped + length);
+        populate(aspace, *mapped + (POPULATE_PAGES << PAGE_SHIFT), *mapped + length);
     return status;
 }
 
