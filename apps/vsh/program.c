@@ -211,8 +211,41 @@ static bool caps_add_list(struct shell *shell, struct caps *caps, const char *pr
     return true;
 }
 
+/** Was the service that provides @name stopped (and does not just begin anew)? Then nobody answers until somebody starts it. */
+static bool is_stopped(const char *name, struct catalogue_entry *provider)
+{
+    const struct catalogue *catalogue = catalogue_get();
+    struct svc_info info;
+    uint32_t index;
+    if (!catalogue || !status_is_ok(catalogue_provider(catalogue, name, &index))) {
+        return false;
+    }
+    catalogue_at(catalogue, index, provider);
+    return status_is_ok(svc_status(os_cap("svc"), provider->name, &info)) &&
+           info.state == SVC_STATE_STOPPED;
+}
+
+/** Say which service of those that @manifest needs was stopped; false: none. */
+static bool complain_of_stopped(struct shell *shell, const struct catalogue_entry *manifest)
+{
+    struct catalogue_entry provider;
+    for (uint32_t i = 0; i < manifest->needs.count; i++) {
+        const char *name = catalogue_text(manifest->needs, i);
+        // The program was found there just now.
+        if (strcmp(name, "vfs") != 0 && is_stopped(name, &provider)) {
+            shell_complain(shell, "%s: %s is stopped (svc start %s)", manifest->name, provider.name,
+                           provider.name);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool caps_of(struct shell *shell, struct caps *caps, const struct catalogue_entry *manifest)
 {
+    if (complain_of_stopped(shell, manifest)) {
+        return false;
+    }
     if (!caps_add_list(shell, caps, manifest->name, manifest->needs) ||
         !caps_add_list(shell, caps, manifest->name, manifest->wants) ||
         !caps_add_list(shell, caps, manifest->name, manifest->roots)) {

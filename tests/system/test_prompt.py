@@ -410,6 +410,14 @@ class Prompt:
         now = self.guest.services()
         return (status, now) == (2, first) and "usage: svc" in output or f"{status} {output!r} {first} {now}"
 
+    def what_needs_a_stopped_service_is_not_started(self):
+        """It would wait for as long as nobody starts the service. One that begins anew is waited for."""
+        output, status = self.guest.run("svc stop logd power; for tool in log poweroff reboot; do $tool; echo $?; done 2>&1; log | wc -c; "
+                                        "svc start logd power; log | grep -c 'init starts'; svc kill logd; log | grep -c 'init starts'")
+        return (output, status) == ("vsh: log: logd is stopped (svc start logd)\n126\nvsh: poweroff: power is stopped (svc start power)\n126\n"
+                                    "vsh: reboot: power is stopped (svc start power)\n126\nvsh: log: logd is stopped (svc start logd)\n0\n"
+                                    "1\n1\n", 0) or f"{status} {output!r}"
+
     def the_shell_begins_anew(self):
         first = self.guest.services()["vsh"]
         self.guest.send("svc restart vsh\n")
@@ -561,7 +569,7 @@ def main():
                          prompt.scripts_have_arguments_and_a_status, prompt.scripts_are_commands, prompt.what_a_job_writes_is_in_its_file_at_once,
                          prompt.nonsense_is_refused,
                          prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start,
-                         prompt.what_the_session_stands_on_is_not_stopped_from_its_prompt, prompt.the_shell_begins_anew, prompt.drivers_are_known_while_devmgr_begins_anew,
+                         prompt.what_the_session_stands_on_is_not_stopped_from_its_prompt, prompt.what_needs_a_stopped_service_is_not_started, prompt.the_shell_begins_anew, prompt.drivers_are_known_while_devmgr_begins_anew,
                          prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
