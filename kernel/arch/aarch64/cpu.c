@@ -73,9 +73,13 @@ void arch_cpu_relax(void)
 }
 
 /* An interrupt that waits is taken when it is unmasked, at the latest where the context synchronises. */
+/* The short way out of a system call goes back by these two as they were when it came. */
 void arch_irq_window(void)
 {
+    uint64_t pc = SYSREG_READ(elr_el1), pstate = SYSREG_READ(spsr_el1);
     __asm__ volatile("msr daifclr, #2\n\tisb\n\tmsr daifset, #2" : : : "memory");
+    SYSREG_WRITE(elr_el1, pc);
+    SYSREG_WRITE(spsr_el1, pstate);
 }
 
 /* wfi goes on when an interrupt waits, masked or not: none is lost between the caller's last look and it. */

@@ -383,6 +383,41 @@ static void test_futex_waits_and_wakes(void)
         CHECK(worker_join(&workers[i]) && workers[i].value == 0);
 }
 
+static void wait_on_futex_again(struct worker *self)
+{
+    (void)self;
+    while (__atomic_load_n(&futex_word, __ATOMIC_RELAXED) == 0)
+        status_ignore(sys_thread_futex_wait((uint64_t)&futex_word, 0, in_ms(PATIENCE_MS)));
+}
+
+/* Who wakes several lets interrupts in between, and returns to where it came from. */
+static void test_futex_interrupts_come_between_two_that_are_woken(void)
+{
+    struct worker workers[4];
+    handle_t queue = queue_new(), timer;
+    uint32_t woken, rounds = 0;
+
+    futex_word = 0;
+    OK(sys_timer_create(info->budget, &timer));
+    OK(sys_timer_bind(timer, queue, 0));
+    for (unsigned i = 0; i < 4; i++)
+        worker_start(&workers[i], wait_on_futex_again, 0);
+    for (uint64_t ahead = 0; ahead < 20000; ahead += 50) {
+        if (!EVENTUALLY(threads_in(SYS_THREAD_FUTEX_WAIT) == 4))
+            break;
+        OK(sys_timer_set(timer, now_ns() + ahead, 0));
+        OK(sys_thread_futex_wake((uint64_t)&futex_word, 100, &woken));
+        rounds += woken == 4;
+    }
+    CHECK(rounds == 400);
+    __atomic_store_n(&futex_word, 1, __ATOMIC_RELAXED);
+    OK(sys_thread_futex_wake((uint64_t)&futex_word, 100, &woken));
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(worker_join(&workers[i]));
+    close_handle(timer);
+    close_handle(queue);
+}
+
 /* A lock of three states (0 free, 1 held, 2 held and waited for) made of futex calls. */
 static void lock_take(void)
 {
@@ -549,6 +584,7 @@ const struct test object_tests[] = {
     TEST(test_timer_fires_once_and_periodically),
     TEST(test_timer_in_the_past_fires_now),
     TEST(test_futex_waits_and_wakes),
+    TEST(test_futex_interrupts_come_between_two_that_are_woken),
     TEST(test_futex_makes_a_lock),
     TEST(test_interrupt_objects),
     TEST(test_interrupt_is_delivered_and_masked),
