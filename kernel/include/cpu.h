@@ -58,7 +58,7 @@ struct __attribute__((aligned(64))) cpu {
     struct ktimer turn; /* armed while anybody is on the queue */
     struct ktimer rcu_timer;
     uint32_t rcu_count; /* callbacks in rcu_next */
-    bool lets_in;       /* sched_let_interrupts_in() is at it */
+    bool lets_in;       /* interrupts come in kernel mode: none do in one of these */
     uint64_t quiescent; /* atomic, rcu_lock to write: last grace period seen; see sched/rcu.c */
     struct rcu_head *rcu_next;    /* callbacks waiting for the next grace period */
     struct rcu_head *rcu_current; /* callbacks of the running grace period */

@@ -118,7 +118,7 @@ static void run_current(struct cpu *cpu)
         struct rcu_head *head = cpu->rcu_current;
         __atomic_store_n(&cpu->rcu_current, head->next, __ATOMIC_RELAXED);
         head->function(head);
-        arch_irq_window(); /* it may have been long */
+        sched_let_interrupts_in(); /* it may have been long */
     }
 }
 

@@ -309,6 +309,7 @@ void sched_let_interrupts_in(void)
     cpu->lets_in = true;
     arch_irq_window();
     cpu->lets_in = false;
+    cpu->changed = true; /* registers that the short way out would leave as they were at entry */
 }
 
 /* The current thread gives way if something as good (its turn over) or better waits. */
@@ -379,8 +380,10 @@ static __attribute__((noinline)) void idle(struct cpu *cpu)
     if ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll())
         return;
     sched_idle_set(cpu, true);
+    cpu->lets_in = true;
     if (__atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED) == 0)
         arch_cpu_idle();
+    cpu->lets_in = false;
     sched_idle_set(cpu, false);
 }
 
@@ -411,7 +414,7 @@ NORETURN void sched_leave(void)
         struct thread *thread = cpu->current;
         if (unlikely(thread->continuation != NULL)) {
             thread->continuation(thread);
-            arch_irq_window(); /* it may go on for long, with nobody else to run */
+            sched_let_interrupts_in(); /* it may go on for long, with nobody else to run */
             continue;
         }
         if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) &&
