@@ -41,7 +41,8 @@ bool arch_cpu_start(uint32_t id);
 /** This CPU's data. Inline in arch_cpu.h: struct cpu *arch_cpu_local(void); */
 /** Enable interrupts and wait for one; handlers run inside; returns with interrupts off. Called only with nothing to run. */
 void arch_cpu_idle(void);
-/** Take the interrupts that wait, and go on with them off. No lock is held, nothing is kept that a handler may change. */
+/** Take the interrupts that wait, and go on with them off. No lock is held, nothing is kept that a handler may change. Each way out of a system
+ *  call still goes back to where that came from. Not within an interrupt that came in this way, or in arch_cpu_idle(). */
 void arch_irq_window(void);
 void arch_cpu_relax(void);
 /** Stop the other CPUs for a panic; then this one ends the machine with a failing status. */

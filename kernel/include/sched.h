@@ -130,8 +130,7 @@ void thread_set_attention(struct thread *thread, uint32_t bits);
 /** True if a preemption point should give way: an interrupt is pending or a higher priority is ready. */
 bool sched_should_yield(void);
 /** In the middle of long work that cannot be cut: interrupts that wait are taken here, and whom they wake runs after that work. No lock is
- *  held. In an interrupt that came in kernel mode itself none is taken: they do not pile up, and entry code need not expect it. The thread
- *  leaves the kernel by the long way then. */
+ *  held. In an interrupt that came in kernel mode itself none is taken: they do not pile up, and entry code need not expect it. */
 void sched_let_interrupts_in(void);
 /** Run queues and the idle state of this CPU. Called once per CPU before sched_leave. */
 void sched_cpu_init(struct cpu *cpu);

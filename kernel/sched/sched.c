@@ -309,7 +309,6 @@ void sched_let_interrupts_in(void)
     cpu->lets_in = true;
     arch_irq_window();
     cpu->lets_in = false;
-    cpu->changed = true; /* registers that the short way out would leave as they were at entry */
 }
 
 /* The current thread gives way if something as good (its turn over) or better waits. */
