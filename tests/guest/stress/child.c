@@ -520,8 +520,11 @@ static bool actor_create(uint32_t index)
     struct actor *actor = &actors[index];
     handle_t budget = child_start.handles[HANDLE_BUDGET], memory;
     actor->random = child_start.values[VALUE_SEED] * (2 * index + 1) | 1;
-    if (!DONE(sys_thread_create(child_start.handles[HANDLE_PROCESS], budget, &actor->thread)) ||
-        !DONE(sys_memory_create(budget, PAGE_SIZE, MEMORY_COMMIT, &memory)) ||
+    status_t status =
+        sys_thread_create(child_start.handles[HANDLE_PROCESS], budget, &actor->thread);
+    if (status == STATUS_GONE) /* this process is being killed: it may run for a moment yet */
+        return false;
+    if (!DONE(status) || !DONE(sys_memory_create(budget, PAGE_SIZE, MEMORY_COMMIT, &memory)) ||
         !DONE(sys_thread_set_buffer(actor->thread, memory, 0)))
         return false;
     actor->buffer = (struct ipc_buffer *)area_map(memory, PAGE_SIZE, MAP_READ | MAP_WRITE);
