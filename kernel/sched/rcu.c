@@ -135,8 +135,10 @@ bool rcu_poll(void)
         cpu->rcu_due = over;
         return over;
     }
-    if (cpu->rcu_next == NULL)
+    if (cpu->rcu_next == NULL) {
+        cpu->rcu_count = 0; /* the timer came for what was one too many before */
         return over;
+    }
     if (cpu->rcu_count >= RCU_START_AT) {
         start_current(cpu);
         return true;

@@ -56,6 +56,38 @@ static void test_handle_bad_ones_are_refused(void)
     close_handle(next);
 }
 
+static uint64_t kmem_used(void)
+{
+    struct budget_info budget = {0};
+
+    OK(sys_budget_info(info->budget, &budget));
+    return budget.kmem_used;
+}
+
+/* Who never waits gets back what it closed, also after the timer that collects that found nothing. */
+static void test_cap_what_is_closed_comes_back_without_a_pause(void)
+{
+    handle_t handle = notification_new(), copy;
+    const unsigned many = 20000;
+
+    for (unsigned burst = 1; burst <= 70; burst++) {
+        for (unsigned i = 0; i < burst; i++) {
+            OK(sys_cap_copy(handle, RIGHT_CALL, &copy));
+            close_handle(copy);
+        }
+        for (uint64_t until = now_ns() + 2 * MS; now_ns() < until;)
+            continue;
+    }
+    uint64_t before = kmem_used();
+
+    for (unsigned i = 0; i < many; i++) {
+        OK(sys_cap_copy(handle, RIGHT_CALL, &copy));
+        close_handle(copy);
+    }
+    CHECK(kmem_used() < before + many * 8);
+    close_handle(handle);
+}
+
 static void test_cap_rights_only_shrink(void)
 {
     handle_t handle = notification_new(), weak, copy;
@@ -472,6 +504,7 @@ extern const struct test cap_tests[];
 const struct test cap_tests[] = {
     TEST(test_system_calls),
     TEST(test_handle_bad_ones_are_refused),
+    TEST(test_cap_what_is_closed_comes_back_without_a_pause),
     TEST(test_cap_rights_only_shrink),
     TEST(test_cap_badges_are_set_once),
     TEST(test_cap_badges_are_made_by_who_serves),
