@@ -17,11 +17,14 @@ struct ipc_regs {
 
 #include <arch_syscall.h>
 
-/* A register of a call, with whatever is in it: the call may change it, whether it carries something in or not. (Volatile, since
- * otherwise what is in it before a loop would be kept for each call in there.) */
-#define SYSCALL_REGISTER(name, place)      \
-    register uint64_t name __asm__(place); \
-    __asm__ volatile("" : "=r"(name))
+/* The register of a call's argument: what @arguments holds of it, or whatever is in it if the call has no such argument, which may be
+ * changed all the same. (Volatile, since otherwise what is in it before a loop would be kept for each call in there.) */
+#define SYSCALL_ARGUMENT(index)                               \
+    register uint64_t arg##index __asm__(SYSCALL_ARG##index); \
+    __asm__ volatile("" : "=r"(arg##index));                  \
+    if (count > (index)) {                                    \
+        arg##index = arguments[index];                        \
+    }
 
 static inline void syscall_results(uint64_t results[4], uint64_t first, uint64_t second,
                                    uint64_t third, uint64_t fourth)
@@ -37,38 +40,14 @@ __attribute__((always_inline)) MUST_CHECK static inline status_t syscall_raw(
     uint64_t number, const uint64_t *arguments, unsigned count, uint64_t results[4])
 {
     register uint64_t code __asm__(SYSCALL_NUMBER) = number;
-    SYSCALL_REGISTER(arg0, SYSCALL_ARG0);
-    SYSCALL_REGISTER(arg1, SYSCALL_ARG1);
-    SYSCALL_REGISTER(arg2, SYSCALL_ARG2);
-    SYSCALL_REGISTER(arg3, SYSCALL_ARG3);
-    SYSCALL_REGISTER(arg4, SYSCALL_ARG4);
-    SYSCALL_REGISTER(arg5, SYSCALL_ARG5);
-    SYSCALL_REGISTER(arg6, SYSCALL_ARG6);
-    SYSCALL_REGISTER(arg7, SYSCALL_ARG7);
-    if (count > 0) {
-        arg0 = arguments[0];
-    }
-    if (count > 1) {
-        arg1 = arguments[1];
-    }
-    if (count > 2) {
-        arg2 = arguments[2];
-    }
-    if (count > 3) {
-        arg3 = arguments[3];
-    }
-    if (count > 4) {
-        arg4 = arguments[4];
-    }
-    if (count > 5) {
-        arg5 = arguments[5];
-    }
-    if (count > 6) {
-        arg6 = arguments[6];
-    }
-    if (count > 7) {
-        arg7 = arguments[7];
-    }
+    SYSCALL_ARGUMENT(0)
+    SYSCALL_ARGUMENT(1)
+    SYSCALL_ARGUMENT(2)
+    SYSCALL_ARGUMENT(3)
+    SYSCALL_ARGUMENT(4)
+    SYSCALL_ARGUMENT(5)
+    SYSCALL_ARGUMENT(6)
+    SYSCALL_ARGUMENT(7)
     __asm__ volatile(SYSCALL_INSTRUCTION
                      : "+r"(code), "+r"(arg0), "+r"(arg1), "+r"(arg2), "+r"(arg3), "+r"(arg4),
                        "+r"(arg5), "+r"(arg6), "+r"(arg7)
