@@ -1,13 +1,14 @@
 /* The ways into the kernel and out of it.
  *
  * From user mode every register goes straight into the context of cpu->current; then C runs on the CPU's kernel stack, from its
- * top, and never returns: it ends in arch_thread_resume(). Kernel mode is interrupted only in arch_cpu_idle(); such a trap saves a
- * struct trap_frame on the stack it found and returns by it.
+ * top, and never returns: it ends in arch_thread_resume(). Kernel mode is interrupted only where it lets interrupts in, in
+ * arch_cpu_idle() and arch_irq_window(); such a trap saves a struct trap_frame on the stack it found and returns by it.
  *
  * GS: user's base while user code runs, struct cpu in the kernel; swapgs changes over. CR4.FSGSBASE lets user code write both
  * bases, so neither says anything: on the way in the old values are forgotten, on the way out both are loaded from the context. A
- * value written by user code lasts until the thread leaves by arch_thread_resume() only: preempted, or after a wait. NMI, machine check and double fault may come between an entry
- * and its swapgs; they run on stacks of their own, whose top word is the CPU's struct cpu, put that into GS and the old value back.
+ * value written by user code lasts until the thread leaves by arch_thread_resume() only: preempted, or after a wait. NMI, machine
+ * check and double fault may come between an entry and its swapgs; they run on stacks of their own, whose top word is the CPU's
+ * struct cpu, put that into GS and the old value back.
  *
  * What comes in with syscall has rip below ARCH_USER_END + 1 (its last page is never mapped), so sysret cannot fault; arch_regs_set
  * checks the addresses that iretq loads. The register file is loaded whole, so nothing of the kernel is left in it: rcx and
