@@ -8,9 +8,11 @@
 #include <veridian/syscalls.h>
 
 struct builtin {
-    const char *name;
+    const char *name, *usage;
     builtin_function *run;
 };
+
+static int builtin_help(struct shell *shell, int count, char **arguments);
 
 static int builtin_true(struct shell *shell, int count, char **arguments)
 {
@@ -520,20 +522,41 @@ static int builtin_jobs(struct shell *shell, int count, char **arguments)
 }
 
 static const struct builtin builtins[] = {
-    {".", builtin_source},          {":", builtin_true},      {"[", builtin_test},
-    {"break", builtin_break},       {"cd", builtin_cd},       {"command", builtin_command},
-    {"continue", builtin_continue}, {"echo", builtin_echo},   {"eval", builtin_eval},
-    {"exec", builtin_exec},         {"exit", builtin_exit},   {"export", builtin_export},
-    {"false", builtin_false},       {"jobs", builtin_jobs},   {"kill", builtin_kill},
-    {"priority", builtin_priority}, {"pwd", builtin_pwd},     {"read", builtin_read},
-    {"return", builtin_return},     {"set", builtin_set},     {"shift", builtin_shift},
-    {"source", builtin_source},     {"test", builtin_test},   {"true", builtin_true},
-    {"type", builtin_type},         {"unset", builtin_unset}, {"wait", builtin_wait},
+    {".", "FILE", builtin_source},
+    {":", "", builtin_true},
+    {"[", "EXPRESSION ]", builtin_test},
+    {"break", "[LEVELS]", builtin_break},
+    {"cd", "[DIRECTORY | -]", builtin_cd},
+    {"command", "COMMAND [ARGUMENT...]", builtin_command},
+    {"continue", "[LEVELS]", builtin_continue},
+    {"echo", "[-n] [WORD...]", builtin_echo},
+    {"eval", "[WORD...]", builtin_eval},
+    {"exec", "COMMAND [ARGUMENT...]", builtin_exec},
+    {"exit", "[STATUS]", builtin_exit},
+    {"export", "[NAME[=VALUE]...]", builtin_export},
+    {"false", "", builtin_false},
+    {"help", "", builtin_help},
+    {"jobs", "", builtin_jobs},
+    {"kill", "JOB...", builtin_kill},
+    {"priority", "LEVEL[:BUDGET/PERIOD in ms] COMMAND [ARGUMENT...]", builtin_priority},
+    {"pwd", "", builtin_pwd},
+    {"read", "[-r] [NAME...]", builtin_read},
+    {"return", "[STATUS]", builtin_return},
+    {"set", "[-e | +e | -x | +x]... [--] [ARGUMENT...]", builtin_set},
+    {"shift", "[BY]", builtin_shift},
+    {"source", "FILE", builtin_source},
+    {"test", "EXPRESSION", builtin_test},
+    {"true", "", builtin_true},
+    {"type", "NAME...", builtin_type},
+    {"unset", "[-f] NAME...", builtin_unset},
+    {"wait", "[JOB...]", builtin_wait},
 };
+
+#define BUILTINS (sizeof(builtins) / sizeof(builtins[0]))
 
 builtin_function *builtin_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
+    for (size_t i = 0; i < BUILTINS; i++) {
         if (strcmp(name, builtins[i].name) == 0) {
             return builtins[i].run;
         }
@@ -543,7 +566,26 @@ builtin_function *builtin_find(const char *name)
 
 void builtin_names(struct strings *names)
 {
-    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
+    for (size_t i = 0; i < BUILTINS; i++) {
         strings_add(names, builtins[i].name);
     }
+}
+
+static int builtin_help(struct shell *shell, int count, char **arguments)
+{
+    (void)count;
+    (void)arguments;
+    const char *path = shell_get(shell, "PATH");
+    struct text text = {.data = NULL};
+    for (size_t i = 0; i < BUILTINS; i++) {
+        text_format(&text, "%s%s%s\n", builtins[i].name, *builtins[i].usage ? " " : "",
+                    builtins[i].usage);
+    }
+    text_format(&text,
+                "if, while, until, for, case, { }, ( ), name() as in other shells; "
+                "and the programs in %s\n",
+                path ? path : "");
+    bool good = !text.failed && port_write(shell->ports[1], text_get(&text), text.used);
+    text_free(&text);
+    return good ? 0 : STATUS_FAILURE;
 }

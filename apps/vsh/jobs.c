@@ -93,14 +93,12 @@ struct job_start {
     struct session *session;
     struct job *job;
     struct shell *shell;
-    struct node *node;
 };
 
 static void *job_main(void *argument)
 {
     struct job_start *start = argument;
-    run_node(start->shell, start->node);
-    node_free(start->node);
+    run_node(start->shell, start->job->node->left);
     quota_job_end(start->job);
     pthread_mutex_lock(&start->session->lock);
     start->job->done = true;
@@ -109,18 +107,28 @@ static void *job_main(void *argument)
     return NULL;
 }
 
-static struct job *job_take(struct session *session)
+/** A place for what @node is to run in the background. NULL: all are taken. */
+static struct job *job_take(struct session *session, struct node *node)
 {
     struct job *job = NULL;
     pthread_mutex_lock(&session->lock);
     for (size_t i = 0; i < JOBS_MAX && !job; i++) {
         if (!session->jobs[i].used) {
             job = &session->jobs[i];
-            *job = (struct job){.used = true, .number = ++session->last_job};
+            *job =
+                (struct job){.used = true, .number = ++session->last_job, .node = node_ref(node)};
         }
     }
     pthread_mutex_unlock(&session->lock);
     return job;
+}
+
+static void job_forget(struct session *session, struct job *job)
+{
+    pthread_mutex_lock(&session->lock);
+    node_free(job->node);
+    job->used = false;
+    pthread_mutex_unlock(&session->lock);
 }
 
 /** Make @clone, of @shell, the shell of @job. False: no memory. */
@@ -142,7 +150,7 @@ static bool clone_is_of(struct shell *clone, struct job *job, const struct shell
 
 int job_start(struct shell *shell, struct node *node)
 {
-    struct job *job = job_take(shell->session);
+    struct job *job = job_take(shell->session, node);
     struct job_start *start = calloc(1, sizeof(*start));
     bool room = quota_has_room(0) && (!job || quota_job_begin(job));
     struct shell *clone = job && start && room ? shell_clone(shell) : NULL;
@@ -155,21 +163,20 @@ int job_start(struct shell *shell, struct node *node)
         free(start);
         if (job) {
             quota_job_end(job);
-            job->used = false;
+            job_forget(shell->session, job);
         }
         return STATUS_FAILURE;
     }
-    *start = (struct job_start){shell->session, job, clone, node_ref(node)};
+    *start = (struct job_start){shell->session, job, clone};
     job->shell = clone;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, JOB_STACK_BYTES);
     if (pthread_create(&job->thread, &attributes, job_main, start) != 0) {
         quota_job_end(job);
         shell_complain(shell, "no memory for a thread");
-        node_free(start->node);
         shell_free(clone);
         free(start);
-        job->used = false;
+        job_forget(shell->session, job);
         return STATUS_FAILURE;
     }
     if (shell->session->interactive) {
@@ -203,7 +210,7 @@ static int job_finish(struct job *job)
     }
     int status = job->shell->status;
     shell_free(job->shell);
-    job->used = false;
+    job_forget(session, job);
     return status;
 }
 
@@ -232,19 +239,27 @@ void jobs_report(struct shell *shell)
         struct job *job = &shell->session->jobs[i];
         bool mine = job->used && job->parent == shell->job;
         if (mine && __atomic_load_n(&job->done, __ATOMIC_ACQUIRE)) {
+            struct node *node = node_ref(job->node);
             unsigned number = job->number;
-            port_print(shell->ports[2], "[%u] done, status %d\n", number, job_finish(job));
+            int status = job_finish(job);
+            port_print(shell->ports[2], "[%u] done, status %d: %s\n", number, status, node->name);
+            node_free(node);
         }
     }
 }
 
 void jobs_list(struct shell *shell)
 {
+    struct text text = {.data = NULL};
+    pthread_mutex_lock(&shell->session->lock);
     for (size_t i = 0; i < JOBS_MAX; i++) {
         const struct job *job = &shell->session->jobs[i];
         if (job->used) {
-            port_print(shell->ports[1], "[%u] %s\n", job->number,
-                       __atomic_load_n(&job->done, __ATOMIC_ACQUIRE) ? "done" : "running");
+            text_format(&text, "[%u] %s: %s\n", job->number, job->done ? "done" : "running",
+                        job->node->name);
         }
     }
+    pthread_mutex_unlock(&shell->session->lock);
+    port_write(shell->ports[1], text_get(&text), text.used);
+    text_free(&text);
 }

@@ -15,6 +15,8 @@
 
 #define DEPTH_MAX 60u
 #define STREAMS 3u
+/** Of what is started in the background so much is kept as it was written. */
+#define JOB_TEXT_BYTES 60
 
 enum token { TOKEN_END, TOKEN_NEWLINE, TOKEN_WORD, TOKEN_OPERATOR };
 
@@ -670,6 +672,40 @@ static struct node *parse_and_or(struct parser *p)
     return tree;
 }
 
+/** What was written from @begin to the token, on one line. */
+static char *text_of(const struct parser *p, const char *begin)
+{
+    struct text text = {.data = NULL};
+    const char *end = p->text;
+    while (end > begin && strchr(" \t\n", end[-1])) {
+        end--;
+    }
+    bool long_one = end - begin > JOB_TEXT_BYTES;
+    end = long_one ? begin + JOB_TEXT_BYTES : end;
+    // No character is cut (UTF-8: what goes on in one begins with the bits 10).
+    while (long_one && end > begin && ((unsigned char)*end & 0xc0) == 0x80) {
+        end--;
+    }
+    for (const char *at = begin; at < end; at++) {
+        text_char(&text, *at == '\n' || *at == '\t' ? ' ' : *at);
+    }
+    text_string(&text, long_one ? "..." : "");
+    return text_take(&text);
+}
+
+/** @command, which was written from @begin on, and behind which there is a "&". */
+static struct node *background_new(struct parser *p, struct node *command, const char *begin)
+{
+    struct node *node = node_new(p, NODE_BACKGROUND, command);
+    if (node) {
+        node->name = text_of(p, begin);
+        if (!node->name) {
+            fail(p, PARSE_ERROR, "no memory");
+        }
+    }
+    return node;
+}
+
 static struct node *parse_list(struct parser *p)
 {
     struct node *first = NULL;
@@ -677,9 +713,10 @@ static struct node *parse_list(struct parser *p)
     skip_newlines(p);
     while (p->result == PARSE_OK && p->token != TOKEN_END && !is_operator(p, ")") &&
            !is_operator(p, ";;") && !is_closing(p)) {
+        const char *begin = p->text;
         struct node *command = parse_and_or(p);
         if (is_operator(p, "&")) {
-            command = node_new(p, NODE_BACKGROUND, command);
+            command = background_new(p, command, begin);
         }
         if (*end) {
             *end = node_new(p, NODE_SEQUENCE, *end);

@@ -12,7 +12,7 @@ enum node_kind {
     NODE_OR,         /**< left || right */
     NODE_SEQUENCE,   /**< left ; right */
     NODE_NOT,        /**< ! left */
-    NODE_BACKGROUND, /**< left & */
+    NODE_BACKGROUND, /**< left &; name is how it was written, or its beginning */
     NODE_SUBSHELL,   /**< ( left ) */
     NODE_GROUP,      /**< { left } */
     NODE_IF,         /**< if left; then right; else other */

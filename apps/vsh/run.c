@@ -379,7 +379,7 @@ static int run_kind(struct shell *shell, struct node *node)
     case NODE_NOT:
         return !run_condition(shell, node->left) ? 0 : STATUS_FAILURE;
     case NODE_BACKGROUND:
-        return job_start(shell, node->left);
+        return job_start(shell, node);
     case NODE_SUBSHELL:
         return run_subshell(shell, node->left, false);
     case NODE_GROUP:

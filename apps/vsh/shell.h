@@ -51,6 +51,7 @@ struct job {
     unsigned number;
     pthread_t thread;
     struct shell *shell;
+    struct node *node;       /**< NODE_BACKGROUND */
     struct job *parent;      /**< that started it; NULL: the foreground */
     atomic_bool interrupted; /**< by kill */
     handle_t budget;         /**< quota.c's: what its programs are charged to */
@@ -199,6 +200,7 @@ bool run_stops(const struct shell *shell);
 
 /* --- jobs.c ----------------------------------------------------------------------------------------------- */
 
+/** Run what is left of the NODE_BACKGROUND @node in a thread of its own. */
 int job_start(struct shell *shell, struct node *node);
 int job_wait(struct shell *shell, unsigned number);
 /** Say what has ended. */

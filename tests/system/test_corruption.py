@@ -37,7 +37,7 @@ FIND = "find / \\( -path /boot -o -path /tmp \\) -prune -o"
 LOOK = (f"look() {{ refused=; svc restart ext4; svc kill vfs; {{ {FIND} -ls; {FIND} -type l -print0 | xargs -0 readlink; "
         f"{FIND} -type f -print0 | xargs -0 cat; }} > /tmp/all 2> /tmp/errors & "
         "while case $(jobs) in *running*) ;; *) false;; esac; do case $(svc status ext4) in *backoff*) "
-        "kill $(jobs | tr -dc 0-9); echo @refused; refused=1; break;; esac; sleep 0.1; done; wait; rm /tmp/all; test -n \"$refused\" || df / 2>&1; "
+        "kill $!; echo @refused; refused=1; break;; esac; sleep 0.1; done; wait; rm /tmp/all; test -n \"$refused\" || df / 2>&1; "
         "echo @others; cat /tmp/precious; head -c 4 /boot/vfs | tail -c 3; echo; ps; }")
 # What ext4 answers as long as it runs on an image that it does not read.
 REFUSALS = ("damaged", "not supported here")

@@ -468,6 +468,19 @@ class Prompt:
         self.guest.run(f"kill {' '.join(jobs)}; wait")
         return len(jobs) == 24 and (output, status) == ("2\n", 0) and now == before or f"{started!r} {status} {output!r} {before} {now}"
 
+    def jobs_says_what_runs(self):
+        """How it was written; and of what has ended, once, how it ended."""
+        listed, _ = self.guest.run("sleep 77 | cat & jobs; kill $!; wait")
+        seen = self.guest.seen
+        ended, _ = self.guest.run("false 'a b' & sleep 0.3; jobs")
+        after, _ = self.guest.run("jobs")
+        told = self.guest.text[seen:]
+        helped, status = self.guest.run("help")
+        if status or "\njobs\n" not in helped.replace(" \n", "\n") or "cd [DIRECTORY | -]\n" not in helped or "/boot\n" not in helped:
+            return helped
+        return (re.search(r"^\[\d+\] running: sleep 77 \| cat$", listed, re.M) and re.search(r"^\[\d+\] done: false 'a b'$", ended, re.M) and not after
+                and len(re.findall(r"^\[\d+\] done, status 1: false 'a b'$", told, re.M)) == 1 or f"{listed!r} {ended!r} {after!r} {told!r}")
+
     # ── capabilities ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def capabilities(self):
@@ -570,7 +583,7 @@ def main():
                          prompt.nonsense_is_refused,
                          prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start,
                          prompt.what_the_session_stands_on_is_not_stopped_from_its_prompt, prompt.what_needs_a_stopped_service_is_not_started, prompt.the_shell_begins_anew, prompt.drivers_are_known_while_devmgr_begins_anew,
-                         prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console,
+                         prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console, prompt.jobs_says_what_runs,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
                 tap.run(test.__name__.replace("_", " "), test)

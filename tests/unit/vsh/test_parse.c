@@ -81,6 +81,22 @@ static void test_parse_redirections(void)
     CHECK(is("a 3> b", PARSE_ERROR) && is("a >\n", PARSE_ERROR));
 }
 
+/* What the background is called, on one line, and no longer than a line. */
+static void test_parse_keeps_how_it_was_written(void)
+{
+    struct node *tree;
+    CHECK(parsed("a; { b 'c d' |\n\te; } >f  & g", &tree) == PARSE_OK);
+    CHECK(tree->right->left->kind == NODE_BACKGROUND);
+    CHECK(strcmp(tree->right->left->name, "{ b 'c d' |  e; } >f") == 0);
+    node_free(tree);
+    // 59 bytes, and a character of two that does not fit.
+    CHECK(parsed("aaaaaaaaa aaaaaaaaa aaaaaaaaa aaaaaaaaa aaaaaaaaa aaaaaaaaa\xc3\xa9 &", &tree) ==
+          PARSE_OK);
+    CHECK(strcmp(tree->name, "aaaaaaaaa aaaaaaaaa aaaaaaaaa aaaaaaaaa aaaaaaaaa aaaaaaaaa...") ==
+          0);
+    node_free(tree);
+}
+
 static void test_parse_wants_more(void)
 {
     static const char *const texts[] = {
@@ -174,6 +190,7 @@ const struct test parse_tests[] = {
     TEST(test_parse_kinds_of_commands),
     TEST(test_parse_words_stay_as_they_are),
     TEST(test_parse_redirections),
+    TEST(test_parse_keeps_how_it_was_written),
     TEST(test_parse_wants_more),
     TEST(test_parse_refuses),
     TEST(test_parse_nothing_is_nothing),
