@@ -217,9 +217,17 @@ static uint64_t give_device_tree(struct maker *m)
     return give_physical(m, first, end - first, RIGHT_READ);
 }
 
+/* A page that says @facts. */
+static uint64_t give_facts(struct maker *m, const void *facts, size_t bytes)
+{
+    struct memory *memory = memory_make(m, bytes);
+
+    require(memory_write(memory, NULL, 0, facts, bytes), "facts");
+    return give(m, &memory->object, RIGHT_READ);
+}
+
 static uint64_t give_boot_facts(struct maker *m)
 {
-    struct memory *memory = memory_make(m, sizeof(struct boot_facts));
     static struct boot_facts facts; /* too big for the stack */
 
     facts.acpi_rsdp = boot_info.acpi_rsdp;
@@ -230,8 +238,7 @@ static uint64_t give_boot_facts(struct maker *m)
     facts.cmdline_bytes = (uint32_t)strnlen(boot_info.cmdline, sizeof(boot_info.cmdline) - 1);
     memcpy(facts.cmdline, boot_info.cmdline, facts.cmdline_bytes);
     random_bytes(facts.seed, sizeof(facts.seed));
-    require(memory_write(memory, NULL, 0, &facts, sizeof(facts)), "boot facts");
-    return give(m, &memory->object, RIGHT_READ);
+    return give_facts(m, &facts, sizeof(facts));
 }
 
 static uint64_t archive_pages_bytes(void)
@@ -257,6 +264,7 @@ static void capabilities_make(struct maker *m)
         give_physical(m, boot_info.archive, archive_pages_bytes(), RIGHT_READ | RIGHT_EXECUTE);
     info->log = give_physical(m, log_base, log_bytes, RIGHT_READ);
     info->boot = give_boot_facts(m);
+    info->clock = give_facts(m, &clock_page, sizeof(clock_page));
     info->archive_bytes = boot_info.archive_bytes;
     require(ioport_create_root(m->process, m->budget, &info->ioports), "ports");
     require(interrupt_create_root(m->process, m->budget, &info->interrupts), "interrupts");

@@ -57,6 +57,10 @@ size_t arch_random(void *seed, size_t bytes);
 void arch_ipi_send(uint32_t id);
 /** Is an interrupt waiting for this CPU? For preemption points. */
 bool arch_irq_pending(void);
+/** How arch_time_now_ns() makes nanoseconds of the counter, and whether programs may read that and do the same. Filled by arch_init(), then
+ *  nobody changes it. */
+extern struct clock_page clock_page;
+/** Not before what comes before: what another CPU has told of its clock is not after this. */
 uint64_t arch_time_now_ns(void);
 /** One-shot: trap_timer at @deadline_ns (UINT64_MAX: none). */
 void arch_timer_arm(uint64_t deadline_ns);

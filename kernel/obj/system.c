@@ -17,6 +17,8 @@ status_t sys_system_nop(struct thread *self)
     return STATUS_OK;
 }
 
+struct clock_page clock_page;
+
 status_t sys_system_clock(struct thread *self, uint64_t *now_ns)
 {
     (void)self;

@@ -20,7 +20,7 @@
 
 #define AUX_PAIRS 8u
 #define RANDOM_BYTES 16u
-#define SELF_CAPS 4u
+#define SELF_CAPS 5u
 /** The image is loaded somewhere in the second quarter's end of the user's addresses, the stack in its last part. */
 #define IMAGE_WINDOW (USER_END / 4)
 #define IMAGE_START (USER_END / 2)
@@ -28,6 +28,7 @@
 #define SELF_PROCESS_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_INSPECT | RIGHT_MANAGE)
 #define SELF_THREAD_RIGHTS SELF_PROCESS_RIGHTS
 #define SELF_BUDGET_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_SPEND)
+#define SELF_CLOCK_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_READ)
 
 /** A program in the making. */
 struct spawn {
@@ -275,6 +276,12 @@ static status_t give(struct spawn *spawn, const struct process_cap *cap)
     return status;
 }
 
+/** The clock comes last: a program that has none gives none. */
+static size_t self_caps(void)
+{
+    return os_self.clock == HANDLE_NONE ? SELF_CAPS - 1 : SELF_CAPS;
+}
+
 static status_t give_all(struct spawn *spawn)
 {
     const struct process_cap self[SELF_CAPS] = {
@@ -282,9 +289,10 @@ static status_t give_all(struct spawn *spawn)
         {.name = "self.aspace", .handle = spawn->aspace},
         {.name = "self.thread", .handle = spawn->thread, .rights = SELF_THREAD_RIGHTS},
         {.name = "self.budget", .handle = spawn->budget, .rights = SELF_BUDGET_RIGHTS},
+        {.name = "self.clock", .handle = os_self.clock, .rights = SELF_CLOCK_RIGHTS},
     };
     status_t status = STATUS_OK;
-    for (size_t i = 0; status_is_ok(status) && i < SELF_CAPS; i++) {
+    for (size_t i = 0; status_is_ok(status) && i < self_caps(); i++) {
         status = give(spawn, &self[i]);
     }
     for (size_t i = 0; status_is_ok(status) && i < spawn->start->cap_count; i++) {
@@ -374,7 +382,8 @@ static void close_if(handle_t handle)
 static void close_moved(const struct spawn *spawn)
 {
     size_t given = spawn->block ? spawn->block->cap_count : 0;
-    for (size_t i = given > SELF_CAPS ? given - SELF_CAPS : 0; i < spawn->start->cap_count; i++) {
+    for (size_t i = given > self_caps() ? given - self_caps() : 0; i < spawn->start->cap_count;
+         i++) {
         if (spawn->start->caps[i].mode == CAP_TRANSFER_MOVE) {
             close_if(spawn->start->caps[i].handle);
         }

@@ -16,7 +16,7 @@
 #include "start_block.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
-#define INIT_CAPS 12
+#define INIT_CAPS 13
 
 extern HIDDEN const Elf64_Ehdr __ehdr_start;
 extern HIDDEN const Elf64_Dyn _DYNAMIC[];
@@ -89,6 +89,7 @@ static void note_init(const struct init_info *info)
     init_cap("self.aspace", info->aspace);
     init_cap("self.thread", info->thread);
     init_cap("self.budget", info->budget);
+    init_cap("self.clock", info->clock);
     init_cap("physical", info->physical);
     init_cap("ioports", info->ioports);
     init_cap("interrupts", info->interrupts);
@@ -126,6 +127,7 @@ void os_start(const void *argument, uint64_t *vector)
     os_self.aspace = os_cap("self.aspace");
     os_self.thread = os_cap("self.thread");
     os_self.budget = os_cap("self.budget");
+    os_self.clock = os_cap("self.clock");
     seal();
     __libc_start_main(start_main, (int)vector[0], (char **)(vector + 1), NULL, NULL, NULL);
     __builtin_trap();

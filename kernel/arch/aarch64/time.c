@@ -5,12 +5,9 @@
 #include "local.h"
 
 #define NS_PER_S 1000000000u
-#define SCALE_SHIFT 32
 #define TICKS_SHIFT 28
 #define CTL_ENABLE 1u
 
-static uint64_t base;
-static uint64_t ns_mult;    /* ns = ticks * ns_mult >> SCALE_SHIFT; 0 before time_init */
 static uint64_t ticks_mult; /* ticks = ns * ticks_mult >> TICKS_SHIFT */
 
 static uint64_t counter(void)
@@ -21,7 +18,8 @@ static uint64_t counter(void)
 
 uint64_t arch_time_now_ns(void)
 {
-    return (uint64_t)((unsigned __int128)(counter() - base) * ns_mult >> SCALE_SHIFT);
+    return (uint64_t)((unsigned __int128)(counter() - clock_page.base) * clock_page.mult >>
+                      CLOCK_PAGE_SHIFT);
 }
 
 void arch_timer_arm(uint64_t deadline_ns)
@@ -33,7 +31,8 @@ void arch_timer_arm(uint64_t deadline_ns)
     unsigned __int128 ticks = ((unsigned __int128)deadline_ns * ticks_mult >> TICKS_SHIFT) + 1;
 
     /* Far beyond any machine's life is never. */
-    SYSREG_WRITE(cntv_cval_el0, base + (ticks > INT64_MAX ? (uint64_t)INT64_MAX : (uint64_t)ticks));
+    SYSREG_WRITE(cntv_cval_el0,
+                 clock_page.base + (ticks > INT64_MAX ? (uint64_t)INT64_MAX : (uint64_t)ticks));
     SYSREG_WRITE(cntv_ctl_el0, CTL_ENABLE);
     isb();
 }
@@ -55,9 +54,10 @@ void time_init(void)
 
     if (hz < 1000 || hz > 100000000000ull)
         panic("the generic timer says that it runs at %llu Hz", (unsigned long long)hz);
-    base = counter();
+    clock_page.base = counter();
     ticks_mult = (hz << TICKS_SHIFT) / NS_PER_S;
-    ns_mult = ((uint64_t)NS_PER_S << SCALE_SHIFT) / hz;
+    clock_page.mult = ((uint64_t)NS_PER_S << CLOCK_PAGE_SHIFT) / hz;
+    clock_page.flags = CLOCK_PAGE_COUNTER; /* CNTKCTL_EL1: cpu.c */
     time_cpu_init();
     klog("time: generic timer at %llu kHz", (unsigned long long)(hz / 1000));
 }

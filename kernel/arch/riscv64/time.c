@@ -10,17 +10,17 @@
 #include "local.h"
 
 #define NS_PER_S 1000000000ull
-#define SCALE_SHIFT 32
 #define HZ_MIN 1000u
 #define HZ_MAX 4000000000u
 
-static uint64_t time_base;
 static uint64_t ticks_per_s;
-static uint64_t ns_mult; /* ns = ticks * ns_mult >> SCALE_SHIFT; 0 before time_init */
 
 uint64_t arch_time_now_ns(void)
 {
-    return (uint64_t)((unsigned __int128)(csr_read("time") - time_base) * ns_mult >> SCALE_SHIFT);
+    /* Reading the counter is a device's input to a fence (unprivileged specification, Zicsr). */
+    __asm__ volatile("fence r, i" : : : "memory");
+    return (uint64_t)((unsigned __int128)(csr_read("time") - clock_page.base) * clock_page.mult >>
+                      CLOCK_PAGE_SHIFT);
 }
 
 /** The first tick that is not before @time_ns: exactly, or a timer set for much later would come early, again and again. */
@@ -30,7 +30,8 @@ static uint64_t ticks_at(uint64_t time_ns)
 
     if (seconds >= UINT64_MAX / 2 / ticks_per_s)
         return UINT64_MAX;
-    return time_base + seconds * ticks_per_s + time_ns % NS_PER_S * ticks_per_s / NS_PER_S + 1;
+    return clock_page.base + seconds * ticks_per_s + time_ns % NS_PER_S * ticks_per_s / NS_PER_S +
+           1;
 }
 
 void arch_timer_arm(uint64_t deadline_ns)
@@ -52,8 +53,10 @@ void time_init(void)
 
     if (hz < HZ_MIN || hz > HZ_MAX)
         panic("device tree: no timebase-frequency of a clock that runs");
-    time_base = csr_read("time");
-    ns_mult = ((NS_PER_S << SCALE_SHIFT) + hz - 1) / hz; /* rather ahead: no timer comes early */
+    clock_page.base = csr_read("time");
+    clock_page.mult =
+        ((NS_PER_S << CLOCK_PAGE_SHIFT) + hz - 1) / hz; /* rather ahead: no timer comes early */
+    clock_page.flags = CLOCK_PAGE_COUNTER;              /* scounteren: cpu.c */
     ticks_per_s = hz;
     klog("time: %u Hz, %s", hz, isa.sstc ? "stimecmp" : "the firmware's timer");
 }

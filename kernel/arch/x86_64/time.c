@@ -3,7 +3,8 @@
  * How fast it runs comes, best first, from CPUID (leaf 0x15, or the hypervisor's 0x40000010), from the local APIC's timer where an emulator
  * runs that at 1 GHz exactly (QEMU's TCG and KVM do), or from the 8254. Under TCG's instruction counting the TSC is 1 GHz by definition and
  * a short look recognises it, since there each nanosecond of measuring is an instruction executed.
- * All CPUs are taken to have the same TSC, as every invariant one has. */
+ * All CPUs are taken to have the same TSC, as every invariant one has. Programs read it only where CPUID says that it is one (CR4.TSD is
+ * never set, so they may); elsewhere they ask the kernel, whose clock might have to be another one there. */
 #include <arch.h>
 
 #include "cpu_regs.h"
@@ -11,7 +12,6 @@
 
 #define GHZ 1000000000u
 #define NS_PER_S 1000000000u
-#define SCALE_SHIFT 32
 #define TICKS_SHIFT 28
 
 #define PIT_HZ 1193182u
@@ -23,19 +23,19 @@
 #define HYPERVISOR_LEAF 0x40000000u
 #define HYPERVISOR_TIMING_LEAF 0x40000010u
 
-static uint64_t tsc_base;
 static uint64_t tsc_hz;
-static uint64_t ns_mult;    /* ns = ticks * ns_mult >> SCALE_SHIFT; 0 before time_init */
 static uint64_t ticks_mult; /* ticks = ns * ticks_mult >> TICKS_SHIFT */
 
 uint64_t arch_time_now_ns(void)
 {
-    return (uint64_t)((unsigned __int128)(tsc_read() - tsc_base) * ns_mult >> SCALE_SHIFT);
+    __asm__ volatile("lfence" : : : "memory"); /* rdtsc may else go before (SDM vol. 2B) */
+    return (uint64_t)((unsigned __int128)(tsc_read() - clock_page.base) * clock_page.mult >>
+                      CLOCK_PAGE_SHIFT);
 }
 
 uint64_t time_to_tsc(uint64_t time_ns)
 {
-    return tsc_base + (uint64_t)((unsigned __int128)time_ns * ticks_mult >> TICKS_SHIFT);
+    return clock_page.base + (uint64_t)((unsigned __int128)time_ns * ticks_mult >> TICKS_SHIFT);
 }
 
 /* ── Calibration ──────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -146,10 +146,19 @@ static bool is_within(uint64_t value, uint64_t expected, uint64_t parts_per_mill
     return off * 1000000 <= expected * parts_per_million;
 }
 
+/** Does the TSC run at one rate, whatever the CPU does? TCG's does, and does not say so (CPUID 0x80000007). */
+static bool tsc_is_invariant(const struct hypervisor *hypervisor)
+{
+    return hypervisor->tcg ||
+           (cpuid(0x80000000u, 0).eax >= 0x80000007u && (cpuid(0x80000007u, 0).edx & 1u << 8) != 0);
+}
+
 static void rates_find(uint64_t *tsc, uint64_t *apic)
 {
     struct hypervisor hypervisor = hypervisor_find();
 
+    if (tsc_is_invariant(&hypervisor))
+        clock_page.flags = CLOCK_PAGE_COUNTER;
     *tsc = hypervisor.tsc_hz != 0 ? hypervisor.tsc_hz : cpuid_tsc_hz();
     *apic = hypervisor.apic_hz != 0 ? hypervisor.apic_hz : hypervisor.emulator ? GHZ : 0;
     if (*tsc != 0 && (*apic != 0 || apic_has_deadline))
@@ -176,10 +185,11 @@ void time_init(void)
     rates_find(&tsc_hz, &apic_hz);
     if (tsc_hz < 1000000)
         panic("the time-stamp counter does not run");
-    tsc_base = tsc_read();
+    clock_page.base = tsc_read();
     ticks_mult = (tsc_hz << TICKS_SHIFT) / NS_PER_S;
-    ns_mult = ((uint64_t)NS_PER_S << SCALE_SHIFT) / tsc_hz;
+    clock_page.mult = ((uint64_t)NS_PER_S << CLOCK_PAGE_SHIFT) / tsc_hz;
     apic_timer_set_rate(apic_hz);
-    klog("time: TSC at %llu kHz%s", (unsigned long long)(tsc_hz / 1000),
+    klog("time: TSC at %llu kHz%s%s", (unsigned long long)(tsc_hz / 1000),
+         clock_page.flags == 0 ? ", not invariant" : "",
          apic_has_deadline ? ", deadline timer" : "");
 }

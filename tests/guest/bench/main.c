@@ -68,6 +68,12 @@ static void null_syscall(uint32_t repeat)
         status_ignore(sys_system_nop());
 }
 
+static void clock_read(uint32_t repeat)
+{
+    for (uint32_t i = 0; i < repeat; i++)
+        (void)clock_now_ns();
+}
+
 static void call_0(uint32_t repeat)
 {
     for (uint32_t i = 0; i < repeat; i++)
@@ -488,6 +494,7 @@ static const struct figure {
     void (*whole)(const char *name);
 } figures[] = {
     {"null_syscall", null_syscall, 1000, NULL},
+    {"clock_read", clock_read, 1000, NULL},
     {"call_reply_0", call_0, 1000, NULL},
     {"call_reply_0_beside_fpu", call_0_beside_fpu, 1000, NULL},
     {"call_reply_6", call_6, 1000, NULL},

@@ -266,6 +266,7 @@ static struct thread_regs program_load(struct space *space, const unsigned char 
     uint64_t words[8] = {1, STACK_TOP - 8, 0, 0, 0, 0, 0, (unsigned char)letter};
     OK(sys_memory_write(stack, STACK_BYTES - sizeof(words), words, sizeof(words)));
     space_add(space, STACK_TOP - STACK_BYTES, STACK_BYTES, MAP_READ | MAP_WRITE, stack, false);
+    space_add(space, CLOCK_PAGE_ADDRESS, PAGE_SIZE, MAP_READ, info->clock, true);
     return regs;
 }
 
@@ -636,6 +637,16 @@ static void call_futex(struct task *task, const uint64_t *words)
     answer_value(0, woken);
 }
 
+static void call_clock(struct task *task, const uint64_t *words)
+{
+    uint64_t now = now_ns();
+    struct linux_timespec time = {(long)(now / 1000000000), (long)(now % 1000000000)};
+
+    memcpy(my_buffer()->data, &time, sizeof(time));
+    if (answer_words(0, ANSWER_VALUE, sizeof(time), (uint64_t[5]){0, words[1]}) == STATUS_FAULT)
+        answer_after_fault(task, 0, words[1], MAP_WRITE);
+}
+
 static void call_exit(struct task *task)
 {
     struct process *process = task->process;
@@ -727,6 +738,9 @@ static void serve_call(struct task *task, const struct ipc_regs *call)
         break;
     case NR_execve:
         call_execve(task, words);
+        break;
+    case NR_clock_gettime:
+        call_clock(task, words);
         break;
     case NR_wait4:
         if ((words[2] & WNOHANG) != 0 && zombie_of(task->process, (int)words[0]) == NULL) {

@@ -13,4 +13,5 @@ program_\name\()_end:
     program processes
     program threads
     program files
+    program clock
     .section .note.GNU-stack, "", %progbits

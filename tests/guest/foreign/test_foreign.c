@@ -4,7 +4,7 @@
 #include <kstring.h>
 
 extern const unsigned char program_calls[], program_signals[], program_processes[],
-    program_threads[], program_files[];
+    program_threads[], program_files[], program_clock[];
 
 static void test_foreign_calls(void)
 {
@@ -33,9 +33,25 @@ static void test_foreign_files(void)
     CHECK(personality_run(program_files, 'r') == 0);
 }
 
+/* 4000 times by the page and 201 by the call, which come here; where the page says nothing all of them do. */
+static void test_foreign_clock(void)
+{
+    struct clock_page page;
+
+    OK(sys_memory_read(info->clock, 0, &page, sizeof(page)));
+    CHECK(personality_run(program_clock, 'r') == 0);
+    CHECK(((page.flags & CLOCK_PAGE_COUNTER) != 0) == (personality_calls < 4000));
+    CHECK(personality_calls > 200);
+}
+
 static const struct test foreign_tests[] = {
-    TEST(test_foreign_calls),   TEST(test_foreign_signals), TEST(test_foreign_processes),
-    TEST(test_foreign_threads), TEST(test_foreign_files),   {0},
+    TEST(test_foreign_calls),
+    TEST(test_foreign_signals),
+    TEST(test_foreign_processes),
+    TEST(test_foreign_threads),
+    TEST(test_foreign_files),
+    TEST(test_foreign_clock),
+    {0},
 };
 
 const struct test *const test_groups[] = {foreign_tests, NULL};

@@ -1,7 +1,8 @@
-/* Queues, channels, notifications, timers, interrupts, ports. */
+/* Queues, channels, notifications, timers, interrupts, ports, the clock. */
 #include "guest.h"
 
 #include <kstring.h>
+#include <os/clock.h>
 
 static handle_t queue_new(void)
 {
@@ -573,6 +574,74 @@ static void test_interrupt_messages_are_remembered(void)
     close_handle(queue);
 }
 
+/* ── The clock ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define CLOCK_CPUS 4u
+#define CLOCK_READS 3000u
+
+struct clocks {
+    const struct clock_page *page;
+    uint64_t latest_ns;        /* atomic: that any of them was told */
+    uint32_t waiting, earlier; /* atomic */
+};
+
+/* By the page and by the call in turn: no time is before one that any CPU told before this one asked. */
+static void compare_clocks(struct worker *self)
+{
+    struct clocks *clocks = self->context;
+
+    __atomic_fetch_sub(&clocks->waiting, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&clocks->waiting, __ATOMIC_SEQ_CST) != 0)
+        status_ignore(sys_thread_yield());
+    for (unsigned i = 0; i < CLOCK_READS; i++) {
+        uint64_t latest_ns = __atomic_load_n(&clocks->latest_ns, __ATOMIC_ACQUIRE), time_ns;
+        if (i % 2 == 0 || !clock_page_now(clocks->page, &time_ns))
+            time_ns = now_ns();
+        if (time_ns < latest_ns)
+            __atomic_fetch_add(&clocks->earlier, 1, __ATOMIC_RELAXED);
+        while (latest_ns < time_ns &&
+               !__atomic_compare_exchange_n(&clocks->latest_ns, &latest_ns, time_ns, false,
+                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            continue;
+    }
+}
+
+static void test_clock_never_goes_back(void)
+{
+    struct clocks clocks = {.waiting = CLOCK_CPUS};
+    struct worker workers[CLOCK_CPUS] = {0};
+    uint64_t mapped = 0, start_ns = now_ns();
+
+    OK(sys_aspace_map(info->aspace, info->clock, 0, 0, PAGE_SIZE, MAP_READ, 0, &mapped));
+    clocks.page = (const struct clock_page *)mapped;
+    if ((clocks.page->flags & CLOCK_PAGE_COUNTER) == 0)
+        say("the counter is not for programs here");
+    for (unsigned i = 0; i < CLOCK_CPUS; i++) {
+        worker_start(&workers[i], compare_clocks, &clocks);
+        status_t status = sys_thread_set_affinity(workers[i].thread, 0, UINT64_C(1) << i);
+        CHECK(status == STATUS_OK || status == STATUS_INVALID); /* where there is no such CPU */
+    }
+    for (unsigned i = 0; i < CLOCK_CPUS; i++)
+        CHECK(worker_join(&workers[i]));
+    CHECK(clocks.earlier == 0);
+    CHECK(clocks.latest_ns > start_ns && clocks.latest_ns <= now_ns());
+    unmap((void *)mapped, PAGE_SIZE);
+}
+
+static void test_clock_page_is_for_reading(void)
+{
+    const uint64_t word = 0;
+    uint64_t mapped = 0;
+
+    CHECK_STATUS(STATUS_DENIED, sys_aspace_map(info->aspace, info->clock, 0, 0, PAGE_SIZE,
+                                               MAP_READ | MAP_WRITE, 0, &mapped));
+    CHECK_STATUS(STATUS_DENIED, sys_memory_write(info->clock, 0, &word, sizeof(word)));
+    OK(sys_aspace_map(info->aspace, info->clock, 0, 0, PAGE_SIZE, MAP_READ, 0, &mapped));
+    CHECK_STATUS(STATUS_DENIED,
+                 sys_aspace_protect(info->aspace, mapped, PAGE_SIZE, MAP_READ | MAP_WRITE));
+    unmap((void *)mapped, PAGE_SIZE);
+}
+
 extern const struct test object_tests[];
 const struct test object_tests[] = {
     TEST(test_queue_coalesces_and_keeps_order),
@@ -589,5 +658,7 @@ const struct test object_tests[] = {
     TEST(test_interrupt_objects),
     TEST(test_interrupt_is_delivered_and_masked),
     TEST(test_interrupt_messages_are_remembered),
+    TEST(test_clock_never_goes_back),
+    TEST(test_clock_page_is_for_reading),
     {0},
 };

@@ -2,7 +2,7 @@
 /* What a program is given: arguments and environment as in any C program, and capabilities by name.
  *
  * Names come from the program's manifest (docs/manifests.md) or from whoever started it. Every program has
- * "self.process", "self.aspace", "self.thread" and "self.budget". */
+ * "self.process", "self.aspace", "self.thread" and "self.budget", and "self.clock", the clock page, unless who started it has none. */
 #include <stddef.h>
 #include <veridian/abi.h>
 
@@ -21,5 +21,6 @@ struct os_self {
     handle_t aspace;
     handle_t thread;
     handle_t budget;
+    handle_t clock;
 };
 extern struct os_self os_self;

@@ -8,6 +8,7 @@ enum {
     NR_exit = 93,
     NR_exit_group = 94,
     NR_futex = 98,
+    NR_clock_gettime = 113,
     NR_kill = 129,
     NR_rt_sigaction = 134,
     NR_rt_sigreturn = 139,

@@ -60,6 +60,13 @@ static inline void linux_signal(int signal, void (*handler)(int))
     (void)CALL4(rt_sigaction, signal, &action, 0, 8);
 }
 
+/** Where this personality maps the clock page, as Linux has its vDSO, which programs find by AT_SYSINFO_EHDR. */
+#define CLOCK_PAGE_ADDRESS 0x3f000000ul
+struct linux_timespec {
+    long seconds, nanoseconds;
+};
+enum { CLOCK_MONOTONIC = 1 };
+
 /** What is checked fails with the line as exit status. */
 #define EXPECT(condition) ((condition) ? (void)0 : (void)CALL1(exit_group, __LINE__ & 0xff))
 

@@ -2,10 +2,12 @@
 
 #include <os/clock.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <veridian/syscalls.h>
 
 #define THREADS 8
 #define ROUNDS 2000
@@ -125,11 +127,73 @@ static void test_libc_clock_runs_and_sleep_sleeps(void)
     CHECK((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec >= 20000000);
 }
 
+/* --- the clock ------------------------------------------------------------------------------------------ */
+
+#define CLOCK_THREADS 4
+#define CLOCK_READS 20000
+
+static _Atomic uint64_t latest_ns; /* that any thread was told */
+static atomic_uint clock_faults, clock_waiting;
+
+/** The clock in one of the three ways that there are. */
+static uint64_t clock_by(unsigned way)
+{
+    uint64_t now_ns = 0;
+    struct timespec time = {0};
+    switch (way % 3) {
+    case 0:
+        return clock_now_ns();
+    case 1:
+        status_ignore(sys_system_clock(&now_ns));
+        return now_ns;
+    default:
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+    }
+}
+
+/** Each time is not before what any thread was told before this one asked. */
+static void *compare_clocks(void *argument)
+{
+    unsigned number = (unsigned)(uintptr_t)argument;
+    atomic_fetch_sub(&clock_waiting, 1);
+    while (atomic_load(&clock_waiting) != 0) {
+        sched_yield();
+    }
+    for (unsigned i = 0; i < CLOCK_READS; i++) {
+        uint64_t before_ns = atomic_load_explicit(&latest_ns, memory_order_acquire);
+        uint64_t now_ns = clock_by(i + number);
+        if (now_ns < before_ns) {
+            atomic_fetch_add(&clock_faults, 1);
+        }
+        while (before_ns < now_ns &&
+               !atomic_compare_exchange_weak(&latest_ns, &before_ns, now_ns)) {
+        }
+    }
+    return NULL;
+}
+
+static void test_libc_clock_never_goes_back(void)
+{
+    pthread_t threads[CLOCK_THREADS];
+    uint64_t start_ns = clock_now_ns();
+    atomic_store(&clock_waiting, CLOCK_THREADS);
+    for (uintptr_t i = 0; i < CLOCK_THREADS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, compare_clocks, (void *)i) == 0);
+    }
+    for (size_t i = 0; i < CLOCK_THREADS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    CHECK(atomic_load(&clock_faults) == 0);
+    CHECK(atomic_load(&latest_ns) > start_ns && atomic_load(&latest_ns) <= clock_now_ns());
+}
+
 const struct test libc_tests[] = {
     TEST(test_libc_allocates_and_frees),
     TEST(test_libc_threads_share_a_mutex),
     TEST(test_libc_detached_threads_give_all_back),
     TEST(test_libc_condition_wakes_all),
     TEST(test_libc_clock_runs_and_sleep_sleeps),
+    TEST(test_libc_clock_never_goes_back),
     {NULL, NULL},
 };

@@ -17,6 +17,7 @@ enum {
     NR_getppid = 110,
     NR_gettid = 186,
     NR_futex = 202,
+    NR_clock_gettime = 228,
     NR_exit_group = 231,
     NR_openat = 257,
     NR_pipe2 = 293,
