@@ -1,5 +1,4 @@
-/* caps: the capabilities of a process, and from where each one came: the capability that it was derived from, and who holds that. A copy
- * stands beside its source, and the kernel does not keep which of those there that was: the oldest of them is named. */
+/* caps: the capabilities of a process, and from where each one came: the capability that it was derived or copied from, and who holds that. */
 #include <inttypes.h>
 #include <os/start.h>
 #include <stdio.h>
@@ -9,44 +8,45 @@
 #include <tool/status.h>
 #include <veridian/syscalls.h>
 
-/** The oldest of the capabilities of an object that were not derived from another, and who holds it. */
-struct top {
-    uint64_t object, node, process;
+/** Who holds a capability. */
+struct holding {
+    uint64_t node, process;
 };
 
-static struct top *tops;
-static size_t top_count;
+static struct holding *holdings;
+static size_t holding_count;
 
-static struct top *top_find(uint64_t object)
+static int by_node(const void *a, const void *b)
 {
-    for (size_t i = 0; i < top_count; i++) {
-        if (tops[i].object == object) {
-            return &tops[i];
-        }
-    }
-    return NULL;
+    const struct holding *one = a, *other = b;
+    return one->node < other->node ? -1 : one->node > other->node;
 }
 
-static bool top_note(const struct cap_entry *entry, uint64_t process)
+/** The process that holds @node; 0: nobody any more. */
+static uint64_t holder_of(uint64_t node)
 {
-    struct top *top = top_find(entry->object_id);
-    if (top == NULL) {
-        struct top *grown = realloc(tops, (top_count + 1) * sizeof(*tops));
+    const struct holding key = {.node = node};
+    const struct holding *found =
+        holding_count ? bsearch(&key, holdings, holding_count, sizeof(key), by_node) : NULL;
+    return found ? found->process : 0;
+}
+
+static bool holding_note(uint64_t node, uint64_t process)
+{
+    if ((holding_count & (holding_count - 1)) == 0) {
+        size_t room = holding_count ? 2 * holding_count : 1;
+        struct holding *grown = reallocarray(holdings, room, sizeof(*grown));
         if (grown == NULL) {
             return false;
         }
-        tops = grown;
-        top = &tops[top_count++];
-        *top = (struct top){.object = entry->object_id, .node = UINT64_MAX};
+        holdings = grown;
     }
-    if (entry->node_id < top->node) {
-        *top = (struct top){entry->object_id, entry->node_id, process};
-    }
+    holdings[holding_count++] = (struct holding){node, process};
     return true;
 }
 
 /* Of every process. False without memory. */
-static bool tops_read(void)
+static bool holdings_read(void)
 {
     struct process_info process = {.id = 0};
     bool good = true;
@@ -55,9 +55,11 @@ static bool tops_read(void)
         struct cap_entry entry;
         while (good &&
                status_is_ok(sys_cap_list(os_cap("budget"), process.id, cursor, &entry, &cursor))) {
-            good = entry.type == OBJECT_NONE || entry.parent_node_id != 0 ||
-                   top_note(&entry, process.id);
+            good = entry.type == OBJECT_NONE || holding_note(entry.node_id, process.id);
         }
+    }
+    if (holding_count > 0) {
+        qsort(holdings, holding_count, sizeof(*holdings), by_node);
     }
     return good;
 }
@@ -75,17 +77,18 @@ static void print_rights(uint32_t rights)
 
 static void print_origin(const struct cap_entry *entry)
 {
-    const struct top *top = top_find(entry->object_id);
-    if (entry->parent_node_id == 0 && (top == NULL || top->node >= entry->node_id)) {
+    uint64_t holder = holder_of(entry->source_node_id);
+    if (entry->source_node_id == 0) {
         printf("  the object\n");
-    } else if (entry->parent_node_id == 0) {
-        printf("  the object, copied: the oldest is #%" PRIu64 " of %s (%" PRIu64 ")\n", top->node,
-               budget_process_name(top->process), top->process);
-    } else if (entry->parent_process_id == 0) {
-        printf("  #%" PRIu64 " of nobody any more\n", entry->parent_node_id);
+        return;
+    }
+    printf("  %s#%" PRIu64 " of ",
+           entry->source_node_id == entry->parent_node_id ? "" : "a copy of ",
+           entry->source_node_id);
+    if (holder == 0) {
+        printf("nobody any more\n");
     } else {
-        printf("  #%" PRIu64 " of %s (%" PRIu64 ")\n", entry->parent_node_id,
-               budget_process_name(entry->parent_process_id), entry->parent_process_id);
+        printf("%s (%" PRIu64 ")\n", budget_process_name(holder), holder);
     }
 }
 
@@ -125,7 +128,7 @@ int main(int argc, char **argv)
             "rights: c copy, t transfer, v revoke, i inspect, r read, w write, x execute, C call, R receive, M manage, S spend, P pager\n");
         return 2;
     }
-    if (!tops_read()) {
+    if (!holdings_read()) {
         fprintf(stderr, "caps: %s\n", status_words(STATUS_NO_MEMORY));
         return 1;
     }

@@ -240,6 +240,7 @@ static struct cap *derive_node(struct cap *source, struct budget *budget, uint32
         return NULL;
     cap->badge = source->badge;
     cap->epoch = source->epoch;
+    cap->source_id = source->id;
     if (badge != 0) {
         struct endpoint *endpoint = endpoint_of(source->object);
         cap->badge = badge;
@@ -515,12 +516,11 @@ static void cap_describe(struct cap *cap, struct cap_entry *entry)
     entry->node_id = cap->id;
     entry->type = cap->type;
     entry->rights = cap->rights;
+    entry->source_node_id = cap->source_id;
     tree_lock_acquire(&object->lock);
     struct cap *parent = cap->kind == CAP_SLOT ? cap->parent : NULL;
-    if (parent != NULL) {
+    if (parent != NULL)
         entry->parent_node_id = parent->id;
-        entry->parent_process_id = parent->kind == CAP_SLOT ? parent->holder->object.id : 0;
-    }
     tree_lock_release(&object->lock);
 }
 

@@ -40,8 +40,11 @@ struct cap {
     struct cap *parent GUARDED_BY(tree_lock);
     struct list children GUARDED_BY(tree_lock);
     struct list sibling GUARDED_BY(tree_lock);
-    /** CAP_LEAF: undo what the leaf stands for. No lock held; called once, after the node left the tree. */
-    void (*sever)(struct cap *leaf);
+    union {
+        /** CAP_LEAF: undo what the leaf stands for. No lock held; called once, after the node left the tree. */
+        void (*sever)(struct cap *leaf);
+        uint64_t source_id; /* all others: the node that it was derived or copied from; 0: none */
+    };
     struct rcu_head rcu;
 };
 

@@ -484,23 +484,21 @@ class Prompt:
     # ── capabilities ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def capabilities(self):
-        """Process -> node -> (type, object, rights, origin node, origin process). Of a copy: what is said of it stands in self.copies."""
+        """Process -> node -> (type, object, rights, origin node, origin process). The nodes that are copies: self.copies."""
         found, holder = {}, None
-        self.copies = {}
+        self.copies = set()
         for line in self.guest.run("caps -a")[0].splitlines():
             head = re.fullmatch(r"(\S+) \((\d+)\)", line)
             words = line.split()
             if head:
                 holder = found[head.group(2)] = {}
             elif words and words[0].isdigit():
-                origin = re.search(r"#(\d+) of (?:\S+ \((\d+)\)|nobody any more)$", line)
-                holder[words[0]] = (words[1], words[2], words[3], origin.group(1) if origin else "", origin.group(2) if origin else None)
-                copy = re.search(r"  the object, copied: the oldest is #(\d+) of \S+ \((\d+)\)$", line)
-                if copy:
-                    self.copies[words[0]] = copy.groups()
-                    holder[words[0]] = holder[words[0]][:3] + ("", None)
-                elif not origin and words[5:] != ["the", "object"]:
+                origin = re.search(r"  (a copy of )?#(\d+) of (?:\S+ \((\d+)\)|nobody any more)$", line)
+                if not origin and words[5:] != ["the", "object"]:
                     raise ValueError(line)
+                holder[words[0]] = (words[1], words[2], words[3], origin.group(2) if origin else "", origin.group(3) if origin else None)
+                if origin and origin.group(1):
+                    self.copies.add(words[0])
         return found
 
     def capabilities_have_an_origin(self):
@@ -526,17 +524,17 @@ class Prompt:
         return wrong
 
     def copies_are_told_from_what_they_stand_beside(self):
-        """Of all capabilities of an object that were derived from no other, one is called the object's: the oldest, which the others name.
-        (What is named may have gone before the list came to it: the shell closes what it has of a program that it has just started.)"""
-        found, tops = self.capabilities(), {}
+        """One capability of an object, at most, came with it, and each that was made from another is younger than that."""
+        found = self.capabilities()
+        firsts, wrong = {}, []
         for holder, nodes in found.items():
             for node, (kind, target, _, origin, _) in nodes.items():
                 if not origin:
-                    tops.setdefault((kind, target), []).append((int(node), holder))
-        named = {node: of for node, of in self.copies.items() if of[0] in found.get(of[1], {})}
-        wrong = [(about, those) for about, those in tops.items()
-                 for node, _ in those if named.get(str(node)) != (None if node == min(those)[0] else tuple(map(str, min(those))))]
-        return not wrong and len(named) > 20 or f"{wrong[:5]}, {len(self.copies)} copies"
+                    firsts.setdefault((kind, target), []).append((holder, node))
+                elif int(origin) >= int(node):
+                    wrong.append((holder, node, kind, origin))
+        wrong += [those for those in firsts.values() if len(those) > 1]
+        return not wrong and len(self.copies) > 20 or f"{wrong[:5]}, {len(self.copies)} copies"
 
     def capabilities_are_those_of_the_manifest(self):
         """power has its endpoint, to receive, from the service manager, and can spend nothing but what it began with."""

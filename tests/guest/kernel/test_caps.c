@@ -386,6 +386,54 @@ static void test_cap_revoke_races_with_transfer(void)
     close_handle(t.source);
 }
 
+/* What the list says of @handle, which this process holds. */
+static struct cap_entry listed(handle_t handle)
+{
+    struct process_info process;
+    struct cap_entry entry = {0};
+    uint64_t cursor = 0;
+
+    OK(sys_process_info(info->process, &process));
+    while (entry.handle != handle &&
+           status_is_ok(sys_cap_list(info->budget, process.id, cursor, &entry, &cursor)))
+        ;
+    CHECK(entry.handle == handle);
+    return entry;
+}
+
+static bool came_from(handle_t handle, uint64_t source_node, uint64_t parent_node)
+{
+    struct cap_entry entry = listed(handle);
+    return entry.source_node_id == source_node && entry.parent_node_id == parent_node;
+}
+
+/* Its source, from which it was copied or derived, be that there any more or not; and what it stands below. */
+static void test_cap_list_tells_where_it_came_from(void)
+{
+    handle_t first = notification_new(), copy, second, child, childs_copy;
+    uint32_t rights = listed(first).rights;
+
+    OK(sys_cap_copy(first, rights, &copy));
+    OK(sys_cap_copy(copy, rights, &second));
+    OK(sys_cap_derive(copy, rights, 0, &child));
+    OK(sys_cap_copy(child, rights, &childs_copy));
+    uint64_t first_node = listed(first).node_id, copy_node = listed(copy).node_id,
+             child_node = listed(child).node_id;
+
+    CHECK(came_from(first, 0, 0));
+    CHECK(came_from(copy, first_node, 0));
+    CHECK(came_from(second, copy_node, 0));
+    CHECK(came_from(child, copy_node, copy_node));
+    CHECK(came_from(childs_copy, child_node, copy_node));
+    close_handle(first);
+    close_handle(copy);
+    close_handle(child);
+    CHECK(came_from(second, copy_node, 0));
+    CHECK(came_from(childs_copy, child_node, copy_node));
+    close_handle(childs_copy);
+    close_handle(second);
+}
+
 static void test_cap_list_shows_what_is_held(void)
 {
     handle_t handle = notification_new();
@@ -515,6 +563,7 @@ const struct test cap_tests[] = {
     TEST(test_cap_revoke_races_with_derivation),
     TEST(test_cap_revoke_races_with_transfer),
     TEST(test_cap_list_shows_what_is_held),
+    TEST(test_cap_list_tells_where_it_came_from),
     TEST(test_budget_moves_quota),
     TEST(test_budget_bounds_pages),
     TEST(test_budget_bounds_kernel_memory),
