@@ -11,7 +11,7 @@
 #   gen           run the IDL generator              manual      write docs/reference anew
 #   clean         remove the build folder
 # Variables
-#   ARCH=x86_64   BUILD=release|debug|kasan|kcsan    SMP=4  MEM=256M     (bench: ARCH only)
+#   ARCH=x86_64   BUILD=release|debug|kasan|kcsan|kcov   SMP=4  MEM=256M     (bench: ARCH only)
 #   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes
 #   APPEND='…'    words for the kernel's command line
 #   SEED=number   what the fuzzers of test send (each says what it was)
@@ -31,8 +31,8 @@ SCREEN ?=
 WRITE ?=
 BUILD_ROOT ?= build
 
-ifeq ($(filter $(BUILD),release debug kasan kcsan),)
-$(error BUILD=$(BUILD): one of release, debug, kasan, kcsan)
+ifeq ($(filter $(BUILD),release debug kasan kcsan kcov),)
+$(error BUILD=$(BUILD): one of release, debug, kasan, kcsan, kcov)
 endif
 # Those that mk/arch-<name>.mk is there for; the one that is asked for first.
 ARCHS_ALL := $(patsubst mk/arch-%.mk,%,$(wildcard mk/arch-*.mk))
@@ -116,11 +116,13 @@ OPTIMISE_release := -O2
 OPTIMISE_debug := -O1
 OPTIMISE_kasan := -O1
 OPTIMISE_kcsan := -O1
-# The sanitiser builds are debug builds too.
+OPTIMISE_kcov := -O1
+# The sanitiser builds are debug builds too; kcov is kasan, with coverage.
 BUILD_DEFINES_release :=
 BUILD_DEFINES_debug := -DCONFIG_DEBUG=1
 BUILD_DEFINES_kasan := -DCONFIG_DEBUG=1 -DCONFIG_KASAN=1
 BUILD_DEFINES_kcsan := -DCONFIG_DEBUG=1 -DCONFIG_KCSAN=1
+BUILD_DEFINES_kcov := $(BUILD_DEFINES_kasan) -DCONFIG_KCOV=1
 
 CFLAGS_COMMON := -std=gnu17 -g -fno-common -ffunction-sections -fdata-sections -fno-omit-frame-pointer \
                  $(WARNINGS) $(CLANG_WARNINGS) $(REPRODUCIBLE) $(HARDENING) $(OPTIMISE_$(BUILD)) $(BUILD_DEFINES_$(BUILD))

@@ -28,14 +28,16 @@ KERNEL_SANITIZE_kasan := -fsanitize=kernel-address -mllvm -asan-mapping-offset=$
                          -mllvm -asan-globals=1 -Wno-error=frame-larger-than -DKASAN_SHADOW_OFFSET=$(KASAN_SHADOW_OFFSET)
 KERNEL_SANITIZE_kcsan := -fsanitize=thread -mllvm -tsan-distinguish-volatile=1 \
                          -mllvm -tsan-instrument-func-entry-exit=0
-UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/arch/$(ARCH)/early.c \
+KERNEL_SANITIZE_kcov := $(KERNEL_SANITIZE_kasan) -fsanitize-coverage=trace-pc
+NOT_SANITIZED := -fno-sanitize=kernel-address,thread -fno-sanitize-coverage=trace-pc
+UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/debug/kcov.c kernel/arch/$(ARCH)/early.c \
                kernel/mm/kernelmap.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c lib/devicetree/devicetree.c
-$(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread
+$(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := $(NOT_SANITIZED)
 
 # The reader of device trees (ports/libfdt) in this kernel's own build. It runs before shadow memory too.
 LIBFDT_SOURCES := fdt.c fdt_ro.c fdt_addresses.c fdt_check.c
 LIBFDT_OBJECTS := $(LIBFDT_SOURCES:%=$(O)/kobj/libfdt/%.o)
-$(LIBFDT_OBJECTS): KERNEL_EXTRA_CFLAGS := -fno-sanitize=kernel-address,thread -Wno-everything
+$(LIBFDT_OBJECTS): KERNEL_EXTRA_CFLAGS := $(NOT_SANITIZED) -Wno-everything
 $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 	@mkdir -p $(@D)
 	$(call say,CC,libfdt/$*)

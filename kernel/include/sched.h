@@ -3,6 +3,7 @@
 #include "arch.h"
 #include "arch_cpu.h"
 #include "cpu.h"
+#include "kcov.h"
 #include "mm/aspace.h"
 #include "thread.h"
 
@@ -152,6 +153,7 @@ static inline void sched_idle_set(struct cpu *cpu, bool idle)
 static inline void sched_interrupt_begin(void)
 {
     struct cpu *cpu = arch_cpu_local();
+    kcov_pause(true);
     if (cpu->idle)
         sched_idle_set(cpu, false);
 }

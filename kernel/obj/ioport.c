@@ -3,6 +3,7 @@
 #include <device.h>
 #include <handlers.h>
 #include <inject.h>
+#include <kcov.h>
 #include <obj_create.h>
 #include <thread.h>
 
@@ -38,9 +39,14 @@ status_t sys_ioport_in(struct thread *self, struct cap *cap, uint32_t port, uint
     (void)self;
     status_t status = access_check(ioport_of(cap->object), port, width);
 
-    if (!INJECTS || !status_is_ok(status) || port != INJECT_PORT)
-        return status_is_ok(status) ? arch_port_in(port, width, value) : status;
-    *value = inject_points();
+    if (!status_is_ok(status))
+        return status;
+    if (INJECTS && port == INJECT_PORT)
+        *value = inject_points();
+    else if (KCOV_IS_ON && port == KCOV_PORT)
+        *value = kcov_read();
+    else
+        return arch_port_in(port, width, value);
     return STATUS_OK;
 }
 
@@ -49,9 +55,14 @@ status_t sys_ioport_out(struct thread *self, struct cap *cap, uint32_t port, uin
 {
     status_t status = access_check(ioport_of(cap->object), port, width);
 
-    if (!INJECTS || !status_is_ok(status) || port != INJECT_PORT)
-        return status_is_ok(status) ? arch_port_out(port, width, value) : status;
-    inject_arm(self, value);
+    if (!status_is_ok(status))
+        return status;
+    if (INJECTS && port == INJECT_PORT)
+        inject_arm(self, value);
+    else if (KCOV_IS_ON && port == KCOV_PORT)
+        kcov_write(self->process, value);
+    else
+        return arch_port_out(port, width, value);
     return STATUS_OK;
 }
 

@@ -412,6 +412,7 @@ NORETURN void sched_leave(void)
             choose(cpu);
         struct thread *thread = cpu->current;
         if (unlikely(thread->continuation != NULL)) {
+            kcov_pause(false);
             thread->continuation(thread);
             sched_let_interrupts_in(); /* it may go on for long, with nobody else to run */
             continue;
@@ -428,6 +429,7 @@ NORETURN void sched_leave(void)
         }
         if (unlikely(!arch_fpu_is_settled(thread, cpu)))
             arch_fpu_switch(thread);
+        kcov_pause(false);
         arch_thread_resume(thread);
     }
 }
