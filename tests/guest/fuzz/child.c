@@ -7,6 +7,7 @@
 #include "fuzz.h"
 
 #include <fuzz/syscalls.h>
+#include <kcov.h>
 #include <kstring.h>
 
 #define POOL 96u
@@ -42,10 +43,11 @@ static const char *const learned_names[] = {"mapped", "token", "mapping", "objec
 
 /** A thread that makes calls. */
 struct actor {
-    struct ipc_buffer *buffer; /* NULL: it has none */
-    uint64_t random;           /* its choices */
-    uint64_t trace;            /* its calls so far, and what they answered */
-    bool serves;               /* it has a call to answer */
+    struct ipc_buffer *buffer;        /* NULL: it has none */
+    uint64_t random;                  /* its choices */
+    uint64_t trace;                   /* its calls so far, and what they answered */
+    const struct fuzz_record *record; /* the call that it makes is a program's; NULL: it chooses */
+    bool serves;                      /* it has a call to answer */
     bool runs; /* what another began: that sets it, and it clears it at its end; atomic */
     struct pool_entry pool[POOL];
     struct learned learned[NAMES];
@@ -69,6 +71,13 @@ static uint64_t random_next(struct actor *self)
     self->random ^= self->random >> 7;
     self->random ^= self->random << 17;
     return self->random;
+}
+
+/* What is chosen from here on follows from the @index-th seed, if a program has one. */
+static void choose_by(struct actor *self, uint32_t index)
+{
+    if (self->record != NULL)
+        self->random = fuzz_mix((uint64_t)self->record->seeds[index] << 8 | index);
 }
 
 static uint64_t below(struct actor *self, uint64_t bound)
@@ -324,10 +333,13 @@ static bool is_of_pager(const struct fuzz_syscall *call)
 static void fill(struct actor *self, const struct fuzz_syscall *call, uint64_t *registers)
 {
     uint64_t length;
+    bool junk = self->record == NULL || self->record->seeds[FUZZ_JUNK_SEED] != 0;
+    choose_by(self, FUZZ_JUNK_SEED);
     for (uint32_t i = 0; i < 8; i++)
-        registers[i] = chance(self, 90) ? 0 : random_next(self);
+        registers[i] = !junk || chance(self, 90) ? 0 : random_next(self);
     for (uint32_t i = 0; i < call->argument_count; i++) {
         const struct fuzz_argument *a = &call->arguments[i];
+        choose_by(self, i);
         switch (a->kind) {
         case FUZZ_INT:
             registers[a->reg] = integer(self, a, registers[0]);
@@ -406,20 +418,25 @@ static void message(struct actor *self, const struct fuzz_syscall *call)
 {
     struct ipc_buffer *buffer = self->buffer;
     uint64_t token = 0;
+    choose_by(self, 0);
     if (buffer != NULL)
         buffer_fill(self, buffer);
+    choose_by(self, 1);
     if (call->number == SYS_ENDPOINT_REPLY && chance(self, 40))
         recall(self, "token", &token);
-    struct ipc_regs regs = {
-        .target = call->number == SYS_ENDPOINT_REPLY ? token : handle_of(self, OBJECT_ENDPOINT),
-        .info = chance(self, 90) ? message_info((uint32_t)below(self, 8),
+    struct ipc_regs regs = {.target = token};
+    if (call->number != SYS_ENDPOINT_REPLY)
+        regs.target = handle_of(self, OBJECT_ENDPOINT);
+    choose_by(self, 2);
+    regs.info = chance(self, 90) ? message_info((uint32_t)below(self, 8),
                                                 (uint32_t)below(self, chance(self, 80) ? 64 : 3200),
                                                 (uint32_t)below(self, chance(self, 60) ? 1 : 5),
                                                 (uint32_t)below(self, 3))
-                                 : number(self),
-        .deadline = now_ns() + below(self, 500000),
-        .queue = chance(self, 70) ? 0 : handle_of(self, OBJECT_QUEUE),
-    };
+                                 : number(self);
+    choose_by(self, 3);
+    regs.deadline = now_ns() + below(self, 500000);
+    choose_by(self, 4);
+    regs.queue = chance(self, 70) ? 0 : handle_of(self, OBJECT_QUEUE);
     if (chance(self, 10))
         regs.info |= 1ull << IPC_INFO_NOWAIT_SHIFT;
     status_t status = ipc_raw(call->number, &regs);
@@ -445,12 +462,9 @@ static const struct fuzz_syscall *next_call(struct actor *self)
     return call;
 }
 
-static void one_call(struct actor *self)
+static void make_call(struct actor *self, const struct fuzz_syscall *call)
 {
-    const struct fuzz_syscall *call = next_call(self);
     uint64_t registers[8], results[4];
-    if (!is_wanted(self, call))
-        return;
     __atomic_fetch_add(&counts->progress[child_start.values[VALUE_INDEX]], 1, __ATOMIC_RELAXED);
     if ((call->flags & FUZZ_RAW) != 0) {
         message(self, call);
@@ -476,16 +490,60 @@ static void one_call(struct actor *self)
     }
 }
 
+static void one_call(struct actor *self)
+{
+    const struct fuzz_syscall *call = next_call(self);
+    if (is_wanted(self, call))
+        make_call(self, call);
+}
+
 static bool is_enough(void)
 {
     return __atomic_load_n(&counts->total, __ATOMIC_RELAXED) >= child_start.values[VALUE_TARGET];
 }
 
+/* ── Programs ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool is_program;
+static uint32_t threads_running; /* of the first two; atomic */
+
+static void program_run(struct actor *self, uint32_t thread)
+{
+    const struct fuzz_program *program = &counts->program;
+    for (uint32_t i = 0; i < program->count && i < FUZZ_RECORDS; i++) {
+        struct fuzz_record record = program->records[i];
+        if (record.thread != thread || record.call >= SYSCALLS)
+            continue;
+        self->record = &record;
+        make_call(self, &fuzz_syscalls[record.call]);
+        self->record = NULL;
+    }
+}
+
+/* The last of the two ends the process. Each calls this on its own stack. */
+static void program_part(uint32_t thread)
+{
+    program_run(&actors[thread], thread);
+    if (__atomic_sub_fetch(&threads_running, 1, __ATOMIC_ACQ_REL) == 0)
+        child_exit(0);
+    for (;;)
+        status_ignore(sys_thread_sleep(UINT64_MAX));
+}
+
+static void program_server(void)
+{
+    program_part(1);
+}
+
+/* ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
 /* What a thread started at random does. On a stack of nobody's it ends at once. */
 static void fuzz_thread(void)
 {
     struct actor *self = actor_of_stack((uint64_t)__builtin_frame_address(0));
-    for (int i = 0; self != NULL && i < 20 && !is_enough(); i++)
+    if (self != NULL && is_program)
+        program_run(self, 2);
+    for (int i = 0; self != NULL && !is_program && i < 20 && !is_enough(); i++)
         one_call(self);
     if (self != NULL)
         __atomic_store_n(&self->runs, false, __ATOMIC_RELEASE);
@@ -509,7 +567,7 @@ static void fuzz_server(void)
 }
 
 /* The second thread, with a message buffer. */
-static void server_begin(handle_t budget)
+static void server_begin(handle_t budget, void (*entry)(void))
 {
     handle_t thread, memory;
     uint64_t address_;
@@ -520,8 +578,8 @@ static void server_begin(handle_t budget)
         status_is_ok(sys_aspace_map(child_start.handles[HANDLE_ASPACE], memory, 0, 0, PAGE_SIZE,
                                     MAP_READ | MAP_WRITE, 0, &address_))) {
         actors[1].buffer = (struct ipc_buffer *)address_;
-        status_ignore(sys_thread_start(thread, (uint64_t)fuzz_server,
-                                       (uint64_t)stacks[1] + STACK_BYTES - 8, 0, 0));
+        status_ignore(
+            sys_thread_start(thread, (uint64_t)entry, (uint64_t)stacks[1] + STACK_BYTES - 8, 0, 0));
     }
 }
 
@@ -584,8 +642,26 @@ void fuzz_child(void)
     counts = (struct fuzz_counts *)child_start.values[VALUE_COUNTS];
     actors[0].random = child_start.values[VALUE_SEED];
     actors_begin();
-    server_begin(child_start.handles[HANDLE_BUDGET]);
+    server_begin(child_start.handles[HANDLE_BUDGET], fuzz_server);
     while (!is_enough())
         one_call(&actors[0]);
     child_exit(0);
+}
+
+void fuzz_program_child(void)
+{
+    handle_t budget = child_start.handles[HANDLE_BUDGET], port = child_start.handles[HANDLE_KCOV];
+    bool has_server = false;
+    counts = (struct fuzz_counts *)child_start.values[VALUE_COUNTS];
+    is_program = true;
+    actors[0].random = child_start.values[VALUE_SEED];
+    actors_begin();
+    for (uint32_t i = 0; i < counts->program.count; i++)
+        has_server = has_server || counts->program.records[i].thread == 1;
+    threads_running = has_server ? 2 : 1;
+    status_ignore(sys_ioport_out(port, KCOV_PORT, 4, (uint32_t)KCOV_BEGIN << KCOV_COMMAND_SHIFT));
+    status_ignore(sys_cap_close(port));
+    if (has_server)
+        server_begin(budget, program_server);
+    program_part(0);
 }

@@ -5,6 +5,22 @@
 #define CHILDREN 8u
 #define NUMBERS_MAX (16u * 64u)
 
+/** A call of a program: what it chooses for the i-th argument follows from seeds[i]; a message's part has a seed each. */
+#define FUZZ_SEEDS 9u
+#define FUZZ_JUNK_SEED 8u /* of the registers that are no argument; 0: they are 0 */
+#define FUZZ_MESSAGE_SEEDS 5u
+struct fuzz_record {
+    uint8_t call;   /* index in fuzz_syscalls */
+    uint8_t thread; /* 0: the first, 1: the server, 2: any that the two begin */
+    uint16_t seeds[FUZZ_SEEDS];
+};
+#define FUZZ_THREADS 3u
+#define FUZZ_RECORDS 24u
+struct fuzz_program {
+    uint32_t count;
+    struct fuzz_record records[FUZZ_RECORDS];
+};
+
 struct fuzz_counts {
     uint64_t calls[NUMBERS_MAX]; /* by system call number; atomic */
     uint64_t successes[NUMBERS_MAX];
@@ -13,6 +29,7 @@ struct fuzz_counts {
     uint64_t progress[CHILDREN]; /* calls begun by each child */
     uint64_t undocumented;       /* statuses outside the ABI's list */
     uint64_t trace;              /* of all calls, their choices and their statuses */
+    struct fuzz_program program; /* of fuzz_program_child() */
 };
 
 /** Another number for each @number, and never 0 (splitmix64 by Steele, Lea and Flood, 2014). */
@@ -26,6 +43,8 @@ static inline uint64_t fuzz_mix(uint64_t number)
 
 /** The child: system calls at random until its process ends, or @values[0] calls of all children are made. */
 void fuzz_child(void);
+/** Another child: it makes the calls of counts->program and ends. Coverage is of these calls. */
+void fuzz_program_child(void);
 /** child_start.values: */
 enum { VALUE_COUNTS = 0, VALUE_SEED = 1, VALUE_TARGET = 2, VALUE_INDEX = 3 };
 /** child_start.handles: */
@@ -39,5 +58,6 @@ enum {
     HANDLE_SHARED_ENDPOINT,
     HANDLE_SHARED_MEMORY,
     HANDLE_DEVICE_MEMORY,
-    HANDLES
+    HANDLES,
+    HANDLE_KCOV = HANDLES, /* a program's: the port of coverage. Its calls do not get it */
 };
