@@ -30,6 +30,7 @@
 #define TRIALS 3u
 /** How often what is new is changed soon: where one step was found the next one is near. */
 #define NEW_TRIES 200u
+#define LAST 32u
 
 /* corpus.S: the programs that are kept. */
 extern const char corpus_text[], corpus_text_end[];
@@ -254,9 +255,11 @@ static void replay(void)
     }
 }
 
+/* Half of the choices fall on what came last: it has been tried least. */
 static const struct fuzz_program *corpus_any(void)
 {
-    return &corpus[choose(corpus_count)];
+    uint32_t range = choose(2) == 0 && corpus_count > LAST ? LAST : corpus_count;
+    return &corpus[corpus_count - 1 - choose(range)];
 }
 
 /* Two thirds of the choices fall on the newest that is still to be tried. */
