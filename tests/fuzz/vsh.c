@@ -1,0 +1,119 @@
+/* libFuzzer target of the shell's parser and expansion: the input is a script; of every command that it has, all words are expanded, in a shell of
+ * a few variables where commands print their own text. */
+#include "target.h"
+
+#include <expand.h>
+#include <parse.h>
+
+static char set_name[32], set_value[64];
+static char *arguments[] = {"one", "two words", ""};
+
+static const char *host_get(void *shell, const char *name)
+{
+    (void)shell;
+    if (set_name[0] != '\0' && strcmp(name, set_name) == 0)
+        return set_value;
+    return strcmp(name, "x") == 0 ? "a b*" : strcmp(name, "n") == 0 ? "7" : NULL;
+}
+
+static bool host_set(void *shell, const char *name, const char *value)
+{
+    (void)shell;
+    if (strlen(name) >= sizeof(set_name) || strlen(value) >= sizeof(set_value))
+        return false;
+    strcpy(set_name, name);
+    strcpy(set_value, value);
+    return true;
+}
+
+static char *const *host_arguments(void *shell, size_t *count)
+{
+    (void)shell;
+    *count = sizeof(arguments) / sizeof(arguments[0]);
+    return arguments;
+}
+
+static bool host_substitute(void *shell, const char *script, struct text *out)
+{
+    (void)shell;
+    text_string(out, script);
+    text_string(out, "\n\n");
+    return true;
+}
+
+static void host_list(void *shell, const char *directory, struct strings *names)
+{
+    (void)shell;
+    (void)directory;
+    strings_add(names, "b.c");
+    strings_add(names, ".hidden");
+    strings_add(names, "sub");
+}
+
+static bool host_exists(void *shell, const char *path)
+{
+    (void)shell;
+    return strlen(path) % 2 == 0;
+}
+
+static void host_complain(void *shell, const char *what, const char *word)
+{
+    (void)shell;
+    HOLDS(what != NULL && word != NULL);
+}
+
+static const struct expand_host host = {.get = host_get,
+                                        .set = host_set,
+                                        .arguments = host_arguments,
+                                        .substitute = host_substitute,
+                                        .list = host_list,
+                                        .exists = host_exists,
+                                        .complain = host_complain};
+
+static void expand_all(const struct strings *words)
+{
+    struct strings fields = {0};
+    (void)expand_words(&host, words, &fields);
+    strings_free(&fields);
+    for (size_t i = 0; i < words->count; i++) {
+        free(expand_string(&host, words->items[i]));
+        free(expand_pattern(&host, words->items[i]));
+    }
+}
+
+static void walk(const struct node *node)
+{
+    int64_t value;
+    if (node == NULL)
+        return;
+    expand_all(&node->words);
+    expand_all(&node->assigns);
+    for (const struct redirect *redirect = node->redirects; redirect != NULL;
+         redirect = redirect->next)
+        free(redirect->kind == REDIRECT_HERE ? expand_here(&host, redirect->word)
+                                             : expand_string(&host, redirect->word));
+    for (size_t i = 0; i < node->words.count; i++)
+        (void)arithmetic(&host, node->words.items[i], &value);
+    walk(node->left);
+    walk(node->right);
+    walk(node->other);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct node *tree = NULL;
+    const char *message = NULL;
+    unsigned line = 0;
+    char *script = malloc(size + 1);
+    HOLDS(script != NULL);
+    memcpy(script, data, size);
+    script[size] = '\0';
+    set_name[0] = '\0';
+    if (parse(script, &tree, &message, &line) == PARSE_OK)
+        walk(tree);
+    else
+        HOLDS(message != NULL && tree == NULL);
+    node_free(tree);
+    free(script);
+    return 0;
+}
