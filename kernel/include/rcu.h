@@ -21,6 +21,8 @@ void rcu_quiescent(uint64_t period);
 bool rcu_poll(void);
 /** The number of a grace period that begins after everything that this CPU did so far. Nobody sees to it that it does begin. */
 uint64_t rcu_period_next(void);
+/** Is grace period @period, a number of rcu_period_next(), over? If not, it begins as soon as it can. */
+bool rcu_is_over(uint64_t period);
 /** The number of the last grace period that is over: what a CPU did in the kernel, or through its TLB, before it began is over too. */
 uint64_t rcu_completed(void);
 /** Are all other CPUs idle? Then a grace period that began now would be over once this CPU leaves the kernel: nobody else is inside it,

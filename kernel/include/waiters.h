@@ -39,6 +39,10 @@ static inline void waiter_move(struct thread *thread, struct list *found)
     list_push_back(found, &thread->wait_link);
 }
 
+/** In the middle of a walk through a list, which may be long, under the one @lock (of @rank): let go of it for a moment, and interrupts in.
+ *  What follows @next's place then: @next itself, or another node, or the list's head. A node that is nobody's stands there meanwhile, so
+ *  others may put in and take out what is theirs, but not go through the list. With @next NULL there is no list. */
+struct list *walk_pause(struct list *next, struct spinlock *lock, enum lock_rank rank);
 /** Wake all of @found; @status is for those whose call does not start again. No lock held. Interrupts come in between. */
 void waiters_wake(struct list *found, status_t status);
 /** Wake those who wait on @object, by the list of @wait_class, and are @wanted (NULL: all). As waiters_wake(). */

@@ -630,7 +630,7 @@ static status_t reply_copy(struct thread *self, uint64_t token, uint32_t grant, 
                  : aspace_copy(caller->aspace, address, self->aspace, user, bytes, &copied);
     reply_lock_release(&caller->reply);
     *done = copied;
-    return copied != 0 ? STATUS_OK : status;
+    return copied != 0 && status != KERNEL_RESTART ? STATUS_OK : status;
 }
 
 status_t sys_endpoint_reply_read(struct thread *self, uint64_t token, uint32_t grant,
@@ -663,6 +663,8 @@ status_t reply_copy_memory(struct memory *memory, uint64_t memory_offset, struct
                          : aspace_copy_in(aspace, NULL, page, address + *done, part, &copied);
         }
         *done += copied;
+        if (status == KERNEL_RESTART)
+            return status;
         if (status != STATUS_OK)
             return *done != 0 ? STATUS_OK : STATUS_FAULT; /* whatever keeps the page away */
     }

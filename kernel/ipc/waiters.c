@@ -1,9 +1,28 @@
-/* Waking all who wait for the same, as many as users like. What is done for each under the lock is little; the rest comes without it, and
- * lets interrupts in. */
+/* Going through lists as long as users like, and waking all who wait for the same. What is done for each under the lock is little; the rest
+ * comes without it, and lets interrupts in. */
 #include "waiters.h"
 
+#include "arch_cpu.h"
 #include "cap.h"
+#include "inject.h"
 #include "sched.h"
+
+struct list *walk_pause(struct list *next, struct spinlock *lock, enum lock_rank rank)
+    NO_THREAD_SAFETY
+{
+    struct list place;
+    list_init(&place);
+    if (next != NULL)
+        list_insert_before(next, &place);
+    (void)inject_here(arch_cpu_local()->current); /* a kill may come as well */
+    spinlock_give(lock, rank);
+    sched_let_interrupts_in();
+    spinlock_take(lock, rank);
+    if (next != NULL)
+        next = place.next;
+    list_remove(&place);
+    return next;
+}
 
 /* Move those of @waiters who are @wanted to @found. */
 static void take(struct list *waiters, struct list *found,

@@ -121,7 +121,9 @@ status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from
     }
     if (done != NULL)
         *done = copied;
-    return status_is_ok(status) ? STATUS_OK : STATUS_FAULT; /* whatever keeps the page away */
+    if (status_is_ok(status) || status == KERNEL_RESTART)
+        return status;
+    return STATUS_FAULT; /* whatever keeps the page away */
 }
 
 status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t bytes)
@@ -131,7 +133,12 @@ status_t user_copy_in(struct thread *self, void *to, uint64_t address, size_t by
 
 status_t user_copy_out(struct thread *self, uint64_t address, const void *from, size_t bytes)
 {
-    return aspace_copy_out(self->aspace, self, address, from, bytes, NULL);
+    status_t status;
+    /* No lock is held: what is to be done first can be done here, and what was done is not to be done again. */
+    while ((status = aspace_copy_out(self->aspace, self, address, from, bytes, NULL)) ==
+           KERNEL_RESTART)
+        self->continuation(self);
+    return status;
 }
 
 /* ── System calls ─────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -17,11 +17,16 @@
 #include "memory_internal.h"
 #include "mm/phys.h"
 #include "sched.h"
+#include "waiters.h"
 
 #define PROT_MASK (MAP_READ | MAP_WRITE | MAP_EXECUTE)
 #define CLONE_MASK (MAP_CLONE_SHARED | MAP_CLONE_NONE | MAP_CLONE_ZERO)
 /** Page-table entries looked at with interrupts off before asking whether to give way. */
 #define UNMAP_EFFORT 256u
+/** What is done to the mappings of a Memory with interrupts off, counted in mappings that are looked at. One with pages to be changed is this much
+ *  more, and half of what there are. */
+#define STRETCH 512
+#define MAPPING_EFFORT 24
 /** Pages that are mapped at once, as far as they are there. */
 #define POPULATE_PAGES 32u
 /** An unmapped page before each range that the kernel chooses. */
@@ -58,42 +63,98 @@ static void range_remove(struct aspace *aspace, uint64_t *start, uint64_t end, u
     *start += pages << PAGE_SHIFT;
 }
 
-/* In the mappings of @memory itself. */
-static void own_restrict(struct memory *memory, uint64_t index, uint64_t count,
-                         enum pagetable_change change) REQUIRES(memory_lock)
+/* A CPU may still use what was taken away in @aspace: before it has flushed nothing of @memory is installed. If that is so of two address
+ * spaces at once, all CPUs are waited for. */
+static void flush_note(struct memory *memory, const struct aspace *aspace) REQUIRES(memory_lock)
 {
-    list_for_each (node, &memory->mappings) {
+    memory->flush_pending = true;
+    if (memory->flush_generation != 0 && memory->flush_aspace != aspace) {
+        memory->flush_period = rcu_period_next();
+        return;
+    }
+    memory->flush_aspace = aspace;
+    memory->flush_generation = __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED);
+}
+
+/* A walk through the mappings of a Memory, then those of its overlays: as many as users like, so the lock is let go now and then. Meanwhile
+ *   - nobody else goes through mappings of Memories with this lock (`restricting`);
+ *   - nobody installs pages of those that the walk has come to: their `flush_pending` is set, and is not cleared while `restricting` is;
+ *   - what is new does not come behind the place where the walk goes on: mappings and overlays are put first in their lists, the upper part of
+ *     a mapping that is cut next to the lower. A new overlay is as pending as its parent.
+ * So there is no translation in front of that place, and behind it there are only those that have been there before: at the end there are none,
+ * and still under the lock the caller does what they were in the way of. The place is kept by a node of the walk's own in the list, which is
+ * there still: something else was in it, hence references to the Memory whose it is, and an object is freed, or leaves its parent, no
+ * earlier than a grace period after the last of them, for which this CPU would have to leave the kernel.
+ * The thread is neither preempted nor ended here, however long it takes: nothing is left half done, and who waits waits for one who runs. */
+struct walk {
+    struct memory *memory;
+    enum pagetable_change change;
+    bool at_once; /* it ends where it would let go of the lock */
+    int32_t left; /* to be done before that */
+};
+
+/* Pages [@first, @end) of @mapping, counted from its start. */
+static void mapping_restrict(struct walk *walk, struct mapping *mapping, uint64_t first,
+                             uint64_t end) REQUIRES(memory_lock)
+{
+    struct aspace *aspace = mapping->aspace;
+    uint64_t address = mapping->start + (first << PAGE_SHIFT);
+    walk->left -= MAPPING_EFFORT + (int32_t)(end - first) / 2;
+    if (!range_restrict(aspace, &address, mapping->start + (end << PAGE_SHIFT), walk->change,
+                        UINT32_MAX) ||
+        !aspace_is_stale(aspace, __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED)))
+        return;
+    flush_note(mapping->memory, aspace);
+    flush_note(walk->memory, aspace);
+}
+
+/* In the mappings of @memory itself; or (@overlays) in those of its overlays. */
+static void list_restrict(struct walk *walk, struct memory *memory, bool overlays, uint64_t index,
+                          uint64_t count) REQUIRES(memory_lock)
+{
+    const struct list *list = overlays ? &memory->overlays : &memory->mappings;
+    for (struct list *node = list->next; node != list;) {
+        if (unlikely(walk->left <= 0)) {
+            if (walk->at_once)
+                return;
+            walk->left = STRETCH;
+            walk->memory->flush_pending = true;
+            memory_family(memory)->restricting = true;
+            node = walk_pause(node, memory->lock, LOCK_RANK_memory_lock);
+            continue;
+        }
+        struct memory *overlay = list_entry(node, struct memory, overlay_link);
         struct mapping *mapping = list_entry(node, struct mapping, memory_link);
-        uint64_t first = MAX(index, mapping->offset_pages);
-        uint64_t end = MIN(index + count, mapping->offset_pages + mapping->pages);
-        if (first >= end)
-            continue;
-        uint64_t address = mapping->start + ((first - mapping->offset_pages) << PAGE_SHIFT);
-        uint64_t address_end = address + ((end - first) << PAGE_SHIFT);
-        struct aspace *aspace = mapping->aspace;
-        if (!range_restrict(aspace, &address, address_end, change, UINT32_MAX))
-            continue;
-        mapping->flush_generation = __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED);
-        if (aspace_is_stale(aspace, mapping->flush_generation))
-            memory->flush_pending = true;
+        uint64_t at = overlays ? overlay->parent_first : mapping->offset_pages;
+        uint64_t first = MAX(index, at);
+        uint64_t end = MIN(index + count, at + (overlays ? overlay->pages : mapping->pages));
+        if (overlays) {
+            overlay->flush_pending = true; /* what shows no such page may grow */
+            if (first < end)
+                list_restrict(walk, overlay, false, first - at, end - first);
+        } else if (first < end) {
+            mapping_restrict(walk, mapping, first - at, end - at);
+        }
+        walk->left--;
+        node = node->next;
     }
 }
 
-void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
-                       enum pagetable_change change)
+bool mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
+                       enum pagetable_change change, bool at_once)
 {
-    own_restrict(memory, index, count, change);
-    if (change != PAGETABLE_REMOVE)
-        return; /* overlays do not write to what is not their own */
-    list_for_each (node, &memory->overlays) {
-        struct memory *overlay = list_entry(node, struct memory, overlay_link);
-        uint64_t first = MAX(index, overlay->parent_first);
-        uint64_t end = MIN(index + count, overlay->parent_first + overlay->pages);
-        if (first >= end)
-            continue;
-        own_restrict(overlay, first - overlay->parent_first, end - first, change);
-        memory->flush_pending |= overlay->flush_pending;
+    struct memory *family = memory_family(memory);
+    struct walk walk = {memory, change, at_once, STRETCH};
+    while (unlikely(family->restricting)) {
+        if (at_once)
+            return false;
+        (void)walk_pause(NULL, memory->lock, LOCK_RANK_memory_lock);
     }
+    list_restrict(&walk, memory, false, index, count);
+    if (change == PAGETABLE_REMOVE) /* overlays do not write to what is not their own */
+        list_restrict(&walk, memory, true, index, count);
+    family->restricting = false;
+    return walk.left > 0;
 }
 
 /* ── The end of a mapping ─────────────────────────────────────────────────────────────────────────────────────────── */
@@ -374,7 +435,7 @@ status_t mapping_make(struct aspace *aspace, struct memory *memory,
     mapping->state = MAPPING_LIVE;
     aspace->recent = mapping;
     memory_lock_acquire(memory->lock);
-    list_push_back(&memory->mappings, &mapping->memory_link);
+    list_push_front(&memory->mappings, &mapping->memory_link); /* see struct walk */
     memory_lock_release(memory->lock);
     *made = mapping;
     return STATUS_OK;
@@ -472,8 +533,7 @@ static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, ui
     list_push_back(&mapping->head->pieces_link, &upper->pieces_link);
     memory_lock_acquire(memory->lock);
     mapping->pages = lower_pages;
-    upper->flush_generation = mapping->flush_generation;
-    list_push_back(&memory->mappings, &upper->memory_link);
+    list_push_front(&mapping->memory_link, &upper->memory_link); /* behind @mapping */
     memory_lock_release(memory->lock);
     mapping_insert(&aspace->mappings, upper, mapping_next(&aspace->mappings, mapping));
     return STATUS_OK;

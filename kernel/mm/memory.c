@@ -5,11 +5,14 @@
  * frame that was replaced are taken away in every address space; absent pages of a pager-backed Memory make the thread wait.
  * An overlay shows its parent's frame for reading, and copies it before it is written; what takes a page of the parent away takes
  * it from the overlays' mappings too. A parent is never an overlay, and a clone of an overlay has the same one: there are no chains.
+ * Where so many address spaces show a frame to be copied that they cannot all be seen to under the locks that are held, the current thread
+ * does it when it has let go of them (own_step), and executes again what it was about.
  * Invariants: a translation allows writing only if its frame is reached by one tree alone (the page is exclusive); what makes a page
  * shared - clone - write-protects its translations before anybody can see the sharer. */
 #include "mm/memory.h"
 
 #include "arch.h"
+#include "arch_cpu.h"
 #include "budget.h"
 #include "kmem.h"
 #include "kstring.h"
@@ -140,27 +143,35 @@ void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first
     object_ref(&parent->object);
     memory->parent = parent;
     memory->parent_first = first;
-    list_push_back(&parent->overlays, &memory->overlay_link);
-}
-
-static bool mappings_are_flushed(const struct memory *memory) REQUIRES(memory_lock)
-{
-    list_for_each (node, &memory->mappings) {
-        const struct mapping *mapping = list_entry(node, struct mapping, memory_link);
-        if (mapping->flush_generation != 0 &&
-            aspace_is_stale(mapping->aspace, mapping->flush_generation))
-            return false;
-    }
-    return true;
+    memory->flush_pending = parent->flush_pending;
+    list_push_front(&parent->overlays, &memory->overlay_link); /* as in mapping_make() */
 }
 
 bool memory_flush_check(struct memory *memory)
 {
-    bool flushed = mappings_are_flushed(memory);
-    list_for_each (node, &memory->overlays)
-        flushed = flushed && mappings_are_flushed(list_entry(node, struct memory, overlay_link));
-    memory->flush_pending = !flushed;
-    return flushed;
+    if (memory_family(memory)->restricting ||
+        aspace_is_stale(memory->flush_aspace, memory->flush_generation) ||
+        !rcu_is_over(memory->flush_period))
+        return false;
+    memory->flush_generation = 0;
+    memory->flush_pending = false;
+    return true;
+}
+
+static void own_step(struct thread *self);
+
+/* The current thread makes page @index @memory's own before it goes on, which is to execute again what it is about. */
+static COLD status_t own_later(struct memory *memory, uint64_t index)
+{
+    struct cpu *cpu = arch_cpu_local();
+    struct thread *self = cpu->current;
+    if (self->continuation == NULL && object_try_ref(&memory->object)) {
+        self->continuation_data = memory;
+        self->wait_data = index;
+        self->continuation = own_step;
+        cpu->changed = true;
+    }
+    return KERNEL_RESTART;
 }
 
 /* Make page @index this Memory's own, to be written: what is there, a copy of what is shown (page->frame; 0: nothing), or a zero page. */
@@ -191,9 +202,13 @@ static status_t page_own(struct memory *memory, struct thread *self, uint64_t in
     }
     if (page->frame == 0) {
         frame_zero(frame);
+    } else if (unlikely(!page->alone &&
+                        !mappings_restrict(memory, index, 1, PAGETABLE_REMOVE, true))) {
+        frame_put_now(frame);
+        radix_tidy(&memory->tree, memory->first + index);
+        return own_later(memory, index);
     } else {
         user_memcpy(phys_to_virt(frame), phys_to_virt(page->frame), PAGE_SIZE);
-        mappings_restrict(memory, index, 1, PAGETABLE_REMOVE);
     }
     if (old == 0) {
         radix_slot_fill(&memory->tree, memory->first + index, slot,
@@ -226,6 +241,21 @@ bool memory_present(struct memory *memory, uint64_t index, struct page *page)
     page->frame = page_entry_frame(entry);
     page->writable = (entry & PAGE_ENTRY_DIRTY) != 0 && exclusive && frame_is_own(page->frame);
     return true;
+}
+
+/* If it cannot be, who asked for it finds that out himself. */
+static void own_step(struct thread *self)
+{
+    struct memory *memory = self->continuation_data;
+    uint64_t index = self->wait_data;
+    struct page page = {.alone = true};
+    self->continuation = NULL;
+    memory_lock_acquire(memory->lock);
+    (void)mappings_restrict(memory, index, 1, PAGETABLE_REMOVE, false);
+    if (memory_present(memory, index, &page) && !page.writable)
+        status_ignore(page_own(memory, NULL, index, &page));
+    memory_lock_release(memory->lock);
+    object_unref(&memory->object);
 }
 
 status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write,

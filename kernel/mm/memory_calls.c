@@ -60,7 +60,8 @@ bool memory_protect_next(struct memory *source, uint64_t *index, uint64_t end)
                 radix_next(&source->tree, source->first + *index, end, &found);
     if (more) {
         uint64_t next = MIN((found | (RADIX_FANOUT - 1)) + 1, end);
-        mappings_restrict(source, found - source->first, next - found, PAGETABLE_WRITE_PROTECT);
+        (void)mappings_restrict(source, found - source->first, next - found,
+                                PAGETABLE_WRITE_PROTECT, false);
         *index = next - source->first;
     }
     memory_lock_release(source->lock);
@@ -352,8 +353,8 @@ static status_t discard_leaf(struct memory *memory, uint64_t *index, uint64_t en
     if (!radix_next(tree, memory->first + *index, stop, &at))
         return STATUS_OK;
     stop = MIN(stop, (at | (RADIX_FANOUT / 2 - 1)) + 1);
-    mappings_restrict(memory, at - memory->first, stop - at, PAGETABLE_REMOVE);
-    do {
+    (void)mappings_restrict(memory, at - memory->first, stop - at, PAGETABLE_REMOVE, false);
+    for (; radix_next(tree, at, stop, &at); at++) {
         uint64_t *slot;
         status_t status = radix_slot(tree, memory->object.budget, at, &slot);
         if (!status_is_ok(status))
@@ -365,7 +366,7 @@ static status_t discard_leaf(struct memory *memory, uint64_t *index, uint64_t en
         paddr_t frame = page_entry_frame(*slot);
         radix_slot_clear(tree, at);
         frame_put(frame);
-    } while (radix_next(tree, at + 1, stop, &at));
+    }
     *index = stop - memory->first;
     return KERNEL_RESTART;
 }

@@ -32,8 +32,10 @@ static status_t change_leaf(struct memory *memory, uint64_t *index, uint64_t las
     uint64_t at;
     bool more = radix_next(&memory->tree, *index, last, &at);
     *index = more ? MIN(last, (at | (RADIX_FANOUT - 1)) + 1) : last;
-    if (more && (change->clear & PAGE_ENTRY_DIRTY) != 0)
-        mappings_restrict(memory, at, *index - at, PAGETABLE_WRITE_PROTECT);
+    if (more && (change->clear & PAGE_ENTRY_DIRTY) != 0) {
+        (void)mappings_restrict(memory, at, *index - at, PAGETABLE_WRITE_PROTECT, false);
+        more = radix_next(&memory->tree, at, *index, &at);
+    }
     for (; more; more = radix_next(&memory->tree, at + 1, *index, &at)) {
         uint64_t *slot;
         status_t status = radix_slot(&memory->tree, memory->object.budget, at, &slot);

@@ -17,6 +17,7 @@ struct page {
     paddr_t frame;
     bool writable;    /* nobody shares it: a translation may allow writing */
     bool was_present; /* memory_resolve: nothing had to be taken or asked for */
+    bool alone;       /* no translation leads to it */
 };
 
 extern const struct object_ops memory_ops;
@@ -48,7 +49,7 @@ static inline bool mapping_is_shared(const struct mapping *mapping)
 /** @memory, which is new, becomes an overlay over @parent (no overlay itself) from page @first on. */
 void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first)
     REQUIRES(memory_lock);
-/** May pages of @memory be installed, that is: has every CPU stopped using the frames that others have replaced? */
+/** May pages of @memory be installed: is nobody taking translations away, and has every CPU stopped using those that were? */
 bool memory_flush_check(struct memory *memory) REQUIRES(memory_lock);
 static inline bool memory_is_flushed(struct memory *memory) REQUIRES(memory_lock)
 {
@@ -74,9 +75,11 @@ void pager_end(struct memory *memory);
 /** Continue @self with @then when nobody writes any more by what was write-protected, in user mode or in a call. */
 void memory_flush(struct thread *self, void (*then)(struct thread *self));
 
-/** Remove or write-protect the translations of pages [@index, @index + @count) of @memory in all address spaces. */
-void mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
-                       enum pagetable_change change) REQUIRES(memory_lock);
+/** Remove or write-protect the translations of pages [@index, @index + @count) of @memory in all address spaces. Where there are many mappings
+ *  the lock is let go in between, with no other held, and interrupts are let in; when it returns there are none, but what was found before
+ *  may have changed. With @at_once it is not let go: false if there are too many for that, and some may be left. Else the result says nothing. */
+bool mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
+                       enum pagetable_change change, bool at_once) REQUIRES(memory_lock);
 
 /** Translations were taken away, of @page or (PAGES_ALL) more: CPUs that run @aspace flush before they next run user code; this one flushes
  *  one page at once, if it has flushed all others. */

@@ -271,11 +271,11 @@ static void source_release(struct memory *source, uint64_t index, paddr_t frame)
     bool exclusive;
     uint64_t *slot;
     memory_lock_acquire(source->lock);
+    (void)mappings_restrict(source, index, 1, PAGETABLE_REMOVE, false);
     uint64_t at = source->first + index;
     uint64_t entry = radix_lookup(&source->tree, at, &exclusive);
     if (page_entry_frame(entry) == frame && (entry & PAGE_ENTRY_PINS_MASK) == 0 &&
         status_is_ok(radix_slot(&source->tree, source->object.budget, at, &slot))) {
-        mappings_restrict(source, index, 1, PAGETABLE_REMOVE);
         radix_slot_clear(&source->tree, at);
         frame_put(frame);
     }

@@ -97,6 +97,13 @@ void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
         cpu->rcu_due = true;
 }
 
+static void period_need(uint64_t period) REQUIRES(rcu_lock)
+{
+    needed = MAX(needed, period);
+    if (completed == rcu_period)
+        begin_period();
+}
+
 /* The collected callbacks wait for a period that begins from now on. */
 static void start_current(struct cpu *cpu)
 {
@@ -105,10 +112,7 @@ static void start_current(struct cpu *cpu)
     cpu->rcu_count = 0;
     rcu_lock_acquire(&lock);
     cpu->rcu_current_period = rcu_period + 1;
-    if (needed < rcu_period + 1)
-        needed = rcu_period + 1;
-    if (completed == rcu_period)
-        begin_period();
+    period_need(rcu_period + 1);
     rcu_lock_release(&lock);
 }
 
@@ -159,6 +163,17 @@ uint64_t rcu_period_next(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return __atomic_load_n(&rcu_period, __ATOMIC_SEQ_CST) + 1;
+}
+
+bool rcu_is_over(uint64_t period)
+{
+    if (likely(__atomic_load_n(&completed, __ATOMIC_ACQUIRE) >= period))
+        return true;
+    rcu_lock_acquire(&lock);
+    period_need(period);
+    rcu_lock_release(&lock);
+    arch_cpu_local()->rcu_due = true; /* this CPU notes it on its way out */
+    return false;
 }
 
 uint64_t rcu_completed(void)

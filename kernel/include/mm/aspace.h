@@ -33,10 +33,9 @@ struct mapping {
     uint64_t cookie;
     /* aspace_lock: entries from here on may still allow more than prot; 0: none */
     uint64_t protect_cursor;
-    uint64_t flush_generation; /* memory_lock: of aspace, when a frame in it was replaced last */
-    struct mapping *head;      /* of its pieces; itself if it is the first */
-    uint32_t pieces;           /* head: LIVE ones; aspace_lock */
-    struct list pieces_link;   /* head: the list of the others; aspace_lock */
+    struct mapping *head;              /* of its pieces; itself if it is the first */
+    uint32_t pieces;                   /* head: LIVE ones; aspace_lock */
+    struct list pieces_link;           /* head: the list of the others; aspace_lock */
     struct mapping *parent, *child[2]; /* aspace_lock: aspace.mappings; left and right */
     struct list order;                 /* aspace_lock: mapping_tree.order */
     struct list memory_link;           /* memory_lock */

@@ -4,7 +4,8 @@
  * A clone shares the root of the tree, a write unshares the path and then the frame: a page's lookup cost does not grow with the
  * number of clones before it. Each frame is charged to the budget of the Memory that took it, until it is free.
  * Translations: a page-table entry for a page of a Memory is made and changed only under that Memory's lock (made under the address
- * space's lock too), so whoever holds the Memory's lock may walk `mappings` and take translations away.
+ * space's lock too), so whoever holds the Memory's lock may walk `mappings` and take translations away. Who finds many lets go of the lock now
+ * and then; nothing is installed meanwhile (mappings_restrict).
  * An overlay shows the pages of the Memory below it, its parent, where it has none of its own; it gets its own by writing. Its
  * translations lead to frames of both, so both have one lock, the parent's. */
 #include "../list.h"
@@ -41,8 +42,14 @@ struct memory {
     uint64_t first; /* page 0 is this index of the tree; other indices are not ours to show */
     paddr_t base;   /* PHYSICAL, CONTIGUOUS: first byte */
     struct list mappings GUARDED_BY(memory_lock); /* mapping.memory_link */
-    /* another CPU may still read a frame that was replaced: nobody writes yet */
+    /* nothing is installed: translations are being taken away, or another CPU may still use some that were */
     bool flush_pending GUARDED_BY(memory_lock);
+    /* of whose lock it is: they are, of Memories with this lock, and the lock is let go in between */
+    bool restricting GUARDED_BY(memory_lock);
+    /* that other CPU: it has this loaded, and flushed before this generation; 0: none */
+    const struct aspace *flush_aspace GUARDED_BY(memory_lock);
+    uint64_t flush_generation GUARDED_BY(memory_lock);
+    uint64_t flush_period GUARDED_BY(memory_lock); /* nor before this grace period is over */
     /* PAGER: threads waiting for pages (wait_data: request_key), not yet offered */
     struct list waiters GUARDED_BY(memory_lock);
     /* PAGER: those whose page memory_pager_next has told the pager */
@@ -65,6 +72,12 @@ struct memory {
 static inline struct memory *memory_of(struct object *object)
 {
     return container_of(object, struct memory, object);
+}
+
+/** Whose lock @memory has: itself, or its parent. */
+static inline struct memory *memory_family(const struct memory *memory)
+{
+    return container_of(memory->lock, struct memory, own_lock);
 }
 
 static inline uint64_t memory_pages(const struct memory *memory)

@@ -12,6 +12,7 @@ enum { BUDGET, ASPACE, PORTS };
 #define BYTES (PAGES * PAGE_SIZE)
 #define COPY_BYTES (24 * PAGE_SIZE)
 #define PARTS 8u
+#define OFTEN 100u /* mappings: more than are gone through at a time */
 #define CAPS 200u
 #define POINTS_MAX 100u
 #define SURVIVED 1000
@@ -94,6 +95,18 @@ static void make_aspace(void)
     for (unsigned i = 0; i < PARTS; i++)
         put(memory, aspace, (uint64_t)words + i * BYTES, BYTES,
             MAP_READ | MAP_WRITE | MAP_FIXED | MAP_POPULATE);
+}
+
+/* A page in many mappings. */
+static void make_often(void)
+{
+    memory = make(PAGE_SIZE, MEMORY_COMMIT);
+    words = (uint64_t *)put(memory, held(ASPACE), UINT64_C(0x3000000000), PAGE_SIZE,
+                            MAP_READ | MAP_WRITE | MAP_FIXED | MAP_POPULATE);
+    for (unsigned i = 1; i < OFTEN; i++)
+        put(memory, held(ASPACE), (uint64_t)words + i * PAGE_SIZE, PAGE_SIZE,
+            MAP_READ | MAP_WRITE | MAP_FIXED | MAP_POPULATE);
+    words[0] = 1;
 }
 
 static void make_paged(void)
@@ -182,6 +195,44 @@ static status_t discard(void)
     must(sys_memory_discard(memory, 0, BYTES));
     must(sys_memory_query(memory, 0, BYTES, &present));
     return present == 0 ? STATUS_OK : STATUS_CORRUPT;
+}
+
+/* Do all mappings show @word? */
+static bool all_show(uint64_t word)
+{
+    for (unsigned i = 0; i < OFTEN; i++)
+        if (words[i * PAGE_SIZE / 8] != word)
+            return false;
+    return true;
+}
+
+static status_t discard_often(void)
+{
+    must(sys_memory_discard(memory, 0, PAGE_SIZE));
+    return all_show(0) ? STATUS_OK : STATUS_CORRUPT;
+}
+
+/* Written through one mapping, by the kernel for itself, and by the kernel for this program. */
+static status_t clone_often(void)
+{
+    uint64_t word = 2;
+
+    for (unsigned i = 0; i < 3; i++) {
+        must(sys_memory_clone(memory, held(BUDGET), 0, PAGE_SIZE, &other));
+        if (!all_show(word - 1))
+            return STATUS_CORRUPT;
+        if (i == 0)
+            *(volatile uint64_t *)&words[77 * PAGE_SIZE / 8] = word;
+        else if (i == 1)
+            must(sys_memory_write(memory, 0, &word, sizeof(word)));
+        else
+            must(sys_memory_read(memory, 8, &words[0], sizeof(word)));
+        word = i == 2 ? 0 : word;
+        if (!all_show(word))
+            return STATUS_CORRUPT;
+        word++;
+    }
+    return STATUS_OK;
 }
 
 static status_t shrink(void)
@@ -285,6 +336,8 @@ static const struct operation operations[] = {
     {"memory.discard and query", make_filled, discard},
     {"memory.set_size", make_filled, shrink},
     {"memory.clone", make_filled, clone},
+    {"memory.discard, mapped often", make_often, discard_often},
+    {"memory.clone and write, mapped often", make_often, clone_often},
     {"memory.query", make_filled, query},
     {"memory.supply", make_paged, supply},
     {"memory.dirty_grant", make_holes, grant},

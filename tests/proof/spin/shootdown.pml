@@ -8,10 +8,10 @@
  * code: kernel/mm/aspace.c aspace_invalidate | __atomic_add_fetch(&generations, 1, __ATOMIC_SEQ_CST); while (old < generation && !__atomic_compare_exchange_n(&aspace->generation, &old, generation, false, __ATOMIC_SEQ_CST, &&& kernel/mm/aspace.c aspace_invalidate | arch_ipi_send(i);
  * code: kernel/sched/sched.c sched_leave | uint64_t period = rcu_period_now(); if (unlikely(!aspace_is_current(thread->aspace, cpu))) aspace_load(thread->aspace, cpu); if (unlikely(__atomic_load_n(&cpu->quiescent, __ATOMIC_RELAXED) != period)) { rcu_quiescent(period); continue;
  * code: kernel/sched/rcu.c rcu_quiescent | if (nothing_loaded || period == rcu_period) note(cpu); while (completed == rcu_period && needed > completed) { begin_period(); if (nothing_loaded) note(cpu); }
- * code: kernel/sched/rcu.c start_current | cpu->rcu_current_period = rcu_period + 1; if (needed < rcu_period + 1) needed = rcu_period + 1; if (completed == rcu_period) begin_period();
+ * code: kernel/sched/rcu.c start_current | cpu->rcu_current_period = rcu_period + 1; period_need(rcu_period + 1); &&& kernel/sched/rcu.c period_need | needed = MAX(needed, period); if (completed == rcu_period) begin_period();
  *
  * code: kernel/sched/rcu.c rcu_period_next | return __atomic_load_n(&rcu_period, __ATOMIC_SEQ_CST) + 1;
- * code: kernel/mm/memory.c page_own | mappings_restrict(memory, index, 1, PAGETABLE_REMOVE); } if (old == 0) { radix_slot_fill(&memory->tree, memory->first + index, slot, frame | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY); } else { *slot = frame | PAGE_ENTRY_DIRTY | (*slot & (PAGE_SIZE - 1)); frame_put(old); }
+ * code: kernel/mm/memory.c page_own | !mappings_restrict(memory, index, 1, PAGETABLE_REMOVE, true))) { frame_put_now(frame); radix_tidy(&memory->tree, memory->first + index); return own_later(memory, index); } else { &&& kernel/mm/memory.c page_own | if (old == 0) { radix_slot_fill(&memory->tree, memory->first + index, slot, frame | PAGE_ENTRY_PRESENT | PAGE_ENTRY_DIRTY); } else { *slot = frame | PAGE_ENTRY_DIRTY | (*slot & (PAGE_SIZE - 1)); frame_put(old); }
  * code: kernel/mm/phys.c frame_unref_seen | uint64_t period = MAX(rcu_period_next() & PERIOD_MASK, 1u);
  * code: kernel/mm/phys.c frame_is_own | uint64_t since = (rcu_completed() - (word >> REFS_BITS)) & PERIOD_MASK; if ((word & REFS_MASK) != 1 || since > PERIOD_MASK / 2) return false;
  *

@@ -7,6 +7,7 @@
 #include <arch_cpu.h>
 #include <budget.h>
 #include <grace_period.h>
+#include <inject.h>
 #include <kmem.h>
 #include <mm/aspace.h>
 #include <mm/memory.h>
@@ -162,6 +163,12 @@ bool sched_should_yield(void)
 
 void (*environment_interrupt)(void);
 unsigned environment_windows;
+
+bool inject_here(struct thread *current)
+{
+    (void)current;
+    return false;
+}
 
 void sched_let_interrupts_in(void)
 {

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <waiters.h>
 
 struct environment env;
 struct boot_info boot_info;
@@ -151,6 +152,11 @@ void environment_pass(uint64_t periods)
 uint64_t rcu_period_next(void)
 {
     return periods_over + 1;
+}
+
+bool rcu_is_over(uint64_t period)
+{
+    return periods_over >= period;
 }
 
 uint64_t rcu_completed(void)
@@ -422,6 +428,22 @@ status_t continuation_run(struct thread *self, status_t status)
 
 void sched_let_interrupts_in(void)
 {
+}
+
+/* As waiters.c has it. */
+struct list *walk_pause(struct list *next, struct spinlock *lock, enum lock_rank rank)
+{
+    struct list place;
+    list_init(&place);
+    if (next != NULL)
+        list_insert_before(next, &place);
+    spinlock_give(lock, rank);
+    if (env.paused != NULL)
+        env.paused();
+    spinlock_take(lock, rank);
+    next = place.next;
+    list_remove(&place);
+    return next;
 }
 
 bool sched_should_yield(void)

@@ -32,6 +32,7 @@ struct environment {
     struct process process;
     unsigned yield_every; /* sched_should_yield() says yes each so many calls; 0: never */
     unsigned yield_calls;
+    void (*paused)(void); /* others, while a walk has let go of its lock; NULL: nobody */
     unsigned ipis, page_flushes;
     unsigned events; /* posted to pagers */
     bool revoking;   /* cap_tree_enter() blocks */

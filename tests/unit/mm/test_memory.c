@@ -895,6 +895,241 @@ static void test_overlays_wait_for_other_cpus(void)
     teardown();
 }
 
+/* ── One Memory in many mappings ─────────────────────────────────────────────────────────────────────────────────── */
+
+#define MANY 150u
+
+static struct many {
+    struct memory *memory;
+    struct aspace *others; /* the same mappings, in an address space that nobody runs */
+    struct thread *faulter;
+    uint64_t pauses;
+    unsigned installed; /* what faults could install meanwhile */
+} many;
+
+static uint64_t many_address(uint64_t i)
+{
+    return USER + i * 4 * PAGE_SIZE;
+}
+
+static void many_map(struct aspace *aspace, uint64_t i)
+{
+    uint64_t mapped;
+    CHECK_STATUS(aspace_map_kernel(aspace, many.memory, many_address(i), 0, 2 * PAGE_SIZE,
+                                   MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                 STATUS_OK);
+}
+
+static bool many_unmap(struct aspace *aspace, uint64_t i)
+{
+    struct cap cap = cap_to(&aspace->object, RIGHT_WRITE);
+    return status_is_ok(sys_aspace_unmap(self, &cap, many_address(i), 2 * PAGE_SIZE));
+}
+
+static bool allows(const struct aspace *aspace, uint64_t address, uint32_t access)
+{
+    unsigned level;
+    pte_t entry = pagetable_lookup(aspace->root, address, &level);
+    return entry != 0 && (access & ~arch_pte_flags(entry)) == 0;
+}
+
+static void many_fault(struct aspace *aspace, uint64_t address, uint32_t access)
+{
+    bool before = allows(aspace, address, access);
+    struct thread *current = arch_cpu_local()->current;
+    arch_cpu_local()->current = many.faulter;
+    status_t status = aspace_fault(aspace, many.faulter, address, access);
+    arch_cpu_local()->current = current;
+    CHECK(status == STATUS_OK || status == KERNEL_RESTART || status == STATUS_FAULT);
+    many.installed += !before && allows(aspace, address, access);
+}
+
+/* What other CPUs do while the lock is let go: take mappings away before and behind, cut them, make new ones, touch them. */
+static void many_others(void)
+{
+    uint64_t n = ++many.pauses, i = n * 37 % MANY, j = n * 53 % MANY;
+    struct cap cap = cap_to(&many.others->object, RIGHT_WRITE);
+    if (many_unmap(many.others, i))
+        many_map(many.others, i);
+    status_ignore(sys_aspace_unmap(self, &cap, many_address(j) + n % 2 * PAGE_SIZE, PAGE_SIZE));
+    many_map(space, MANY + n);
+    for (uint64_t k = 0; k < MANY; k += 7) {
+        many_fault(space, many_address(k), MAP_READ);
+        many_fault(many.others, many_address(k) + PAGE_SIZE, MAP_WRITE);
+    }
+    many_fault(space, many_address(MANY + n), MAP_READ);
+    many_fault(many.others, many_address(i), MAP_READ);
+}
+
+static unsigned many_that_allow(uint32_t access)
+{
+    unsigned count = 0;
+    for (uint64_t i = 0; i < 2 * MANY; i++)
+        for (uint64_t page = 0; page < 2; page++)
+            count += allows(space, many_address(i) + page * PAGE_SIZE, access) +
+                     allows(many.others, many_address(i) + page * PAGE_SIZE, access);
+    return count;
+}
+
+/* All mappings have both pages. */
+static void many_touch(uint32_t access)
+{
+    for (uint64_t i = 0; i < MANY; i++)
+        for (uint64_t page = 0; page < 2; page++) {
+            CHECK_STATUS(aspace_fault(space, self, many_address(i) + page * PAGE_SIZE, access),
+                         STATUS_OK);
+            status_ignore(
+                aspace_fault(many.others, self, many_address(i) + page * PAGE_SIZE, access));
+        }
+}
+
+static void many_begin(void)
+{
+    setup();
+    many = (struct many){.memory = make(2 * PAGE_SIZE, 0)};
+    CHECK_STATUS(aspace_create(env.budget, &many.others), STATUS_OK);
+    many.faulter = thread_make(space);
+    arch_cpu_local()->current = self;
+    for (uint64_t i = 0; i < MANY; i++) {
+        many_map(space, i);
+        many_map(many.others, i);
+    }
+}
+
+static void many_end(void)
+{
+    arch_cpu_local()->current = NULL;
+    if (many.faulter->continuation != NULL)
+        many.faulter->continuation(many.faulter);
+    thread_free(many.faulter);
+    object_unref(&many.others->object);
+    drop(many.memory);
+    teardown();
+}
+
+static void test_memory_many_mappings_lose_what_is_discarded(void)
+{
+    many_begin();
+    struct cap cap = cap_to(&many.memory->object, MEMORY_ALL);
+    many_touch(MAP_WRITE);
+    env.paused = many_others;
+    CHECK_STATUS(sys_memory_discard(self, &cap, 0, 2 * PAGE_SIZE), STATUS_OK);
+    env.paused = NULL;
+    CHECK(many.pauses > 10 && many.installed == 0 && many_that_allow(MAP_READ) == 0);
+    many_touch(MAP_WRITE);
+    CHECK(many_that_allow(MAP_WRITE) > 2 * MANY);
+    many_end();
+}
+
+static void test_memory_many_mappings_write_no_clone(void)
+{
+    paddr_t frame;
+    status_t status;
+    many_begin();
+    put(many.memory, 0, 1);
+    many_touch(MAP_WRITE);
+    env.paused = many_others;
+    struct memory *copy = clone(many.memory, 0, 2 * PAGE_SIZE);
+    env.paused = NULL;
+    CHECK(many.pauses > 10 && many.installed == 0 && many_that_allow(MAP_WRITE) == 0);
+    if (many.faulter->continuation != NULL) /* who wanted to write was told to come again */
+        many.faulter->continuation(many.faulter);
+    many_touch(MAP_READ);
+    unsigned before = many_that_allow(MAP_READ);
+    CHECK(before > 2 * MANY);
+    /* The page is copied with no lock held: the first try takes a few translations away, and says so. */
+    uint64_t pauses = many.pauses;
+    env.paused = many_others;
+    CHECK_STATUS(memory_page(many.memory, self, 0, true, &frame), KERNEL_RESTART);
+    CHECK(many.pauses == pauses && self->continuation != NULL);
+    self->continuation(self);
+    CHECK(many.pauses > pauses + 10 && self->continuation == NULL);
+    env.paused = NULL;
+    for (uint64_t i = 0; i < 2 * MANY; i++)
+        CHECK(!allows(space, many_address(i), MAP_READ) &&
+              !allows(many.others, many_address(i), MAP_READ));
+    status = memory_page(many.memory, self, 0, true, &frame);
+    CHECK_STATUS(status, STATUS_OK);
+    CHECK(frame_to(copy, 0, false) != frame && get(copy, 0) == 1 && get(many.memory, 0) == 1);
+    drop(copy);
+    many_end();
+}
+
+/* Two address spaces may be stale: nothing is installed before a grace period is over. */
+static void test_memory_many_mappings_wait_for_other_cpus(void)
+{
+    many_begin();
+    struct cap cap = cap_to(&many.memory->object, MEMORY_ALL);
+    struct aspace *third;
+    CHECK_STATUS(aspace_create(env.budget, &third), STATUS_OK);
+    many_map(third, 0);
+    CHECK_STATUS(aspace_fault(third, self, USER + PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    many_touch(MAP_WRITE);
+    run_on_other_cpu(many.others);
+    CHECK_STATUS(sys_memory_discard(self, &cap, 0, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    CHECK(!allows(space, USER, MAP_READ));
+    run_on_other_cpu(third); /* it has forgotten the others' */
+    CHECK_STATUS(sys_memory_discard(self, &cap, PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    CHECK(!allows(space, USER, MAP_READ));
+    environment_grace();
+    CHECK_STATUS(aspace_fault(space, self, USER, MAP_WRITE), STATUS_OK);
+    CHECK(allows(space, USER, MAP_WRITE));
+    run_on_other_cpu(NULL);
+    object_unref(&third->object);
+    many_end();
+}
+
+static struct memory *overlays[MANY], *overlays_parent;
+static unsigned overlays_made;
+
+/* One is made, and maps what the parent has. */
+static void overlay_more(void)
+{
+    uint64_t mapped, address = many_address(2 * MANY + ++overlays_made);
+    struct memory *over = overlay(overlays_parent, 0, PAGE_SIZE);
+    CHECK_STATUS(aspace_map_kernel(space, over, address, 0, PAGE_SIZE, MAP_READ | MAP_FIXED,
+                                   &mapped),
+                 STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, address, MAP_READ), STATUS_OK);
+    CHECK(!allows(space, address, MAP_READ));
+    drop(over);
+    for (uint64_t i = 0; i < MANY; i++) {
+        bool there = allows(space, many_address(i), MAP_READ);
+        CHECK_STATUS(aspace_fault(space, self, many_address(i), MAP_READ), STATUS_OK);
+        CHECK(there || !allows(space, many_address(i), MAP_READ));
+    }
+}
+
+static void test_overlays_many_lose_what_the_parent_loses(void)
+{
+    setup();
+    struct memory *parent = overlays_parent = make(PAGE_SIZE, 0);
+    struct cap cap = cap_to(&parent->object, MEMORY_ALL);
+    uint64_t mapped;
+    put(parent, 0, 1);
+    for (uint64_t i = 0; i < MANY; i++) {
+        overlays[i] = overlay(parent, 0, PAGE_SIZE);
+        CHECK_STATUS(aspace_map_kernel(space, overlays[i], many_address(i), 0, PAGE_SIZE,
+                                       MAP_READ | MAP_FIXED, &mapped),
+                     STATUS_OK);
+        CHECK_STATUS(aspace_fault(space, self, many_address(i), MAP_READ), STATUS_OK);
+        CHECK(allows(space, many_address(i), MAP_READ));
+    }
+    overlays_made = 0;
+    env.paused = overlay_more;
+    CHECK_STATUS(sys_memory_discard(self, &cap, 0, PAGE_SIZE), STATUS_OK);
+    env.paused = NULL;
+    CHECK(overlays_made > 5);
+    for (uint64_t i = 0; i < 3 * MANY; i++)
+        CHECK(!allows(space, many_address(i), MAP_READ));
+    for (uint64_t i = 0; i < MANY; i++)
+        drop(overlays[i]);
+    drop(parent);
+    teardown();
+}
+
 static void test_overlays_ask_the_pager(void)
 {
     setup();
@@ -948,6 +1183,13 @@ const struct test memory_tests[] = {
     {"test_overlays_show_what_is_below", test_overlays_show_what_is_below},
     {"test_overlays_are_cloned", test_overlays_are_cloned},
     {"test_overlays_wait_for_other_cpus", test_overlays_wait_for_other_cpus},
+    {"test_memory_many_mappings_lose_what_is_discarded",
+     test_memory_many_mappings_lose_what_is_discarded},
+    {"test_memory_many_mappings_write_no_clone", test_memory_many_mappings_write_no_clone},
+    {"test_memory_many_mappings_wait_for_other_cpus",
+     test_memory_many_mappings_wait_for_other_cpus},
+    {"test_overlays_many_lose_what_the_parent_loses",
+     test_overlays_many_lose_what_the_parent_loses},
     {"test_overlays_ask_the_pager", test_overlays_ask_the_pager},
     {NULL, NULL},
 };

@@ -4,6 +4,7 @@
 #include <arch_accessors.h>
 #include <arch_cpu.h>
 #include <endpoint.h>
+#include <inject.h>
 #include <kmem.h>
 #include <mm/aspace.h>
 #include <one_cpu.h>
@@ -269,6 +270,12 @@ void ktimer_arm(struct ktimer *timer, uint64_t deadline_ns, void (*fire)(struct 
     timer->fire = fire;
     timer->armed = 1;
     env.timer = timer;
+}
+
+bool inject_here(struct thread *current)
+{
+    (void)current;
+    return false;
 }
 
 void sched_let_interrupts_in(void)
