@@ -3,7 +3,9 @@
  * Waiters are kept in a fixed table of buckets, hashed by address space and address; the key of a waiter is its thread's aspace and
  * wait_data. futex_wait compares the word and queues under the bucket's lock; a waker changes the word first and takes the same lock
  * afterwards, so it sees the waiter, or the waiter sees the new word. The word's frame is found before the lock, for writing where that
- * is allowed, so that no pending copy-on-write can give the word another frame in between. */
+ * is allowed, so that no pending copy-on-write can give the word another frame in between.
+ * Where many wait, a waker lets go of the lock now and then. Its place in the list is kept by a node of its own; others who want to wait or to
+ * wake there let it finish first, and who is cancelled takes but himself out. */
 #include <arch.h>
 #include <arch_accessors.h>
 #include <handlers.h>
@@ -12,9 +14,12 @@
 #include <waiters.h>
 
 #define BUCKETS 256u
+/** Waiters that are looked at with interrupts off. */
+#define STRETCH 256u
 
 struct bucket {
-    struct spinlock lock; /* futex_lock */
+    struct spinlock lock;             /* futex_lock */
+    bool busy GUARDED_BY(futex_lock); /* a waker, who has let go of the lock, goes on soon */
     struct list waiters GUARDED_BY(futex_lock);
 };
 
@@ -22,6 +27,12 @@ static struct bucket buckets[BUCKETS];
 
 static const struct wait_class futex_wait_class = {.name = "futex",
                                                    WAIT_CLASS_LOCK(bucket, lock, futex_lock)};
+
+/* In front of @node. */
+static struct list *bucket_pause(struct bucket *bucket, struct list *node) REQUIRES(futex_lock)
+{
+    return walk_pause(node, &bucket->lock, LOCK_RANK_futex_lock);
+}
 
 /* The list of an unused bucket is all zeros: it is made when first looked at. */
 static struct bucket *bucket_lock(const struct aspace *aspace, uint64_t address) ACQUIRE(futex_lock)
@@ -31,6 +42,8 @@ static struct bucket *bucket_lock(const struct aspace *aspace, uint64_t address)
 
     _Static_assert(BUCKETS == 256, "the hash gives 8 bits");
     futex_lock_acquire(&bucket->lock);
+    while (unlikely(bucket->busy))
+        (void)bucket_pause(bucket, NULL);
     if (bucket->waiters.next == NULL)
         list_init(&bucket->waiters);
     return bucket;
@@ -79,6 +92,7 @@ status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t c
                                uint32_t *woken)
 {
     struct list ready;
+    uint32_t left = STRETCH;
 
     *woken = 0;
     if (!address_is_valid(address))
@@ -86,16 +100,24 @@ status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t c
     list_init(&ready);
     struct bucket *bucket = bucket_lock(self->aspace, address);
 
-    list_for_each_safe (node, after, &bucket->waiters) {
+    struct list *node = bucket->waiters.next;
+
+    while (node != &bucket->waiters && *woken != count) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
 
-        if (*woken == count)
-            break;
+        if (unlikely(left-- == 0)) {
+            left = STRETCH;
+            bucket->busy = true;
+            node = bucket_pause(bucket, node);
+            continue;
+        }
+        node = node->next;
         if (thread->wait_data != address || thread->aspace != self->aspace)
             continue;
         waiter_move(thread, &ready);
         (*woken)++;
     }
+    bucket->busy = false;
     futex_lock_release(&bucket->lock);
     waiters_wake(&ready, STATUS_OK);
     return STATUS_OK;

@@ -342,6 +342,79 @@ static void test_shared_killed_in_the_middle(void)
     crowd_drop();
 }
 
+/* ── Many who wait on one word ───────────────────────────────────────────────────────────────────────────────────── */
+
+#define WAITERS 600u
+#define WAITER_STACK 64u
+#define DEADLINE_MS 400u
+
+static uint64_t waiter_stacks[WAITERS][WAITER_STACK] __attribute__((aligned(16)));
+static uint32_t waited_word, woken_count, late_count, ended_count;
+
+/* Every third gives up about when the others are woken. */
+static void wait_once(uint64_t deadline_ns)
+{
+    status_t status = sys_thread_futex_wait((uint64_t)&waited_word, 0, deadline_ns);
+
+    __atomic_fetch_add(status_is_ok(status)         ? &woken_count
+                       : status == STATUS_TIMED_OUT ? &late_count
+                                                    : &ended_count,
+                       1, __ATOMIC_SEQ_CST);
+    for (;;)
+        status_ignore(sys_thread_exit());
+}
+
+static void wake_some(struct worker *self)
+{
+    uint32_t woken = 0;
+
+    OK(sys_thread_futex_wake((uint64_t)&waited_word, WAITERS / 3, &woken));
+    self->value = woken;
+}
+
+static void test_shared_futex_wakes_all(void)
+{
+    struct worker waker;
+    uint32_t woken = 0, more = 0;
+    uint64_t deadline_ns;
+
+    for (unsigned round = 0; round < 3; round++) {
+        woken_count = late_count = ended_count = 0;
+        deadline_ns = now_ns() + DEADLINE_MS * MS;
+        for (uint64_t i = 0; i < WAITERS; i++) {
+            handle_t thread;
+            OK(sys_thread_create(info->process, info->budget, &thread));
+            OK(sys_thread_start(thread, (uint64_t)wait_once,
+                                (uint64_t)&waiter_stacks[i][WAITER_STACK - 1],
+                                i % 3 == 0 ? deadline_ns + i * 1000 : in_ms(PATIENCE_MS), 0));
+            close_handle(thread);
+        }
+        if (round != 0)
+            OK(sys_thread_sleep(deadline_ns));
+        else /* those without a deadline that is near */
+            CHECK(EVENTUALLY(threads_in(SYS_THREAD_FUTEX_WAIT) + late_count == WAITERS));
+        worker_start(&waker, wake_some, NULL);
+        OK(sys_thread_futex_wake((uint64_t)&waited_word, UINT32_MAX, &woken));
+        CHECK(worker_join(&waker));
+        OK(sys_thread_futex_wake((uint64_t)&waited_word, UINT32_MAX, &more));
+        CHECK(round != 0 || more == 0); /* all of them waited */
+        for (uint64_t end = in_ms(PATIENCE_MS); now_ns() < end; sleep_ms(1)) {
+            uint32_t late = 0;
+            if (__atomic_load_n(&woken_count, __ATOMIC_SEQ_CST) +
+                    __atomic_load_n(&late_count, __ATOMIC_SEQ_CST) + ended_count ==
+                WAITERS)
+                break;
+            OK(sys_thread_futex_wake((uint64_t)&waited_word, UINT32_MAX,
+                                     &late)); /* who came late */
+            more += late;
+        }
+        say("%u woken at once, %u by another, %u later; %u gave up", woken, (unsigned)waker.value,
+            more, late_count);
+        CHECK(woken_count == woken + more + waker.value);
+        CHECK(woken_count + late_count == WAITERS && ended_count == 0);
+    }
+}
+
 extern const struct test shared_tests[];
 const struct test shared_tests[] = {
     TEST(test_shared_discard_leaves_no_translation),
@@ -352,5 +425,6 @@ const struct test shared_tests[] = {
     TEST(test_shared_writeback_sees_each_write),
     TEST(test_shared_overlays_show_what_the_parent_has),
     TEST(test_shared_killed_in_the_middle),
+    TEST(test_shared_futex_wakes_all),
     {NULL, NULL},
 };
