@@ -208,6 +208,9 @@ static void mappings(void)
             must(sys_aspace_map(space, page, base + i * PAGE_SIZE, 0, PAGE_SIZE,
                                 MAP_READ | MAP_WRITE | MAP_FIXED | MAP_POPULATE, 0, &at),
                  "map");
+        must(sys_memory_clone(page, os_self.budget, 0, PAGE_SIZE, &clone), "copy");
+        must(sys_memory_write(page, 0, &at, sizeof(at)), "write");
+        must(sys_cap_close(clone), "close");
         must(sys_aspace_protect(space, base, MANY * PAGE_SIZE, MAP_READ), "protect");
         must(sys_aspace_protect(space, base, MANY * PAGE_SIZE, MAP_READ), "protect");
         must(sys_aspace_clone(space, os_self.budget, &clone), "clone");
