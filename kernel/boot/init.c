@@ -21,6 +21,7 @@
 #include <process.h>
 #include <random.h>
 #include <thread.h>
+#include <trace.h>
 
 #include "cpio.h"
 #include "elf.h"
@@ -269,6 +270,7 @@ static void capabilities_make(struct maker *m)
     require(ioport_create_root(m->process, m->budget, &info->ioports), "ports");
     require(interrupt_create_root(m->process, m->budget, &info->interrupts), "interrupts");
     require(dmaspace_create_root(m->process, m->budget, &info->dma), "DMA");
+    require(trace_create_root(m->process, m->budget, &info->trace), "traces");
 }
 
 /* ── All together ────────────────────────────────────────────────────────────────────────────────────────────────── */

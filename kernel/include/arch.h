@@ -166,6 +166,7 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
  *   ARCH_NUMBER, ARCH_STATUS, ARCH_ARG(i), ARCH_RESULT(i)                        of system calls
  *   ARCH_HANDLE, ARCH_INFO, ARCH_WORD(i), ARCH_DEADLINE, ARCH_QUEUE              of message calls; the badge is where the handle was
  *   ARCH_FOREIGN_RESULT, ARCH_PC, ARCH_TLS; ARCH_SYSCALL_BYTES: how long the instruction of a call is
+ *   ARCH_FRAME: the frame pointer; that far from it, ARCH_FRAME_BASE, the caller's stands, and the return address behind it
  * They are:
  *   uint64_t arch_syscall_number(const struct thread *)
  *   uint64_t arch_syscall_arg(const struct thread *, unsigned i)                 i < 8

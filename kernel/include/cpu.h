@@ -41,6 +41,7 @@ struct __attribute__((aligned(64))) cpu {
             bool rcu_due; /* rcu_poll() has something to do */
             /* translations, FPU or TLS of the current thread: the long way looks by itself */
             bool changed;
+            bool traced; /* while there is a trace: obj/trace.c */
         };
     };
     uint32_t arch_id;           /* APIC id, MPIDR, hart */

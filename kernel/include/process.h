@@ -40,6 +40,7 @@ struct process {
     uint32_t teardown_cursor;
     struct rcu_head teardown_rcu;
     uint64_t cpu_time_ns; /* of threads that ended */
+    uint64_t start;       /* pc of its first thread; process_lock */
 };
 
 /** cap_lookup for paths that count instructions: NULL and *@status, or the capability. Needs no lock: see cap/cap.c. */

@@ -25,6 +25,8 @@ static inline uint64_t rcu_period_now(void)
 NORETURN void sched_leave(void);
 /** Finish a system call of @self, the current thread, as its handler says. With KERNEL_BLOCKED the thread may run elsewhere by now. */
 void trap_finish(struct thread *self, status_t status);
+/** System call @number of @self, a native thread, that came the way of foreign ones: there is none of that number, or it is traced. */
+NORETURN void trap_native(struct thread *self, uint64_t number);
 /** After a direct handoff (sched_handoff): the new thread's own side has to be looked at too. Returns if something has come up. */
 static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 {

@@ -61,7 +61,7 @@ struct __attribute__((aligned(64))) thread {
 
     /* The two lines of the fast path of message calls. */
     __attribute__((aligned(64))) uint64_t
-        syscall_limit; /* system calls below are the kernel's: SYS_LIMIT; 0 of a foreign thread: none */
+        syscall_limit; /* system calls below go the short way: SYS_LIMIT; 0 of one that is foreign, or traced: none */
     struct process *process; /* reference */
     struct aspace *aspace;   /* reference */
     union {
@@ -106,6 +106,7 @@ struct __attribute__((aligned(64))) thread {
     bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
     /* atomic, the architecture's: it leaves by arch_thread_resume() only; then "moved" is always set */
     bool stepped;
+    bool killed;               /* process_lock: told to end */
     struct realtime *realtime; /* atomic: made once; looked at if it is limited */
     struct ktimer deadline;
     /* atomic: the wait that the timer was armed for, stored after it was */
@@ -126,21 +127,22 @@ struct __attribute__((aligned(64))) thread {
     uint32_t message_cap_count;
     uint32_t index;         /* in the thread table: tokens of saved replies */
     struct list saved_link; /* server's process.saved */
-    bool killed;            /* process_lock: told to end */
-    /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
-    int32_t pager_status;
-    uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
+    uint64_t progress_key;  /* the restarted call whose first @progress bytes are done (mm) */
     uint64_t progress;
     uint64_t raised; /* the call that the kernel makes in its name: see ipc/raise.c */
     uint64_t raised_words[3];
     const struct endpoint *raised_to;
     struct raise_target debugger; /* process_lock */
-    struct foreign *foreign;      /* NULL: a native thread; set before it starts */
-    uint64_t served_ns;           /* by others, for its calls; atomic */
-    struct cap *revoke_at;        /* where its revocation goes on */
-    struct rcu_head rcu_wait;     /* waiting for a grace period (revoke) */
-    struct arch_fpu *fpu;         /* allocated on first use */
-    uint32_t fpu_cpu;             /* atomic: where the registers are live; UINT32_MAX: in memory */
+    /* atomic, NULL: a native thread; set before it starts, NULL again at its end */
+    struct foreign *foreign;
+    uint64_t traced_pc;    /* behind the system call that it is in, if its beginning was traced */
+    uint64_t served_ns;    /* by others, for its calls; atomic */
+    struct cap *revoke_at; /* where its revocation goes on */
+    struct rcu_head rcu_wait; /* waiting for a grace period (revoke) */
+    struct arch_fpu *fpu;     /* allocated on first use */
+    uint32_t fpu_cpu;         /* atomic: where the registers are live; UINT32_MAX: in memory */
+    /* woken, the page waited for (wait_object, wait_data) cannot be had: why; 0: go on */
+    int32_t pager_status;
 };
 
 #ifndef CONFIG_DEBUG /* whose locks are larger */
@@ -151,7 +153,7 @@ _Static_assert(offsetof(struct thread, object) - offsetof(struct thread, syscall
 /** Its system calls go to a personality: settled before it starts. */
 static inline bool thread_is_foreign(const struct thread *thread)
 {
-    return __atomic_load_n(&thread->syscall_limit, __ATOMIC_RELAXED) == 0;
+    return __atomic_load_n(&thread->foreign, __ATOMIC_RELAXED) != NULL;
 }
 
 /** The level it runs at; the CPUs of whom it calls and of who wakes it change it. */

@@ -1,7 +1,7 @@
 /* Foreign threads: their system calls are calls on their personality's endpoint.
  *
  * Such a thread has no native calls, so entry code brings all of its calls here: it compares the number with thread.syscall_limit, which is
- * 0 for foreign threads. The call table, one page that the personality shares with the kernel and may change at any time, says what
+ * 0 for foreign threads, and for those whose calls are traced. The call table, one page that the personality shares with the kernel and may change at any time, says what
  * becomes of each; an entry is read once. The pc goes back to the call at once and over it with the answer, so that whatever comes in
  * between - an interruption, a page to be fetched, nobody there to be called - leaves a thread that will just make its call again. */
 #include "arch.h"
@@ -14,6 +14,7 @@
 #include "mm/phys.h"
 #include "reply.h"
 #include "sched.h"
+#include "trace.h"
 
 struct foreign {
     struct raise_target personality;
@@ -36,9 +37,10 @@ static void foreign_free(struct foreign *foreign, struct budget *budget)
 
 void foreign_drop(struct thread *thread)
 {
-    if (thread->foreign != NULL)
-        foreign_free(thread->foreign, thread->object.budget);
-    thread->foreign = NULL;
+    struct foreign *foreign = thread->foreign;
+    __atomic_store_n(&thread->foreign, NULL, __ATOMIC_RELAXED);
+    if (foreign != NULL)
+        foreign_free(foreign, thread->object.budget);
 }
 
 const struct raise_target *foreign_personality(const struct thread *thread)
@@ -66,7 +68,7 @@ status_t sys_thread_set_foreign(struct thread *self, struct cap *cap, struct cap
         process_lock_acquire(&thread->process->lock);
         if (__atomic_load_n(&thread->state, __ATOMIC_RELAXED) == THREAD_NEW &&
             thread->foreign == NULL) {
-            thread->foreign = foreign;
+            __atomic_store_n(&thread->foreign, foreign, __ATOMIC_RELAXED);
             __atomic_store_n(&thread->syscall_limit, 0, __ATOMIC_RELAXED);
         } else {
             status = STATUS_BUSY;
@@ -101,14 +103,20 @@ static uint64_t constant(const struct foreign *foreign, uint64_t index)
                                  __ATOMIC_RELAXED);
 }
 
+static __attribute__((noinline)) void call_slowly(struct thread *self, uint64_t info)
+{
+    if (trace_is_on())
+        trace_call(self);
+    if (unlikely(!raise_call(self, &self->foreign->personality, info)))
+        process_fault(self, "its personality is gone", (uint32_t)info, PROCESS_FAULTED);
+}
+
 NORETURN void trap_foreign(struct thread *self)
 {
     struct foreign *foreign = self->foreign;
     uint64_t number = arch_syscall_number(self);
-    if (unlikely(foreign == NULL)) {
-        arch_syscall_status_set(self, STATUS_UNSUPPORTED); /* a native one: there is no such call */
-        sched_leave();
-    }
+    if (unlikely(foreign == NULL))
+        trap_native(self, number);
     struct foreign_call call = call_of(foreign, number);
     self->in_syscall = true;
     if (call.action == FOREIGN_ACTION_CONSTANT) {
@@ -121,8 +129,7 @@ NORETURN void trap_foreign(struct thread *self)
         if (likely(call.action == FOREIGN_ACTION_FORWARD))
             fast_foreign_call(self, &foreign->personality, info);
         foreign->call = call;
-        if (unlikely(!raise_call(self, &foreign->personality, info)))
-            process_fault(self, "its personality is gone", number, PROCESS_FAULTED);
+        call_slowly(self, info);
     }
     sched_leave_quickly();
     sched_leave();

@@ -39,7 +39,8 @@ void pagetable_free(paddr_t table)
     frame_put_now(table);
 }
 
-pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level)
+static inline __attribute__((always_inline)) pte_t walk(paddr_t root, uint64_t address,
+                                                        unsigned *level)
 {
     paddr_t table = root;
     for (unsigned l = ARCH_PT_LEVELS - 1;; l--) {
@@ -52,6 +53,16 @@ pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level)
         }
         table = arch_pte_address(entry);
     }
+}
+
+pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level)
+{
+    return walk(root, address, level);
+}
+
+COLD pte_t pagetable_peek(paddr_t root, uint64_t address, unsigned *level)
+{
+    return walk(root, address, level);
 }
 
 status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address, unsigned level,

@@ -15,6 +15,8 @@ enum pagetable_change { PAGETABLE_REMOVE, PAGETABLE_WRITE_PROTECT };
 
 /** The entry that translates @address, or 0; *@level: where it stands. */
 pte_t pagetable_lookup(paddr_t root, uint64_t address, unsigned *level);
+/** The same, of who asks seldom: the other is made a part of its only caller. */
+pte_t pagetable_peek(paddr_t root, uint64_t address, unsigned *level);
 /** The slot of @level for @address, tables made on the way, each charged to @budget as a page. *@slot is NULL when a larger leaf is in
  *  the way. NO_MEMORY: what tables were made stay (they hold nothing). */
 MUST_CHECK status_t pagetable_slot(paddr_t root, struct budget *budget, uint64_t address,

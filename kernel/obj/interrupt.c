@@ -19,6 +19,7 @@
 #include <queue.h>
 #include <rcu.h>
 #include <thread.h>
+#include <trace.h>
 
 #define INTERRUPT_RIGHTS \
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_RECEIVE | RIGHT_MANAGE)
@@ -195,6 +196,8 @@ void trap_irq(void *cookie)
 {
     struct irq_line *line = cookie;
 
+    if (trace_is_on())
+        trace_record(TRACE_INTERRUPT, 2, line->vector, 0);
     source_lock_acquire(&line->lock);
     list_for_each (node, &line->interrupts) {
         struct interrupt *interrupt = list_entry(node, struct interrupt, link);

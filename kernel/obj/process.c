@@ -266,6 +266,7 @@ static void describe(struct process *process, struct process_info *info) NO_THRE
     info->budget_id = process->object.budget->object.id;
     info->aspace_id = process->aspace->object.id;
     info->state = process->state;
+    info->start = process->start;
     info->threads = process->thread_count;
     info->exit_status = process->exit_status;
     info->caps = __atomic_load_n(&process->caps, __ATOMIC_RELAXED);

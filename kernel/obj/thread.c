@@ -18,6 +18,7 @@
 #include "mm/phys.h"
 #include "process.h"
 #include "sched.h"
+#include "trace.h"
 
 /* ── The thread table ────────────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -159,7 +160,11 @@ void thread_die(struct thread *self)
     ipc_thread_died(self);
     buffer_release(self);
     foreign_drop(self);
-    if (thread_unlink(self))
+    bool last = thread_unlink(self);
+    if (trace_is_on())
+        trace_record(TRACE_END, self->process->object.id, last,
+                     (uint64_t)self->process->exit_status);
+    if (last)
         self->continuation = teardown_step;
     else
         thread_end(self);
@@ -245,9 +250,17 @@ status_t thread_start(struct thread *thread, uint64_t pc, uint64_t sp, uint64_t 
     arch_context_init(thread, pc, sp, argument, tls);
     struct process *process = thread->process;
     process_lock_acquire(&process->lock);
-    if (process->state == PROCESS_STATE_NEW)
+    bool first = process->state == PROCESS_STATE_NEW;
+    if (first) {
         process->state = PROCESS_STATE_RUNNING;
+        process->start = pc;
+    }
     process_lock_release(&process->lock);
+    if (trace_is_on()) {
+        if (first)
+            trace_process(process);
+        trace_record(TRACE_BEGIN, thread->id, process->object.id, pc);
+    }
     thread_wake(thread);
     return STATUS_OK;
 }

@@ -20,6 +20,7 @@
 #include "mm/kernelmap.h"
 #include "process.h"
 #include "rcu.h"
+#include "trace.h"
 
 struct cpu *cpus[CPU_MAX];
 uint32_t cpu_count;
@@ -111,6 +112,8 @@ void thread_wake(struct thread *thread)
     if (unlikely(__atomic_load_n(&thread->priority, __ATOMIC_RELAXED) !=
                  __atomic_load_n(&thread->base, __ATOMIC_RELAXED)))
         level_rise(thread);
+    if (trace_is_on())
+        trace_record(TRACE_WAKE, thread->id, 0, 0); /* before it may run */
     make_ready_on(choose_cpu(thread), thread);
 }
 
@@ -295,6 +298,8 @@ void sched_yield_current(void)
 __attribute__((noinline)) bool sched_should_yield(void)
 {
     struct cpu *cpu = arch_cpu_local();
+    if (unlikely(cpu->traced))
+        trace_point();
     return inject_here(cpu->current) || cpu->resched || arch_irq_pending();
 }
 
@@ -375,6 +380,8 @@ static __attribute__((noinline)) void idle(struct cpu *cpu)
         aspace_deactivate(cpu);
         arch_aspace_activate(kernelmap_root, 0);
     }
+    if (trace_is_on())
+        trace_leave(cpu, NULL);
     rcu_quiescent(rcu_period_now());
     if ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll())
         return;
@@ -429,6 +436,8 @@ NORETURN void sched_leave(void)
         }
         if (unlikely(!arch_fpu_is_settled(thread, cpu)))
             arch_fpu_switch(thread);
+        if (unlikely(cpu->traced))
+            trace_leave(cpu, thread);
         kcov_pause(false);
         arch_thread_resume(thread);
     }

@@ -7,6 +7,7 @@
 #include "mm/aspace.h"
 #include "process.h"
 #include "sched.h"
+#include "trace.h"
 
 void trap_finish(struct thread *self, status_t status)
 {
@@ -54,6 +55,33 @@ status_t trap_syscall(struct thread *self)
     sched_leave();
 }
 
+NORETURN COLD void trap_native(struct thread *self, uint64_t number)
+{
+    if (number >= SYS_LIMIT) {
+        arch_syscall_status_set(self, STATUS_UNSUPPORTED);
+        sched_leave();
+    }
+    trace_call(self);
+    self->in_syscall = true;
+    self->wait_restarts = false;
+    if (number == SYS_ENDPOINT_CALL || number == SYS_ENDPOINT_REPLY_RECEIVE)
+        ipc_slowly(self, number);
+    trap_finish(self, trap_syscall(self));
+    sched_leave();
+}
+
+/* @self waits for the page, or has a page fault that is not the kernel's to resolve. */
+static COLD void unresolved(struct thread *self, uint64_t address, uint32_t access, status_t status)
+{
+    if (trace_is_on())
+        trace_fault(self, address, access, false);
+    if (status == KERNEL_BLOCKED)
+        sched_forget_current();
+    else if (!status_is_internal(status))
+        raise_exception(self, EXCEPTION_PAGE, status_name(status),
+                        (uint64_t[]){address, access, (uint64_t)(int64_t)status_code(status)});
+}
+
 /* True: @self goes on. */
 static inline bool resolve(struct thread *self, uint64_t address, uint32_t access)
 {
@@ -62,11 +90,7 @@ static inline bool resolve(struct thread *self, uint64_t address, uint32_t acces
     status_t status = aspace_fault(self->aspace, self, address, access);
     if (likely(status == STATUS_OK || status == KERNEL_DONE))
         return true;
-    if (status == KERNEL_BLOCKED)
-        sched_forget_current();
-    else if (!status_is_internal(status))
-        raise_exception(self, EXCEPTION_PAGE, status_name(status),
-                        (uint64_t[]){address, access, (uint64_t)(int64_t)status_code(status)});
+    unresolved(self, address, access, status);
     return false;
 }
 
@@ -77,9 +101,12 @@ void raise_page_fault(struct thread *self, uint64_t address, uint32_t access)
 
 NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access)
 {
-    bool resolved = resolve(self, address, access);
-    if (likely(resolved && arch_cpu_local()->work == 0))
-        arch_thread_resume(self);
+    if (likely(resolve(self, address, access))) {
+        if (likely(arch_cpu_local()->work == 0))
+            arch_thread_resume(self);
+        if (trace_is_on())
+            trace_fault(self, address, access, true);
+    }
     sched_leave();
 }
 
@@ -93,6 +120,8 @@ NORETURN void trap_exception(struct thread *self, uint32_t exception, const char
 
 void trap_timer(void)
 {
+    if (trace_is_on())
+        trace_record(TRACE_INTERRUPT, 0, 0, 0);
     ktimer_interrupt();
 }
 
@@ -102,4 +131,8 @@ void trap_ipi(void)
     struct cpu *cpu = arch_cpu_local();
     cpu->resched = true;
     cpu->rcu_due = true;
+    if (unlikely(__atomic_load_n(&trace_now, __ATOMIC_RELAXED) != NULL)) {
+        trace_join(cpu);
+        trace_record(TRACE_INTERRUPT, 1, 0, 0);
+    }
 }

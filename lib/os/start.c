@@ -16,7 +16,7 @@
 #include "start_block.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
-#define INIT_CAPS 13
+#define INIT_CAPS 14
 
 extern HIDDEN const Elf64_Ehdr __ehdr_start;
 extern HIDDEN const Elf64_Dyn _DYNAMIC[];
@@ -94,6 +94,7 @@ static void note_init(const struct init_info *info)
     init_cap("ioports", info->ioports);
     init_cap("interrupts", info->interrupts);
     init_cap("dma", info->dma);
+    init_cap("trace", info->trace);
     init_cap("archive", info->archive);
     init_cap("boot", info->boot);
     init_cap("kernel-log", info->log);

@@ -138,6 +138,7 @@ static status_t start_manager(struct init *init)
         {.name = "ioports", .handle = os_cap("ioports")},
         {.name = "interrupts", .handle = os_cap("interrupts")},
         {.name = "dma", .handle = os_cap("dma")},
+        {.name = "trace", .handle = os_cap("trace")},
         {.name = "archive", .handle = init->archive},
         {.name = "boot", .handle = os_cap("boot")},
         {.name = "kernel-log", .handle = os_cap("kernel-log")},

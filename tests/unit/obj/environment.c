@@ -7,6 +7,7 @@
 #include <inject.h>
 #include <kmem.h>
 #include <mm/aspace.h>
+#include <no_trace.h>
 #include <one_cpu.h>
 #include <sched.h>
 #include <stdio.h>

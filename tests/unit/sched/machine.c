@@ -3,6 +3,7 @@
 #include <arch.h>
 #include <mm/aspace.h>
 #include <mm/kernelmap.h>
+#include <no_trace.h>
 #include <one_cpu.h>
 #include <process.h>
 #include <sched.h>

@@ -32,6 +32,8 @@ struct __attribute__((aligned(16))) arch_context { /* SP is aligned in the kerne
 #define ARCH_QUEUE x[5]
 #define ARCH_FOREIGN_RESULT x[0]
 #define ARCH_PC pc
+#define ARCH_FRAME x[29]
+#define ARCH_FRAME_BASE 0u
 #define ARCH_TLS tls
 
 /** FP and SIMD state, and the scalable vectors' of who uses them. */

@@ -25,6 +25,8 @@ struct arch_context {
 #define ARCH_QUEUE queue
 #define ARCH_FOREIGN_RESULT status
 #define ARCH_PC pc
+#define ARCH_FRAME sp
+#define ARCH_FRAME_BASE 0u
 #define ARCH_TLS tls
 
 struct arch_fpu;

@@ -38,6 +38,8 @@ _Static_assert(sizeof(struct arch_context) == 32 * 8, "x1 to x31 follow the pc i
 #define ARCH_QUEUE a5
 #define ARCH_FOREIGN_RESULT a0
 #define ARCH_PC pc
+#define ARCH_FRAME s0
+#define ARCH_FRAME_BASE -16ull
 #define ARCH_TLS tp
 
 /** F and D registers, and behind them the vector registers if the thread has used any (fpu.c). */

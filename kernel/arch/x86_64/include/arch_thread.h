@@ -39,6 +39,8 @@ struct arch_context {
 #define ARCH_QUEUE r9
 #define ARCH_FOREIGN_RESULT rax
 #define ARCH_PC rip
+#define ARCH_FRAME rbp
+#define ARCH_FRAME_BASE 0u
 #define ARCH_TLS fs_base
 
 /** FPU state: an XSAVE area with alignment slack; its layout is the CPU's. */
