@@ -61,12 +61,16 @@ RUN := tools/run --arch $(ARCH) --boot $(BOOT) $(START_$(BOOT)) --symbols $(KERN
        --log $(O)/boot.log --smp $(SMP) --mem $(MEM) $(if $(WRITE),--write) $(if $(APPEND),--append '$(APPEND)') \
        $(if $(SCREEN),--display '$(SCREEN)')
 
-.PHONY: run debug bench
+.PHONY: run debug bench prof
 # CMD travels in the environment as it was given, so that no quote in it meets a shell and no $ meets make.
 override CMD := $(value CMD)
 export CMD
 run: $(GOALS_$(BOOT))
 	@exec $(RUN) $(if $(CMD),--command-from-environment CMD)
+
+# Where the time goes while CMD runs: a flame graph with the names of all functions (docs/tracing.md).
+prof: $(GOALS_$(BOOT))
+	@CMD="prof -o - $$CMD" $(RUN) --command-from-environment CMD | tools/flamegraph --build $(O) --title "$$CMD"
 
 debug: $(GOALS_$(BOOT))
 	@exec $(RUN) --debug

@@ -4,6 +4,7 @@
 #   all           kernel.elf and boot.img (the default)
 #   image         a disk that a UEFI firmware boots  (with DISK as its root file system)
 #   run           boot QEMU on the terminal          debug       the same, halted, with gdb attached
+#   prof          a flame graph of CMD, as SVG
 #   test          what CI runs                       test-long   and what takes longer
 #   prove         CBMC on the kernel's sources
 #   unit          host unit tests                    bench       figures beside their budgets
