@@ -502,11 +502,6 @@ status_t sys_cap_info(struct thread *self, handle_t source, uint32_t *type, uint
     return STATUS_OK;
 }
 
-static bool process_is_wanted(struct process *process, void *id)
-{
-    return process->object.id == *(uint64_t *)id;
-}
-
 static void cap_describe(struct cap *cap, struct cap_entry *entry)
 {
     struct object *object = cap->object;
@@ -528,26 +523,23 @@ status_t sys_cap_list(struct thread *self, struct cap *budget, uint64_t process_
                       struct cap_entry *entry, uint64_t *next)
 {
     (void)self;
-    struct process *process = process_next(process_id - 1, process_is_wanted, &process_id);
+    struct process *process = process_next(process_id - 1, process_id, budget_of(budget->object));
     if (process == NULL)
         return STATUS_NOT_FOUND;
-    status_t status = STATUS_NOT_FOUND;
-    if (budget_is_below(process->object.budget, budget_of(budget->object))) {
-        for (uint32_t i = 0; i < 256 && cursor < CSPACE_LEAVES * CSPACE_LEAF_SLOTS; i++, cursor++) {
-            struct cspace_slot *slot = slot_at(process, (uint32_t)cursor);
-            if (slot == NULL)
-                break;
-            struct cap *cap = __atomic_load_n(&slot->cap, __ATOMIC_ACQUIRE);
-            if (cap == NULL)
-                continue;
-            cap_describe(cap, entry);
-            cursor++;
+    for (uint32_t i = 0; i < 256 && cursor < CSPACE_LEAVES * CSPACE_LEAF_SLOTS; i++, cursor++) {
+        struct cspace_slot *slot = slot_at(process, (uint32_t)cursor);
+        if (slot == NULL)
             break;
-        }
-        bool more = slot_at(process, (uint32_t)cursor) != NULL || entry->type != OBJECT_NONE;
-        *next = cursor;
-        status = more ? STATUS_OK : STATUS_NOT_FOUND;
+        struct cap *cap = __atomic_load_n(&slot->cap, __ATOMIC_ACQUIRE);
+        if (cap == NULL)
+            continue;
+        cap_describe(cap, entry);
+        cursor++;
+        break;
     }
+    bool more = slot_at(process, (uint32_t)cursor) != NULL || entry->type != OBJECT_NONE;
+    *next = cursor;
+    status_t status = more ? STATUS_OK : STATUS_NOT_FOUND;
     object_unref(&process->object);
     return status;
 }

@@ -95,6 +95,6 @@ void process_teardown_later(struct process *process);
 /** Set up and give back the capability table. */
 void cap_table_init(struct process *process);
 void cap_table_free(struct process *process);
-/** Walk all processes in order of id: the first with an id above @after that @wanted accepts; with a reference, or NULL. */
-struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
-                             void *context);
+/** Walk all processes in order of id: the first with an id above @after and not above @last whose budget is @budget or below it; with a
+ *  reference, or NULL. */
+struct process *process_next(uint64_t after, uint64_t last, const struct budget *budget);

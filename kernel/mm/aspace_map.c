@@ -27,6 +27,7 @@
  *  more, and half of what there are. */
 #define STRETCH 512
 #define MAPPING_EFFORT 24
+#define AGE_EFFORT 256u
 /** Pages that are mapped at once, as far as they are there. */
 #define POPULATE_PAGES 32u
 /** An unmapped page before each range that the kernel chooses. */
@@ -684,6 +685,27 @@ status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t 
             .memory_id = mapping->memory->object.id,
             .prot = mapping->prot | mapping->clone,
         };
+    aspace_lock_release(&aspace->lock);
+    return mapping != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+/* The flush is announced before the lock is left: who unmaps after that, and finds that no CPU has marked an entry, need not announce another one
+ * (pagetable_unmap). Large entries are of Memory that nobody could take away, so they do not age. */
+status_t aspace_age(struct aspace *aspace, uint64_t *start, struct page_use *use)
+{
+    aspace_lock_acquire(&aspace->lock);
+    kept_drop(aspace);
+    const struct mapping *mapping = aspace_find(aspace, *start);
+    if (mapping != NULL) {
+        struct memory *memory = mapping->memory;
+        uint64_t end = mapping_end(mapping);
+        *start = memory_is_linear(memory) ? end : MAX(*start & ~(PAGE_SIZE - 1), mapping->start);
+        memory_lock_acquire(memory->lock);
+        pagetable_age(aspace->root, start, end, AGE_EFFORT, use);
+        if ((use->accessed | use->written) != 0)
+            aspace_invalidate(aspace, PAGES_ALL);
+        memory_lock_release(memory->lock);
+    }
     aspace_lock_release(&aspace->lock);
     return mapping != NULL ? STATUS_OK : STATUS_NOT_FOUND;
 }

@@ -34,6 +34,23 @@ void memory_flush(struct thread *self, void (*then)(struct thread *self))
     thread_wait_grace(self);
 }
 
+static void flushed(struct thread *self)
+{
+    self->continuation = NULL;
+    arch_syscall_status_set(self, STATUS_OK);
+}
+
+static void flush(struct thread *self)
+{
+    memory_flush(self, flushed);
+}
+
+status_t memory_flush_end(struct thread *self)
+{
+    self->continuation = flush;
+    return KERNEL_DONE;
+}
+
 /* Zero one piece of contiguous Memory, or take pages. RESTART: there is more. */
 static status_t commit_piece(struct memory *memory)
 {

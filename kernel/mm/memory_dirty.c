@@ -7,7 +7,6 @@
  * before is in the page. When the data is safe the pager ends the writeback, and pages that are not dirty again are clean.
  * The states are the Memory's: a pager that takes over finds, by memory_dirty_next(), what was dirty and what was being written. A
  * pinned page stays dirty, since a device writes without anybody's knowing. */
-#include "arch_accessors.h"
 #include "handlers.h"
 #include "memory_internal.h"
 #include "sched.h"
@@ -80,25 +79,11 @@ status_t sys_memory_dirty_grant(struct thread *self, struct cap *memory_cap, uin
     return pager_wake_all(memory, offset >> PAGE_SHIFT, (offset + bytes) >> PAGE_SHIFT, STATUS_OK);
 }
 
-static void begun(struct thread *self)
-{
-    self->continuation = NULL;
-    arch_syscall_status_set(self, STATUS_OK);
-}
-
-static void begin_flush(struct thread *self)
-{
-    memory_flush(self, begun);
-}
-
 status_t sys_memory_writeback_begin(struct thread *self, struct cap *memory_cap, uint64_t offset,
                                     uint64_t bytes)
 {
     status_t status = change_range(self, memory_of(memory_cap->object), offset, bytes, &begin);
-    if (status != STATUS_OK)
-        return status;
-    self->continuation = begin_flush;
-    return KERNEL_DONE;
+    return status != STATUS_OK ? status : memory_flush_end(self);
 }
 
 status_t sys_memory_writeback_end(struct thread *self, struct cap *memory_cap, uint64_t offset,

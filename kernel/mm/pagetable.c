@@ -3,6 +3,7 @@
 
 #include "budget.h"
 #include "kstring.h"
+#include "mm/aspace.h"
 #include "mm/phys.h"
 
 static uint64_t table_count; /* atomic */
@@ -136,6 +137,44 @@ bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pageta
     }
     *start = MIN(address, end);
     return changed;
+}
+
+static void leaves_age(pte_t *slot, uint64_t pages, struct page_use *use)
+{
+    for (uint64_t bit = 1; pages > 0; pages--, slot++, bit <<= 1) {
+        pte_t entry = pagetable_read(slot);
+        if (!arch_pte_is_present(entry))
+            continue;
+        /* The CPU may mark it meanwhile: that counts, if it comes before. */
+        while (!__atomic_compare_exchange_n(slot, &entry, arch_pte_age(entry), false,
+                                            __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            continue;
+        use->present |= bit;
+        if (arch_pte_is_accessed(entry))
+            use->accessed |= bit;
+        if ((arch_pte_flags(entry) & MAP_WRITE) != 0)
+            use->written |= bit;
+    }
+}
+
+void pagetable_age(paddr_t root, uint64_t *start, uint64_t end, uint32_t effort,
+                   struct page_use *use)
+{
+    while (*start < end && effort-- > 0) {
+        pte_t *slot = &table_of(root)[arch_pt_index(*start, ARCH_PT_LEVELS - 1)], entry;
+        unsigned level = ARCH_PT_LEVELS - 1;
+        while (arch_pte_is_present(entry = pagetable_read(slot)) && level > 0) {
+            level--;
+            slot = &table_of(arch_pte_address(entry))[arch_pt_index(*start, level)];
+        }
+        if (arch_pte_is_present(entry)) {
+            uint64_t pages = MIN((end - *start) >> PAGE_SHIFT,
+                                 (uint64_t)(ARCH_PT_ENTRIES - arch_pt_index(*start, 0)));
+            leaves_age(slot, MIN(pages, PAGE_USE_PAGES), use);
+            return;
+        }
+        *start = MIN((*start | (arch_pt_span(level) - 1)) + 1, end);
+    }
 }
 
 bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed)

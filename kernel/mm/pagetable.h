@@ -9,6 +9,7 @@
 #include "lock_order.h"
 
 struct budget;
+struct page_use;
 
 /** What pagetable_restrict does to the leaves it finds. */
 enum pagetable_change { PAGETABLE_REMOVE, PAGETABLE_WRITE_PROTECT };
@@ -37,6 +38,12 @@ bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pageta
 /** Remove the leaves from @slot on of @pages pages, all in one last-level table. *@removed grows by their number; true if a CPU may have kept
  *  any (Intel SDM vol. 3, 4.10.2.3: none whose entry it has not marked as accessed). */
 bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed) REQUIRES(memory_lock);
+
+/** The first PAGE_USE_PAGES of [*@start, end), at most, from a page on that is there, which *@start becomes: what they were used for, added to *@use;
+ *  they are no longer accessed nor writable. Looks at about @effort entries: without any page *@start tells where to go on (@end: there is
+ *  none). The caller invalidates, before it unlocks, if there were any bits of these kinds. No large leaf is in the range. */
+void pagetable_age(paddr_t root, uint64_t *start, uint64_t end, uint32_t effort,
+                   struct page_use *use) REQUIRES(memory_lock);
 
 /** What pagetable_prune() is told. */
 struct pagetable_prune {

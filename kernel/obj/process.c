@@ -161,16 +161,17 @@ void process_fault(struct thread *thread, const char *what, uint64_t address, in
     process_kill(process, status);
 }
 
-struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
-                             void *context)
+struct process *process_next(uint64_t after, uint64_t last, const struct budget *budget)
 {
     struct process *best = NULL;
     registry_lock_acquire(&registry);
     list_for_each (node, &processes) {
         struct process *process = list_entry(node, struct process, registry_link);
-        if (process->object.id > after && (best == NULL || process->object.id < best->object.id) &&
-            wanted(process, context))
+        uint64_t id = process->object.id;
+        if (id > after && id <= last && budget_is_below(process->object.budget, budget)) {
             best = process;
+            last = id;
+        }
     }
     if (best != NULL)
         object_ref(&best->object);
@@ -287,16 +288,11 @@ status_t sys_process_info(struct thread *self, struct cap *process, struct proce
     return STATUS_OK;
 }
 
-static bool is_below(struct process *process, void *budget)
-{
-    return budget_is_below(process->object.budget, budget);
-}
-
 status_t sys_budget_process_next(struct thread *self, struct cap *budget, uint64_t after,
                                  struct process_info *info)
 {
     (void)self;
-    struct process *process = process_next(after, is_below, budget_of(budget->object));
+    struct process *process = process_next(after, UINT64_MAX, budget_of(budget->object));
     if (process == NULL)
         return STATUS_NOT_FOUND;
     describe(process, info);
@@ -344,24 +340,17 @@ static status_t describe_thread_after(struct process *process, uint64_t after,
     return next != NULL ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-struct wanted_process {
-    uint64_t id;
-    const struct budget *budget;
-};
-
-static bool is_it(struct process *process, void *context)
+/* Process @id if its budget is @budget or below it, with a reference, or NULL. */
+static struct process *process_below(const struct cap *budget, uint64_t id)
 {
-    const struct wanted_process *wanted = context;
-    return process->object.id == wanted->id &&
-           budget_is_below(process->object.budget, wanted->budget);
+    return process_next(id - 1, id, budget_of(budget->object));
 }
 
 status_t sys_budget_process_kill(struct thread *self, struct cap *budget, uint64_t process_id,
                                  int64_t exit_status)
 {
     (void)self;
-    struct wanted_process wanted = {process_id, budget_of(budget->object)};
-    struct process *process = process_next(0, is_it, &wanted);
+    struct process *process = process_below(budget, process_id);
     if (process == NULL)
         return STATUS_NOT_FOUND;
     process_kill(process, exit_status);
@@ -373,11 +362,37 @@ status_t sys_budget_thread_next(struct thread *self, struct cap *budget, uint64_
                                 uint64_t after, struct thread_info *info)
 {
     (void)self;
-    struct wanted_process wanted = {process_id, budget_of(budget->object)};
-    struct process *process = process_next(0, is_it, &wanted);
+    struct process *process = process_below(budget, process_id);
     if (process == NULL)
         return STATUS_NOT_FOUND;
     status_t status = describe_thread_after(process, after, info);
     object_unref(&process->object);
     return status;
+}
+
+status_t sys_budget_process_pages(struct thread *self, struct cap *budget, uint64_t process_id,
+                                  uint64_t address, uint64_t *start, uint64_t *present,
+                                  uint64_t *accessed, uint64_t *written) NO_THREAD_SAFETY
+{
+    struct process *process = process_below(budget, process_id);
+    if (process == NULL)
+        return STATUS_NOT_FOUND;
+    process_lock_acquire(&process->lock);
+    struct aspace *aspace = process->aspace;
+    object_ref(&aspace->object);
+    process_lock_release(&process->lock);
+    object_unref(&process->object);
+    struct page_use use = {0};
+    status_t status = aspace_age(aspace, &address, &use);
+    object_unref(&aspace->object);
+    *start = address;
+    *present = use.present;
+    *accessed = use.accessed;
+    *written = use.written;
+    if (!status_is_ok(status) || (use.accessed | use.written) == 0)
+        return status;
+    const uint64_t results[] = {address, use.present, use.accessed, use.written};
+    for (unsigned i = 0; i < ARRAY_SIZE(results); i++)
+        arch_syscall_result_set(self, i, results[i]);
+    return memory_flush_end(self);
 }

@@ -87,6 +87,17 @@ MUST_CHECK status_t aspace_map_kernel(struct aspace *aspace, struct memory *memo
  *  FAULT, NO_MEMORY, IO …: it cannot be; RANGE: what is mapped there lies behind the end of its Memory. */
 MUST_CHECK status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t address,
                                  uint32_t access);
+/** Pages from some address on, as bits: there, accessed, writable until now. */
+#define PAGE_USE_PAGES 64u
+struct page_use {
+    uint64_t present, accessed, written;
+};
+/** Tell, in *@use, which is all zero, how the pages from the first on that is there at or above *@start, which moves there, were used since the last time,
+ *  and forget it. Of one mapping, and bounded: without a page go on at *@start. NOT_FOUND: nothing is mapped above it. If there are
+ *  bits of what was forgotten, the caller's call ends by memory_flush_end(). */
+MUST_CHECK status_t aspace_age(struct aspace *aspace, uint64_t *start, struct page_use *use);
+/** The end of a call that took translations away: it answers OK, with the results that were set, when nobody uses them any more, in user mode or in a call. */
+MUST_CHECK status_t memory_flush_end(struct thread *self);
 /** Kernel access to user memory, always by walking: the kernel never dereferences a user address. FAULT if unmapped or without the
  *  access; KERNEL_BLOCKED when @self was queued at a pager (pass it up); @self NULL: pager pages give BUSY. @done (may be NULL)
  *  tells the bytes copied. */

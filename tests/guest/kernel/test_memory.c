@@ -768,6 +768,140 @@ static void test_aspace_clone_is_killed(void)
     close_handle(memory);
 }
 
+/* ── What was used ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define AGED_PAGES 16u
+#define AGED_ROUNDS 50u
+
+struct use {
+    uint64_t start, present, accessed, written;
+};
+
+/* Pages that one page table has, so that one call tells of them all. */
+static volatile char *aged_new(handle_t *memory)
+{
+    uint64_t mapped = 0;
+
+    *memory = memory_new(AGED_PAGES, MEMORY_COMMIT);
+    OK(sys_aspace_map(info->aspace, *memory, NOWHERE, 0, AGED_PAGES * PAGE_SIZE,
+                      MAP_READ | MAP_WRITE | MAP_FIXED, 0, &mapped));
+    return (volatile char *)mapped;
+}
+
+static struct use use_of(const volatile char *pages)
+{
+    struct process_info process;
+    struct use use = {0};
+
+    OK(sys_process_info(info->process, &process));
+    OK(sys_budget_process_pages(info->budget, process.id, (uint64_t)pages, &use.start, &use.present,
+                                &use.accessed, &use.written));
+    CHECK(use.start == (uint64_t)pages && use.present == (1u << AGED_PAGES) - 1);
+    return use;
+}
+
+static void test_aspace_pages_are_told_by_their_use(void)
+{
+    handle_t memory;
+    volatile char *pages = aged_new(&memory);
+    uint64_t word = 7, done;
+
+    for (unsigned i = 0; i < AGED_PAGES; i++)
+        pages[i * PAGE_SIZE] = (char)i;
+    struct use use = use_of(pages);
+    CHECK(use.accessed == use.present && use.written == use.present);
+    use = use_of(pages);
+    CHECK(use.accessed == 0 && use.written == 0);
+    CHECK(pages[3 * PAGE_SIZE] == 3);
+    pages[5 * PAGE_SIZE] = 50;
+    use = use_of(pages);
+    CHECK(use.accessed == (1u << 3 | 1u << 5) && use.written == 1u << 5);
+    /* What the kernel writes for somebody is written too. */
+    OK(sys_aspace_write(info->aspace, (uint64_t)pages + 7 * PAGE_SIZE, &word, sizeof(word), &done));
+    use = use_of(pages);
+    CHECK((use.accessed & ~(1u << 7)) == 0 && use.written == 1u << 7);
+    use = use_of(pages);
+    CHECK(use.accessed == 0 && use.written == 0);
+    for (unsigned i = 0; i < AGED_PAGES; i++)
+        CHECK(pages[i * PAGE_SIZE] == (i == 5 ? 50 : i == 7 ? 7 : (char)i));
+    unmap((void *)pages, AGED_PAGES * PAGE_SIZE);
+    close_handle(memory);
+}
+
+struct writer {
+    volatile char *page;
+    uint64_t turns; /* atomic */
+    bool stop;      /* atomic */
+};
+
+static void write_on(struct worker *self)
+{
+    struct writer *writer = self->context;
+
+    while (!__atomic_load_n(&writer->stop, __ATOMIC_ACQUIRE)) {
+        (*writer->page)++;
+        __atomic_fetch_add(&writer->turns, 1, __ATOMIC_RELEASE);
+    }
+}
+
+/* What another CPU keeps of an entry lets it write no more without that being told. */
+static void test_aspace_use_is_told_of_all_cpus(void)
+{
+    handle_t memory;
+    volatile char *pages = aged_new(&memory);
+    struct writer writer = {.page = pages + 9 * PAGE_SIZE};
+    struct worker worker = {0};
+    unsigned missed = 0;
+
+    for (unsigned i = 0; i < AGED_PAGES; i++)
+        pages[i * PAGE_SIZE] = 1;
+    worker_start(&worker, write_on, &writer);
+    (void)use_of(pages);
+    for (unsigned i = 0; i < AGED_ROUNDS; i++) {
+        uint64_t turns = __atomic_load_n(&writer.turns, __ATOMIC_ACQUIRE);
+        CHECK(EVENTUALLY(__atomic_load_n(&writer.turns, __ATOMIC_ACQUIRE) > turns + 1));
+        struct use use = use_of(pages);
+        if (use.accessed != 1u << 9 || use.written != 1u << 9)
+            missed++;
+    }
+    CHECK(missed == 0);
+    __atomic_store_n(&writer.stop, true, __ATOMIC_RELEASE);
+    CHECK(worker_join(&worker));
+    unmap((void *)pages, AGED_PAGES * PAGE_SIZE);
+    close_handle(memory);
+}
+
+static void test_aspace_use_of_what_is_not_there(void)
+{
+    struct process_info process;
+    struct use use = {0};
+    handle_t no_rights = with_rights(info->budget, RIGHT_SPEND);
+    uint64_t address = 0, seen = 0, pages = 0;
+
+    OK(sys_process_info(info->process, &process));
+    CHECK_STATUS(STATUS_DENIED,
+                 sys_budget_process_pages(no_rights, process.id, 0, &use.start, &use.present,
+                                          &use.accessed, &use.written));
+    CHECK_STATUS(STATUS_NOT_FOUND,
+                 sys_budget_process_pages(info->budget, UINT64_MAX, 0, &use.start, &use.present,
+                                          &use.accessed, &use.written));
+    CHECK_STATUS(STATUS_NOT_FOUND,
+                 sys_budget_process_pages(info->budget, process.id, UINT64_MAX, &use.start,
+                                          &use.present, &use.accessed, &use.written));
+    /* Through the whole address space, always upwards; this stack is there. */
+    while (sys_budget_process_pages(info->budget, process.id, address, &use.start, &use.present,
+                                    &use.accessed, &use.written) == STATUS_OK) {
+        CHECK(use.start >= address && ((use.accessed | use.written) & ~use.present) == 0);
+        address = use.start;
+        for (; use.present != 0; use.present >>= 1, address += PAGE_SIZE) {
+            pages += use.present & 1;
+            seen += (use.present & 1) != 0 && (uint64_t)&use - address < PAGE_SIZE;
+        }
+    }
+    CHECK(seen == 1 && pages <= process.resident_pages + 4);
+    close_handle(no_rights);
+}
+
 extern const struct test memory_tests[];
 const struct test memory_tests[] = {
     TEST(test_init_finds_its_world),
@@ -795,5 +929,8 @@ const struct test memory_tests[] = {
     TEST(test_aspace_clone_needs_rights_and_room),
     TEST(test_aspace_clone_chain),
     TEST(test_aspace_clone_is_killed),
+    TEST(test_aspace_pages_are_told_by_their_use),
+    TEST(test_aspace_use_is_told_of_all_cpus),
+    TEST(test_aspace_use_of_what_is_not_there),
     {0},
 };

@@ -25,6 +25,14 @@ static void leaf(void)
     pte_t restricted = arch_pte_leaf(arch_pte_address(entry), less, true, level, device);
     PROVE(arch_pte_flags(restricted) == less && !may_user(restricted, MAP_WRITE),
           "what is write-protected is not written");
+    pte_t aged = arch_pte_age(entry);
+    PROVE(arch_pte_is_present(aged) && arch_pte_is_leaf(aged, level) &&
+              arch_pte_address(aged) == frame && arch_pte_is_device(aged) == device,
+          "what has aged is the same leaf");
+    PROVE(arch_pte_flags(aged) == less && !may_user(aged, MAP_WRITE) && !arch_pte_is_accessed(aged),
+          "neither written nor accessed");
+    PROVE(!user || arch_pte_mark_accessed(aged) == arch_pte_mark_accessed(restricted),
+          "and when it is accessed one that was write-protected");
     PROVE(!arch_pte_is_present(0), "nothing is not there");
 }
 

@@ -65,12 +65,11 @@ bool budget_is_below(const struct budget *budget, const struct budget *ancestor)
     return budget == ancestor;
 }
 
-struct process *process_next(uint64_t after, bool (*wanted)(struct process *, void *),
-                             void *context)
+struct process *process_next(uint64_t after, uint64_t last, const struct budget *budget)
 {
     (void)after;
-    (void)wanted;
-    (void)context;
+    (void)last;
+    (void)budget;
     return NULL;
 }
 

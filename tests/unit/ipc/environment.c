@@ -322,3 +322,17 @@ void klog(const char *format, ...)
 {
     (void)format;
 }
+
+status_t aspace_age(struct aspace *aspace, uint64_t *start, struct page_use *use)
+{
+    (void)aspace;
+    (void)start;
+    (void)use;
+    return STATUS_NOT_FOUND;
+}
+
+status_t memory_flush_end(struct thread *self)
+{
+    (void)self;
+    return KERNEL_DONE;
+}

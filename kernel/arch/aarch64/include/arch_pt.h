@@ -34,7 +34,8 @@
 #define PTE_USER (1ull << 6)             /* AP[1] */
 #define PTE_READ_ONLY (1ull << 7)        /* AP[2] */
 #define PTE_INNER_SHAREABLE (3ull << 8)
-#define PTE_ACCESSED (1ull << 10) /* set from the start: the hardware need not fault to have it */
+#define PTE_ACCESSED \
+    (1ull << 10) /* set from the start, and by the fault after ageing: TCR_EL1.HA is 0 */
 #define PTE_NOT_GLOBAL (1ull << 11)
 #define PTE_GUARDED (1ull << 50) /* branch targets need landing pads (BTI) */
 #define PTE_KERNEL_NO_EXECUTE (1ull << 53)
@@ -110,6 +111,12 @@ static inline bool arch_pte_is_accessed(pte_t pte)
 static inline pte_t arch_pte_mark_accessed(pte_t pte)
 {
     return pte | PTE_ACCESSED;
+}
+
+/** The leaf @pte, not accessed yet and not writable. */
+static inline pte_t arch_pte_age(pte_t pte)
+{
+    return (pte & ~PTE_ACCESSED) | PTE_READ_ONLY;
 }
 
 /** What was added to the kernel's tables is what this CPU's walker reads from now on (Arm ARM D8.2.6). */

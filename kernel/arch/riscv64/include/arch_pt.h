@@ -2,7 +2,8 @@
 /* Page-table entries of RV64 (privileged specification, 4.4 Sv39 and 4.5 Sv48): 3 or 4 levels of 512 entries of 8 bytes. Level 0
  * holds 4 KiB leaves, level 1 2 MiB, level 2 1 GiB. Whether level 2 or 3 is the root the machine decides, or the boot word `sv39`:
  * arch_pt_levels. The generic walker is mm/pagetable.c; nothing here touches memory.
- * A and D are set from the start: a machine may fault instead of setting them itself, and nobody looks at them. */
+ * A and D are set from the start: a machine may fault instead of setting them itself. What ages a page takes A away; then the machine sets it
+ * (Svadu) or the fault does (Svade). D is nobody's: a page was written if it may be (pagetable_age). */
 #include <mm/pt512.h>
 
 /** What depends on the translation mode: early.c. */
@@ -111,6 +112,12 @@ static inline bool arch_pte_is_accessed(pte_t pte)
 static inline pte_t arch_pte_mark_accessed(pte_t pte)
 {
     return pte | PTE_ACCESSED;
+}
+
+/** The leaf @pte, not accessed yet and not writable. */
+static inline pte_t arch_pte_age(pte_t pte)
+{
+    return pte & ~(PTE_ACCESSED | PTE_WRITE);
 }
 
 /** What was added to the kernel's tables is what this hart's walker reads from now on: it may have kept that there was nothing, and only

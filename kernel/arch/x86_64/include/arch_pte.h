@@ -78,3 +78,9 @@ static inline pte_t arch_pte_mark_accessed(pte_t pte)
 {
     return pte | PTE_ACCESSED;
 }
+
+/** The leaf @pte, not accessed yet and not writable. */
+static inline pte_t arch_pte_age(pte_t pte)
+{
+    return pte & ~(PTE_ACCESSED | PTE_WRITE);
+}
