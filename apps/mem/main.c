@@ -1,7 +1,10 @@
-/* mem: where the memory is. */
+/* mem: where the memory is; mem -a PROCESS: what of its memory a process uses. */
 #include <inttypes.h>
+#include <os/clock.h>
 #include <os/start.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tool/budget.h>
 #include <tool/status.h>
@@ -9,6 +12,7 @@
 
 /** Before the name of who has it, in the name of a Budget's capability. */
 #define PART "budget."
+#define SECONDS_MAX 86400u
 
 static uint64_t kib(uint64_t pages)
 {
@@ -40,12 +44,62 @@ static void print_budgets(void)
     }
 }
 
+/** Pages of a process. */
+struct pages {
+    uint64_t present, accessed, written;
+};
+
+/** What there is of process @id, and what was used since this was asked last. */
+static struct pages count_pages(uint64_t id)
+{
+    struct pages pages = {0};
+    uint64_t address = 0, present, accessed, written;
+    while (status_is_ok(sys_budget_process_pages(os_cap("budget"), id, address, &address, &present,
+                                                 &accessed, &written))) {
+        pages.present += (uint64_t)__builtin_popcountll(present);
+        pages.accessed += (uint64_t)__builtin_popcountll(accessed);
+        pages.written += (uint64_t)__builtin_popcountll(written);
+        for (; present != 0; present >>= 1) {
+            address += PAGE_SIZE;
+        }
+    }
+    return pages;
+}
+
+/** What process @name uses within @seconds. */
+static int print_used(const char *name, const char *seconds)
+{
+    struct process_info process;
+    char *end;
+    unsigned long count = strtoul(seconds, &end, 10);
+    if (*seconds < '0' || *seconds > '9' || *end != '\0' || count > SECONDS_MAX) {
+        fprintf(stderr, "mem: %s: not a number of seconds, %u at most\n", seconds, SECONDS_MAX);
+        return 2;
+    }
+    if (!budget_process_find(name, &process)) {
+        fprintf(stderr, "mem: %s: no such process\n", name);
+        return 1;
+    }
+    (void)count_pages(process.id);
+    clock_sleep(count * NS_PER_S);
+    struct pages pages = count_pages(process.id);
+    printf("KiB of %.31s (%" PRIu64 "), which can be taken away, and in %lu s\n", process.name,
+           process.id, count);
+    printf("  present        %10" PRIu64 "\n", kib(pages.present));
+    printf("  accessed       %10" PRIu64 "\n", kib(pages.accessed));
+    printf("  written        %10" PRIu64 "\n", kib(pages.written));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1) {
-        fprintf(stderr, "usage: mem\n");
+    bool used = argc > 1 && strcmp(argv[1], "-a") == 0;
+    if (used ? argc < 3 || argc > 4 : argc > 1) {
+        fprintf(stderr, "usage: mem [-a PROCESS [SECONDS]]\n");
         return 2;
+    }
+    if (used) {
+        return print_used(argv[2], argc == 4 ? argv[3] : "1");
     }
     struct memory_stats stats;
     struct process_info process = {.id = 0};

@@ -77,6 +77,9 @@ NONSENSE = [
     ("reboot now", 2, "usage"),
     ("ps x", 2, "usage"),
     ("mem x", 2, "usage"),
+    ("mem -a", 2, "usage"),
+    ("mem -a init x", 2, "x: not a number of seconds"),
+    ("mem -a nosuch", 1, "nosuch: no such process"),
     ("caps", 2, "usage"),
     ("caps nosuch", 1, "nosuch: no such process"),
     ("caps 999999", 1, "no such process"),
@@ -481,6 +484,23 @@ class Prompt:
         return (re.search(r"^\[\d+\] running: sleep 77 \| cat$", listed, re.M) and re.search(r"^\[\d+\] done: false 'a b'$", ended, re.M) and not after
                 and len(re.findall(r"^\[\d+\] done, status 1: false 'a b'$", told, re.M)) == 1 or f"{listed!r} {ended!r} {after!r} {told!r}")
 
+    def mem_tells_what_is_used(self):
+        """A shell that waits uses nothing; one that computes does, and writes less than it reads."""
+        def used(name):
+            output, status = self.guest.run(f"mem -a {name}")
+            return {words[0]: int(words[1]) for words in map(str.split, output.splitlines()[1:])} if status == 0 else output
+
+        started, _ = self.guest.run("vsh -c 'sleep 1000' & vsh -c 'while true; do :; done' & sleep 1; echo")
+        shells = sorted((int(number) for number, name in ((words[0], words[-1]) for words in map(str.split, self.guest.run("ps")[0].splitlines())
+                                                          if len(words) > 2) if name == "vsh" and number.isdigit()))
+        waits, computes = (used(number) for number in shells[-2:])
+        jobs = re.findall(r"\[(\d+)\]", started)
+        self.guest.run(f"kill {' '.join(jobs)}; wait")
+        good = isinstance(waits, dict) and isinstance(computes, dict) and (
+            waits["present"] > 0 and waits["accessed"] == waits["written"] == 0
+            and 0 < computes["written"] < computes["accessed"] <= computes["present"])
+        return good or f"{shells} {waits!r} {computes!r}"
+
     # ── capabilities ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def capabilities(self):
@@ -581,7 +601,7 @@ def main():
                          prompt.nonsense_is_refused,
                          prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start,
                          prompt.what_the_session_stands_on_is_not_stopped_from_its_prompt, prompt.what_needs_a_stopped_service_is_not_started, prompt.the_shell_begins_anew, prompt.drivers_are_known_while_devmgr_begins_anew,
-                         prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console, prompt.jobs_says_what_runs,
+                         prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console, prompt.jobs_says_what_runs, prompt.mem_tells_what_is_used,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
                 tap.run(test.__name__.replace("_", " "), test)
