@@ -15,7 +15,7 @@
  */
 #include "walk.h"
 
-static void walk(unsigned level)
+static void walk_any(unsigned level)
 {
     unsigned found = 0;
     uint64_t address = page(any_u64()), other = any_u64();
@@ -42,8 +42,8 @@ int main(void)
 {
     tables_dirty();
     if (any_bool())
-        walk(0);
+        walk_any(0);
     else
-        walk(1);
+        walk_any(1);
     return 0;
 }

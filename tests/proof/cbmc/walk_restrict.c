@@ -35,7 +35,7 @@ static void restrict_any(uint64_t address, unsigned level, pte_t entry, bool rem
           "it says whether a translation was restricted");
 }
 
-static void walk(unsigned level)
+static void walk_any(unsigned level)
 {
     uint64_t address = page(any_u64());
     pte_t *slot = NULL;
@@ -50,8 +50,8 @@ static void walk(unsigned level)
 int main(void)
 {
     if (any_bool())
-        walk(0);
+        walk_any(0);
     else
-        walk(1);
+        walk_any(1);
     return 0;
 }
