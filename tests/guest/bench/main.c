@@ -373,6 +373,14 @@ static void measure_signal(const char *name)
     end_process(peer.process);
 }
 
+/* Of ROUNDS of @repeat the peer has done half, but for who is interrupted. */
+static void must_take_turns(uint64_t others, uint32_t repeat)
+{
+    uint64_t ours = (uint64_t)ROUNDS * repeat / 2;
+    if (others > ours + ours / 20 || ours > others + ours / 20)
+        must(STATUS_INVALID, "the two take turns");
+}
+
 /* Two threads that yield to each other: each yield is a switch. */
 static void yields(uint32_t repeat)
 {
@@ -382,10 +390,15 @@ static void yields(uint32_t repeat)
 
 static void measure_switch(const char *name)
 {
+    const uint32_t repeat = 1000;
     const char *args[] = {"bench", "yielder", NULL};
+    must(sys_thread_set_priority(os_self.thread, PRIORITY_EVEN), "priority");
     struct peer peer = start_peer(args, NULL);
-    measure(name, yields, 1000);
+    uint64_t before = peer.shared->calls;
+    measure(name, yields, repeat);
+    must_take_turns(peer.shared->calls - before, repeat);
     end_process(peer.process);
+    must(sys_thread_set_priority(os_self.thread, PRIORITY_DEFAULT), "priority");
 }
 
 /* ── A busy server ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -410,9 +423,7 @@ static void measure_busy(const char *name)
     call_yielding(10);
     uint64_t before = peer.shared->calls;
     measure(name, call_yielding, repeat);
-    uint64_t others = peer.shared->calls - before, ours = ROUNDS * repeat / 2;
-    if (others > ours + ours / 20 || ours > others + ours / 20) /* but for who is interrupted */
-        must(STATUS_INVALID, "the callers take turns");
+    must_take_turns(peer.shared->calls - before, repeat);
     end_process(peer.process);
     end_process(server);
     must(sys_cap_close(busy_endpoint), "close");
