@@ -22,17 +22,14 @@ static inline bool is_settled(struct aspace *aspace)
     return !ARCH_PT_BREAK_BEFORE_MAKE || aspace_is_flushed(aspace);
 }
 
-/* Write @entry for @address, for one page or a large one, after an access that was a write or not. */
+/* Write @entry for @address, for one page or a large one. */
 static inline void entry_install(struct aspace *aspace, pte_t *slot, uint64_t address, pte_t entry,
-                                 unsigned level, bool write)
+                                 unsigned level)
 {
     const struct cpu *cpu = arch_cpu_local();
     pte_t old = pagetable_read(slot);
     if (arch_pte_is_present(old)) {
         DEBUG_ASSERT(arch_pte_address(old) == arch_pte_address(entry));
-        if (!write &&
-            (arch_pte_flags(old) & MAP_WRITE) == 0) /* it may have aged: not written yet */
-            entry = arch_pte_mark_accessed(arch_pte_age(entry));
         pagetable_write(slot, arch_pte_mark_accessed(entry)); /* CPUs may keep the old one */
         if (cpu->aspace == aspace)
             arch_tlb_flush_page(address, old == entry); /* the same: the fault is spurious */
@@ -64,7 +61,7 @@ static inline status_t slot_find(struct aspace *aspace, uint64_t address, pte_t 
 
 /* Install @page at @address as @mapping allows; memory_is_flushed(). */
 static inline void page_install(struct mapping *mapping, pte_t *slot, uint64_t address,
-                                const struct page *page, bool write) REQUIRES(memory_lock)
+                                const struct page *page) REQUIRES(memory_lock)
 {
     uint32_t prot = mapping->prot;
     if (!page->writable)
@@ -72,7 +69,7 @@ static inline void page_install(struct mapping *mapping, pte_t *slot, uint64_t a
     if ((prot & MAP_EXECUTE) != 0 && !mapping->memory->device)
         arch_icache_sync(mapping->aspace, page->frame, PAGE_SIZE);
     entry_install(mapping->aspace, slot, address,
-                  arch_pte_leaf(page->frame, prot, true, 0, mapping->memory->device), 0, write);
+                  arch_pte_leaf(page->frame, prot, true, 0, mapping->memory->device), 0);
 }
 
 static inline uint64_t index_of(const struct mapping *mapping, uint64_t address)
@@ -99,7 +96,7 @@ static bool large_install(struct mapping *mapping, uint64_t address) REQUIRES(as
         return false;
     memory_lock_acquire(memory->lock);
     entry_install(aspace, slot, start,
-                  arch_pte_leaf(frame, mapping->prot, true, level, memory->device), level, true);
+                  arch_pte_leaf(frame, mapping->prot, true, level, memory->device), level);
     memory_lock_release(memory->lock);
     return true;
 }
@@ -122,7 +119,7 @@ static void around_install(struct mapping *mapping, uint64_t address, pte_t *slo
         struct page page;
         if (!arch_pte_is_present(pagetable_read(slot)) &&
             memory_present(mapping->memory, index_of(mapping, at), &page))
-            page_install(mapping, slot, at, &page, true);
+            page_install(mapping, slot, at, &page);
     }
 }
 
@@ -154,7 +151,12 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
     if (frame != NULL && status_is_ok(status) && !memory->device)
         *frame = page.frame;
     if (status_is_ok(status) && slot != NULL && memory_is_flushed(memory)) {
-        page_install(mapping, slot, address, &page, write);
+        if (!write) {
+            pte_t old = pagetable_read(slot);
+            /* It may have aged: what is read is not written yet. */
+            page.writable &= !arch_pte_is_present(old) || (arch_pte_flags(old) & MAP_WRITE) != 0;
+        }
+        page_install(mapping, slot, address, &page);
         if (page.was_present && !write)
             around_install(mapping, address, slot);
     }
@@ -199,7 +201,7 @@ void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
         memory_lock_acquire(memory->lock);
         if (!arch_pte_is_present(pagetable_read(slot)) && memory_is_flushed(memory) &&
             memory_present(memory, index_of(mapping, address), &page))
-            page_install(mapping, slot, address, &page, true);
+            page_install(mapping, slot, address, &page);
         memory_lock_release(memory->lock);
     }
 }
