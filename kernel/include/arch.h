@@ -98,8 +98,8 @@ void arch_fpu_free(struct thread *thread);
 
 /* ── Page tables: entry formats only; the walker is mm/pagetable.c ─────────────────────────────────────────────────── */
 /* arch_pt.h, inline: ARCH_PT_LEVELS, arch_pte_leaf(), arch_pte_table(), arch_pte_is_present(), arch_pte_is_leaf(), arch_pte_address(),
- * arch_pte_flags(), arch_pte_is_accessed(), arch_pte_mark_accessed(), arch_pte_age(), arch_pte_is_device(), ARCH_PT_BREAK_BEFORE_MAKE,
- * ARCH_PT_USER_ROOT_ENTRIES, ARCH_USER_START, ARCH_USER_END, and for the kernel's own tables, which mm/kernelmap.c builds:
+ * arch_pte_flags(), arch_pte_is_accessed(), arch_pte_mark_accessed(), arch_pte_write_protect(), arch_pte_age(),
+ * arch_pte_is_device(), ARCH_PT_BREAK_BEFORE_MAKE, ARCH_PT_USER_ROOT_ENTRIES, ARCH_USER_START, ARCH_USER_END, and for the kernel's own tables, which mm/kernelmap.c builds:
  * arch_pt_synchronise(), ARCH_PT_ROOT_IS_SHARED, ARCH_DIRECT_MAP_BASE, ARCH_DEVICE_BASE, ARCH_DEVICE_END, ARCH_STACKS_BASE, ARCH_FAULT_STACKS. */
 /** Load the page tables of @root (a table frame), or look at them again if they are loaded: translations that this CPU keeps from
  *  another @generation of them are not used any more, nor any read from the tables before @generation was. No two address spaces ever share a generation; 0: the kernel's own. */

@@ -99,11 +99,10 @@ static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable
         *removed += arch_pt_span(level) >> PAGE_SHIFT;
         return true;
     }
-    uint32_t flags = arch_pte_flags(entry);
-    if ((flags & MAP_WRITE) == 0)
+    pte_t less = arch_pte_write_protect(entry);
+    if (less == entry)
         return false;
-    pagetable_write(at, arch_pte_leaf(arch_pte_address(entry), flags & ~MAP_WRITE, true, level,
-                                      arch_pte_is_device(entry)));
+    pagetable_write(at, less);
     return true;
 }
 

@@ -22,9 +22,10 @@ static void leaf(void)
           "executed if it may");
     PROVE(!user || !may_kernel_execute(entry), "the kernel executes nothing of the user's");
     uint32_t less = arch_pte_flags(entry) & ~MAP_WRITE;
-    pte_t restricted = arch_pte_leaf(arch_pte_address(entry), less, true, level, device);
+    pte_t restricted = arch_pte_write_protect(entry);
     PROVE(arch_pte_flags(restricted) == less && !may_user(restricted, MAP_WRITE),
           "what is write-protected is not written");
+    PROVE(restricted == arch_pte_leaf(frame, less, user, level, device), "and else the same");
     pte_t aged = arch_pte_age(entry);
     PROVE(arch_pte_is_present(aged) && arch_pte_is_leaf(aged, level) &&
               arch_pte_address(aged) == frame && arch_pte_is_device(aged) == device,

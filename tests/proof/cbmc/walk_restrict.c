@@ -5,10 +5,10 @@
  * scaled: kernel/include/mm/pt512.h :: s/ARCH_PT_INDEX_BITS 9u/ARCH_PT_INDEX_BITS 2u/ :: tables of 4 entries
  * scaled: kernel/arch/host/include/arch_pt.h :: s/ARCH_PT_USER_ROOT_ENTRIES 256u/ARCH_PT_USER_ROOT_ENTRIES 2u/ :: 2 of the root's entries are the user's
  * scaled: kernel/mm/pagetable.c :: s/return phys_to_virt\(table\);/return table_by_address(table);/ :: an address is made a pointer by comparing it with all tables
- * fault: kernel/mm/pagetable.c :: s/flags \& ~MAP_WRITE, true/flags, true/ :: what is write-protected may be written
+ * fault: kernel/mm/pagetable.c :: s/arch_pte_write_protect\(entry\)/entry/ :: what is write-protected may be written
  * fault: kernel/mm/pagetable.c :: s/\*removed \+= arch_pt_span\(level\) >> PAGE_SHIFT;/*removed += 1;/ :: a large leaf counts as a page
  * fault: kernel/mm/pagetable.c :: s/if \(change == PAGETABLE_REMOVE\)/if (true)/ :: what is to be write-protected goes
- * fault: kernel/mm/pagetable.c :: s/arch_pte_leaf\(arch_pte_address\(entry\), flags/arch_pte_leaf(0x3000, flags/ :: another frame takes its place
+ * fault: kernel/mm/pagetable.c :: s/arch_pte_write_protect\(entry\)/arch_pte_write_protect(entry ^ PAGE_SIZE)/ :: another frame takes its place
  */
 #include "walk.h"
 

@@ -113,10 +113,16 @@ static inline pte_t arch_pte_mark_accessed(pte_t pte)
     return pte | PTE_ACCESSED;
 }
 
+/** The leaf @pte, not writable, else the same. */
+static inline pte_t arch_pte_write_protect(pte_t pte)
+{
+    return pte | PTE_READ_ONLY;
+}
+
 /** The leaf @pte, not accessed yet and not writable. */
 static inline pte_t arch_pte_age(pte_t pte)
 {
-    return (pte & ~PTE_ACCESSED) | PTE_READ_ONLY;
+    return arch_pte_write_protect(pte) & ~PTE_ACCESSED;
 }
 
 /** What was added to the kernel's tables is what this CPU's walker reads from now on (Arm ARM D8.2.6). */

@@ -114,10 +114,16 @@ static inline pte_t arch_pte_mark_accessed(pte_t pte)
     return pte | PTE_ACCESSED;
 }
 
+/** The leaf @pte, not writable, else the same. */
+static inline pte_t arch_pte_write_protect(pte_t pte)
+{
+    return pte & ~PTE_WRITE;
+}
+
 /** The leaf @pte, not accessed yet and not writable. */
 static inline pte_t arch_pte_age(pte_t pte)
 {
-    return pte & ~(PTE_ACCESSED | PTE_WRITE);
+    return arch_pte_write_protect(pte) & ~PTE_ACCESSED;
 }
 
 /** What was added to the kernel's tables is what this hart's walker reads from now on: it may have kept that there was nothing, and only

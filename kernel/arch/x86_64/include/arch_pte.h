@@ -79,8 +79,14 @@ static inline pte_t arch_pte_mark_accessed(pte_t pte)
     return pte | PTE_ACCESSED;
 }
 
+/** The leaf @pte, not writable, else the same. */
+static inline pte_t arch_pte_write_protect(pte_t pte)
+{
+    return pte & ~PTE_WRITE;
+}
+
 /** The leaf @pte, not accessed yet and not writable. */
 static inline pte_t arch_pte_age(pte_t pte)
 {
-    return pte & ~(PTE_ACCESSED | PTE_WRITE);
+    return arch_pte_write_protect(pte) & ~PTE_ACCESSED;
 }
