@@ -624,6 +624,9 @@ static void pool_begin(struct actor *self)
     if (status_is_ok(sys_interrupt_create(child_start.handles[HANDLE_INTERRUPT], budget,
                                           irq_line + 1, 0, &handle)))
         pool_put(self, handle);
+    /* Enough for a trace, on as many CPUs as these machines have. */
+    if (status_is_ok(sys_memory_create(budget, 4 * PAGE_SIZE, MEMORY_CONTIGUOUS, &handle)))
+        pool_put(self, handle);
 }
 
 /* All know what the first thread was given and made; each chooses on its own. */

@@ -69,6 +69,7 @@ static void child_begin(uint32_t index)
     start.handles[HANDLE_SHARED_ENDPOINT] = child_give(&slot->child, shared_endpoint);
     start.handles[HANDLE_SHARED_MEMORY] = child_give(&slot->child, shared_memory);
     start.handles[HANDLE_DEVICE_MEMORY] = child_give(&slot->child, device);
+    start.handles[HANDLE_TRACE] = child_give(&slot->child, info->trace);
     close_handle(ports);
     close_handle(device);
     OK(sys_aspace_map(slot->child.aspace, counts_memory, 0, 0, COUNTS_BYTES, MAP_READ | MAP_WRITE,

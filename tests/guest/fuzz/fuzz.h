@@ -58,6 +58,7 @@ enum {
     HANDLE_SHARED_ENDPOINT,
     HANDLE_SHARED_MEMORY,
     HANDLE_DEVICE_MEMORY,
+    HANDLE_TRACE,
     HANDLES,
     HANDLE_KCOV = HANDLES, /* a program's: the port of coverage. Its calls do not get it */
 };

@@ -104,6 +104,7 @@ static void begin(struct child *child, handle_t budget, handle_t endpoint, handl
     start.handles[HANDLE_SHARED_ENDPOINT] = child_give(child, endpoint);
     start.handles[HANDLE_SHARED_MEMORY] = child_give(child, memory);
     start.handles[HANDLE_DEVICE_MEMORY] = child_give(child, device);
+    start.handles[HANDLE_TRACE] = child_give(child, info->trace);
     start.handles[HANDLE_KCOV] = child_give(child, port);
     start.values[VALUE_COUNTS] = (uint64_t)counts; /* where the model has it too */
     start.values[VALUE_SEED] = SEED;
