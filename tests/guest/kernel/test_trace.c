@@ -3,7 +3,8 @@
 
 #include <kstring.h>
 
-#define PAGES 32u
+/** Enough for the rings of all CPUs (ring_pages()). */
+#define PAGES ring_pages()
 #define KINDS_CALLS (TRACE_CALL | TRACE_RETURN)
 #define LABEL 0x5a5u
 
@@ -13,6 +14,14 @@ struct tracer {
     uint64_t bytes; /* of each ring */
     unsigned cpus;
 };
+
+static uint64_t ring_pages(void)
+{
+    struct boot_facts facts;
+
+    OK(sys_memory_read(info->boot, 0, &facts, sizeof(facts)));
+    return facts.cpus < 16 ? 32 : 2 * (uint64_t)facts.cpus;
+}
 
 static handle_t contiguous(uint64_t pages)
 {
