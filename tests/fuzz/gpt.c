@@ -3,6 +3,7 @@
 #include "target.h"
 
 #include <gpt/gpt.h>
+#include <seal.h>
 
 #define BLOCK 512u
 
@@ -17,36 +18,21 @@ static status_t read_disk(void *context, uint64_t offset, void *buffer, size_t b
     return STATUS_OK;
 }
 
-static uint32_t crc(const uint8_t *data, size_t bytes)
-{
-    uint32_t value = 0xffffffff;
-    for (size_t i = 0; i < bytes * 8; i++) {
-        uint32_t bit = (value ^ (uint32_t)(data[i / 8] >> (i % 8))) & 1;
-        value = value >> 1 ^ (bit ? 0xedb88320 : 0);
-    }
-    return ~value;
-}
-
 /* UEFI 2.10, table 5.5. */
 static void seal(uint64_t block)
 {
     uint8_t *header = disk + block * BLOCK;
     uint64_t entries, bytes;
-    uint32_t header_bytes, count, each, sum;
+    uint32_t header_bytes, count, each;
     memcpy(&header_bytes, header + 12, 4);
     memcpy(&entries, header + 72, 8);
     memcpy(&count, header + 80, 4);
     memcpy(&each, header + 84, 4);
     bytes = (uint64_t)count * each;
-    if (entries < disk_bytes / BLOCK && bytes <= disk_bytes - entries * BLOCK) {
-        sum = crc(disk + entries * BLOCK, bytes);
-        memcpy(header + 88, &sum, 4);
-    }
-    if (header_bytes <= BLOCK && header_bytes >= 20) {
-        memset(header + 16, 0, 4);
-        sum = crc(header, header_bytes);
-        memcpy(header + 16, &sum, 4);
-    }
+    if (entries < disk_bytes / BLOCK && bytes <= disk_bytes - entries * BLOCK)
+        gpt_seal_entries(header, disk + entries * BLOCK, bytes);
+    if (header_bytes <= BLOCK && header_bytes >= 20)
+        gpt_seal_header(header, header_bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

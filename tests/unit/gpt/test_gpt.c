@@ -1,10 +1,12 @@
-/* Tables are written here field by field, at the offsets of UEFI 2.10, tables 5.5 and 5.6, and with a checksum of our own, so that the reader
- * is compared with the specification and not with itself. */
+/* Tables are written here field by field, at the offsets of UEFI 2.10, tables 5.5 and 5.6, and with checksums of our own (seal.c), so that the
+ * reader is compared with the specification and not with itself. */
 #include <check.h>
 #include <gpt/gpt.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "seal.h"
 
 #define BLOCKS 256u
 #define ENTRIES 128u
@@ -12,22 +14,6 @@
 static uint8_t disk[BLOCKS * 4096];
 static uint32_t block_bytes = 512;
 static uint64_t unreadable = UINT64_MAX; /* an offset */
-
-static void put(uint8_t *at, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
-static uint32_t crc(const uint8_t *data, size_t bytes)
-{
-    uint32_t value = 0xffffffff;
-    for (size_t i = 0; i < bytes * 8; i++) {
-        uint32_t bit = (value ^ (uint32_t)(data[i / 8] >> (i % 8))) & 1;
-        value = value >> 1 ^ (bit ? 0xedb88320 : 0);
-    }
-    return ~value;
-}
 
 static status_t read_disk(void *context, uint64_t offset, void *buffer, size_t bytes)
 {
@@ -57,13 +43,12 @@ static uint64_t backup_entries(void)
 
 static void seal_header(uint64_t own)
 {
-    put(block_at(own) + 16, 0, 4);
-    put(block_at(own) + 16, crc(block_at(own), 92), 4);
+    gpt_seal_header(block_at(own), 92);
 }
 
 static void seal(uint64_t own, uint64_t entries)
 {
-    put(block_at(own) + 88, crc(block_at(entries), (size_t)ENTRIES * 128), 4);
+    gpt_seal_entries(block_at(own), block_at(entries), (size_t)ENTRIES * 128);
     seal_header(own);
 }
 
@@ -77,15 +62,15 @@ static void write_header(uint64_t own, uint64_t other, uint64_t entries)
 {
     uint8_t *header = block_at(own);
     memcpy(header, "EFI PART", 8);
-    put(header + 8, 0x10000, 4);
-    put(header + 12, 92, 4);
-    put(header + 24, own, 8);
-    put(header + 32, other, 8);
-    put(header + 40, 2 + entry_blocks(), 8);
-    put(header + 48, BLOCKS - 2 - entry_blocks(), 8);
-    put(header + 72, entries, 8);
-    put(header + 80, ENTRIES, 4);
-    put(header + 84, 128, 4);
+    gpt_put(header + 8, 0x10000, 4);
+    gpt_put(header + 12, 92, 4);
+    gpt_put(header + 24, own, 8);
+    gpt_put(header + 32, other, 8);
+    gpt_put(header + 40, 2 + entry_blocks(), 8);
+    gpt_put(header + 48, BLOCKS - 2 - entry_blocks(), 8);
+    gpt_put(header + 72, entries, 8);
+    gpt_put(header + 80, ENTRIES, 4);
+    gpt_put(header + 84, 128, 4);
 }
 
 static void write_entry(unsigned index, const uint8_t *type, uint64_t first, uint64_t last)
@@ -95,8 +80,8 @@ static void write_entry(unsigned index, const uint8_t *type, uint64_t first, uin
         uint8_t *entry = block_at(tables[i]) + (size_t)index * 128;
         memcpy(entry, type, 16);
         entry[16] = (uint8_t)(index + 1);
-        put(entry + 32, first, 8);
-        put(entry + 40, last, 8);
+        gpt_put(entry + 32, first, 8);
+        gpt_put(entry + 40, last, 8);
     }
 }
 
@@ -245,7 +230,7 @@ static void test_gpt_refuses_fields_out_of_range(void)
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         disk_new(512);
-        put(block_at(1) + bad[i].offset, bad[i].value, bad[i].bytes);
+        gpt_put(block_at(1) + bad[i].offset, bad[i].value, bad[i].bytes);
         seal_header(1);
         CHECK(finds(true));
     }
@@ -268,12 +253,12 @@ static void test_gpt_takes_longer_entries(void)
 {
     disk_new(512);
     memset(block_at(2), 0, (size_t)ENTRIES * 128);
-    put(block_at(1) + 80, 4, 4);
-    put(block_at(1) + 84, 4096, 4);
+    gpt_put(block_at(1) + 80, 4, 4);
+    gpt_put(block_at(1) + 84, 4096, 4);
     uint8_t *entry = block_at(2) + (size_t)3 * 4096;
     memcpy(entry, gpt_type_linux, 16);
-    put(entry + 32, 60, 8);
-    put(entry + 40, 60, 8);
+    gpt_put(entry + 32, 60, 8);
+    gpt_put(entry + 40, 60, 8);
     seal(1, 2); /* as many bytes as before */
     struct gpt_partition p;
     CHECK(find(&p) == STATUS_OK && p.offset == 60ull * 512 && p.bytes == 512 && !p.from_backup);
