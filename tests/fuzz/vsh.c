@@ -3,35 +3,14 @@
 #include "target.h"
 
 #include <expand.h>
+#include <fake_shell.h>
 #include <parse.h>
 
-static char set_name[32], set_value[64];
+static const char *const variables[][2] = {{"x", "a b*"}, {"n", "7"}, {NULL, NULL}};
 static char *arguments[] = {"one", "two words", ""};
-
-static const char *host_get(void *shell, const char *name)
-{
-    (void)shell;
-    if (set_name[0] != '\0' && strcmp(name, set_name) == 0)
-        return set_value;
-    return strcmp(name, "x") == 0 ? "a b*" : strcmp(name, "n") == 0 ? "7" : NULL;
-}
-
-static bool host_set(void *shell, const char *name, const char *value)
-{
-    (void)shell;
-    if (strlen(name) >= sizeof(set_name) || strlen(value) >= sizeof(set_value))
-        return false;
-    strcpy(set_name, name);
-    strcpy(set_value, value);
-    return true;
-}
-
-static char *const *host_arguments(void *shell, size_t *count)
-{
-    (void)shell;
-    *count = sizeof(arguments) / sizeof(arguments[0]);
-    return arguments;
-}
+static struct fake_shell fake = {.variables = variables,
+                                 .arguments = arguments,
+                                 .argument_count = sizeof(arguments) / sizeof(arguments[0])};
 
 static bool host_substitute(void *shell, const char *script, struct text *out)
 {
@@ -56,19 +35,14 @@ static bool host_exists(void *shell, const char *path)
     return strlen(path) % 2 == 0;
 }
 
-static void host_complain(void *shell, const char *what, const char *word)
-{
-    (void)shell;
-    HOLDS(what != NULL && word != NULL);
-}
-
-static const struct expand_host host = {.get = host_get,
-                                        .set = host_set,
-                                        .arguments = host_arguments,
+static const struct expand_host host = {.shell = &fake,
+                                        .get = fake_get,
+                                        .set = fake_set,
+                                        .arguments = fake_arguments,
                                         .substitute = host_substitute,
                                         .list = host_list,
                                         .exists = host_exists,
-                                        .complain = host_complain};
+                                        .complain = fake_complain};
 
 static void expand_all(const struct strings *words)
 {
@@ -108,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     HOLDS(script != NULL);
     memcpy(script, data, size);
     script[size] = '\0';
-    set_name[0] = '\0';
+    fake.set_name[0] = '\0';
     if (parse(script, &tree, &message, &line) == PARSE_OK)
         walk(tree);
     else

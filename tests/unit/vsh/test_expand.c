@@ -4,49 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake_shell.h"
 #include "tests.h"
 
-static char set_name[32], set_value[64];
-static int complaints;
+static const char *const variables[][2] = {
+    {"x", "value"},    {"s", "a  b c"},  {"empty", ""},
+    {"n", "7"},        {"star", "*"},    {"path", "/usr/lib/libc.so"},
+    {"HOME", "/home"}, {"?", "3"},       {"#", "3"},
+    {"1", "one"},      {"back", "a\\b"}, {NULL, NULL},
+};
 static char *arguments[] = {"one", "two words", "three"};
-
-static const char *host_get(void *shell, const char *name)
-{
-    static const char *const variables[][2] = {
-        {"x", "value"},    {"s", "a  b c"},  {"empty", ""},
-        {"n", "7"},        {"star", "*"},    {"path", "/usr/lib/libc.so"},
-        {"HOME", "/home"}, {"?", "3"},       {"#", "3"},
-        {"1", "one"},      {"back", "a\\b"},
-    };
-    (void)shell;
-    if (set_name[0] && strcmp(name, set_name) == 0) {
-        return set_value;
-    }
-    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-        if (strcmp(name, variables[i][0]) == 0) {
-            return variables[i][1];
-        }
-    }
-    return NULL;
-}
-
-static bool host_set(void *shell, const char *name, const char *value)
-{
-    (void)shell;
-    if (strlen(name) >= sizeof(set_name) || strlen(value) >= sizeof(set_value)) {
-        return false;
-    }
-    strcpy(set_name, name);
-    strcpy(set_value, value);
-    return true;
-}
-
-static char *const *host_arguments(void *shell, size_t *count)
-{
-    (void)shell;
-    *count = 3;
-    return arguments;
-}
+static struct fake_shell fake = {
+    .variables = variables,
+    .arguments = arguments,
+    .argument_count = 3,
+};
 
 static bool host_substitute(void *shell, const char *script, struct text *out)
 {
@@ -74,22 +46,15 @@ static bool host_exists(void *shell, const char *path)
     return strcmp(path, "a.c/d.c") != 0 && strcmp(path, "b.c/d.c") != 0;
 }
 
-static void host_complain(void *shell, const char *what, const char *word)
-{
-    (void)shell;
-    (void)what;
-    (void)word;
-    complaints++;
-}
-
 static const struct expand_host host = {
-    .get = host_get,
-    .set = host_set,
-    .arguments = host_arguments,
+    .shell = &fake,
+    .get = fake_get,
+    .set = fake_set,
+    .arguments = fake_arguments,
     .substitute = host_substitute,
     .list = host_list,
     .exists = host_exists,
-    .complain = host_complain,
+    .complain = fake_complain,
 };
 
 /** The fields of @word, each in brackets. */
@@ -97,7 +62,7 @@ static bool gives(const char *word, const char *expected)
 {
     struct strings words = {.items = NULL}, fields = {.items = NULL};
     struct text text = {.data = NULL};
-    set_name[0] = '\0';
+    fake.set_name[0] = '\0';
     strings_add(&words, word);
     bool good = expand_words(&host, &words, &fields);
     for (size_t i = 0; i < fields.count; i++) {
@@ -113,12 +78,12 @@ static bool gives(const char *word, const char *expected)
 static bool fails(const char *word)
 {
     struct strings words = {.items = NULL}, fields = {.items = NULL};
-    complaints = 0;
+    fake.complaints = 0;
     strings_add(&words, word);
     bool good = expand_words(&host, &words, &fields);
     strings_free(&words);
     strings_free(&fields);
-    return !good && complaints > 0;
+    return !good && fake.complaints > 0;
 }
 
 static void test_expand_quotes(void)
