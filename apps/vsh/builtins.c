@@ -402,8 +402,8 @@ static int builtin_source(struct shell *shell, int count, char **arguments)
         shell_complain(shell, "%s: which file?", arguments[0]);
         return STATUS_USAGE;
     }
-    status_t status =
-        shell_path(shell, arguments[1], full) ? load_text(full, &text, &bytes) : STATUS_RANGE;
+    status_t status = shell_path(shell, arguments[1], full) ? load_text(shell, full, &text, &bytes)
+                                                            : STATUS_RANGE;
     if (!status_is_ok(status)) {
         shell_complain(shell, "%s: %s", arguments[1], status_words(status));
         return STATUS_FAILURE;

@@ -152,14 +152,14 @@ int job_start(struct shell *shell, struct node *node)
 {
     struct job *job = job_take(shell->session, node);
     struct job_start *start = calloc(1, sizeof(*start));
-    bool room = quota_has_room(0) && (!job || quota_job_begin(job));
+    bool room = job && quota_has_room(job, 0) && quota_job_begin(job);
     struct shell *clone = job && start && room ? shell_clone(shell) : NULL;
     pthread_attr_t attributes;
     if (!clone || !clone_is_of(clone, job, shell)) {
         if (clone) {
             shell_free(clone);
         }
-        shell_complain(shell, room ? "too many jobs" : "no memory for another job");
+        shell_complain(shell, job ? "no memory for another job" : "too many jobs");
         free(start);
         if (job) {
             quota_job_end(job);

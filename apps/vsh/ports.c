@@ -17,11 +17,12 @@ struct pump {
     pthread_t thread;
     struct stream stream; /* the pump's end */
     struct file *file;
-    bool reads_file;     /* from the file into the pipe */
-    char *input;         /* or from this text */
-    struct text *output; /* or into that one */
-    char *shown;         /* the file's name, for messages */
-    struct port *error;  /* where they go */
+    const struct job *job; /* whose it is; NULL: the foreground's */
+    bool reads_file;       /* from the file into the pipe */
+    char *input;           /* or from this text */
+    struct text *output;   /* or into that one */
+    char *shown;           /* the file's name, for messages */
+    struct port *error;    /* where they go */
     bool failed;
 };
 
@@ -146,7 +147,7 @@ static status_t pump_put(struct pump *pump, const char *buffer, size_t bytes)
     if (pump->file) {
         return file_write(pump->file, buffer, bytes, &done);
     }
-    if (!quota_has_room((pump->output->used + bytes) * QUOTA_TEXT_FACTOR)) {
+    if (!quota_has_room(pump->job, (pump->output->used + bytes) * QUOTA_TEXT_FACTOR)) {
         return STATUS_NO_MEMORY;
     }
     text_add(pump->output, buffer, bytes);
@@ -209,11 +210,12 @@ static bool make_pipe(handle_t budget, handle_t *read_end, handle_t *write_end)
 }
 
 /** A port with @pump, which it owns, behind it; NULL: no memory. */
-static struct port *pump_port(handle_t budget, struct pump *pump)
+static struct port *pump_port(const struct shell *shell, struct pump *pump)
 {
     handle_t read_end, write_end;
     bool in = pump->reads_file || pump->input;
-    if (!quota_has_room(0) || !make_pipe(budget, &read_end, &write_end)) {
+    pump->job = shell->job;
+    if (!quota_has_room(pump->job, 0) || !make_pipe(quota_for(shell), &read_end, &write_end)) {
         pump_free(pump);
         return NULL;
     }
@@ -238,7 +240,7 @@ static struct pump *pump_new(struct port *error, const char *shown)
     return pump;
 }
 
-struct port *port_file(handle_t budget, enum redirect_kind kind, const char *path,
+struct port *port_file(const struct shell *shell, enum redirect_kind kind, const char *path,
                        const char *shown, struct port *error)
 {
     static const uint32_t flags[] = {
@@ -266,14 +268,14 @@ struct port *port_file(handle_t budget, enum redirect_kind kind, const char *pat
         return NULL;
     }
     pump->reads_file = kind == REDIRECT_READ;
-    struct port *port = pump_port(budget, pump);
+    struct port *port = pump_port(shell, pump);
     if (!port) {
         port_print(error, "vsh: %s: no memory\n", shown);
     }
     return port;
 }
 
-struct port *port_text(handle_t budget, const char *text)
+struct port *port_text(const struct shell *shell, const char *text)
 {
     struct pump *pump = pump_new(NULL, NULL);
     if (!pump) {
@@ -284,23 +286,23 @@ struct port *port_text(handle_t budget, const char *text)
         pump_free(pump);
         return NULL;
     }
-    return pump_port(budget, pump);
+    return pump_port(shell, pump);
 }
 
-struct port *port_collect(handle_t budget, struct text *text)
+struct port *port_collect(const struct shell *shell, struct text *text)
 {
     struct pump *pump = pump_new(NULL, NULL);
     if (!pump) {
         return NULL;
     }
     pump->output = text;
-    return pump_port(budget, pump);
+    return pump_port(shell, pump);
 }
 
-bool port_pipe(handle_t budget, struct port **read_end, struct port **write_end)
+bool port_pipe(const struct shell *shell, struct port **read_end, struct port **write_end)
 {
     handle_t reader, writer;
-    if (!make_pipe(budget, &reader, &writer)) {
+    if (!make_pipe(quota_for(shell), &reader, &writer)) {
         return false;
     }
     *read_end = port_new(reader);

@@ -10,7 +10,8 @@
  * ends with its job, or with the command line in the foreground.
  * So with files and console: each part connects with capabilities of its own (a badge), by which those services count who has what.
  * The shell's own part pays for its threads, its variables, and what the kernel notes of its programs. It is not endless either, so whatever
- * commands could make grow asks first (quota_has_room). A shell that another program starts has no quota: all is its program's. */
+ * commands could make grow asks first (quota_has_room), and jobs find its end before the command line does. A shell that another program
+ * starts has no quota: all is its program's. */
 #include "shell.h"
 
 #include <idl/svc.h>
@@ -23,10 +24,12 @@
 /** The shell's own part: this much, and one part in so many of the machine. */
 #define KEEP_PAGES 160u
 #define KEEP_PAGES_SHARE 64u
-#define KEEP_KERNEL_BYTES (80u << 10)
+#define KEEP_KERNEL_BYTES (192u << 10)
 #define KEEP_KERNEL_SHARE 512u
-/** One part in so many of that is not for what asks. */
-#define MARGIN 4u
+/** Of that one quarter is not for what asks, and another not for jobs. */
+#define FRONT_QUARTERS 1u
+#define JOB_QUARTERS 2u
+#define QUARTERS 4u
 
 /** With less a job is not begun. */
 #define JOB_PAGES 64u
@@ -366,7 +369,7 @@ bool quota_awaits(status_t status, unsigned *tries)
     return true;
 }
 
-bool quota_has_room(size_t bytes)
+bool quota_has_room(const struct job *job, size_t bytes)
 {
     if (quota.front == HANDLE_NONE) {
         return true;
@@ -374,7 +377,8 @@ bool quota_has_room(size_t bytes)
     struct budget_info own = look(os_cap("quota"));
     uint64_t pages = spare(own.pages_limit, own.pages_used, 0);
     uint64_t kernel_bytes = spare(own.kmem_limit, own.kmem_used, 0);
-    return pages > quota.keep_pages / MARGIN &&
-           (pages - quota.keep_pages / MARGIN) * PAGE_SIZE >= bytes &&
-           kernel_bytes > quota.keep_kernel_bytes / MARGIN;
+    uint64_t quarters = job ? JOB_QUARTERS : FRONT_QUARTERS;
+    uint64_t keep_pages = quota.keep_pages * quarters / QUARTERS;
+    return pages > keep_pages && (pages - keep_pages) * PAGE_SIZE >= bytes &&
+           kernel_bytes > quota.keep_kernel_bytes * quarters / QUARTERS;
 }

@@ -27,7 +27,7 @@ static struct port *open_redirect(struct shell *shell, const struct redirect *re
 {
     char full[FILE_PATH_BYTES + 1];
     if (redirect->kind == REDIRECT_HERE || redirect->kind == REDIRECT_HERE_LITERAL) {
-        return port_text(quota_for(shell), word);
+        return port_text(shell, word);
     }
     if (redirect->kind == REDIRECT_DUPLICATE) {
         if (strcmp(word, "-") == 0) {
@@ -43,7 +43,7 @@ static struct port *open_redirect(struct shell *shell, const struct redirect *re
         shell_complain(shell, "%s: too long", word);
         return NULL;
     }
-    return port_file(quota_for(shell), redirect->kind, full, word, shell->ports[2]);
+    return port_file(shell, redirect->kind, full, word, shell->ports[2]);
 }
 
 /** Put the streams of @redirects in place of the shell's; false: one failed, those before it are in place. */
@@ -203,8 +203,8 @@ static bool part_start(struct part *part)
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-    part->started =
-        quota_has_room(0) && pthread_create(&part->thread, &attributes, part_main, part) == 0;
+    part->started = quota_has_room(part->shell->job, 0) &&
+                    pthread_create(&part->thread, &attributes, part_main, part) == 0;
     pthread_attr_destroy(&attributes);
     return part->started;
 }
@@ -221,7 +221,7 @@ static int run_pipe(struct shell *clone, struct node *node)
 {
     struct port *read_end = NULL, *write_end = NULL;
     struct part left = {.node = node->left};
-    if (clone->depth >= DEPTH_MAX || !port_pipe(quota_for(clone), &read_end, &write_end) ||
+    if (clone->depth >= DEPTH_MAX || !port_pipe(clone, &read_end, &write_end) ||
         !(left.shell = shell_clone(clone))) {
         shell_complain(clone, "no memory for a pipe");
         port_release(read_end);
@@ -493,12 +493,13 @@ int run_with_arguments(struct shell *shell, struct node *node, const struct stri
     return status;
 }
 
-status_t load_text(const char *path, void **text, size_t *bytes)
+status_t load_text(const struct shell *shell, const char *path, void **text, size_t *bytes)
 {
     struct file_status info;
     status_t status = file_status(path, 0, &info);
-    if (status_is_ok(status) && (info.attributes.bytes > SIZE_MAX / QUOTA_TEXT_FACTOR ||
-                                 !quota_has_room(info.attributes.bytes * QUOTA_TEXT_FACTOR))) {
+    if (status_is_ok(status) &&
+        (info.attributes.bytes > SIZE_MAX / QUOTA_TEXT_FACTOR ||
+         !quota_has_room(shell->job, info.attributes.bytes * QUOTA_TEXT_FACTOR))) {
         return STATUS_NO_MEMORY;
     }
     return status_is_ok(status) ? file_load(path, text, bytes) : status;
@@ -508,7 +509,7 @@ int run_script(struct shell *shell, const char *path, const struct strings *fiel
 {
     void *text = NULL;
     size_t bytes = 0;
-    status_t loaded = load_text(path, &text, &bytes);
+    status_t loaded = load_text(shell, path, &text, &bytes);
     if (!status_is_ok(loaded)) {
         shell_complain(shell, "%s: %s", fields->items[0], status_words(loaded));
         return loaded == STATUS_NOT_FOUND ? STATUS_NO_COMMAND : STATUS_NOT_A_PROGRAM;

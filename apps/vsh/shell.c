@@ -31,7 +31,7 @@ static struct variable *find_or_add(struct shell *shell, const char *name)
     if (variable) {
         return variable;
     }
-    if (!quota_has_room(strlen(name))) {
+    if (!quota_has_room(shell->job, strlen(name))) {
         return NULL;
     }
     struct variable *variables =
@@ -52,7 +52,7 @@ static struct variable *find_or_add(struct shell *shell, const char *name)
 bool shell_set(struct shell *shell, const char *name, const char *value)
 {
     size_t bytes = strlen(value);
-    bool room = bytes < SMALL_BYTES || quota_has_room(bytes * QUOTA_TEXT_FACTOR);
+    bool room = bytes < SMALL_BYTES || quota_has_room(shell->job, bytes * QUOTA_TEXT_FACTOR);
     char *copy = room ? strdup(value) : NULL;
     struct variable *variable = copy ? find_or_add(shell, name) : NULL;
     if (!variable) {
@@ -278,7 +278,7 @@ static bool host_substitute(void *context, const char *script, struct text *out)
 {
     struct shell *shell = context;
     struct shell *clone = shell_clone(shell);
-    struct port *collector = clone ? port_collect(quota_for(shell), out) : NULL;
+    struct port *collector = clone ? port_collect(shell, out) : NULL;
     if (!collector) {
         shell_complain(shell, "no memory for a substitution");
         if (clone) {

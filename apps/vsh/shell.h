@@ -149,8 +149,8 @@ void quota_job_end(struct job *job);
 bool quota_awaits(status_t status, unsigned *tries);
 /** A text takes this many times its bytes while it is expanded, or parsed. */
 #define QUOTA_TEXT_FACTOR 8u
-/** Whether the shell may grow by @bytes, and by a thread. */
-bool quota_has_room(size_t bytes);
+/** Whether the shell may grow by @bytes, and by a thread, for @job, NULL: for the foreground. */
+bool quota_has_room(const struct job *job, size_t bytes);
 
 /* --- ports.c: streams ------------------------------------------------------------------------------------- */
 
@@ -159,16 +159,16 @@ struct port *port_new(handle_t handle);
 struct port *port_ref(struct port *port);
 /** Give up @port. False: the file behind it could not be written, and that was said. */
 bool port_release(struct port *port);
-/* The pipe that most of them make is charged to @budget. */
+/* The pipe that most of them make is charged to the part of @shell. */
 
 /** A port to or from the file at @path (absolute); complaints, and those that come later, go to @error. NULL: it was complained about. */
-struct port *port_file(handle_t budget, enum redirect_kind kind, const char *path,
+struct port *port_file(const struct shell *shell, enum redirect_kind kind, const char *path,
                        const char *shown, struct port *error);
 /** A port from which @text is read. */
-struct port *port_text(handle_t budget, const char *text);
+struct port *port_text(const struct shell *shell, const char *text);
 /** A port whose output is added to @text when it is released; if that says false, not all of it. */
-struct port *port_collect(handle_t budget, struct text *text);
-bool port_pipe(handle_t budget, struct port **read_end, struct port **write_end);
+struct port *port_collect(const struct shell *shell, struct text *text);
+bool port_pipe(const struct shell *shell, struct port **read_end, struct port **write_end);
 /** Print on a port; false: it takes nothing any more. */
 bool port_write(struct port *port, const char *data, size_t bytes);
 bool port_print(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -190,7 +190,8 @@ int run_node(struct shell *shell, struct node *node);
 /** Run the commands in @text; @name is for messages. */
 int run_text(struct shell *shell, const char *text, const char *name);
 /** file_load() of commands, as far as the shell has room for them. */
-MUST_CHECK status_t load_text(const char *path, void **text, size_t *bytes);
+MUST_CHECK status_t load_text(const struct shell *shell, const char *path, void **text,
+                              size_t *bytes);
 /** The script at @path (absolute) with @fields as $0 and so on, in a copy of @shell. */
 int run_script(struct shell *shell, const char *path, const struct strings *fields);
 /** Run a function's or sourced script's commands in @shell with @arguments as $1 and so on ($0 stays). */

@@ -13,8 +13,8 @@ import machine
 from machine import Machine, Tap
 
 # Processes: each starts two more.
-BOMB = "echo 'vsh /tmp/bomb & vsh /tmp/bomb & sleep 1000' > /tmp/bomb; { vsh /tmp/bomb > /dev/null 2>&1 & }"
-# So many shells at least: that of the console, and those of the bomb.
+BOMB = "echo 'vsh /tmp/bomb & vsh /tmp/bomb & sleep 1000' > /tmp/bomb; { vsh /tmp/bomb > /dev/null 2> /tmp/said & }"
+# So many shells at least, that of the console, and those of the bomb; or one finds no room, of which the others may leave few.
 SHELLS = 8
 HOGS = [
     # Memory: all of an endless line is kept. What is hungry is ended, the rest of the pipeline waits. (Nobody says so: that would be behind the
@@ -25,6 +25,7 @@ HOGS = [
     # The shell's own threads.
     "while true; do true; done & echo",
 ]
+# As many as that have room on the smallest of these machines.
 JOBS = 5
 
 
@@ -60,13 +61,17 @@ class Budgets:
         now = self.running()
         return now == self.base or f"{self.base} became {now}"
 
+    def jobs(self):
+        """Their numbers."""
+        return re.findall(r"^\[(\d+)\] running", self.guest.run("jobs")[0], re.M)
+
     def processes_multiply(self):
         self.guest.run(BOMB)
         for _ in range(machine.POLLS):
-            if self.guest.run("ps")[0].count(" vsh\n") >= SHELLS:
+            if self.guest.run("ps")[0].count(" vsh\n") >= SHELLS or "memory" in self.guest.run("cat /tmp/said")[0]:
                 return self.is_unharmed()
             self.guest.run("sleep 0.1")
-        return "there are no more than before"
+        return f"there are no more than before: {self.guest.run('ps')[0]} {self.guest.run('mem')[0]}"
 
     def hungry_program_is_told(self):
         output, status = self.guest.run("cat /tmp/hole | tail -c 900000000")
@@ -82,7 +87,7 @@ class Budgets:
                 return result
             output, status = self.guest.run("echo one two | wc -w; sort /boot/catalogue | wc -c; true")
             if status != 0 or not re.search(r"^2\n", output, re.M) or not re.search(r"^[1-9]\d\d\d+\n", output, re.M):
-                return f"{status} {output!r}"
+                return f"{status} {output!r} {self.guest.run('mem')[0]}"
         return True
 
     def foreground_keeps_its_part(self):
@@ -117,7 +122,7 @@ class Budgets:
         return status == 126 and "not permitted" in output and allowed == 0 or f"{status} {output!r} {allowed}"
 
     def memory_comes_back(self):
-        self.guest.run("kill " + " ".join(str(number) for number in range(1, JOBS + 1)) + "; wait; rm /tmp/hole /tmp/bomb; unset x y")
+        self.guest.run("kill " + " ".join(self.jobs()) + "; wait; rm /tmp/hole /tmp/bomb /tmp/said; unset x y")
         for _ in range(machine.POLLS):
             budgets = self.budgets()
             # The foreground has back what was lent, to a page or two that are given back just now. The shell's heap may have grown.
@@ -127,13 +132,25 @@ class Budgets:
             self.guest.run("sleep 0.1")
         return f"{self.base_budgets} became {budgets}"
 
+    def jobs_leave_room(self):
+        """As many as there can be, which is said; and then who types has what a pipeline takes, with room to spare."""
+        for _ in range(100):
+            output = self.guest.run("{ sleep 1000 & }")[0]
+            if "too many jobs" in output or "no memory for another job" in output:
+                break
+        jobs = self.jobs()
+        piped = self.guest.run("echo one two | cat | cat | wc -w")
+        self.guest.run("kill " + " ".join(jobs) + "; wait")
+        return len(jobs) >= JOBS and piped == ("2\n", 0) or f"{jobs} {output!r} {piped}"
+
 
 def hungry(folder, disk, mem, tap):
     with Machine(f"{folder}/log-{mem}", disk=disk, mem=mem) as guest:
         tap.run(f"{mem}: a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
         budgets = Budgets(guest)
         for test in (budgets.begin, budgets.hungry_program_is_told, budgets.processes_multiply, budgets.prompt_answers,
-                     budgets.jobs_are_different_clients, budgets.foreground_keeps_its_part, budgets.shell_is_not_greedy, budgets.nobody_is_real_time, budgets.memory_comes_back, guest.is_clean):
+                     budgets.jobs_are_different_clients, budgets.foreground_keeps_its_part, budgets.shell_is_not_greedy, budgets.nobody_is_real_time, budgets.memory_comes_back,
+                     budgets.jobs_leave_room, guest.is_clean):
             tap.run(f"{mem}: {test.__name__.replace('_', ' ')}", test)
 
 
