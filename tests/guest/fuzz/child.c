@@ -499,7 +499,8 @@ static void one_call(struct actor *self)
 
 static bool is_enough(void)
 {
-    return __atomic_load_n(&counts->total, __ATOMIC_RELAXED) >= child_start.values[VALUE_TARGET];
+    return __atomic_load_n(&counts->total, __ATOMIC_RELAXED) >=
+           __atomic_load_n(&counts->target, __ATOMIC_RELAXED);
 }
 
 /* ── Programs ────────────────────────────────────────────────────────────────────────────────────────────────────── */

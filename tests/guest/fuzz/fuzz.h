@@ -26,6 +26,7 @@ struct fuzz_counts {
     uint64_t successes[NUMBERS_MAX];
     uint32_t statuses[NUMBERS_MAX]; /* bit n: it answered -n */
     uint64_t total;
+    uint64_t target;             /* of it, then all end; atomic */
     uint64_t progress[CHILDREN]; /* calls begun by each child */
     uint64_t undocumented;       /* statuses outside the ABI's list */
     uint64_t trace;              /* of all calls, their choices and their statuses */
@@ -41,12 +42,12 @@ static inline uint64_t fuzz_mix(uint64_t number)
     return (number ^ number >> 31) | 1ull << 63;
 }
 
-/** The child: system calls at random until its process ends, or @values[0] calls of all children are made. */
+/** The child: system calls at random until its process ends, or the children have made counts->target calls. */
 void fuzz_child(void);
 /** Another child: it makes the calls of counts->program and ends. Coverage is of these calls. */
 void fuzz_program_child(void);
 /** child_start.values: */
-enum { VALUE_COUNTS = 0, VALUE_SEED = 1, VALUE_TARGET = 2, VALUE_INDEX = 3 };
+enum { VALUE_COUNTS = 0, VALUE_SEED = 1, VALUE_INDEX = 2 };
 /** child_start.handles: */
 enum {
     HANDLE_BUDGET,
