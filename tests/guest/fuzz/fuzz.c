@@ -12,18 +12,6 @@
 /** A busy machine's threads meet more seldom: calls that need that are made until they have succeeded, and so many times the target at most. */
 #define LONGEST 4u
 #define SEED UINT64_C(20251126)
-#define BUDGET_PAGES 512u
-#define BUDGET_KMEM (512u << 10)
-/** Of the real-time band. */
-#define BUDGET_CEILING (PRIORITY_NORMAL_MAX + 4)
-/** Guest time without a call after which a child is replaced: it waits for what never comes. */
-#define STUCK_NS (20 * MS)
-/** How often, a millisecond apart, what ends late is looked for. */
-#define GRACE_LOOKS 100u
-/** Physical address space where no architecture that we run on has memory or a device. */
-#define NO_DEVICE UINT64_C(0x60000000)
-#define NO_DEVICE_PAGES 16u
-#define COUNTS_BYTES ((sizeof(struct fuzz_counts) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
 #define CALLS (sizeof(fuzz_syscalls) / sizeof(fuzz_syscalls[0]))
 
 struct slot {
@@ -38,43 +26,20 @@ static struct slot slots[CHILDREN];
 static uint64_t children, target, seed;
 static uint64_t enough; /* the target, or more */
 
-/* DMA spaces that end leave what they had mapped to the root, for whoever knows that the devices are quiet: here there are none. */
-static void dma_let_go(void)
-{
-    while (status_is_ok(sys_dmaspace_unmap(info->dma, 0)))
-        continue;
-}
-
-static bool budget_begin(handle_t *budget)
-{
-    dma_let_go();
-    return sys_budget_create(info->budget, BUDGET_PAGES, BUDGET_KMEM, BUDGET_CEILING, budget) ==
-           STATUS_OK;
-}
-
 static void child_begin(uint32_t index)
 {
     struct slot *slot = &slots[index];
     struct child_start start = {0};
-    handle_t ports = 0, device = 0;
-    /* What former children had comes back a little after their end. */
-    CHECK(EVENTUALLY(budget_begin(&slot->budget)));
+    slot->budget = fuzz_budget();
     child_create(&slot->child, slot->budget, &start);
-    OK(sys_ioport_slice(info->ioports, info->budget, 0x80, 1, &ports));
-    OK(sys_memory_slice(info->physical, info->budget, NO_DEVICE, NO_DEVICE_PAGES * PAGE_SIZE,
-                        &device));
-    start.handles[HANDLE_BUDGET] = child_give(&slot->child, slot->budget);
-    start.handles[HANDLE_PROCESS] = child_give(&slot->child, slot->child.process);
-    start.handles[HANDLE_ASPACE] = child_give(&slot->child, slot->child.aspace);
-    start.handles[HANDLE_IOPORT] = child_give(&slot->child, ports);
-    start.handles[HANDLE_INTERRUPT] = child_give(&slot->child, info->interrupts);
-    start.handles[HANDLE_DMA] = child_give(&slot->child, info->dma);
-    start.handles[HANDLE_SHARED_ENDPOINT] = child_give(&slot->child, shared_endpoint);
-    start.handles[HANDLE_SHARED_MEMORY] = child_give(&slot->child, shared_memory);
-    start.handles[HANDLE_DEVICE_MEMORY] = child_give(&slot->child, device);
-    start.handles[HANDLE_TRACE] = child_give(&slot->child, info->trace);
-    close_handle(ports);
-    close_handle(device);
+    struct fuzz_things things = {.budget = slot->budget,
+                                 .endpoint = shared_endpoint,
+                                 .memory = shared_memory};
+    things.ports = fuzz_ports();
+    things.device = fuzz_device();
+    fuzz_give(&slot->child, &start, &things);
+    close_handle(things.ports);
+    close_handle(things.device);
     OK(sys_aspace_map(slot->child.aspace, counts_memory, 0, 0, COUNTS_BYTES, MAP_READ | MAP_WRITE,
                       0, &start.values[VALUE_COUNTS]));
     start.values[VALUE_SEED] = fuzz_mix(seed ^ fuzz_mix(++children));
@@ -84,20 +49,11 @@ static void child_begin(uint32_t index)
     child_run(&slot->child, &start, fuzz_child);
 }
 
-/* Processes that a child made may name each other, and nobody else names them. */
-static bool end_all(handle_t budget)
-{
-    struct process_info about = {0};
-    for (uint64_t id = 0; status_is_ok(sys_budget_process_next(budget, id, &about)); id = about.id)
-        status_ignore(sys_budget_process_kill(budget, about.id, -1));
-    return sys_budget_process_next(budget, 0, &about) == STATUS_NOT_FOUND;
-}
-
 static void child_finish(uint32_t index)
 {
     status_ignore(sys_process_kill(slots[index].child.process, -1));
     CHECK(child_end(&slots[index].child) != INT64_MIN);
-    CHECK(EVENTUALLY(end_all(slots[index].budget)));
+    fuzz_end_all(slots[index].budget);
     close_handle(slots[index].budget);
     /* Notices of badges that are gone wait there for a server, and are charged to whoever made the badge: nobody serves it. */
     OK(sys_endpoint_new_epoch(shared_endpoint));
@@ -206,17 +162,13 @@ static void fuzz(uint64_t calls)
     CHECK(counts->undocumented == 0);
     if (target > FEW)
         report();
-    CHECK(EVENTUALLY(end_all(shared_budget)));
+    fuzz_end_all(shared_budget);
     close_handle(shared_endpoint);
     close_handle(shared_memory);
     close_handle(shared_budget);
     unmap(counts, COUNTS_BYTES);
     close_handle(counts_memory);
-    /* Some spaces end only now, after a grace period. */
-    for (unsigned i = 0; i < GRACE_LOOKS; i++) {
-        dma_let_go();
-        sleep_ms(1);
-    }
+    fuzz_let_go();
     OK(sys_thread_set_priority(info->thread, PRIORITY_DEFAULT));
 }
 

@@ -63,3 +63,28 @@ enum {
     HANDLES,
     HANDLE_KCOV = HANDLES, /* a program's: the port of coverage. Its calls do not get it */
 };
+
+/* ── For parents: parent.c ───────────────────────────────────────────────────────────────────────────────────────── */
+
+#define COUNTS_BYTES ((sizeof(struct fuzz_counts) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
+/** Guest time after which a child without a call, or a program, is given up: it waits for what never comes. */
+#define STUCK_NS (20 * MS)
+
+/** A budget for a child, as it becomes free: each of the same size. */
+handle_t fuzz_budget(void);
+/** End all processes that are charged to @budget. */
+void fuzz_end_all(handle_t budget);
+
+/** What a child is given beside what is its own and the root's. */
+struct fuzz_things {
+    handle_t budget, ports, endpoint, memory, device;
+};
+/** A port that any may use; address space where there is no device. */
+handle_t fuzz_ports(void);
+handle_t fuzz_device(void);
+/** Give @child all handles up to HANDLES, and note them in @start. */
+void fuzz_give(const struct child *child, struct child_start *start,
+               const struct fuzz_things *things);
+
+/** At the end: let go what DMA spaces had mapped. Some end only now, after a grace period. */
+void fuzz_let_go(void);

@@ -1,7 +1,7 @@
 # A boot archive whose init is the system-call fuzzer that coverage guides (of the kcov build), and kernels with planted mistakes for it.
 
 GUEST_GUIDED := $(O)/guest/guided
-GUEST_GUIDED_OBJECTS := $(patsubst %,$(GUEST_GUIDED)/%.o,$(sort $(wildcard tests/guest/guided/*.[cS])) tests/guest/fuzz/child.c $(GUEST_FRAME))
+GUEST_GUIDED_OBJECTS := $(patsubst %,$(GUEST_GUIDED)/%.o,$(sort $(wildcard tests/guest/guided/*.[cS])) tests/guest/fuzz/child.c tests/guest/fuzz/parent.c $(GUEST_FRAME))
 
 $(GUEST_GUIDED)/%.o: % $(MAKEFILES_READ) tests/guest/guided/guest.mk
 	@mkdir -p $(@D)

@@ -13,15 +13,6 @@
 #define SEED UINT64_C(20251127)
 #define PROGRAMS UINT64_C(300)
 #define FEW 50u
-#define BUDGET_PAGES 512u
-#define BUDGET_KMEM (512u << 10)
-/** Of the real-time band. */
-#define BUDGET_CEILING (PRIORITY_NORMAL_MAX + 4)
-/** What a program may take; then it waits for what never comes. */
-#define STUCK_NS (20 * MS)
-#define NO_DEVICE UINT64_C(0x60000000)
-#define NO_DEVICE_PAGES 16u
-#define COUNTS_BYTES ((sizeof(struct fuzz_counts) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
 #define CORPUS_MAX 2048u
 #define CORPUS_BYTES ((CORPUS_MAX * sizeof(struct fuzz_program) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
 /** Programs whose new edges are more are confirmed and shortened by the first of them. */
@@ -36,7 +27,8 @@
 extern const char corpus_text[], corpus_text_end[];
 
 static struct fuzz_counts *counts;
-static handle_t counts_memory, device, port, ports, exits;
+static handle_t counts_memory, port, exits;
+static struct fuzz_things things;
 static struct child model;
 static struct fuzz_program *corpus;
 static uint32_t corpus_count;
@@ -62,49 +54,17 @@ static uint32_t cover_answer(enum kcov_command command, uint32_t operand)
 
 /* ── One program ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* DMA spaces that end leave what they had mapped to the root, for whoever knows that the devices are quiet: here there are none. */
-static void dma_let_go(void)
-{
-    while (status_is_ok(sys_dmaspace_unmap(info->dma, 0)))
-        continue;
-}
-
-static bool budget_begin(handle_t *budget)
-{
-    dma_let_go();
-    return sys_budget_create(info->budget, BUDGET_PAGES, BUDGET_KMEM, BUDGET_CEILING, budget) ==
-           STATUS_OK;
-}
-
-/* Processes that a program made may name each other, and nobody else names them. */
-static bool end_all(handle_t budget)
-{
-    struct process_info about = {0};
-    for (uint64_t id = 0; status_is_ok(sys_budget_process_next(budget, id, &about)); id = about.id)
-        status_ignore(sys_budget_process_kill(budget, about.id, -1));
-    return sys_budget_process_next(budget, 0, &about) == STATUS_NOT_FOUND;
-}
-
-static void begin(struct child *child, handle_t budget, handle_t endpoint, handle_t memory)
+static void begin(struct child *child)
 {
     struct child_start start = {0};
     handle_t buffer;
-    child_clone(child, &model, budget);
-    OK(sys_memory_create(budget, PAGE_SIZE, MEMORY_COMMIT, &buffer));
+    child_clone(child, &model, things.budget);
+    OK(sys_memory_create(things.budget, PAGE_SIZE, MEMORY_COMMIT, &buffer));
     OK(sys_thread_set_buffer(child->thread, buffer, 0));
     OK(sys_aspace_map(child->aspace, buffer, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
                       &child->buffer));
     close_handle(buffer);
-    start.handles[HANDLE_BUDGET] = child_give(child, budget);
-    start.handles[HANDLE_PROCESS] = child_give(child, child->process);
-    start.handles[HANDLE_ASPACE] = child_give(child, child->aspace);
-    start.handles[HANDLE_IOPORT] = child_give(child, ports);
-    start.handles[HANDLE_INTERRUPT] = child_give(child, info->interrupts);
-    start.handles[HANDLE_DMA] = child_give(child, info->dma);
-    start.handles[HANDLE_SHARED_ENDPOINT] = child_give(child, endpoint);
-    start.handles[HANDLE_SHARED_MEMORY] = child_give(child, memory);
-    start.handles[HANDLE_DEVICE_MEMORY] = child_give(child, device);
-    start.handles[HANDLE_TRACE] = child_give(child, info->trace);
+    fuzz_give(child, &start, &things);
     start.handles[HANDLE_KCOV] = child_give(child, port);
     start.values[VALUE_COUNTS] = (uint64_t)counts; /* where the model has it too */
     start.values[VALUE_SEED] = SEED;
@@ -134,24 +94,22 @@ static void wait_for(handle_t process)
 static uint32_t run(const struct fuzz_program *program)
 {
     struct child child;
-    handle_t budget, endpoint, memory;
     counts->program = *program;
     executions++;
-    /* What former programs had comes back a little after their end. */
-    CHECK(EVENTUALLY(budget_begin(&budget)));
-    OK(sys_endpoint_create(budget, &endpoint));
-    OK(sys_memory_create(budget, 16 * PAGE_SIZE, 0, &memory));
-    begin(&child, budget, endpoint, memory);
+    things.budget = fuzz_budget();
+    OK(sys_endpoint_create(things.budget, &things.endpoint));
+    OK(sys_memory_create(things.budget, 16 * PAGE_SIZE, 0, &things.memory));
+    begin(&child);
     wait_for(child.process);
     uint32_t fresh = cover_answer(KCOV_STOP, 0);
     OK(sys_process_kill(child.process, -1));
-    CHECK(EVENTUALLY(end_all(budget)));
+    fuzz_end_all(things.budget);
     close_handle(child.thread);
     close_handle(child.process);
     close_handle(child.aspace);
-    close_handle(endpoint);
-    close_handle(memory);
-    close_handle(budget);
+    close_handle(things.endpoint);
+    close_handle(things.memory);
+    close_handle(things.budget);
     return fresh;
 }
 
@@ -322,10 +280,9 @@ static void set_up(uint64_t seed)
     corpus = map_new(CORPUS_BYTES, &memory);
     close_handle(memory);
     OK(sys_queue_create(info->budget, &exits));
-    OK(sys_ioport_slice(info->ioports, info->budget, 0x80, 1, &ports));
+    things.ports = fuzz_ports();
     OK(sys_ioport_slice(info->ioports, info->budget, KCOV_PORT, 4, &port));
-    OK(sys_memory_slice(info->physical, info->budget, NO_DEVICE, NO_DEVICE_PAGES * PAGE_SIZE,
-                        &device));
+    things.device = fuzz_device();
     child_create(&model, info->budget, &start);
     OK(sys_aspace_map(model.aspace, counts_memory, (uint64_t)counts, 0, COUNTS_BYTES,
                       MAP_READ | MAP_WRITE | MAP_FIXED | MAP_CLONE_SHARED, 0, &mapped));
@@ -338,16 +295,13 @@ static void tear_down(void)
     CHECK(counts->undocumented == 0);
     CHECK(counts->total >= executions / 2); /* they do make their calls */
     close_handle(exits);
-    close_handle(ports);
+    close_handle(things.ports);
     close_handle(port);
-    close_handle(device);
+    close_handle(things.device);
     unmap(corpus, CORPUS_BYTES);
     unmap(counts, COUNTS_BYTES);
     close_handle(counts_memory);
-    for (unsigned i = 0; i < 100; i++) {
-        dma_let_go();
-        sleep_ms(1);
-    }
+    fuzz_let_go();
     OK(sys_thread_set_priority(info->thread, PRIORITY_DEFAULT));
 }
 

@@ -1,0 +1,86 @@
+/* What the parents have in common, this fuzzer and the guided one: what a child gets, and that nothing of it is left. */
+#include "fuzz.h"
+
+#define BUDGET_PAGES 512u
+#define BUDGET_KMEM (512u << 10)
+/** Of the real-time band. */
+#define BUDGET_CEILING (PRIORITY_NORMAL_MAX + 4)
+/** How often, a millisecond apart, what ends late is looked for. */
+#define GRACE_LOOKS 100u
+/** Physical address space where no architecture that we run on has memory or a device. */
+#define NO_DEVICE UINT64_C(0x60000000)
+#define NO_DEVICE_PAGES 16u
+
+/* DMA spaces that end leave what they had mapped to the root, for whoever knows that the devices are quiet: here there are none. */
+static void dma_let_go(void)
+{
+    while (status_is_ok(sys_dmaspace_unmap(info->dma, 0)))
+        continue;
+}
+
+static bool budget_begin(handle_t *budget)
+{
+    dma_let_go();
+    return sys_budget_create(info->budget, BUDGET_PAGES, BUDGET_KMEM, BUDGET_CEILING, budget) ==
+           STATUS_OK;
+}
+
+handle_t fuzz_budget(void)
+{
+    handle_t budget = 0;
+    /* What former children had comes back a little after their end. */
+    CHECK(EVENTUALLY(budget_begin(&budget)));
+    return budget;
+}
+
+/* Processes that a child made may name each other, and nobody else names them. */
+static bool end_all(handle_t budget)
+{
+    struct process_info about = {0};
+    for (uint64_t id = 0; status_is_ok(sys_budget_process_next(budget, id, &about)); id = about.id)
+        status_ignore(sys_budget_process_kill(budget, about.id, -1));
+    return sys_budget_process_next(budget, 0, &about) == STATUS_NOT_FOUND;
+}
+
+void fuzz_end_all(handle_t budget)
+{
+    CHECK(EVENTUALLY(end_all(budget)));
+}
+
+handle_t fuzz_ports(void)
+{
+    handle_t ports = 0;
+    OK(sys_ioport_slice(info->ioports, info->budget, 0x80, 1, &ports));
+    return ports;
+}
+
+handle_t fuzz_device(void)
+{
+    handle_t device = 0;
+    OK(sys_memory_slice(info->physical, info->budget, NO_DEVICE, NO_DEVICE_PAGES * PAGE_SIZE,
+                        &device));
+    return device;
+}
+
+void fuzz_give(const struct child *child, struct child_start *start,
+               const struct fuzz_things *things)
+{
+    start->handles[HANDLE_BUDGET] = child_give(child, things->budget);
+    start->handles[HANDLE_PROCESS] = child_give(child, child->process);
+    start->handles[HANDLE_ASPACE] = child_give(child, child->aspace);
+    start->handles[HANDLE_IOPORT] = child_give(child, things->ports);
+    start->handles[HANDLE_INTERRUPT] = child_give(child, info->interrupts);
+    start->handles[HANDLE_DMA] = child_give(child, info->dma);
+    start->handles[HANDLE_SHARED_ENDPOINT] = child_give(child, things->endpoint);
+    start->handles[HANDLE_SHARED_MEMORY] = child_give(child, things->memory);
+    start->handles[HANDLE_DEVICE_MEMORY] = child_give(child, things->device);
+    start->handles[HANDLE_TRACE] = child_give(child, info->trace);
+}
+
+void fuzz_let_go(void)
+{
+    for (unsigned i = 0; i < GRACE_LOOKS; i++) {
+        dma_let_go();
+        sleep_ms(1);
+    }
+}
