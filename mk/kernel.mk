@@ -17,7 +17,7 @@ KERNEL_INCLUDES := -Ikernel -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(G
                    -Ilib/devicetree/include -isystemports/libfdt/include -isystem$(LIBFDT)
 KERNEL_CFLAGS = --target=$(KERNEL_TARGET) -ffreestanding -nostdinc -isystem $(CLANG_RESOURCE)/include \
                 -fno-pic -fno-pie $(CFLAGS_COMMON) -momit-leaf-frame-pointer -Wframe-larger-than=1024 $(KERNEL_ARCH_CFLAGS) \
-                $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_OPTIMISE) $(KERNEL_WHOLE) $(KERNEL_EXTRA_CFLAGS)
+                $(KERNEL_SANITIZE_$(BUILD)) $(KERNEL_INCLUDES) $(KERNEL_OPTIMISE) $(KERNEL_WHOLE) $(KERNEL_INIT) $(KERNEL_EXTRA_CFLAGS)
 
 # The run time of a sanitiser is not instrumented itself; nor is what runs before shadow memory is mapped, or maps it: early.c and what it
 # calls, on the boot CPU alone. Those files say so. What of them runs later reads what has not changed since (the command line, the device
@@ -34,10 +34,19 @@ UNSANITIZED := kernel/debug/kasan.c kernel/debug/kcsan.c kernel/debug/kcov.c ker
                kernel/mm/kernelmap.c kernel/boot/ranges.c kernel/boot/fdt.c kernel/boot/handoff.c lib/devicetree/devicetree.c
 $(UNSANITIZED:%=$(O)/kobj/%.o): KERNEL_EXTRA_CFLAGS := $(NOT_SANITIZED)
 
+# What runs at boot alone: of other sources the functions that say INIT_TEXT. It is a section of its own, whose memory is given back when boot is
+# over, so nothing that stays may refer to it: tools/check-init looks at every kernel that is linked.
+INIT_SOURCES := kernel/arch/$(ARCH)/early.c lib/devicetree/devicetree.c \
+                $(addprefix kernel/boot/,cpio.c cpus.c elf.c fdt.c handoff.c init.c ranges.c)
+INIT := -include kernel/include/init_text.h
+$(INIT_SOURCES:%=$(O)/kobj/%.o): KERNEL_INIT := $(INIT)
+
 # The reader of device trees (ports/libfdt) in this kernel's own build. It runs before shadow memory too.
 LIBFDT_SOURCES := fdt.c fdt_ro.c fdt_addresses.c fdt_check.c
 LIBFDT_OBJECTS := $(LIBFDT_SOURCES:%=$(O)/kobj/libfdt/%.o)
 $(LIBFDT_OBJECTS): KERNEL_EXTRA_CFLAGS := $(NOT_SANITIZED) -Wno-everything
+# As one section it would be kept whole, with what refers to parts that are not here; optimised whole, what is not used is gone before.
+$(LIBFDT_OBJECTS): KERNEL_INIT = $(if $(KERNEL_WHOLE),$(INIT))
 $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 	@mkdir -p $(@D)
 	$(call say,CC,libfdt/$*)
@@ -76,6 +85,9 @@ $(O)/ksyms-first.o: $(O)/ksyms-first.S
 	$(Q)$(KSYMS_CC) -c $< -o $@
 KSYMS_CC = $(CC) --target=$(KERNEL_TARGET) $(KERNEL_ARCH_CFLAGS) -Wno-unused-command-line-argument
 
+# What the second link takes, in the rule for $(@D)/kernel.debug.elf.
+KERNEL_LINKED = $(if $(KERNEL_WHOLE),$(filter %.S.o %/fastpath.c.o %/ksyms-last.o,$^) $(@D)/kernel.whole.o,$(filter %.o,$^))
+
 # The kernel in folder $(1): kernel.debug.elf and kernel.elf. Tests plant mistakes: further objects $(2), flags of the linker $(3).
 # What the first link makes of the whole (kernel.whole.o), the second takes as it is, with what was not part of it.
 define kernel_rule
@@ -86,9 +98,10 @@ $(1)/ksyms-last.S: $(1)/kernel.first.elf
 	$(Q)$(NM) --defined-only --no-sort $$< | tools/ksyms > $$@
 $(1)/ksyms-last.o: $(1)/ksyms-last.S
 	$(Q)$$(KSYMS_CC) -c $$< -o $$@
-$(1)/kernel.debug.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(2) $(1)/ksyms-last.o $(KERNEL_SCRIPT)
+$(1)/kernel.debug.elf: $(LISTS)/kernel $(KERNEL_OBJECTS) $(LIBFDT_OBJECTS) $(2) $(1)/ksyms-last.o $(KERNEL_SCRIPT) tools/check-init
 	$$(call say,LD,$$@)
-	$(Q)$$(KERNEL_LINK) $(3) $(if $(KERNEL_WHOLE),$$(filter %.S.o %/fastpath.c.o %/ksyms-last.o,$$^) $(1)/kernel.whole.o,$$(filter %.o,$$^)) -o $$@
+	$(Q)tools/check-init $(if $(findstring kernel-address,$(KERNEL_SANITIZE_$(BUILD))),--own) $$(KERNEL_LINKED)
+	$(Q)$$(KERNEL_LINK) $(3) $$(KERNEL_LINKED) -o $$@
 	@$(NM) --defined-only --no-sort $$@ | tools/ksyms | cmp -s - $(1)/ksyms-last.S || \
 	  { echo "ksyms: the names moved between the links: .ksyms must come after the text" >&2; exit 1; }
 $(1)/kernel.elf: $(1)/kernel.debug.elf

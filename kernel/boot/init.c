@@ -302,7 +302,7 @@ static uint64_t info_make(struct maker *m)
     return memory_map(m, memory, 0, PAGE_SIZE, MAP_READ);
 }
 
-void init_create(struct budget *root)
+struct init_start init_create(struct budget *root)
 {
     struct maker m = {.budget = root};
     static struct elf_image image;
@@ -319,6 +319,5 @@ void init_create(struct budget *root)
     capabilities_make(&m);
     uint64_t info = info_make(&m);
 
-    require(thread_start(m.thread, image.entry + m.load_bias, sp, info, 0), "start");
-    klog("init starts");
+    return (struct init_start){m.thread, image.entry + m.load_bias, sp, info};
 }

@@ -84,7 +84,7 @@ void klog(const char *format, ...)
     va_end(arguments);
 }
 
-void log_init(void)
+INIT_TEXT void log_init(void)
 {
     paddr_t base;
 

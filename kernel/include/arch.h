@@ -30,7 +30,9 @@ struct boot_info {
     struct framebuffer framebuffer; /* bytes 0: none */
     char cmdline[2048];
     uint8_t seed[32];
-    uint64_t kernel_bytes;
+    uint64_t kernel_bytes; /* of the image, for good */
+    /* RAM that boot runs from: in use until kernel_main is through. 0 bytes: it will not be free */
+    struct boot_range init_text;
 };
 extern struct boot_info boot_info;
 
@@ -157,8 +159,8 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
 /* Services of the kernel that an architecture may use. */
 /* boundary-up: boot_cpu_add boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg
  * boot_fdt_string boot_fdt_u32 boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve
- * boot_word cpus cpu_count kernelmap_build kernelmap_device kernelmap_is_stack kernelmap_reserve kernelmap_root kernelmap_stacks
- * kernelmap_stack_top klog panic panic_cpu_stopped kmem_alloc kmem_free rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen
+ * boot_word cpus cpu_count kernelmap_build kernelmap_device kernelmap_image kernelmap_is_stack kernelmap_reserve kernelmap_root
+ * kernelmap_stacks kernelmap_stack_top klog panic panic_cpu_stopped kmem_alloc kmem_free rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen
  * syscall_dispatchers syscall_index */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 

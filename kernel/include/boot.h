@@ -26,7 +26,7 @@ struct boot_fdt_node {
     int offset;
 };
 
-/** Read the device tree at @fdt, which is in the direct map: all of boot_info but acpi_rsdp and kernel_bytes. What it reserves is taken
+/** Read the device tree at @fdt, which is in the direct map: all of boot_info but acpi_rsdp and what kernelmap_image() says. What it reserves is taken
  *  out of boot_info.ram; itself and the boot archive are reserved. */
 void boot_fdt_read(paddr_t fdt);
 /** The same for a boot path that has memory, command line and archive from elsewhere: only fdt, fdt_bytes and what the tree adds to seed. */
@@ -36,7 +36,7 @@ void boot_fdt_attach(paddr_t fdt);
 MUST_CHECK bool boot_handoff_is_at(paddr_t base);
 /** Its size as it says itself, for who has to map it. */
 uint32_t boot_handoff_bytes(paddr_t base);
-/** Read the block, which is in the direct map: all of boot_info but kernel_bytes. The image and what the architecture needs are not
+/** Read the block, which is in the direct map: all of boot_info but what kernelmap_image() says. The image and what the architecture needs are not
  *  reserved yet. */
 void boot_handoff_read(paddr_t base);
 

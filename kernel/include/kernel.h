@@ -12,6 +12,9 @@
 #define NORETURN __attribute__((noreturn))
 /** Seldom executed: compiled for size where all around is for speed, and not inlined there. */
 #define COLD __attribute__((cold, noinline))
+/** What runs at boot alone: unmapped, and its memory free, before init runs. Nothing else may refer to it (tools/check-init). Sources that have
+ *  nothing else are in mk/kernel.mk's list. */
+#define INIT_TEXT __attribute__((section(".init.text")))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -5,10 +5,11 @@
  *   devices      kernelmap_device(), not cached, an unmapped page after each
  *   stacks       a slot for each CPU, an unmapped page below each stack
  *   image        text executable, read-only data neither, data and bss writable
+ * The init text, executable too, is unmapped when boot is over; then its memory is in the direct map as other RAM is.
  * So nothing is writable and executable, and no page has a writable alias of one that is executable. All of it is global.
  * Where the kernel's half is in the root of every address space (ARCH_PT_ROOT_IS_SHARED), its entries there are made once, here.
- * Invariant: entries of these tables are only ever added, and only while the boot CPU brings the machine up (arch_init), so there
- * is no lock and no other CPU needs to be told.
+ * Invariant: entries of these tables are added while the boot CPU brings the machine up (arch_init), and taken away once, by it, before
+ * another CPU runs (kernelmap_drop_init); so there is no lock and no other CPU needs to be told.
  * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <arch.h>
 #include <arch_cpu.h>
@@ -29,7 +30,7 @@ static uint64_t device_next = ARCH_DEVICE_BASE;
 
 /* ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void pool_choose(const struct boot_range *reach)
+static INIT_TEXT void pool_choose(const struct boot_range *reach)
 {
     for (uint32_t i = 0; i < boot_info.ram_count; i++) {
         const struct boot_range *ram = &boot_info.ram[i];
@@ -42,7 +43,7 @@ static void pool_choose(const struct boot_range *reach)
     pool_end = pool.base + pool.bytes;
 }
 
-void kernelmap_reserve(void)
+INIT_TEXT void kernelmap_reserve(void)
 {
     boot_reserve(pool.base + pool.bytes, pool_end);
     is_reserved = true;
@@ -136,7 +137,7 @@ static bool map(uint64_t address, paddr_t base, uint64_t bytes, uint32_t flags, 
 /* ── Building ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** Without the image's text and read-only data, which begin at @image. */
-static bool map_ram(const struct boot_range *ram, paddr_t image, uint64_t direct_map)
+static INIT_TEXT bool map_ram(const struct boot_range *ram, paddr_t image, uint64_t direct_map)
 {
     paddr_t end = ram->base + ram->bytes;
     paddr_t below = MIN(end, image);
@@ -147,14 +148,25 @@ static bool map_ram(const struct boot_range *ram, paddr_t image, uint64_t direct
            (above >= end || map(direct_map + above, above, end - above, READ_WRITE, false));
 }
 
-static bool map_image(const char *start, const char *end, paddr_t image, uint32_t flags)
+static INIT_TEXT bool map_image(const char *start, const char *end, paddr_t image, uint32_t flags)
 {
     return map((uint64_t)(uintptr_t)start, image + (uint64_t)(start - image_start),
                (uint64_t)(end - start), flags, false);
 }
 
-void kernelmap_build(paddr_t image, uint64_t direct_map, unsigned level_max,
-                     const struct boot_range *reach)
+INIT_TEXT void kernelmap_image(paddr_t image)
+{
+    paddr_t init = image + (uint64_t)(text_end - image_start);
+    uint64_t bytes = (uint64_t)(init_text_end - text_end);
+
+    boot_reserve(image, init);
+    boot_reserve(init + bytes, image + (uint64_t)(image_end - image_start));
+    boot_info.init_text = (struct boot_range){init, bytes};
+    boot_info.kernel_bytes = (uint64_t)(image_end - image_start) - bytes;
+}
+
+INIT_TEXT void kernelmap_build(paddr_t image, uint64_t direct_map, unsigned level_max,
+                               const struct boot_range *reach)
 {
     leaf_level_max = level_max;
     pool_choose(reach);
@@ -165,11 +177,27 @@ void kernelmap_build(paddr_t image, uint64_t direct_map, unsigned level_max,
     for (uint32_t i = 0; i < boot_info.reserved_count; i++)
         mapped = mapped && map_ram(&boot_info.reserved[i], image, direct_map);
     mapped = mapped && map_image(image_start, text_end, image, MAP_READ | MAP_EXECUTE) &&
-             map_image(text_end, rodata_end, image, MAP_READ) &&
+             map_image(text_end, init_text_end, image, MAP_READ | MAP_EXECUTE) &&
+             map_image(init_text_end, rodata_end, image, MAP_READ) &&
              map_image(rodata_end, image_end, image, READ_WRITE);
     /* The root entries of what is mapped later must exist before the first address space copies them. */
     ASSERT(mapped && entry_at(ARCH_DEVICE_BASE, ARCH_PT_LEVELS - 2) != NULL &&
            entry_at(ARCH_STACKS_BASE, ARCH_PT_LEVELS - 2) != NULL);
+}
+
+/* In single pages: kernel.ld sees to it that no larger ones fit. */
+void kernelmap_drop_init(void)
+{
+    paddr_t base = boot_info.init_text.base;
+    uint64_t start = (uint64_t)(uintptr_t)text_end;
+    uint64_t bytes = (uint64_t)(init_text_end - text_end);
+
+    for (uint64_t at = start; at < start + bytes; at += PAGE_SIZE) {
+        *entry_at(at, 0) = 0;
+        arch_tlb_flush_page(at, false);
+    }
+    bool mapped = map((uint64_t)(uintptr_t)arch_direct_map(base), base, bytes, READ_WRITE, false);
+    ASSERT(mapped);
 }
 
 void kernelmap_share(paddr_t root)
@@ -190,7 +218,7 @@ uint64_t kernelmap_stack_top(uint32_t id, uint32_t index)
     return ARCH_STACKS_BASE + id * STACK_SLOT_BYTES + pages * PAGE_SIZE;
 }
 
-static bool map_stack(uint64_t top, uint64_t pages)
+static INIT_TEXT bool map_stack(uint64_t top, uint64_t pages)
 {
     for (uint64_t i = 1; i <= pages; i++)
         if (!page_map(top - i * PAGE_SIZE))
@@ -198,7 +226,7 @@ static bool map_stack(uint64_t top, uint64_t pages)
     return complete(top - pages * PAGE_SIZE, pages * PAGE_SIZE);
 }
 
-uint64_t kernelmap_stacks(uint32_t id)
+INIT_TEXT uint64_t kernelmap_stacks(uint32_t id)
 {
     bool mapped = map_stack(kernelmap_stack_top(id, 0), KERNEL_STACK_PAGES);
 
@@ -218,7 +246,7 @@ bool kernelmap_is_stack(uint64_t address)
 
 /* ── Devices ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-void *kernelmap_device(paddr_t base, uint64_t bytes)
+INIT_TEXT void *kernelmap_device(paddr_t base, uint64_t bytes)
 {
     uint64_t offset = base & (PAGE_SIZE - 1);
     uint64_t address = device_next;

@@ -499,7 +499,7 @@ void frame_put_unseen(paddr_t address)
 /* ── Start ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Bytes of bitmaps and frame structures for @zone. */
-static uint64_t zone_table_bytes(const struct zone *zone)
+static INIT_TEXT uint64_t zone_table_bytes(const struct zone *zone)
 {
     uint64_t span = zone->first + zone->pages - zone->aligned;
     uint64_t words = 0;
@@ -509,7 +509,8 @@ static uint64_t zone_table_bytes(const struct zone *zone)
     return (bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
 }
 
-static void zone_tables_init(struct zone *zone, void *tables, uint64_t bytes) NO_THREAD_SAFETY
+static INIT_TEXT void zone_tables_init(struct zone *zone, void *tables, uint64_t bytes)
+    NO_THREAD_SAFETY
 {
     uint64_t span = zone->first + zone->pages - zone->aligned;
     uint64_t *memory = tables;
@@ -521,19 +522,29 @@ static void zone_tables_init(struct zone *zone, void *tables, uint64_t bytes) NO
         zone->frames[i].word = HOLE;
 }
 
+/* Boot runs from there: as if it had been given out by phys_alloc_range(). */
+static INIT_TEXT bool is_init_text(uint64_t number)
+{
+    return boot_info.init_text.bytes != 0 && number == boot_info.init_text.base >> PAGE_SHIFT;
+}
+
 /* [number, end) is RAM that was never given out. */
-static void range_add(struct zone *zone, uint64_t number, uint64_t end)
+static INIT_TEXT void range_add(struct zone *zone, uint64_t number, uint64_t end)
 {
     for (uint64_t i = number; i < end; i++)
         zone->frames[i - zone->first].word = 0;
     total_pages += end - number;
+    if (is_init_text(number)) {
+        zone->frames[number - zone->first].word = 1;
+        return;
+    }
     phys_lock_acquire(&zones_lock);
     range_give(zone, number, end);
     phys_lock_release(&zones_lock);
 }
 
 /* A zone over boot_info.ram[from, to). Its tables go to the end of the last range that holds them. */
-static void zone_add(uint32_t from, uint32_t to)
+static INIT_TEXT void zone_add(uint32_t from, uint32_t to)
 {
     struct boot_range *ranges = boot_info.ram;
     struct zone *zone = &zones[zone_count];
@@ -542,7 +553,8 @@ static void zone_add(uint32_t from, uint32_t to)
     zone->aligned = zone->first & ~((1ull << PHYS_ORDER_MAX) - 1);
     uint64_t bytes = zone_table_bytes(zone);
     uint32_t host = to;
-    while (host-- > from && ranges[host].bytes < bytes) {
+    while (host-- > from &&
+           (ranges[host].bytes < bytes || is_init_text(ranges[host].base >> PAGE_SHIFT))) {
     }
     if (host + 1 == from) {
         klog("phys: no room for the tables of %u ranges: left out", to - from);
@@ -559,7 +571,7 @@ static void zone_add(uint32_t from, uint32_t to)
     }
 }
 
-void phys_init(void)
+INIT_TEXT void phys_init(void)
 {
     uint32_t from = 0;
     for (uint32_t i = 1; i <= boot_info.ram_count; i++) {
@@ -576,6 +588,9 @@ void phys_init(void)
     }
     if (total_pages == 0)
         panic("phys: the machine has no memory");
+    uint64_t init_text = boot_info.init_text.base >> PAGE_SHIFT;
+    if (zone_find(init_text) == NULL || frame_at(init_text)->word != 1)
+        boot_info.init_text.bytes = 0;
 }
 
 /* ── Questions ────────────────────────────────────────────────────────────────────────────────────────────────────── */

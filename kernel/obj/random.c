@@ -13,7 +13,7 @@ static const uint8_t no_nonce[CHACHA_NONCE_BYTES];
 static struct spinlock random_spinlock;
 static uint8_t key[CHACHA_KEY_BYTES] GUARDED_BY(random_lock);
 
-static void key_mix(const uint8_t *material) REQUIRES(random_lock)
+static INIT_TEXT void key_mix(const uint8_t *material) REQUIRES(random_lock)
 {
     uint8_t block[CHACHA_BLOCK_BYTES];
 
@@ -37,7 +37,7 @@ static void key_split(uint8_t once[CHACHA_KEY_BYTES])
     memset(block, 0, sizeof(block));
 }
 
-void random_init(void)
+INIT_TEXT void random_init(void)
 {
     uint8_t material[CHACHA_KEY_BYTES] = {0};
     size_t from_cpu = arch_random(material, sizeof(material));

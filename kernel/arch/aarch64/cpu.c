@@ -13,7 +13,7 @@ struct cpu boot_cpu = {.self = &boot_cpu};
 struct arch_cpu boot_arch_cpu;
 
 /* Told without the log and without panic(): both need atomic instructions. */
-static NORETURN void cpu_lacks(const char *what)
+static INIT_TEXT NORETURN void cpu_lacks(const char *what)
 {
     for (const char *part = "PANIC: this CPU has no "; *part != '\0'; part++)
         arch_putc(*part);
@@ -23,7 +23,7 @@ static NORETURN void cpu_lacks(const char *what)
     arch_poweroff(1);
 }
 
-void cpu_check(void)
+INIT_TEXT void cpu_check(void)
 {
     uint64_t memory = SYSREG_READ(id_aa64mmfr0_el1);
 
@@ -42,7 +42,7 @@ static const char *yes_or_no(bool is_there)
     return is_there ? "yes" : "no";
 }
 
-void cpu_log(void)
+INIT_TEXT void cpu_log(void)
 {
     klog("cpu: %u found; pointer authentication: %s, landing pads: %s, vectors: %s", cpu_count,
          yes_or_no(cpu_has_pac()), yes_or_no(id_field(SYSREG_READ(id_aa64pfr1_el1), 0) != 0),

@@ -30,7 +30,7 @@ bool debug_by_semihosting;
 static volatile uint8_t *uart;
 static bool uart_taken; /* atomic */
 
-void debug_init(void)
+INIT_TEXT void debug_init(void)
 {
     if (!debug_by_semihosting && platform.uart != 0)
         uart = kernelmap_device(platform.uart, UART_BYTES);

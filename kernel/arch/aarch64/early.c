@@ -48,8 +48,7 @@ void early_main(paddr_t given)
         boot_fdt_read(given);
     debug_by_semihosting = boot_word("log=semihosting");
     boot_ram_subtract(DIRECT_MAP_BYTES_MAX, UINT64_MAX);
-    boot_reserve(image_physical(image_start), image_physical(image_end));
-    boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
+    kernelmap_image(image_base);
     pac_sites_patch();
     paging_build();
     platform_read();

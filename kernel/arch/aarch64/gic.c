@@ -147,7 +147,7 @@ static uint32_t region_read(const struct boot_range *region, uint32_t found)
     return found;
 }
 
-void gic_init(void)
+INIT_TEXT void gic_init(void)
 {
     uint32_t found = 0;
     struct boot_range region;

@@ -151,7 +151,7 @@ static void *table_alloc(uint64_t bytes)
 }
 
 /** Give the ITS a table at GITS_BASER @n. NULL: no memory. */
-static void *table_set(uint32_t n, uint64_t page_bytes, uint64_t pages, uint64_t flags)
+static INIT_TEXT void *table_set(uint32_t n, uint64_t page_bytes, uint64_t pages, uint64_t flags)
 {
     uint32_t at = GITS_BASER + 8 * n;
     void *table = table_alloc(page_bytes * pages);
@@ -163,7 +163,7 @@ static void *table_set(uint32_t n, uint64_t page_bytes, uint64_t pages, uint64_t
 }
 
 /** The page size that GITS_BASER @n takes: 4 KiB if it can be chosen. */
-static uint64_t page_bytes_of(uint32_t n)
+static INIT_TEXT uint64_t page_bytes_of(uint32_t n)
 {
     static const uint64_t sizes[4] = {4096, 16384, 65536, 65536};
     uint32_t at = GITS_BASER + 8 * n;
@@ -222,7 +222,7 @@ static bool tables_make(uint64_t typer)
     return commands != NULL && properties != NULL;
 }
 
-void its_init(void)
+INIT_TEXT void its_init(void)
 {
     if (platform.its == 0)
         return;

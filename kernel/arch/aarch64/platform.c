@@ -51,7 +51,7 @@ static void uart_read(void)
         platform.uart_intid = SPI_FIRST + line;
 }
 
-void platform_read(void)
+INIT_TEXT void platform_read(void)
 {
     psci_read();
     gic_read();

@@ -24,7 +24,7 @@ static uint64_t mpidr_of(const struct cpu *cpu)
     return (uint64_t)(cpu->arch_id >> 24) << 32 | (cpu->arch_id & 0xffffff);
 }
 
-void cpus_discover(void)
+INIT_TEXT void cpus_discover(void)
 {
     struct boot_fdt_node node;
     uint64_t mpidr;
@@ -75,7 +75,7 @@ void ap_main(struct cpu *cpu)
     kernel_cpu_main();
 }
 
-void arch_init(void)
+INIT_TEXT void arch_init(void)
 {
     debug_init();
     time_init();

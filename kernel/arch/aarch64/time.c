@@ -48,7 +48,7 @@ void time_cpu_init(void)
     time_silence();
 }
 
-void time_init(void)
+INIT_TEXT void time_init(void)
 {
     uint64_t hz = SYSREG_READ(cntfrq_el0);
 

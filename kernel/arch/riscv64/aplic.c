@@ -155,7 +155,7 @@ static bool aplic_open(const struct boot_fdt_node *node)
     return true;
 }
 
-const struct irq_controller *aplic_find(void)
+INIT_TEXT const struct irq_controller *aplic_find(void)
 {
     struct boot_fdt_node node;
 

@@ -21,7 +21,7 @@ static uint64_t satp_mode(void)
 }
 
 /* Which bits of a number satp holds: found by trying (privileged specification, 4.1.11). */
-void asids_find(void)
+INIT_TEXT void asids_find(void)
 {
     csr_write("satp", hart_satp | SATP_ASID_MASK << SATP_ASID_SHIFT);
     has_asids = (csr_read("satp") >> SATP_ASID_SHIFT & SATP_ASID_MASK) >= ASID_SLOTS;

@@ -17,7 +17,7 @@ struct cpu boot_cpu = {.self = &boot_cpu, .arch = &boot_arch_cpu};
 struct isa isa;
 
 /** Is @extension in @text: a letter among those before the first underscore, or a name after one? */
-static bool isa_has(const char *text, const char *extension)
+static INIT_TEXT bool isa_has(const char *text, const char *extension)
 {
     size_t length = strlen(extension);
     const char *at = text + strnlen(text, sizeof("rv64") - 1);
@@ -34,7 +34,7 @@ static bool isa_has(const char *text, const char *extension)
     return false;
 }
 
-void isa_read(void)
+INIT_TEXT void isa_read(void)
 {
     struct boot_fdt_node node;
     uint64_t hart;

@@ -69,7 +69,7 @@ static bool console_find(struct boot_fdt_node *node)
     return boot_fdt_path(path, node);
 }
 
-void debug_init(void)
+INIT_TEXT void debug_init(void)
 {
     struct boot_fdt_node node;
 
@@ -96,7 +96,7 @@ void arch_putc(char c)
         firmware_put(c);
 }
 
-void poweroff_init(void)
+INIT_TEXT void poweroff_init(void)
 {
     struct boot_fdt_node node;
     paddr_t base;

@@ -105,8 +105,7 @@ void early_main(uint64_t hart, paddr_t given, unsigned levels)
         boot_fdt_read(given);
     boot_cpu.arch_id = (uint32_t)(hart != NO_HART ? hart : hart_of_tree());
     levels = boot_word("sv39") ? 3 : levels;
-    boot_reserve(image_physical(image_start), image_physical(image_end));
-    boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
+    kernelmap_image(image_physical(image_start));
     reach_limit(direct_map_bytes(levels));
     paging_build(levels);
     asids_find();

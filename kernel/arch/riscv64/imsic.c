@@ -102,7 +102,7 @@ static bool imsic_open(const struct boot_fdt_node *node)
     return opened != 0;
 }
 
-void imsic_find(void)
+INIT_TEXT void imsic_find(void)
 {
     struct boot_fdt_node node;
 

@@ -28,7 +28,7 @@ static const struct irq_controller *controller; /* of lines; NULL: there is none
 static struct irq *irqs;                        /* by vector */
 static uint32_t vectors;                        /* the highest */
 
-void irq_init(void)
+INIT_TEXT void irq_init(void)
 {
     imsic_find();
     controller = imsic_identities == 0 ? plic_find() : NULL;

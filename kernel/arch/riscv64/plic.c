@@ -96,7 +96,7 @@ static uint32_t contexts_find(const struct boot_fdt_node *node)
     return count;
 }
 
-const struct irq_controller *plic_find(void)
+INIT_TEXT const struct irq_controller *plic_find(void)
 {
     struct boot_fdt_node node;
     paddr_t base;

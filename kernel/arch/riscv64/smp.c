@@ -23,7 +23,7 @@ static uint32_t intc_of(const struct boot_fdt_node *node)
                                                                : 0;
 }
 
-static void cpus_discover(void)
+static INIT_TEXT void cpus_discover(void)
 {
     struct boot_fdt_node node;
     uint64_t hart;
@@ -83,7 +83,7 @@ void arch_ipi_send(uint32_t id)
     (void)sbi_call(SBI_IPI, 0, 1, cpus[id]->arch_id, 0);
 }
 
-void arch_init(void)
+INIT_TEXT void arch_init(void)
 {
     isa_read();
     poweroff_init();

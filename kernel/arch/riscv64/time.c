@@ -45,7 +45,7 @@ void arch_timer_arm(uint64_t deadline_ns)
     csr_set("sie", SIE_TIMER);
 }
 
-void time_init(void)
+INIT_TEXT void time_init(void)
 {
     struct boot_fdt_node cpus_node;
     uint32_t hz =

@@ -70,7 +70,7 @@ uint32_t acpi_cpu_count;
 paddr_t acpi_apic_base;
 struct line_override isa_overrides[ISA_LINES];
 
-static uint64_t read_le(const uint8_t *from, unsigned bytes)
+static INIT_TEXT uint64_t read_le(const uint8_t *from, unsigned bytes)
 {
     uint64_t value = 0;
 
@@ -79,7 +79,7 @@ static uint64_t read_le(const uint8_t *from, unsigned bytes)
     return value;
 }
 
-static bool checksum_is_good(const uint8_t *table, size_t bytes)
+static INIT_TEXT bool checksum_is_good(const uint8_t *table, size_t bytes)
 {
     uint8_t sum = 0;
 
@@ -89,7 +89,7 @@ static bool checksum_is_good(const uint8_t *table, size_t bytes)
 }
 
 /** Map the table at @base and check it. NULL if it is malformed. */
-static const struct header *table_map(paddr_t base)
+static INIT_TEXT const struct header *table_map(paddr_t base)
 {
     const struct header *head = kernelmap_device(base, sizeof(struct header));
 
@@ -108,7 +108,7 @@ static const struct header *table_map(paddr_t base)
 
 /* ── MADT ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void cpu_found(uint32_t id, uint32_t flags)
+static INIT_TEXT void cpu_found(uint32_t id, uint32_t flags)
 {
     /* Online-capable ones may be plugged in later: they are not there now. */
     if ((flags & MADT_ENABLED) && acpi_cpu_count < CPU_MAX)
@@ -227,7 +227,7 @@ static void root_read(const struct header *root, unsigned entry_bytes)
     }
 }
 
-void acpi_read(paddr_t base)
+INIT_TEXT void acpi_read(paddr_t base)
 {
     for (uint32_t i = 0; i < ISA_LINES; i++)
         isa_overrides[i] = (struct line_override){.line = i};

@@ -186,7 +186,7 @@ static void pic_silence(void)
     port_out8(PIC_SLAVE + 1, 0xff);
 }
 
-void apic_init(void)
+INIT_TEXT void apic_init(void)
 {
     struct cpuid basic = cpuid(1, 0);
 

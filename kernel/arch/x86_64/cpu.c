@@ -112,7 +112,7 @@ static void tables_load(struct arch_cpu *arch)
     __asm__ volatile("ltr %w0" : : "r"(SELECTOR_TSS));
 }
 
-void cpu_check(void)
+INIT_TEXT void cpu_check(void)
 {
     struct cpuid basic = cpuid(1, 0);
     struct cpuid extended = cpuid(0x80000001u, 0);

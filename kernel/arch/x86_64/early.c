@@ -130,8 +130,7 @@ static void read_boot(paddr_t start)
     boot_ram_subtract(DIRECT_MAP_BYTES_MAX, UINT64_MAX);
     boot_ram_subtract(0, PAGE_SIZE);
     boot_reserve(TRAMPOLINE_PAGE, TRAMPOLINE_PAGE + PAGE_SIZE);
-    boot_reserve(image_physical(image_start), image_physical(image_end));
-    boot_info.kernel_bytes = (uint64_t)(image_end - image_start);
+    kernelmap_image(image_physical(image_start));
 }
 
 /* ── Page tables ──────────────────────────────────────────────────────────────────────────────────────────────────── */

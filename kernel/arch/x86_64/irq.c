@@ -59,7 +59,7 @@ static void line_write(const struct irq *irq, bool masked) REQUIRES(arch_lock)
                  irq->redirection | (masked ? REDIRECTION_MASKED : 0));
 }
 
-void irq_init(void)
+INIT_TEXT void irq_init(void)
 {
     for (uint32_t i = 0; i < ioapic_count; i++) {
         struct ioapic *ioapic = &ioapics[i];

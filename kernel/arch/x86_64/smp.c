@@ -20,7 +20,7 @@ extern char trampoline_32[], trampoline_64[], trampoline_gdt[], trampoline_gdt_p
 extern char trampoline_jump_32[], trampoline_jump_64[], trampoline_root[];
 
 /** Store @value in the copy of the trampoline's 32-bit word @at. */
-static void trampoline_set(const char *at, uint64_t value)
+static INIT_TEXT void trampoline_set(const char *at, uint64_t value)
 {
     uint32_t word = (uint32_t)value;
 
@@ -43,7 +43,7 @@ static void trampoline_copy(void)
     trampoline_set(trampoline_root, image_physical(boot_pml4));
 }
 
-void cpus_discover(void)
+INIT_TEXT void cpus_discover(void)
 {
     uint32_t me = apic_id();
 
@@ -99,7 +99,7 @@ void ap_main(struct cpu *cpu)
     kernel_cpu_main();
 }
 
-void arch_init(void)
+INIT_TEXT void arch_init(void)
 {
     acpi_read(boot_info.acpi_rsdp);
     apic_init();

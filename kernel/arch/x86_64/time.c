@@ -84,7 +84,7 @@ struct sample {
 };
 
 /** TSC and APIC counter at one moment: the closest of a few looks. */
-static struct sample sample_take(void)
+static INIT_TEXT struct sample sample_take(void)
 {
     struct sample best = {0};
     uint64_t best_width = UINT64_MAX;
@@ -103,7 +103,7 @@ static struct sample sample_take(void)
 }
 
 /** TSC rate against the APIC timer at 1 GHz, over @ns. */
-static uint64_t measure_by_apic(uint32_t ns)
+static INIT_TEXT uint64_t measure_by_apic(uint32_t ns)
 {
     apic_timer_start_raw(UINT32_MAX);
     struct sample first = sample_take();
@@ -178,7 +178,7 @@ static void rates_find(uint64_t *tsc, uint64_t *apic)
         *tsc = measure_by_apic(10000000);
 }
 
-void time_init(void)
+INIT_TEXT void time_init(void)
 {
     uint64_t apic_hz;
 

@@ -8,12 +8,14 @@
 #define KERNEL_STACK_PAGES (KASAN_IS_ON ? 8u : 4u) /* redzones */
 #define FAULT_STACK_PAGES 2u
 
-/* kernel.ld: text, read-only data, and what is written */
-extern char image_start[], text_end[], rodata_end[], image_end[];
+/* kernel.ld: text, text that runs at boot alone, read-only data, and what is written */
+extern char image_start[], text_end[], init_text_end[], rodata_end[], image_end[];
 
 /** Page tables with the kernel's part only: what an idle CPU has loaded. */
 extern paddr_t kernelmap_root;
 
+/** The image begins at @image: its parts are reserved, but its init text, which stays RAM (boot_info.init_text); kernel_bytes is what stays. */
+void kernelmap_image(paddr_t image);
 /** Build the tables, with leaves up to @level_max, of the image that begins at @image, and of RAM at @direct_map; boot_info is final. Frames
  *  for them are taken from RAM in @reach, which the boot tables map. Panics for want of them. To load the tables is the caller's. */
 void kernelmap_build(paddr_t image, uint64_t direct_map, unsigned level_max,
@@ -28,5 +30,7 @@ uint64_t kernelmap_stack_top(uint32_t id, uint32_t index);
 bool kernelmap_is_stack(uint64_t address);
 /** Map @bytes of device memory, not cached. NULL: no memory, or no such addresses. */
 void *kernelmap_device(paddr_t base, uint64_t bytes);
+/** Boot is over and no other CPU runs yet: nobody reaches the init text by its own address any more, and it is ordinary RAM in the direct map. */
+void kernelmap_drop_init(void);
 /** Copy the kernel's part into the new root table of an address space, where it is in there. */
 void kernelmap_share(paddr_t root);

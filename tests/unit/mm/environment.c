@@ -54,11 +54,12 @@ void environment_init(void)
 {
     host_ram = aligned_alloc(2u << 20, ENVIRONMENT_RAM_BYTES);
     memset(host_ram, 0xa5, ENVIRONMENT_RAM_BYTES);
-    /* Three ranges, two of them near each other. */
+    /* Three ranges, two of them near each other, and what boot runs from. */
     boot_info.ram[0] = (struct boot_range){0x1000, 0x9e000};
     boot_info.ram[1] = (struct boot_range){0x100000, 0x1f00000};
     boot_info.ram[2] = (struct boot_range){0x4000000, 0x2000000 - 0x3000};
-    boot_info.ram_count = 3;
+    boot_info.ram[3] = boot_info.init_text = (struct boot_range){0x5ffe000, 0x2000};
+    boot_info.ram_count = 4;
     boot_info.reserved[0] = (struct boot_range){0x3000000, 0x400000};
     boot_info.reserved_count = 1;
     for (uint32_t i = 0; i < 2; i++) {

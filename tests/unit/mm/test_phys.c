@@ -105,6 +105,31 @@ static void test_phys_ranges_and_limits(void)
           !phys_is_ram(0xa0000, 0x10000));
 }
 
+/* All that can be had is taken and given back: how much of it is init text? */
+static uint64_t init_text_pages_taken(void)
+{
+    static paddr_t frames[PAGES];
+    uint64_t count = 0, found = 0;
+    for (; phys_alloc(0, &frames[count]); count++)
+        found += frames[count] - boot_info.init_text.base < boot_info.init_text.bytes;
+    while (count > 0)
+        phys_free(frames[--count], 0);
+    return found;
+}
+
+/* Boot runs from there: it is in use until boot is over. */
+static void test_phys_init_text_is_in_use_until_given_back(void)
+{
+    const struct boot_range *init = &boot_info.init_text;
+    uint64_t before = phys_free_pages();
+    paddr_t base;
+    CHECK(init->bytes == 2 * PAGE_SIZE && phys_is_all_ram(init->base, init->bytes));
+    CHECK(frame_refs(init->base) == 1 && init_text_pages_taken() == 0);
+    phys_free_range(init->base, 2);
+    CHECK(phys_free_pages() == before + 2 && init_text_pages_taken() == 2);
+    CHECK(phys_alloc_range(2, UINT64_MAX, &base)); /* as many as were free before */
+}
+
 static void test_phys_deferred_frames_wait(void)
 {
     paddr_t frame;
@@ -222,6 +247,8 @@ const struct test phys_tests[] = {
     {"test_phys_joins_what_is_free", test_phys_joins_what_is_free},
     {"test_phys_notices_bad_frees", test_phys_notices_bad_frees},
     {"test_phys_ranges_and_limits", test_phys_ranges_and_limits},
+    {"test_phys_init_text_is_in_use_until_given_back",
+     test_phys_init_text_is_in_use_until_given_back},
     {"test_phys_deferred_frames_wait", test_phys_deferred_frames_wait},
     {"test_phys_shared_frames_become_own_later", test_phys_shared_frames_become_own_later},
     {"test_phys_charges_before_taking", test_phys_charges_before_taking},
