@@ -11,13 +11,17 @@
 #define MILLION UINT64_C(1000000)
 /** A busy machine's threads meet more seldom: calls that need that are made until they have succeeded, and so many times the target at most. */
 #define LONGEST 4u
+/** A child is replaced after so many calls of others without one of it: it waits for what never comes. Time says that only where all wait: on a
+ * busy machine much of it goes by before who can run does. */
+#define STUCK_CALLS 500u
+#define ALL_STUCK_NS (10 * STUCK_NS)
 #define SEED UINT64_C(20251126)
 #define CALLS (sizeof(fuzz_syscalls) / sizeof(fuzz_syscalls[0]))
 
 struct slot {
     struct child child;
     handle_t budget, process;
-    uint64_t progress, since_ns;
+    uint64_t progress, since_calls, since_ns; /* its last call, of all calls and of the time */
 };
 
 static struct fuzz_counts *counts;
@@ -45,6 +49,7 @@ static void child_begin(uint32_t index)
     start.values[VALUE_SEED] = fuzz_mix(seed ^ fuzz_mix(++children));
     start.values[VALUE_INDEX] = index;
     slot->since_ns = now_ns();
+    slot->since_calls = counts->total;
     slot->progress = counts->progress[index];
     child_run(&slot->child, &start, fuzz_child);
 }
@@ -70,13 +75,15 @@ static bool is_over(uint32_t index)
 {
     struct slot *slot = &slots[index];
     uint64_t progress = __atomic_load_n(&counts->progress[index], __ATOMIC_RELAXED);
+    uint64_t calls = __atomic_load_n(&counts->total, __ATOMIC_RELAXED);
     if (is_dead(slot->child.process))
         return true;
     if (progress != slot->progress) {
         slot->progress = progress;
+        slot->since_calls = calls;
         slot->since_ns = now_ns();
     }
-    return now_ns() - slot->since_ns > STUCK_NS;
+    return calls - slot->since_calls > STUCK_CALLS || now_ns() - slot->since_ns > ALL_STUCK_NS;
 }
 
 /* Calls that end the caller, and those that the machine has no device for, never answer OK. */
