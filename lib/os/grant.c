@@ -44,31 +44,3 @@ status_t ipc_grant_write(uint64_t token, struct ipc_grant grant, uint64_t offset
     }
     return status;
 }
-
-status_t ipc_grant_read_memory(uint64_t token, struct ipc_grant grant, uint64_t offset,
-                               handle_t memory, uint64_t memory_offset, size_t bytes, size_t *done)
-{
-    status_t status = STATUS_OK;
-    for (*done = 0; *done < bytes && status_is_ok(status);) {
-        uint64_t moved = 0;
-        size_t left = bytes - *done;
-        status = sys_endpoint_reply_read_memory(token, grant.index, offset + *done, memory,
-                                                memory_offset + *done, left, &moved);
-        status = progress(status, moved, left, done);
-    }
-    return status;
-}
-
-status_t ipc_grant_write_memory(uint64_t token, struct ipc_grant grant, uint64_t offset,
-                                handle_t memory, uint64_t memory_offset, size_t bytes, size_t *done)
-{
-    status_t status = STATUS_OK;
-    for (*done = 0; *done < bytes && status_is_ok(status);) {
-        uint64_t moved = 0;
-        size_t left = bytes - *done;
-        status = sys_endpoint_reply_write_memory(token, grant.index, offset + *done, memory,
-                                                 memory_offset + *done, left, &moved);
-        status = progress(status, moved, left, done);
-    }
-    return status;
-}

@@ -3,7 +3,16 @@
 
 #include <kstring.h>
 
-enum { LABEL_ADD = 1, LABEL_ECHO, LABEL_CAPS, LABEL_GRANT, LABEL_SAVE, LABEL_SLOW, LABEL_STOP };
+enum {
+    LABEL_ADD = 1,
+    LABEL_ECHO,
+    LABEL_CAPS,
+    LABEL_GRANT,
+    LABEL_GRANT_MEMORY,
+    LABEL_SAVE,
+    LABEL_SLOW,
+    LABEL_STOP
+};
 
 struct server {
     handle_t endpoint, queue;
@@ -52,6 +61,44 @@ static uint64_t serve_grants(const struct worker *self)
     return done;
 }
 
+/* The same, but turned over in a Memory of ours, where the bytes begin in the middle of a page. */
+static uint64_t serve_grants_by_memory(const struct worker *self)
+{
+    uint64_t done = 0, written = 0, part = 0, length = self->buffer->grant_lengths[0];
+    uint64_t offset = PAGE_SIZE + 24, bytes = 2 * PAGE_SIZE + length;
+    handle_t memory, read_only;
+    char *copy = map_new(bytes, &memory);
+
+    OK(sys_cap_copy(memory, RIGHT_READ, &read_only));
+    while (done < length &&
+           status_is_ok(sys_endpoint_reply_read_memory(0, 0, done, memory, offset + done,
+                                                       length - done, &part)) &&
+           part != 0)
+        done += part;
+    for (uint64_t i = 0; i < done; i++)
+        copy[offset + i] = (char)~copy[offset + i];
+    while (written < done &&
+           status_is_ok(sys_endpoint_reply_write_memory(0, 1, written, read_only, offset + written,
+                                                        done - written, &part)) &&
+           part != 0)
+        written += part;
+    /* Nothing around them was touched. */
+    for (uint64_t i = 0; i < bytes; i++)
+        if (i < offset || i >= offset + done)
+            CHECK(copy[i] == 0);
+    CHECK_STATUS(STATUS_DENIED, sys_endpoint_reply_read_memory(0, 0, 0, read_only, 0, 1, &part));
+    CHECK_STATUS(STATUS_DENIED, sys_endpoint_reply_read_memory(0, 1, 0, memory, 0, 1, &part));
+    CHECK_STATUS(STATUS_DENIED, sys_endpoint_reply_write_memory(0, 0, 0, memory, 0, 1, &part));
+    CHECK_STATUS(STATUS_RANGE, sys_endpoint_reply_read_memory(0, 2, 0, memory, 0, 1, &part));
+    CHECK_STATUS(STATUS_RANGE,
+                 sys_endpoint_reply_read_memory(0, 0, length + 1, memory, 0, 1, &part));
+    CHECK_STATUS(STATUS_RANGE, sys_endpoint_reply_read_memory(0, 0, 0, memory, bytes, 1, &part));
+    close_handle(read_only);
+    unmap(copy, bytes);
+    close_handle(memory);
+    return written;
+}
+
 /* What happens to one call; true: answer with @regs. */
 static bool serve_call(struct server *server, struct worker *self, struct ipc_regs *regs)
 {
@@ -81,6 +128,9 @@ static bool serve_call(struct server *server, struct worker *self, struct ipc_re
         return true;
     case LABEL_GRANT:
         regs->words[0] = serve_grants(self);
+        return true;
+    case LABEL_GRANT_MEMORY:
+        regs->words[0] = serve_grants_by_memory(self);
         return true;
     case LABEL_SAVE:
         OK(sys_endpoint_reply_save(&server->token));
@@ -241,7 +291,8 @@ static void test_ipc_carries_capabilities(void)
     server_stop(&server);
 }
 
-static void test_ipc_grants_are_read_and_written(void)
+/* The server's way to them is @label. */
+static void grants_are_read_and_written(uint32_t label)
 {
     enum { BYTES = 65536 };
     struct server server;
@@ -255,7 +306,7 @@ static void test_ipc_grants_are_read_and_written(void)
     my_buffer()->grants[0] = (struct grant){(uint64_t)area, BYTES, RIGHT_READ, 0};
     my_buffer()->grants[1] = (struct grant){(uint64_t)area + BYTES, BYTES, RIGHT_WRITE, 0};
     regs = (struct ipc_regs){.target = server.endpoint,
-                             .info = message_info(LABEL_GRANT, 0, 0, 2),
+                             .info = message_info(label, 0, 0, 2),
                              .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(regs.words[0] == BYTES);
@@ -267,19 +318,29 @@ static void test_ipc_grants_are_read_and_written(void)
     /* The second half of the target is not mapped: as far as it goes. */
     unmap(area + BYTES + BYTES / 2, BYTES / 2);
     regs = (struct ipc_regs){.target = server.endpoint,
-                             .info = message_info(LABEL_GRANT, 0, 0, 2),
+                             .info = message_info(label, 0, 0, 2),
                              .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(regs.words[0] == BYTES / 2);
     my_buffer()->grants[0] = (struct grant){KERNEL_ADDRESS, 4096, RIGHT_READ, 0};
     regs = (struct ipc_regs){.target = server.endpoint,
-                             .info = message_info(LABEL_GRANT, 0, 0, 2),
+                             .info = message_info(label, 0, 0, 2),
                              .deadline = DEADLINE_NEVER};
     OK(ipc_raw_call(&regs));
     CHECK(regs.words[0] == 0);
     server_stop(&server);
     unmap(area, 2 * BYTES);
     close_handle(memory);
+}
+
+static void test_ipc_grants_are_read_and_written(void)
+{
+    grants_are_read_and_written(LABEL_GRANT);
+}
+
+static void test_ipc_grants_are_read_and_written_by_memory(void)
+{
+    grants_are_read_and_written(LABEL_GRANT_MEMORY);
 }
 
 static void test_ipc_badges_and_closed(void)
@@ -947,6 +1008,7 @@ const struct test ipc_tests[] = {
     TEST(test_ipc_words_and_data),
     TEST(test_ipc_carries_capabilities),
     TEST(test_ipc_grants_are_read_and_written),
+    TEST(test_ipc_grants_are_read_and_written_by_memory),
     TEST(test_ipc_badges_and_closed),
     TEST(test_ipc_epochs_make_sessions_stale),
     TEST(test_ipc_deadline_and_nowait),

@@ -180,14 +180,6 @@ MUST_CHECK status_t ipc_grant_read(uint64_t token, struct ipc_grant grant, uint6
 /** The same, from @buffer into the granted one. */
 MUST_CHECK status_t ipc_grant_write(uint64_t token, struct ipc_grant grant, uint64_t offset,
                                     const void *buffer, size_t bytes, size_t *done);
-/** The same, into @memory at @memory_offset. */
-MUST_CHECK status_t ipc_grant_read_memory(uint64_t token, struct ipc_grant grant, uint64_t offset,
-                                          handle_t memory, uint64_t memory_offset, size_t bytes,
-                                          size_t *done);
-/** The same, from @memory at @memory_offset into the granted buffer. */
-MUST_CHECK status_t ipc_grant_write_memory(uint64_t token, struct ipc_grant grant, uint64_t offset,
-                                           handle_t memory, uint64_t memory_offset, size_t bytes,
-                                           size_t *done);
 
 /** A service protocol, as server_run() needs it; generated as <protocol>_protocol. */
 struct ipc_protocol {
