@@ -35,17 +35,15 @@ static void child_begin(uint32_t index)
     struct slot *slot = &slots[index];
     struct child_start start = {0};
     slot->budget = fuzz_budget();
-    child_create(&slot->child, slot->budget, &start);
     struct fuzz_things things = {.budget = slot->budget,
                                  .endpoint = shared_endpoint,
                                  .memory = shared_memory};
     things.ports = fuzz_ports();
     things.device = fuzz_device();
-    fuzz_give(&slot->child, &start, &things);
+    fuzz_child_begin(&slot->child, &start, &things);
     close_handle(things.ports);
     close_handle(things.device);
-    OK(sys_aspace_map(slot->child.aspace, counts_memory, 0, 0, COUNTS_BYTES, MAP_READ | MAP_WRITE,
-                      0, &start.values[VALUE_COUNTS]));
+    start.values[VALUE_COUNTS] = (uint64_t)counts;
     start.values[VALUE_SEED] = fuzz_mix(seed ^ fuzz_mix(++children));
     start.values[VALUE_INDEX] = index;
     slot->since_ns = now_ns();
@@ -149,6 +147,7 @@ static void fuzz(uint64_t calls)
     OK(sys_thread_set_priority(info->thread, PRIORITY_MAX)); /* whatever they make of theirs */
     counts = map_new(COUNTS_BYTES, &counts_memory);
     counts->target = enough = target;
+    fuzz_model_begin(counts, counts_memory);
     OK(sys_endpoint_create(info->budget, &shared_endpoint));
     /* Children may enlarge it: what it takes is bounded, and is not ours. */
     OK(sys_budget_create(info->budget, 64, 256 << 10, 20, &shared_budget));
@@ -166,6 +165,7 @@ static void fuzz(uint64_t calls)
     }
     for (uint32_t i = 0; i < CHILDREN; i++)
         child_finish(i);
+    fuzz_model_end();
     CHECK(counts->undocumented == 0);
     if (target > FEW)
         report();

@@ -47,7 +47,7 @@ void fuzz_child(void);
 /** Another child: it makes the calls of counts->program and ends. Coverage is of these calls. */
 void fuzz_program_child(void);
 /** child_start.values: */
-enum { VALUE_COUNTS = 0, VALUE_SEED = 1, VALUE_INDEX = 2 };
+enum { VALUE_COUNTS, VALUE_SEED, VALUE_INDEX };
 /** child_start.handles: */
 enum {
     HANDLE_BUDGET,
@@ -82,9 +82,13 @@ struct fuzz_things {
 /** A port that any may use; address space where there is no device. */
 handle_t fuzz_ports(void);
 handle_t fuzz_device(void);
-/** Give @child all handles up to HANDLES, and note them in @start. */
-void fuzz_give(const struct child *child, struct child_start *start,
-               const struct fuzz_things *things);
+/** What children are clones of, so that they share the pages of the program: an emulator translates them once. @counts, our mapping of @memory, is
+ * at the same address in all. */
+void fuzz_model_begin(struct fuzz_counts *counts, handle_t memory);
+void fuzz_model_end(void);
+/** A child that does not run yet: with a message buffer, and all handles up to HANDLES, which are noted in @start. */
+void fuzz_child_begin(struct child *child, struct child_start *start,
+                      const struct fuzz_things *things);
 
 /** At the end: let go what DMA spaces had mapped. Some end only now, after a grace period. */
 void fuzz_let_go(void);

@@ -11,6 +11,8 @@
 #define NO_DEVICE UINT64_C(0x60000000)
 #define NO_DEVICE_PAGES 16u
 
+static struct child model;
+
 /* DMA spaces that end leave what they had mapped to the root, for whoever knows that the devices are quiet: here there are none. */
 static void dma_let_go(void)
 {
@@ -62,9 +64,31 @@ handle_t fuzz_device(void)
     return device;
 }
 
-void fuzz_give(const struct child *child, struct child_start *start,
-               const struct fuzz_things *things)
+void fuzz_model_begin(struct fuzz_counts *counts, handle_t memory)
 {
+    struct child_start start = {0};
+    uint64_t mapped;
+    child_create(&model, info->budget, &start);
+    OK(sys_aspace_map(model.aspace, memory, (uint64_t)counts, 0, COUNTS_BYTES,
+                      MAP_READ | MAP_WRITE | MAP_FIXED | MAP_CLONE_SHARED, 0, &mapped));
+}
+
+void fuzz_model_end(void)
+{
+    OK(sys_process_kill(model.process, 0));
+    CHECK(child_end(&model) != INT64_MIN);
+}
+
+void fuzz_child_begin(struct child *child, struct child_start *start,
+                      const struct fuzz_things *things)
+{
+    handle_t buffer;
+    child_clone(child, &model, things->budget);
+    OK(sys_memory_create(things->budget, PAGE_SIZE, MEMORY_COMMIT, &buffer));
+    OK(sys_thread_set_buffer(child->thread, buffer, 0));
+    OK(sys_aspace_map(child->aspace, buffer, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
+                      &child->buffer));
+    close_handle(buffer);
     start->handles[HANDLE_BUDGET] = child_give(child, things->budget);
     start->handles[HANDLE_PROCESS] = child_give(child, child->process);
     start->handles[HANDLE_ASPACE] = child_give(child, child->aspace);

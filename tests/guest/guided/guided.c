@@ -29,7 +29,6 @@ extern const char corpus_text[], corpus_text_end[];
 static struct fuzz_counts *counts;
 static handle_t counts_memory, port, exits;
 static struct fuzz_things things;
-static struct child model;
 static struct fuzz_program *corpus;
 static uint32_t corpus_count;
 static uint8_t tries[CORPUS_MAX]; /* how often each is still to be changed for being new */
@@ -57,16 +56,9 @@ static uint32_t cover_answer(enum kcov_command command, uint32_t operand)
 static void begin(struct child *child)
 {
     struct child_start start = {0};
-    handle_t buffer;
-    child_clone(child, &model, things.budget);
-    OK(sys_memory_create(things.budget, PAGE_SIZE, MEMORY_COMMIT, &buffer));
-    OK(sys_thread_set_buffer(child->thread, buffer, 0));
-    OK(sys_aspace_map(child->aspace, buffer, 0, 0, PAGE_SIZE, MAP_READ | MAP_WRITE, 0,
-                      &child->buffer));
-    close_handle(buffer);
-    fuzz_give(child, &start, &things);
+    fuzz_child_begin(child, &start, &things);
     start.handles[HANDLE_KCOV] = child_give(child, port);
-    start.values[VALUE_COUNTS] = (uint64_t)counts; /* where the model has it too */
+    start.values[VALUE_COUNTS] = (uint64_t)counts;
     start.values[VALUE_SEED] = SEED;
     OK(sys_process_bind(child->process, exits, child->process));
     child_run(child, &start, fuzz_program_child);
@@ -268,8 +260,6 @@ static uint32_t edges_print(bool all)
 
 static void set_up(uint64_t seed)
 {
-    struct child_start start = {0};
-    uint64_t mapped;
     executions = stuck = chances = 0;
     corpus_count = 0;
     memset(tries, 0, sizeof(tries));
@@ -283,15 +273,12 @@ static void set_up(uint64_t seed)
     things.ports = fuzz_ports();
     OK(sys_ioport_slice(info->ioports, info->budget, KCOV_PORT, 4, &port));
     things.device = fuzz_device();
-    child_create(&model, info->budget, &start);
-    OK(sys_aspace_map(model.aspace, counts_memory, (uint64_t)counts, 0, COUNTS_BYTES,
-                      MAP_READ | MAP_WRITE | MAP_FIXED | MAP_CLONE_SHARED, 0, &mapped));
+    fuzz_model_begin(counts, counts_memory);
 }
 
 static void tear_down(void)
 {
-    OK(sys_process_kill(model.process, 0));
-    CHECK(child_end(&model) != INT64_MIN);
+    fuzz_model_end();
     CHECK(counts->undocumented == 0);
     CHECK(counts->total >= executions / 2); /* they do make their calls */
     close_handle(exits);
