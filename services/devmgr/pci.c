@@ -154,7 +154,7 @@ bool pci_find_msix(const struct pci_function *f, struct pci_msix *msix)
     msix->table_offset = table & ~7u;
     msix->pba_bar = pba & 7;
     msix->pba_offset = pba & ~7u;
-    if (msix->bar < DEVICE_WINDOWS)
+    if (msix->bar < DEVICE_WINDOWS && msix->pba_bar < DEVICE_WINDOWS)
         return true;
     *msix = (struct pci_msix){0};
     return false;

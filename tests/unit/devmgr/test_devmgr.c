@@ -273,6 +273,9 @@ static void test_pci_refused_msix_is_no_capability(void)
         device();
         set(0x44, 0x2000 | bar, 4);
         CHECK(!pci_find_msix(&function, &msix) && msix.capability == 0);
+        device();
+        set(0x48, 0x3000 | bar, 4);
+        CHECK(!pci_find_msix(&function, &msix) && msix.capability == 0);
     }
     device();
     config[0x34] = 0xfc;
@@ -354,7 +357,8 @@ static void test_pci_survives_random_configurations(void)
         }
         pci_size_bars(&function, bars);
         if (pci_find_msix(&function, &msix)) {
-            CHECK(msix.bar < DEVICE_WINDOWS && msix.vectors <= 2048);
+            CHECK(msix.bar < DEVICE_WINDOWS && msix.pba_bar < DEVICE_WINDOWS &&
+                  msix.vectors <= 2048);
             CHECK(pci_driver_bytes(&bars[msix.bar], msix.bar, &msix) <= bars[msix.bar].bytes);
         } else {
             CHECK(msix.capability == 0);
