@@ -9,9 +9,7 @@ USER_TARGET := aarch64-linux-musl
 AARCH64_CFLAGS := -march=armv8.1-a -mbranch-protection=standard -mno-outline-atomics -mharden-sls=all
 KERNEL_ARCH_CFLAGS := $(AARCH64_CFLAGS) -mgeneral-regs-only -mcmodel=small \
                       -mstack-protector-guard=sysreg -mstack-protector-guard-reg=sp_el0 -mstack-protector-guard-offset=40
-# Signed returns and what keeps speculation behind them take 16 KB. For that, faults and mappings are compiled for size too (mk/kernel.mk), as
-# far as a page fault keeps its budget; and prologues that save the same registers are one.
-KERNEL_NOT_FAST := $(addprefix kernel/,mm/aspace_fault.c mm/memory_radix.c mm/memory.c mm/pagetable.c sched/trap.c sched/wait.c obj/budget.c)
+# What is compiled for size has one prologue for all that save the same registers. (Signed returns and what keeps speculation behind them take 16 KB.)
 KERNEL_SMALL_LINK := -mllvm -homogeneous-prolog-epilog
 USER_ARCH_CFLAGS := $(AARCH64_CFLAGS)
 

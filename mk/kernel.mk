@@ -55,9 +55,10 @@ $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 # What runs at every call and fault is compiled for speed, all else for size. The release build is optimised whole, at link time: what one
 # file calls once in another has no prologue, no guard and no return of its own. Between files nothing else is inlined.
 KERNEL_FAST := $(addprefix kernel/,ipc/fastpath.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c ipc/foreign.c lib/string.c lib/chacha.c \
-                 mm/aspace_fault.c mm/kmem.c mm/memory.c mm/memory_radix.c mm/pagetable.c obj/budget.c obj/notification.c)
+                 ipc/endpoint.c ipc/waiters.c mm/aspace.c mm/aspace_copy.c mm/aspace_fault.c mm/aspace_map.c mm/kmem.c mm/mapping_tree.c mm/memory.c mm/memory_radix.c \
+                 mm/pagetable.c obj/budget.c obj/notification.c sched/rcu.c)
 ifeq ($(BUILD),release)
-$(patsubst %,$(O)/kobj/%.o,$(filter-out $(filter-out $(KERNEL_NOT_FAST),$(KERNEL_FAST)),$(KERNEL_SOURCES))) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := $(or $(KERNEL_SMALL),-Oz)
+$(patsubst %,$(O)/kobj/%.o,$(filter-out $(KERNEL_FAST),$(KERNEL_SOURCES))) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := $(or $(KERNEL_SMALL),-Oz)
 KERNEL_WHOLE := -flto
 KERNEL_WHOLE_LINK := -mllvm -inline-threshold=0 $(KERNEL_SMALL_LINK) --icf=safe
 # The slow path never returns to the fast one. Who knows that calls it instead of jumping there, and needs a frame for it.
