@@ -34,7 +34,6 @@
 #define DIVIDE_BY_1 0xbu
 #define ICR_PENDING (1u << 12)
 #define ICR_ASSERT (1u << 14)
-#define ICR_ALL_OTHERS (3u << 18)
 #define ICR_NMI (4u << 8)
 #define ICR_INIT (5u << 8)
 #define ICR_STARTUP (6u << 8)
@@ -97,10 +96,9 @@ void apic_send(uint32_t target, uint32_t vector)
     icr_write(target, ICR_ASSERT | vector);
 }
 
-void apic_send_nmi_to_others(void)
+void apic_send_nmi(uint32_t target)
 {
-    if (x2apic || registers != NULL)
-        icr_write(0, ICR_ALL_OTHERS | ICR_ASSERT | ICR_NMI);
+    icr_write(target, ICR_ASSERT | ICR_NMI);
 }
 
 void apic_send_init(uint32_t target)

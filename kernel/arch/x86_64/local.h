@@ -123,7 +123,7 @@ uint32_t apic_id(void);
 void apic_end_of_interrupt(void);
 /** Fixed interrupt @vector to the CPU with APIC id @target. */
 void apic_send(uint32_t target, uint32_t vector);
-void apic_send_nmi_to_others(void);
+void apic_send_nmi(uint32_t target);
 void apic_send_init(uint32_t target);
 void apic_send_startup(uint32_t target, uint32_t page);
 /** Requests waiting here that are not in service: one bit a vector of [32 * @word, 32 * @word + 32). */

@@ -145,9 +145,13 @@ void trap_on_own_stack(const struct trap_frame *frame)
     kernel_fault(frame);
 }
 
-/* The caller's CPU goes on to the end with interrupts off; it is the only one that reports. */
+/* The caller's CPU goes on to the end with interrupts off; it is the only one that reports. A CPU that was not started has no handler: an NMI
+ * would have it run what lies at address 0, and the machine begin anew. */
 void arch_stop_others(void)
 {
-    if (!__atomic_exchange_n(&stopping, true, __ATOMIC_ACQ_REL))
-        apic_send_nmi_to_others();
+    if (__atomic_exchange_n(&stopping, true, __ATOMIC_ACQ_REL))
+        return;
+    for (uint32_t id = 0; id < cpu_count; id++)
+        if (cpus[id] != arch_cpu_local() && cpu_is_online(cpus[id]))
+            apic_send_nmi(cpus[id]->arch_id);
 }
