@@ -26,6 +26,32 @@ static struct cpu *add(uint32_t arch_id, size_t arch_bytes)
     return cpu;
 }
 
+/** Where the CPU called @name is, or would be. By a name's lowest bit on, so it is no deeper than a name has bits, whatever the order. */
+static struct cpu **place_of(uint32_t name)
+{
+    static struct cpu *root;
+    struct cpu **at = &root;
+
+    for (uint32_t rest = name; *at != NULL && (*at)->irq_name != name; rest >>= 1)
+        at = &(*at)->below[rest & 1];
+    return at;
+}
+
+void boot_cpu_name(struct cpu *cpu, uint32_t name)
+{
+    struct cpu **at = place_of(name);
+
+    if (*at != NULL || *place_of(cpu->irq_name) == cpu)
+        return;
+    cpu->irq_name = name;
+    *at = cpu;
+}
+
+struct cpu *boot_cpu_named(uint32_t name)
+{
+    return *place_of(name);
+}
+
 struct cpu *boot_cpu_add(uint32_t arch_id, size_t arch_bytes)
 {
     struct cpu *cpu = cpu_count < CPU_MAX ? add(arch_id, arch_bytes) : NULL;

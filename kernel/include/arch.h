@@ -157,7 +157,7 @@ void trap_ipi(void);
 NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
                                 uint64_t frame_pointer, const struct trap_frame *frame);
 /* Services of the kernel that an architecture may use. */
-/* boundary-up: boot_cpu_add boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg
+/* boundary-up: boot_cpu_add boot_cpu_name boot_cpu_named boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg
  * boot_fdt_string boot_fdt_u32 boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve
  * boot_word cpus cpu_count kernelmap_build kernelmap_device kernelmap_image kernelmap_is_stack kernelmap_reserve kernelmap_root
  * kernelmap_stacks kernelmap_stack_top klog panic panic_cpu_stopped kmem_alloc kmem_free rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen

@@ -20,6 +20,10 @@ bool boot_word(const char *word);
 /** One more CPU, which the hardware calls @arch_id: its stacks, and @arch_bytes of the architecture's own, zeroed. NULL, which the log
  *  says: no memory for it, or there are CPU_MAX. */
 struct cpu *boot_cpu_add(uint32_t arch_id, size_t arch_bytes);
+/** The interrupt controllers know @cpu as @name. A second name for a CPU, or a second CPU for a name, is not taken. */
+void boot_cpu_name(struct cpu *cpu, uint32_t name);
+/** The CPU that they know as @name, NULL: none. It takes no more steps than a name has bits. */
+struct cpu *boot_cpu_named(uint32_t name);
 
 /** A node of the device tree. */
 struct boot_fdt_node {

@@ -33,6 +33,7 @@ struct __attribute__((aligned(64))) cpu {
     uint64_t scratch2;      /* offset 32 */
     uint64_t stack_guard;   /* offset 40: stack protector canary */
     uint16_t id;            /* offset 48 */
+    bool lets_in;           /* interrupts come in kernel mode: none do in one of these */
     union {
         /** What has come up on this CPU: not 0, the way out is the long one, sched_leave(). What others do comes with an interrupt. */
         uint32_t work; /* offset 52 */
@@ -59,12 +60,13 @@ struct __attribute__((aligned(64))) cpu {
     struct ktimer turn; /* armed while anybody is on the queue */
     struct ktimer rcu_timer;
     uint32_t rcu_count; /* callbacks in rcu_next */
-    bool lets_in;       /* interrupts come in kernel mode: none do in one of these */
+    uint32_t irq_name;  /* what interrupt controllers call this CPU */
     uint64_t quiescent; /* atomic, rcu_lock to write: last grace period seen; see sched/rcu.c */
     struct rcu_head *rcu_next;    /* callbacks waiting for the next grace period */
     struct rcu_head *rcu_current; /* callbacks of the running grace period */
     uint64_t rcu_current_period;
     uint64_t last_clock_ns; /* for CPU time accounting */
+    struct cpu *below[2];   /* in the tree of irq_names: boot/cpus.c */
 #ifdef CONFIG_DEBUG
     uint8_t held_ranks[16];
     uint32_t held_count;

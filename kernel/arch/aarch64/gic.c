@@ -1,6 +1,7 @@
 /* The interrupt controller: GICv3 by its system registers, affinity routing on (Arm IHI 0069). One priority for everything. */
 #include <arch.h>
 #include <arch_cpu.h>
+#include <boot.h>
 #include <mm/kernelmap.h>
 
 #include "cpu_regs.h"
@@ -107,20 +108,8 @@ void gic_line_enable(uint32_t intid, bool enabled)
 
 /* ── The CPUs' parts ──────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/** The search begins at CPU @from: redistributors mostly have the order of the CPUs in the device tree. */
-static struct cpu *cpu_with(uint32_t mpidr, uint32_t from)
-{
-    for (uint32_t i = 0; i < cpu_count; i++) {
-        struct cpu *cpu = cpus[(from + i) % cpu_count];
-
-        if (cpu->arch_id == mpidr)
-            return cpu;
-    }
-    return NULL;
-}
-
 /** Look through one region of redistributors; the CPUs found so far. */
-static uint32_t region_read(const struct boot_range *region, uint32_t found)
+static INIT_TEXT uint32_t region_read(const struct boot_range *region, uint32_t found)
 {
     paddr_t at = region->base;
 
@@ -130,7 +119,7 @@ static uint32_t region_read(const struct boot_range *region, uint32_t found)
         if (frame == NULL)
             break;
         uint32_t low = read32(frame, GICR_TYPER);
-        struct cpu *cpu = cpu_with(read32(frame, GICR_TYPER + 4), found);
+        struct cpu *cpu = boot_cpu_named(read32(frame, GICR_TYPER + 4));
 
         if (cpu != NULL && arch_cpu_of(cpu)->gicr == NULL) {
             struct arch_cpu *arch = arch_cpu_of(cpu);

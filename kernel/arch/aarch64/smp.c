@@ -31,10 +31,15 @@ INIT_TEXT void cpus_discover(void)
 
     boot_cpu.arch_id = affinity(SYSREG_READ(mpidr_el1));
     boot_arch_cpu.started = true;
+    boot_cpu_name(&boot_cpu, boot_cpu.arch_id);
     for (uint32_t i = 0; boot_fdt_cpu(i, &node, &mpidr); i++) {
-        if (affinity(mpidr) != boot_cpu.arch_id &&
-            boot_cpu_add(affinity(mpidr), sizeof(struct arch_cpu)) == NULL)
+        if (affinity(mpidr) == boot_cpu.arch_id)
+            continue;
+        struct cpu *cpu = boot_cpu_add(affinity(mpidr), sizeof(struct arch_cpu));
+
+        if (cpu == NULL)
             break;
+        boot_cpu_name(cpu, cpu->arch_id);
     }
 }
 

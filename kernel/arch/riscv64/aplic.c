@@ -107,14 +107,14 @@ static struct irq_controller aplic = {
 };
 
 /** Pairs of a hart's interrupt controller and the interrupt there: the pair's index is the hart's. 0: this domain is not ours. */
-static uint32_t harts_find(const struct boot_fdt_node *node)
+static INIT_TEXT uint32_t harts_find(const struct boot_fdt_node *node)
 {
-    uint32_t intc, interrupt, hint = 0, count = 0;
+    uint32_t intc, interrupt, count = 0;
 
     for (; count < HARTS_MAX && boot_fdt_cell(node, "interrupts-extended", 2 * count, &intc) &&
            boot_fdt_cell(node, "interrupts-extended", 2 * count + 1, &interrupt);
          count++) {
-        struct cpu *cpu = cpu_by_intc(intc, &hint);
+        struct cpu *cpu = boot_cpu_named(intc);
 
         if (interrupt != INTERRUPT_EXTERNAL)
             return 0;
@@ -127,7 +127,7 @@ static uint32_t harts_find(const struct boot_fdt_node *node)
 }
 
 /** The domain's registers that we use, in bytes; 0: it is not ours. */
-static uint64_t domain_bytes(const struct boot_fdt_node *node)
+static INIT_TEXT uint64_t domain_bytes(const struct boot_fdt_node *node)
 {
     if (imsic_identities != 0)
         return boot_fdt_u32(node, "msi-parent", 0) == imsic_handle ? IDC * sizeof(uint32_t) : 0;
@@ -136,7 +136,7 @@ static uint64_t domain_bytes(const struct boot_fdt_node *node)
     return count != 0 ? (IDC + count * IDC_WORDS) * sizeof(uint32_t) : 0;
 }
 
-static bool aplic_open(const struct boot_fdt_node *node)
+static INIT_TEXT bool aplic_open(const struct boot_fdt_node *node)
 {
     paddr_t base;
     uint64_t bytes, used = domain_bytes(node);

@@ -83,9 +83,9 @@ static bool file_open(const struct boot_fdt_node *node, struct cpu *cpu, paddr_t
 }
 
 /** The files lie in the node's regions one after the other. A region is looked up once: that goes through the whole tree. */
-static bool imsic_open(const struct boot_fdt_node *node)
+static INIT_TEXT bool imsic_open(const struct boot_fdt_node *node)
 {
-    uint32_t count = files_count(node), opened = 0, file = 0, intc, hint = 0;
+    uint32_t count = files_count(node), opened = 0, file = 0, intc;
     uint32_t shift = FILE_SHIFT + MIN(boot_fdt_u32(node, "riscv,guest-index-bits", 0), 7u);
     paddr_t base;
     uint64_t bytes;
@@ -93,7 +93,7 @@ static bool imsic_open(const struct boot_fdt_node *node)
     for (uint32_t region = 0; boot_fdt_reg(node, region, &base, &bytes); region++)
         for (uint64_t end = base + bytes; file < count && (end - base) >> shift != 0; file++) {
             if (boot_fdt_cell(node, "interrupts-extended", 2 * file, &intc)) {
-                struct cpu *cpu = cpu_by_intc(intc, &hint);
+                struct cpu *cpu = boot_cpu_named(intc);
 
                 opened += cpu != NULL && file_open(node, cpu, base, shift, count);
             }

@@ -55,23 +55,6 @@ void irq_cpu_init(void)
     csr_set("sie", SIE_EXTERNAL);
 }
 
-struct cpu *cpu_by_intc(uint32_t phandle, uint32_t *hint)
-{
-    for (uint32_t n = 0; n < cpu_count; n++) {
-        uint32_t after = (*hint + n) % cpu_count;
-        uint32_t before = (*hint + cpu_count - n) % cpu_count;
-
-        if (arch_cpu_of(cpus[after])->intc == phandle)
-            *hint = after;
-        else if (arch_cpu_of(cpus[before])->intc == phandle)
-            *hint = before;
-        else
-            continue;
-        return cpus[*hint];
-    }
-    return NULL;
-}
-
 static struct cpu *cpu_with_fewest(void) REQUIRES(arch_lock)
 {
     struct cpu *best = NULL;

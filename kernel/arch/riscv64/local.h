@@ -14,8 +14,7 @@ struct arch_cpu {
     bool has_irq_context;
     volatile uint32_t *file; /* of its IMSIC, if there is one */
     paddr_t file_address;
-    uint32_t intc; /* phandle of the CPU's own interrupt controller in the device tree */
-    bool started;  /* atomic: it runs C */
+    bool started; /* atomic: it runs C */
 };
 
 extern struct arch_cpu boot_arch_cpu;
@@ -85,8 +84,6 @@ void irq_init(void);
 void irq_cpu_init(void);
 /** The controller has something for this CPU. */
 void irq_handle(void);
-/** The CPU whose own interrupt controller has the handle @phandle, NULL: none. @hint: where to look first, and where it was found. */
-struct cpu *cpu_by_intc(uint32_t phandle, uint32_t *hint);
 
 /* imsic.c */
 /** The highest identity of a file, 0: there is no IMSIC, and the rest must not be called; its phandle. */

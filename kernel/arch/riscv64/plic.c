@@ -79,14 +79,14 @@ static struct irq_controller plic = {
 };
 
 /** Pairs of a hart's interrupt controller and the interrupt there: the pair's index is the context. Returns how many there are. */
-static uint32_t contexts_find(const struct boot_fdt_node *node)
+static INIT_TEXT uint32_t contexts_find(const struct boot_fdt_node *node)
 {
-    uint32_t intc, interrupt, hint = 0, count = 0;
+    uint32_t intc, interrupt, count = 0;
 
     for (; count < CONTEXTS_MAX && boot_fdt_cell(node, "interrupts-extended", 2 * count, &intc) &&
            boot_fdt_cell(node, "interrupts-extended", 2 * count + 1, &interrupt);
          count++) {
-        struct cpu *cpu = interrupt == INTERRUPT_EXTERNAL ? cpu_by_intc(intc, &hint) : NULL;
+        struct cpu *cpu = interrupt == INTERRUPT_EXTERNAL ? boot_cpu_named(intc) : NULL;
 
         if (cpu == NULL)
             continue;

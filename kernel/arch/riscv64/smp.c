@@ -30,7 +30,7 @@ static INIT_TEXT void cpus_discover(void)
 
     boot_arch_cpu.started = true;
     for (uint32_t i = 0; boot_fdt_cpu(i, &node, &hart); i++) {
-        const struct cpu *cpu = &boot_cpu;
+        struct cpu *cpu = &boot_cpu;
 
         if (hart > UINT32_MAX)
             continue;
@@ -38,7 +38,7 @@ static INIT_TEXT void cpus_discover(void)
             cpu = boot_cpu_add((uint32_t)hart, sizeof(struct arch_cpu));
         if (cpu == NULL)
             break;
-        arch_cpu_of(cpu)->intc = intc_of(&node);
+        boot_cpu_name(cpu, intc_of(&node));
     }
 }
 
