@@ -421,6 +421,10 @@ int run_node(struct shell *shell, struct node *node)
         run_node(shell, node->left);
         node = node->right;
     }
+    if (shell_interrupted(shell)) {
+        // It may not have run anything yet.
+        shell->status = STATUS_INTERRUPT;
+    }
     if (!node || run_stops(shell)) {
         return shell->status;
     }

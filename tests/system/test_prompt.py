@@ -484,6 +484,13 @@ class Prompt:
         return (re.search(r"^\[\d+\] running: sleep 77 \| cat$", listed, re.M) and re.search(r"^\[\d+\] done: false 'a b'$", ended, re.M) and not after
                 and len(re.findall(r"^\[\d+\] done, status 1: false 'a b'$", told, re.M)) == 1 or f"{listed!r} {ended!r} {after!r} {told!r}")
 
+    def who_is_killed_was_interrupted(self):
+        """However early it was: some of them have not begun yet."""
+        output, status = self.guest.run("n=; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 77 & kill $!; n=\"$n $!\"; { true; sleep 77; } & kill $!; n=\"$n $!\"; done "
+                                        "> /dev/null 2>&1; for i in $n; do wait $i; echo @$?; done")
+        told = re.findall(r"^@(\d+)$", output, re.M)
+        return status == 0 and told == ["130"] * 20 or f"{status} {output!r}"
+
     def mem_tells_what_is_used(self):
         """A shell that waits uses nothing; one that computes does, and writes less than it reads."""
         def used(name):
@@ -613,7 +620,8 @@ def main():
                          prompt.nonsense_is_refused,
                          prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start,
                          prompt.what_the_session_stands_on_is_not_stopped_from_its_prompt, prompt.what_needs_a_stopped_service_is_not_started, prompt.the_shell_begins_anew, prompt.drivers_are_known_while_devmgr_begins_anew,
-                         prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console, prompt.jobs_says_what_runs, prompt.mem_tells_what_is_used,
+                         prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console, prompt.jobs_says_what_runs, prompt.who_is_killed_was_interrupted,
+                         prompt.mem_tells_what_is_used,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
                 tap.run(test.__name__.replace("_", " "), test)
