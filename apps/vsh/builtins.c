@@ -517,8 +517,7 @@ static int builtin_jobs(struct shell *shell, int count, char **arguments)
 {
     (void)count;
     (void)arguments;
-    jobs_list(shell);
-    return 0;
+    return jobs_list(shell) ? 0 : STATUS_FAILURE;
 }
 
 static const struct builtin builtins[] = {

@@ -101,22 +101,26 @@ static void *job_main(void *argument)
     run_node(start->shell, start->job->node->left);
     quota_job_end(start->job);
     pthread_mutex_lock(&start->session->lock);
+    start->job->status = start->shell->status;
     start->job->done = true;
     pthread_mutex_unlock(&start->session->lock);
     free(start);
     return NULL;
 }
 
-/** A place for what @node is to run in the background. NULL: all are taken. */
-static struct job *job_take(struct session *session, struct node *node)
+/** A place for what @node is to run in the background of @shell. NULL: all are taken. */
+static struct job *job_take(const struct shell *shell, struct node *node)
 {
+    struct session *session = shell->session;
     struct job *job = NULL;
     pthread_mutex_lock(&session->lock);
     for (size_t i = 0; i < JOBS_MAX && !job; i++) {
         if (!session->jobs[i].used) {
             job = &session->jobs[i];
-            *job =
-                (struct job){.used = true, .number = ++session->last_job, .node = node_ref(node)};
+            *job = (struct job){.used = true,
+                                .number = ++session->last_job,
+                                .node = node_ref(node),
+                                .parent = shell->job};
         }
     }
     pthread_mutex_unlock(&session->lock);
@@ -134,9 +138,8 @@ static void job_forget(struct session *session, struct job *job)
 /** Make @clone, of @shell, the shell of @job. False: no memory. */
 static bool clone_is_of(struct shell *clone, struct job *job, const struct shell *shell)
 {
-    job->parent = shell->job;
     clone->job = job;
-    if (shell->session->interactive && clone->ports[0] == shell->ports[0]) {
+    if (shell->session->prompt && clone->ports[0] == shell->ports[0]) {
         // The terminal is for who is in front.
         struct port *nothing = port_new(HANDLE_NONE);
         if (!nothing) {
@@ -150,7 +153,7 @@ static bool clone_is_of(struct shell *clone, struct job *job, const struct shell
 
 int job_start(struct shell *shell, struct node *node)
 {
-    struct job *job = job_take(shell->session, node);
+    struct job *job = job_take(shell, node);
     struct job_start *start = calloc(1, sizeof(*start));
     bool room = job && quota_has_room(job, 0) && quota_job_begin(job);
     struct shell *clone = job && start && room ? shell_clone(shell) : NULL;
@@ -171,7 +174,12 @@ int job_start(struct shell *shell, struct node *node)
     job->shell = clone;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, JOB_STACK_BYTES);
-    if (pthread_create(&job->thread, &attributes, job_main, start) != 0) {
+    // It is not done, and nobody's to join, before its thread is known.
+    pthread_mutex_lock(&shell->session->lock);
+    const unsigned number = job->number;
+    bool started = pthread_create(&job->thread, &attributes, job_main, start) == 0;
+    pthread_mutex_unlock(&shell->session->lock);
+    if (!started) {
         quota_job_end(job);
         shell_complain(shell, "no memory for a thread");
         shell_free(clone);
@@ -179,8 +187,8 @@ int job_start(struct shell *shell, struct node *node)
         job_forget(shell->session, job);
         return STATUS_FAILURE;
     }
-    if (shell->session->interactive) {
-        port_print(shell->ports[2], "[%u]\n", job->number);
+    if (shell->session->prompt) {
+        port_print(shell->ports[2], "[%u]\n", number);
     }
     return 0;
 }
@@ -197,18 +205,41 @@ bool job_interrupt(struct shell *shell, unsigned number)
     return false;
 }
 
-/** Join the thread of @job, which is for its parent to do, and forget it: its status. */
+/** Whether @shell has a job of that number, 0: any. One that is done becomes the caller's to finish, and nobody else's, as @job;
+ * NULL: it runs on. */
+static bool job_claim(const struct shell *shell, unsigned number, struct job **claimed)
+{
+    struct session *session = shell->session;
+    bool found = false;
+    *claimed = NULL;
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < JOBS_MAX && !*claimed; i++) {
+        struct job *job = &session->jobs[i];
+        if (job->used && !job->claimed && job->parent == shell->job &&
+            (number == 0 || job->number == number)) {
+            found = true;
+            job->claimed = job->done;
+            *claimed = job->done ? job : NULL;
+        }
+    }
+    pthread_mutex_unlock(&session->lock);
+    return found;
+}
+
+/** Join the thread of @job, which was claimed, and forget it: its status. */
 static int job_finish(struct job *job)
 {
     struct session *session = job->shell->session;
+    const int status = job->status;
     pthread_join(job->thread, NULL);
     // What it started and did not wait for is now the foreground's.
+    pthread_mutex_lock(&session->lock);
     for (size_t i = 0; i < JOBS_MAX; i++) {
         if (session->jobs[i].used && session->jobs[i].parent == job) {
             session->jobs[i].parent = NULL;
         }
     }
-    int status = job->shell->status;
+    pthread_mutex_unlock(&session->lock);
     shell_free(job->shell);
     job_forget(session, job);
     return status;
@@ -216,50 +247,72 @@ static int job_finish(struct job *job)
 
 int job_wait(struct shell *shell, unsigned number)
 {
-    int status = number ? STATUS_NO_COMMAND : 0;
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        struct job *job = &shell->session->jobs[i];
-        if (!job->used || job->parent != shell->job || (number && job->number != number)) {
-            continue;
-        }
-        while (!__atomic_load_n(&job->done, __ATOMIC_ACQUIRE) && !shell_interrupted(shell)) {
-            clock_sleep(RETRY_NS / 5);
-        }
-        if (shell_interrupted(shell)) {
+    struct job *job;
+    while (job_claim(shell, number, &job)) {
+        if (!job && shell_interrupted(shell)) {
             return STATUS_INTERRUPT;
         }
-        status = job_finish(job);
+        if (!job) {
+            clock_sleep(RETRY_NS / 5);
+            continue;
+        }
+        const int status = job_finish(job);
+        if (number) {
+            return status;
+        }
     }
-    return number ? status : 0;
+    return number ? STATUS_NO_COMMAND : 0;
+}
+
+/** Add the line that says how @job is. The session's lock is held. */
+static void job_describe(struct text *text, const struct job *job)
+{
+    text_format(text, "[%u] ", job->number);
+    if (job->done) {
+        text_format(text, "done, status %d", job->status);
+    } else {
+        text_string(text, "running");
+    }
+    text_format(text, ": %s\n", job->node->name);
+}
+
+/** Say on @port how @shell's own jobs have ended, and forget them, if it is the one at the prompt; and if @all, how all others are. */
+static bool jobs_tell(const struct shell *shell, struct port *port, bool all)
+{
+    struct session *session = shell->session;
+    struct text text = {.data = NULL};
+    struct job *told[JOBS_MAX];
+    size_t count = 0;
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &session->jobs[i];
+        if (!job->used || job->claimed) {
+            continue;
+        }
+        bool forget = job->done && job->parent == shell->job && session->prompt == shell;
+        if (forget || all) {
+            job_describe(&text, job);
+        }
+        if (forget) {
+            job->claimed = true;
+            told[count++] = job;
+        }
+    }
+    pthread_mutex_unlock(&session->lock);
+    bool good = (text.used == 0 || port_write(port, text_get(&text), text.used)) && !text.failed;
+    text_free(&text);
+    for (size_t i = 0; i < count; i++) {
+        job_finish(told[i]);
+    }
+    return good;
 }
 
 void jobs_report(struct shell *shell)
 {
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        struct job *job = &shell->session->jobs[i];
-        bool mine = job->used && job->parent == shell->job;
-        if (mine && __atomic_load_n(&job->done, __ATOMIC_ACQUIRE)) {
-            struct node *node = node_ref(job->node);
-            unsigned number = job->number;
-            int status = job_finish(job);
-            port_print(shell->ports[2], "[%u] done, status %d: %s\n", number, status, node->name);
-            node_free(node);
-        }
-    }
+    jobs_tell(shell, shell->ports[2], false);
 }
 
-void jobs_list(struct shell *shell)
+bool jobs_list(struct shell *shell)
 {
-    struct text text = {.data = NULL};
-    pthread_mutex_lock(&shell->session->lock);
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        const struct job *job = &shell->session->jobs[i];
-        if (job->used) {
-            text_format(&text, "[%u] %s: %s\n", job->number, job->done ? "done" : "running",
-                        job->node->name);
-        }
-    }
-    pthread_mutex_unlock(&shell->session->lock);
-    port_write(shell->ports[1], text_get(&text), text.used);
-    text_free(&text);
+    return jobs_tell(shell, shell->ports[1], true);
 }

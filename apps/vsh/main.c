@@ -118,7 +118,7 @@ static int run_terminal(struct shell *shell)
 {
     struct editor editor = {.console = shell->ports[0]->stream.handle, .shell = shell};
     enum edit_result result = EDIT_LINE;
-    shell->session->interactive = true;
+    shell->session->prompt = shell;
     while (!shell->exiting && result != EDIT_END) {
         struct text command = {.data = NULL};
         jobs_report(shell);

@@ -48,6 +48,8 @@ struct connects {
 /** Commands in the background, in a thread of their own. */
 struct job {
     bool used, done;
+    bool claimed; /**< done, and somebody is about to forget it */
+    int status;   /**< of one that is done */
     unsigned number;
     pthread_t thread;
     struct shell *shell;
@@ -64,13 +66,13 @@ struct running {
 };
 
 struct session {
-    pthread_mutex_t lock; /**< guards all that follows but `interrupted` */
+    pthread_mutex_t lock; /**< guards all that follows but `interrupted` and `prompt` */
     struct running running[64];
     size_t running_count;
     struct job jobs[JOBS_MAX];
     unsigned last_job;
-    atomic_bool interrupted; /**< Ctrl-C came since the last prompt */
-    bool interactive;
+    atomic_bool interrupted;    /**< Ctrl-C came since the last prompt */
+    const struct shell *prompt; /**< who is told at the prompt what has ended; NULL: no terminal */
 };
 
 /** How what a shell starts is scheduled. */
@@ -203,10 +205,16 @@ bool run_stops(const struct shell *shell);
 
 /** Run what is left of the NODE_BACKGROUND @node in a thread of its own. */
 int job_start(struct shell *shell, struct node *node);
+/** Wait for the job of @number that @shell started, and forget it: its status; STATUS_NO_COMMAND: there is none, or it has been forgotten.
+ * 0: wait for all, and 0. STATUS_INTERRUPT: @shell was interrupted while it waited. Parts of a pipeline have the same jobs: one of
+ * those that wait gets the status. */
 int job_wait(struct shell *shell, unsigned number);
-/** Say what has ended. */
+/** Say at the prompt, which is @shell's, which of its jobs have ended with which status, and forget them. */
 void jobs_report(struct shell *shell);
-void jobs_list(struct shell *shell);
+/** Print a line for each job, whoever started it: "[1] running: sleep 5", "[1] done, status 130: sleep 5". The shell at the prompt
+ * forgets those of its own that are done, so they are told once, here or there; where there is no prompt, or in a copy of the shell
+ * ($(jobs), jobs | cat, a script), somebody may still wait for them or be told. False: it could not be written. */
+bool jobs_list(struct shell *shell);
 /** False: there are too many. */
 bool running_add(struct session *session, handle_t process, struct job *job);
 void running_remove(struct session *session, handle_t process);
