@@ -225,14 +225,27 @@ static bool is_stopped(const char *name, struct catalogue_entry *provider)
            info.state == SVC_STATE_STOPPED;
 }
 
+static bool needs(const struct catalogue_entry *manifest, const char *provided)
+{
+    for (uint32_t i = 0; i < manifest->needs.count; i++) {
+        if (strcmp(catalogue_text(manifest->needs, i), provided) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Say which service of those that @manifest needs was stopped; false: none. */
 static bool complain_of_stopped(struct shell *shell, const struct catalogue_entry *manifest)
 {
-    struct catalogue_entry provider;
+    struct catalogue_entry provider, own;
+    uint32_t index;
+    const struct catalogue *catalogue = catalogue_get();
+    bool known = catalogue && status_is_ok(catalogue_find(catalogue, "vsh", &own, &index));
     for (uint32_t i = 0; i < manifest->needs.count; i++) {
         const char *name = catalogue_text(manifest->needs, i);
-        // The program was found there just now.
-        if (strcmp(name, "vfs") != 0 && is_stopped(name, &provider)) {
+        // Without what the shell needs itself nobody would have come here.
+        if (!(known && needs(&own, name)) && is_stopped(name, &provider)) {
             shell_complain(shell, "%s: %s is stopped (svc start %s)", manifest->name, provider.name,
                            provider.name);
             return true;
