@@ -35,16 +35,15 @@ void running_remove(struct session *session, handle_t process)
     pthread_mutex_unlock(&session->lock);
 }
 
-void running_interrupt(struct session *session, struct job *job)
+/** End all that runs in @job; NULL: in the foreground. The session's lock is held: @job stays what it is. */
+static void running_interrupt(struct session *session, struct job *job)
 {
     atomic_store(job ? &job->interrupted : &session->interrupted, true);
-    pthread_mutex_lock(&session->lock);
     for (size_t i = 0; i < session->running_count; i++) {
         if (session->running[i].job == job) {
             status_ignore(sys_process_kill(session->running[i].process, STATUS_INTERRUPT));
         }
     }
-    pthread_mutex_unlock(&session->lock);
     quota_kill(job);
 }
 
@@ -59,7 +58,9 @@ static void *watch_main(void *argument)
     for (;;) {
         status_t status = bytestream_interrupted(watch->console);
         if (status_is_ok(status)) {
+            pthread_mutex_lock(&watch->session->lock);
             running_interrupt(watch->session, NULL);
+            pthread_mutex_unlock(&watch->session->lock);
         } else if (status == STATUS_PEER_DIED || status == STATUS_STALE ||
                    status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
             clock_sleep(RETRY_NS);
@@ -195,14 +196,18 @@ int job_start(struct shell *shell, struct node *node)
 
 bool job_interrupt(struct shell *shell, unsigned number)
 {
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        struct job *job = &shell->session->jobs[i];
-        if (job->used && job->number == number) {
-            running_interrupt(shell->session, job);
-            return true;
+    struct session *session = shell->session;
+    bool found = false;
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < JOBS_MAX && !found; i++) {
+        struct job *job = &session->jobs[i];
+        found = job->used && job->number == number;
+        if (found) {
+            running_interrupt(session, job);
         }
     }
-    return false;
+    pthread_mutex_unlock(&session->lock);
+    return found;
 }
 
 /** Whether @shell has a job of that number, 0: any. One that is done becomes the caller's to finish, and nobody else's, as @job;

@@ -286,10 +286,13 @@ size_t quota_parts(struct process_cap *caps, size_t room)
 
 void quota_kill(const struct job *job)
 {
+    // A job that ends closes its part.
+    pthread_mutex_lock(&quota.lock);
     handle_t budget = job ? job->budget : quota.front;
     if (budget != HANDLE_NONE) {
         kill_all(budget);
     }
+    pthread_mutex_unlock(&quota.lock);
 }
 
 void quota_front_end(void)

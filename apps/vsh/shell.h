@@ -218,9 +218,7 @@ bool jobs_list(struct shell *shell);
 /** False: there are too many. */
 bool running_add(struct session *session, handle_t process, struct job *job);
 void running_remove(struct session *session, handle_t process);
-/** End all that runs in @job; NULL: in the foreground. */
-void running_interrupt(struct session *session, struct job *job);
-/** The same with the job of that number; false: there is none. */
+/** End all that runs in the job of that number; false: there is none. */
 bool job_interrupt(struct shell *shell, unsigned number);
 /** Watch for Ctrl-C at @console from now on. */
 void watch_interrupts(struct session *session, handle_t console);
