@@ -4,6 +4,8 @@
 #include <handlers.h>
 #include <inject.h>
 #include <kcov.h>
+#include <log.h>
+#include <mm/aspace.h>
 #include <obj_create.h>
 #include <thread.h>
 
@@ -64,6 +66,18 @@ status_t sys_ioport_out(struct thread *self, struct cap *cap, uint32_t port, uin
     else
         return arch_port_out(port, width, value);
     return STATUS_OK;
+}
+
+status_t sys_ioport_write(struct thread *self, struct cap *cap, uint32_t port, struct user_in bytes)
+{
+    uint8_t data[IOPORT_WRITE_MAX];
+    status_t status = access_check(ioport_of(cap->object), port, 1);
+
+    if (status_is_ok(status) && bytes.length > sizeof(data))
+        status = STATUS_INVALID;
+    if (status_is_ok(status))
+        status = user_copy_in(self, data, bytes.address, bytes.length);
+    return status_is_ok(status) ? log_port_write(port, data, bytes.length) : status;
 }
 
 static void ioport_destroy(struct object *object)

@@ -87,7 +87,7 @@ static bool is_over(uint32_t index)
 /* Calls that end the caller, and those that the machine has no device for, never answer OK. */
 static bool may_succeed(uint16_t number)
 {
-    if (number == SYS_IOPORT_IN || number == SYS_IOPORT_OUT)
+    if (number == SYS_IOPORT_IN || number == SYS_IOPORT_OUT || number == SYS_IOPORT_WRITE)
         return has_ports;
     if (number == SYS_INTERRUPT_CREATE_MSI)
         return has_messages();

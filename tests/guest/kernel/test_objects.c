@@ -4,6 +4,8 @@
 #include <kstring.h>
 #include <os/clock.h>
 
+#define LOG_PORT 0xe9u
+
 static handle_t queue_new(void)
 {
     handle_t handle = 0;
@@ -642,6 +644,26 @@ static void test_clock_page_is_for_reading(void)
     unmap((void *)mapped, PAGE_SIZE);
 }
 
+/* That what is written comes as one is seen from outside (tests/system/test_panic.py). */
+static void test_ioport_write_checks_what_it_is_given(void)
+{
+    static const char text[IOPORT_WRITE_MAX + 1] = "# written to the log port\n";
+    handle_t port = 0;
+
+    OK(sys_ioport_slice(info->ioports, info->budget, LOG_PORT, 1, &port));
+    OK(sys_ioport_write(port, LOG_PORT, text, strlen(text)));
+    OK(sys_ioport_write(port, LOG_PORT, NULL, 0));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_write(port, LOG_PORT - 1, text, 1));
+    CHECK_STATUS(STATUS_RANGE, sys_ioport_write(port, LOG_PORT + 1, text, 1));
+    CHECK_STATUS(STATUS_INVALID, sys_ioport_write(port, LOG_PORT, text, sizeof(text)));
+    CHECK_STATUS(STATUS_INVALID, sys_ioport_write(port, LOG_PORT, text, UINT64_MAX));
+    CHECK_STATUS(STATUS_FAULT, sys_ioport_write(port, LOG_PORT, (void *)8, 1));
+    handle_t to_read = with_rights(port, RIGHT_READ);
+    CHECK_STATUS(STATUS_DENIED, sys_ioport_write(to_read, LOG_PORT, text, 1));
+    close_handle(to_read);
+    close_handle(port);
+}
+
 extern const struct test object_tests[];
 const struct test object_tests[] = {
     TEST(test_queue_coalesces_and_keeps_order),
@@ -658,6 +680,7 @@ const struct test object_tests[] = {
     TEST(test_interrupt_objects),
     TEST(test_interrupt_is_delivered_and_masked),
     TEST(test_interrupt_messages_are_remembered),
+    TEST(test_ioport_write_checks_what_it_is_given),
     TEST(test_clock_never_goes_back),
     TEST(test_clock_page_is_for_reading),
     {0},
