@@ -19,6 +19,7 @@
 #define LOG_PORT 0xe9u
 /** Time, name and line. */
 #define TEXT_BYTES (LOG_LINE_BYTES + 64)
+_Static_assert(TEXT_BYTES <= IOPORT_WRITE_MAX, "a line goes to the log port as one");
 
 struct kernel_log {
     const struct log_ring *header;
@@ -155,9 +156,7 @@ static status_t op_write(void *instance, struct ipc_call *call, const char *line
     }
     kernel_take();
     ring_add(text, end + 1);
-    for (size_t i = 0; i <= end; i++) {
-        status_ignore(sys_ioport_out(port, LOG_PORT, 1, (uint8_t)text[i]));
-    }
+    status_ignore(sys_ioport_write(port, LOG_PORT, text, end + 1));
     return STATUS_OK;
 }
 

@@ -22,13 +22,12 @@ static status_t op_off(void *instance, struct ipc_call *call, uint32_t status)
     (void)instance;
     (void)call;
     char record[32];
-    snprintf(record, sizeof(record),
-             "\x1e"
-             "EXIT %u\n",
-             status);
-    for (const char *at = record; *at; at++) {
-        status_ignore(sys_ioport_out(os_cap("ioport.e9"), LOG_PORT, 1, (uint8_t)*at));
-    }
+    int bytes = snprintf(record, sizeof(record),
+                         "\x1e"
+                         "EXIT %u\n",
+                         status);
+    // As one: others still write to the log, and the launcher must know it.
+    status_ignore(sys_ioport_write(os_cap("ioport.e9"), LOG_PORT, record, (size_t)bytes));
     status_ignore(sys_ioport_out(os_cap("ioport.f4"), EXIT_PORT, 4, 0));
     clock_sleep(SETTLE_NS);
     return STATUS_UNSUPPORTED;

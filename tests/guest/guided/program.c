@@ -35,8 +35,7 @@ static void put(const char *format, ...)
     va_start(arguments, format);
     format_text_va(text, sizeof(text), format, arguments);
     va_end(arguments);
-    for (const char *at = text; *at != '\0'; at++)
-        status_ignore(sys_ioport_out(info->ioports, PORT_CONSOLE, 1, (unsigned char)*at));
+    status_ignore(sys_ioport_write(info->ioports, PORT_CONSOLE, text, strlen(text)));
 }
 
 void program_print(const char *label, const struct fuzz_program *program)

@@ -24,12 +24,6 @@ static uint32_t stack_uses[STACKS]; /* atomic: 1 while a worker has it */
 
 /* ── Output ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void put(const char *text)
-{
-    for (; *text != '\0'; text++)
-        status_ignore(sys_ioport_out(info->ioports, PORT_CONSOLE, 1, (unsigned char)*text));
-}
-
 static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void print(const char *format, ...)
 {
@@ -39,7 +33,7 @@ static void print(const char *format, ...)
     va_start(arguments, format);
     format_text_va(line, sizeof(line), format, arguments);
     va_end(arguments);
-    put(line);
+    status_ignore(sys_ioport_write(info->ioports, PORT_CONSOLE, line, strlen(line)));
 }
 
 void say(const char *format, ...)
@@ -51,6 +45,15 @@ void say(const char *format, ...)
     format_text_va(line, sizeof(line), format, arguments);
     va_end(arguments);
     print("# %s\n", line);
+}
+
+void machine_end(unsigned status)
+{
+    print("\x1e"
+          "EXIT %u\n",
+          status);
+    for (;;)
+        status_ignore(sys_ioport_out(info->ioports, PORT_EXIT, 4, status));
 }
 
 void skip(const char *why)
@@ -74,7 +77,7 @@ void check_status_failed(const char *file, int line, const char *what, status_t 
 __attribute__((noreturn)) void panic(const char *format, ...);
 void panic(const char *format, ...)
 {
-    put(format);
+    print("%s\n", format);
     for (;;)
         status_ignore(sys_ioport_out(info->ioports, PORT_EXIT, 4, 3));
 }
@@ -466,9 +469,5 @@ void start_c(const struct init_info *given)
         }
     }
     print("1..%d\n", number);
-    print("\x1e"
-          "EXIT %d\n",
-          failed != 0);
-    for (;;)
-        status_ignore(sys_ioport_out(info->ioports, PORT_EXIT, 4, failed != 0));
+    machine_end(failed != 0);
 }

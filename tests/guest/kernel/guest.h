@@ -21,6 +21,8 @@ extern const struct test *const test_groups[];
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** The machine lacks what this test is about: what, in a few words. */
 void skip(const char *why);
+/** Tell the launcher @status and end the machine: what runs once all tests are through. */
+__attribute__((noreturn)) void machine_end(unsigned status);
 void check_failed(const char *file, int line, const char *condition);
 /** A failed check that got a status. */
 void check_status_failed(const char *file, int line, const char *what, status_t got);
