@@ -85,6 +85,13 @@ run_make() {
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CMD -u BUILD -u SMP -u MEM "$MAKE" --no-print-directory -j"$JOBS" BUILD_ROOT="$BUILD_ROOT" ARCH="$ARCH" "$@"
 }
 
+# system_test ARCH[, BUILD] TEST [OPTION…]: the stream of tests/system/TEST.py on ARCH, which stands before each name as it is given.
+system_test() {
+    local on=$1 test=$2
+    shift 2
+    ARCH=${on%%,*} python3 "tests/system/$test.py" "$@" | sed -E "s/^((not )?ok [0-9]+ - )/\1$on: /"
+}
+
 # front_door ARCH [VARIABLE=VALUE…]: `make run` as it is typed: what CMD says reaches the shell as it is, its output comes out and nothing
 # else, and make fails as it did.
 front_door() {
