@@ -119,7 +119,7 @@ static struct job *job_take(const struct shell *shell, struct node *node)
         if (!session->jobs[i].used) {
             job = &session->jobs[i];
             *job = (struct job){.used = true,
-                                .number = ++session->last_job,
+                                .number = ++session->last_number,
                                 .node = node_ref(node),
                                 .parent = shell->job};
         }
@@ -188,6 +188,7 @@ int job_start(struct shell *shell, struct node *node)
         job_forget(shell->session, job);
         return STATUS_FAILURE;
     }
+    shell->last_job = number;
     if (shell->session->prompt) {
         port_print(shell->ports[2], "[%u]\n", number);
     }
@@ -229,6 +230,15 @@ static bool job_claim(const struct shell *shell, unsigned number, struct job **c
     }
     pthread_mutex_unlock(&session->lock);
     return found;
+}
+
+/** @job was claimed, and is there for others again. */
+static void job_let_go(struct job *job)
+{
+    struct session *session = job->shell->session;
+    pthread_mutex_lock(&session->lock);
+    job->claimed = false;
+    pthread_mutex_unlock(&session->lock);
 }
 
 /** Join the thread of @job, which was claimed, and forget it: its status. */
@@ -306,8 +316,13 @@ static bool jobs_tell(const struct shell *shell, struct port *port, bool all)
     pthread_mutex_unlock(&session->lock);
     bool good = (text.used == 0 || port_write(port, text_get(&text), text.used)) && !text.failed;
     text_free(&text);
+    // What could not be told stays to be told.
     for (size_t i = 0; i < count; i++) {
-        job_finish(told[i]);
+        if (good) {
+            job_finish(told[i]);
+        } else {
+            job_let_go(told[i]);
+        }
     }
     return good;
 }

@@ -389,8 +389,11 @@ static int spawn(struct shell *shell, char path[FILE_PATH_BYTES + 1], const stru
     } while (quota_awaits(status, &tries));
     strings_free(&environment);
     if (!status_is_ok(status)) {
-        shell_complain(shell, "%s: it cannot be started: %s", fields->items[0],
-                       status_words(status));
+        // Who was interrupted ended it while it was made.
+        if (!shell_interrupted(shell)) {
+            shell_complain(shell, "%s: it cannot be started: %s", fields->items[0],
+                           status_words(status));
+        }
         return STATUS_NOT_A_PROGRAM;
     }
     return wait_for(shell, fields->items[0], process);

@@ -113,7 +113,7 @@ const char *shell_get(struct shell *shell, const char *name)
     case '$':
         return get_process_id(shell);
     case '!':
-        return shell->session->last_job ? print_number(shell, shell->session->last_job) : NULL;
+        return shell->last_job ? print_number(shell, shell->last_job) : NULL;
     default:
         break;
     }
@@ -209,6 +209,7 @@ struct shell *shell_clone(struct shell *shell)
     clone->status = shell->status;
     clone->depth = shell->depth;
     clone->job = shell->job;
+    clone->last_job = shell->last_job;
     clone->exit_on_failure = shell->exit_on_failure;
     clone->tested = shell->tested;
     clone->trace = shell->trace;

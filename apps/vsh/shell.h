@@ -70,7 +70,7 @@ struct session {
     struct running running[64];
     size_t running_count;
     struct job jobs[JOBS_MAX];
-    unsigned last_job;
+    unsigned last_number;       /**< of a job */
     atomic_bool interrupted;    /**< Ctrl-C came since the last prompt */
     const struct shell *prompt; /**< who is told at the prompt what has ended; NULL: no terminal */
 };
@@ -97,11 +97,12 @@ struct shell {
     bool continuing;   /**< the last of them just goes on */
     unsigned loops, depth;
     struct job *job;      /**< NULL: in the foreground */
+    unsigned last_job;    /**< $!; 0: none */
     bool exit_on_failure; /**< set -e */
     bool tested;          /**< a failure here is looked at */
     bool trace;           /**< set -x */
     struct turn turn;
-    char number[24]; /**< the text of $?, $# and $$ */
+    char number[24]; /**< the text of $?, $#, $$ and $! */
 };
 
 /* --- shell.c: environments -------------------------------------------------------------------------------- */

@@ -510,9 +510,14 @@ class Prompt:
     def who_is_killed_was_interrupted(self):
         """However early it was: some of them have not begun yet."""
         output, status = self.guest.run("n=; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 77 & kill $!; n=\"$n $!\"; { true; sleep 77; } & kill $!; n=\"$n $!\"; done "
-                                        "> /dev/null 2>&1; for i in $n; do wait $i; echo @$?; done")
-        told = re.findall(r"^@(\d+)$", output, re.M)
-        return status == 0 and told == ["130"] * 20 or f"{status} {output!r}"
+                                        "> /tmp/said 2>&1; for i in $n; do wait $i; echo @$?; done; grep vsh: /tmp/said; rm /tmp/said")
+        return (output.split(), status) == (["@130"] * 20, 0) or f"{status} {output!r}"
+
+    def the_last_job_is_ones_own(self):
+        """What a job starts meanwhile is that job's."""
+        output, status = self.guest.run("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do { false & false & false & wait; true; } & k=$!; wait $k; echo @$?; done "
+                                        "2>/dev/null")
+        return (output.split(), status) == (["@0"] * 20, 0) or f"{status} {output!r}"
 
     def one_of_many_has_what_all_wait_for(self):
         """The parts of a pipeline are one shell: whoever comes first has the job's status, the others find no job."""
@@ -653,7 +658,7 @@ def main():
                          prompt.hexdump_shows_bytes, prompt.tail_is_of_files_and_streams_alike, prompt.services_are_listed, prompt.services_stop_and_start,
                          prompt.what_the_session_stands_on_is_not_stopped_from_its_prompt, prompt.what_needs_a_stopped_service_is_not_started, prompt.the_shell_begins_anew, prompt.drivers_are_known_while_devmgr_begins_anew,
                          prompt.programs_have_what_their_manifest_names_by_whatever_path, prompt.jobs_do_not_take_the_console, prompt.jobs_says_what_runs,
-                         prompt.what_has_ended_is_told_once_with_its_status, prompt.jobs_takes_no_status_from_who_waits, prompt.who_is_killed_was_interrupted,
+                         prompt.what_has_ended_is_told_once_with_its_status, prompt.jobs_takes_no_status_from_who_waits, prompt.who_is_killed_was_interrupted, prompt.the_last_job_is_ones_own,
                          prompt.one_of_many_has_what_all_wait_for, prompt.mem_tells_what_is_used,
                          prompt.capabilities_have_an_origin, prompt.copies_are_told_from_what_they_stand_beside, prompt.capabilities_are_those_of_the_manifest, prompt.reboot_begins_anew,
                          prompt.poweroff_tells_the_status):
