@@ -59,15 +59,12 @@ static void log_write(const char *text, size_t bytes)
     ring_unlock();
 }
 
-status_t log_port_write(uint32_t port, const uint8_t *data, size_t bytes)
+void log_echo(const char *text, size_t bytes)
 {
-    status_t status = STATUS_OK;
-
     ring_lock();
-    for (size_t i = 0; i < bytes && status_is_ok(status); i++)
-        status = arch_port_out(port, 1, data[i]);
+    for (size_t i = 0; i < bytes; i++)
+        arch_putc(text[i]);
     ring_unlock();
-    return status;
 }
 
 static void klog_va(const char *format, va_list arguments) PRINTF_LIKE(1, 0);

@@ -6,7 +6,7 @@
 void log_init(void);
 /** Where the ring is, for the Memory that init gets: physical base, and bytes in whole pages. */
 void log_range(paddr_t *base, uint64_t *bytes);
-/** Write @bytes bytes to I/O port @port, one after another, between two lines of the log and not within one: the first status that is not OK. */
-MUST_CHECK status_t log_port_write(uint32_t port, const uint8_t *data, size_t bytes);
+/** Write @text to the debug console alone, between two lines of the log and not within one. */
+void log_echo(const char *text, size_t bytes);
 /** From now on nothing is locked: the machine is stopping and the lock's holder may be stopped already. */
 void log_enter_panic(void);

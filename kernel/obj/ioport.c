@@ -70,14 +70,18 @@ status_t sys_ioport_out(struct thread *self, struct cap *cap, uint32_t port, uin
 
 status_t sys_ioport_write(struct thread *self, struct cap *cap, uint32_t port, struct user_in bytes)
 {
-    uint8_t data[IOPORT_WRITE_MAX];
+    char text[IOPORT_WRITE_MAX];
     status_t status = access_check(ioport_of(cap->object), port, 1);
 
-    if (status_is_ok(status) && bytes.length > sizeof(data))
+    if (status_is_ok(status) && port != LOG_PORT)
+        status = STATUS_UNSUPPORTED;
+    if (status_is_ok(status) && bytes.length > sizeof(text))
         status = STATUS_INVALID;
     if (status_is_ok(status))
-        status = user_copy_in(self, data, bytes.address, bytes.length);
-    return status_is_ok(status) ? log_port_write(port, data, bytes.length) : status;
+        status = user_copy_in(self, text, bytes.address, bytes.length);
+    if (status_is_ok(status))
+        log_echo(text, bytes.length);
+    return status;
 }
 
 static void ioport_destroy(struct object *object)

@@ -15,12 +15,12 @@
 #include <os/start.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <veridian/syscalls.h>
 
 #include "budgets.h"
 #include "keeper.h"
 
-#define LOG_PORT 0xe9u
 #define COOKIE_EXIT 1u
 #define COOKIE_TIMER 2u
 /** A service manager that ran for this long is a good one. */
@@ -51,13 +51,10 @@ struct init {
     uint64_t delay_ns;
 };
 
-/** A line in the boot log. Where the machine has no such port, nobody listens. */
+/** A line in the boot log. */
 static void say(const char *text)
 {
-    handle_t ports = os_cap("ioports");
-    for (const char *at = text; *at; at++) {
-        status_ignore(sys_ioport_out(ports, LOG_PORT, 1, (uint8_t)*at));
-    }
+    status_ignore(sys_ioport_write(os_cap("ioports"), LOG_PORT, text, strlen(text)));
 }
 
 static _Noreturn void fail(const char *what, status_t status)

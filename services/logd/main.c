@@ -16,7 +16,6 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define LOG_PORT 0xe9u
 /** Time, name and line. */
 #define TEXT_BYTES (LOG_LINE_BYTES + 64)
 _Static_assert(TEXT_BYTES <= IOPORT_WRITE_MAX, "a line goes to the log port as one");

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <veridian/syscalls.h>
 
-#define LOG_PORT 0xe9u
 #define EXIT_PORT 0xf4u
 #define RESET_PORT 0xcf9u
 /* RST_CNT: system reset, then the reset itself. */

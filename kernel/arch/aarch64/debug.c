@@ -11,7 +11,6 @@
 #include "layout.h"
 #include "local.h"
 
-#define PORT_DEBUG 0xe9u
 #define PORT_EXIT 0xf4u
 #define PORT_RESET 0xcf9u
 #define RESET_HARD 0x06u
@@ -150,7 +149,7 @@ status_t arch_port_in(uint32_t port, uint32_t width, uint32_t *value)
 status_t arch_port_out(uint32_t port, uint32_t width, uint32_t value)
 {
     (void)width;
-    if (port == PORT_DEBUG) {
+    if (port == LOG_PORT) {
         arch_putc((char)value);
         return STATUS_OK;
     }

@@ -13,7 +13,6 @@
 #include "layout.h"
 #include "local.h"
 
-#define PORT_DEBUG 0xe9u
 #define PORT_EXIT 0xf4u
 #define PORT_RESET 0xcf9u
 #define RESET_HARD 0x06u
@@ -158,7 +157,7 @@ status_t arch_port_out(uint32_t port, uint32_t width, uint32_t value)
 {
     (void)width;
     switch (port) {
-    case PORT_DEBUG:
+    case LOG_PORT:
         arch_putc((char)value);
         return STATUS_OK;
     case PORT_EXIT:

@@ -7,14 +7,13 @@
 #include "layout.h"
 #include "local.h"
 
-#define PORT_DEBUG 0xe9u
 #define PORT_EXIT 0xf4u /* QEMU's isa-debug-exit: ends with (value << 1) | 1 */
 #define PORT_RESET 0xcf9u
 #define RESET_HARD 0x06u
 
 void arch_putc(char c)
 {
-    port_out8(PORT_DEBUG, (uint8_t)c);
+    port_out8(LOG_PORT, (uint8_t)c);
 }
 
 void arch_poweroff(uint32_t status)

@@ -9,8 +9,6 @@
 #include <kstring.h>
 #include <stdarg.h>
 
-#define PORT_CONSOLE 0xe9u
-
 const uint32_t call_count = sizeof(fuzz_syscalls) / sizeof(fuzz_syscalls[0]);
 
 uint32_t program_seeds(uint32_t call)
@@ -35,7 +33,7 @@ static void put(const char *format, ...)
     va_start(arguments, format);
     format_text_va(text, sizeof(text), format, arguments);
     va_end(arguments);
-    status_ignore(sys_ioport_write(info->ioports, PORT_CONSOLE, text, strlen(text)));
+    status_ignore(sys_ioport_write(info->ioports, LOG_PORT, text, strlen(text)));
 }
 
 void program_print(const char *label, const struct fuzz_program *program)

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#define PORT_CONSOLE 0xe9u
 #define PORT_EXIT 0xf4u
 #define STACK_BYTES 16384u
 #define STACKS 24u
@@ -33,7 +32,7 @@ static void print(const char *format, ...)
     va_start(arguments, format);
     format_text_va(line, sizeof(line), format, arguments);
     va_end(arguments);
-    status_ignore(sys_ioport_write(info->ioports, PORT_CONSOLE, line, strlen(line)));
+    status_ignore(sys_ioport_write(info->ioports, LOG_PORT, line, strlen(line)));
 }
 
 void say(const char *format, ...)

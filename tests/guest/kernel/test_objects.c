@@ -4,8 +4,6 @@
 #include <kstring.h>
 #include <os/clock.h>
 
-#define LOG_PORT 0xe9u
-
 static handle_t queue_new(void)
 {
     handle_t handle = 0;
@@ -650,6 +648,7 @@ static void test_ioport_write_checks_what_it_is_given(void)
     static const char text[IOPORT_WRITE_MAX + 1] = "# written to the log port\n";
     handle_t port = 0;
 
+    CHECK_STATUS(STATUS_UNSUPPORTED, sys_ioport_write(info->ioports, LOG_PORT + 1, text, 1));
     OK(sys_ioport_slice(info->ioports, info->budget, LOG_PORT, 1, &port));
     OK(sys_ioport_write(port, LOG_PORT, text, strlen(text)));
     OK(sys_ioport_write(port, LOG_PORT, NULL, 0));

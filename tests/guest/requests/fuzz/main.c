@@ -62,7 +62,7 @@ static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
     va_end(arguments);
     strcat(line, "\n");
     handle_t port = is_manager() ? os_cap("ioports") : os_cap("ioport.e9");
-    status_ignore(sys_ioport_write(port, 0xe9, line, strlen(line)));
+    status_ignore(sys_ioport_write(port, LOG_PORT, line, strlen(line)));
 }
 
 static void check(bool holds, const char *what, const char *about)

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define LOG_PORT 0xe9u
 #define GIVE_BACK_TRIES 3000
 #define GIVE_BACK_NS (10 * NS_PER_MS)
 /** malloc's own growth, caches of the kernel. */

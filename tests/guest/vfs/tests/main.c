@@ -19,7 +19,7 @@ void say(const char *format, ...)
     vsnprintf(line, sizeof line - 1, format, arguments);
     va_end(arguments);
     strcat(line, "\n");
-    status_ignore(sys_ioport_write(os_cap("ioport.e9"), 0xe9, line, strlen(line)));
+    status_ignore(sys_ioport_write(os_cap("ioport.e9"), LOG_PORT, line, strlen(line)));
 }
 
 void check_failed(const char *file, int line, const char *what, long long value)
