@@ -20,8 +20,8 @@ from machine import ROOT, STALL_SECONDS, Tap, launcher
 from screen import Monitor
 
 ARCH = os.environ.get("ARCH", "x86_64")
-# QEMU's own status. A PC writes (status << 1) | 1 to isa-debug-exit, and a panic's is 1; PSCI (Arm DEN 0022, 5.9) takes none.
-FAILED = {"x86_64": 1 << 1 | 1, "aarch64": 0, "riscv64": 1}
+# QEMU's own status. A PC writes (status << 1) | 1 to isa-debug-exit, and a panic's is 1.
+FAILED = {"x86_64": 1 << 1 | 1, "aarch64": 1, "riscv64": 1}
 # What is printed of them, be they of what faulted or of the thread that ran.
 REGISTERS = {"x86_64": {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "rip"} | {f"r{i}" for i in range(8, 16)},
              "aarch64": {"sp", "pc"} | {f"x{i}" for i in range(31)},

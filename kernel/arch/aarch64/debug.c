@@ -16,6 +16,8 @@
 #define RESET_HARD 0x06u
 
 #define SEMIHOSTING_WRITE_CHARACTER 0x03u
+#define SEMIHOSTING_EXIT_EXTENDED 0x20u
+#define STOPPED_APPLICATION_EXIT 0x20026u
 
 #define UART_BYTES 0x1000u
 #define UART_DATA 0x00u
@@ -46,10 +48,10 @@ void debug_machine_stops(void)
     __atomic_store_n(&uart_taken, false, __ATOMIC_RELAXED);
 }
 
-static void semihosting_put(char c)
+static void semihosting_call(uint64_t operation, const void *argument)
 {
-    register uint64_t x0 __asm__("x0") = SEMIHOSTING_WRITE_CHARACTER;
-    register const char *x1 __asm__("x1") = &c;
+    register uint64_t x0 __asm__("x0") = operation;
+    register const void *x1 __asm__("x1") = argument;
 
     __asm__ volatile("hlt #0xf000" : "+r"(x0) : "r"(x1) : "memory");
 }
@@ -68,7 +70,7 @@ static void uart_put(char c)
 void arch_putc(char c)
 {
     if (debug_by_semihosting) {
-        semihosting_put(c);
+        semihosting_call(SEMIHOSTING_WRITE_CHARACTER, &c);
     } else if (uart != NULL && !__atomic_load_n(&uart_taken, __ATOMIC_RELAXED)) {
         if (c == '\n')
             uart_put('\r');
@@ -76,10 +78,13 @@ void arch_putc(char c)
     }
 }
 
-/* The firmware takes no status: whoever ends the machine has written it to the log. */
+/* The firmware takes no status; the emulator does. */
 void arch_poweroff(uint32_t status)
 {
-    (void)status;
+    const uint64_t stopped[] = {STOPPED_APPLICATION_EXIT, status};
+
+    if (debug_by_semihosting)
+        semihosting_call(SEMIHOSTING_EXIT_EXTENDED, stopped);
     psci_power_off();
 }
 
