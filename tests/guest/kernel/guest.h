@@ -160,6 +160,8 @@ struct ipc_buffer *my_buffer(void);
 extern const unsigned char code_returns_42[], code_returns_42_end[];
 /** Execute the @index-th thing that user code must not get away with; does nothing beyond the last. */
 void forbidden_execute(uint64_t index);
+/** Does this machine forbid it? */
+bool forbidden_is(uint64_t index);
 extern const uint64_t forbidden_count;
 
 /** What a debugger sets in a frame's flags for a single step (0: there are none), and what an exception leaves set there (QEMU 7.2's does not). */

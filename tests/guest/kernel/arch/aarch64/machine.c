@@ -80,6 +80,11 @@ static void privileged_execute(uint64_t index)
     }
 }
 
+bool forbidden_is(uint64_t index)
+{
+    return index < forbidden_count;
+}
+
 void forbidden_execute(uint64_t index)
 {
     switch (index) {

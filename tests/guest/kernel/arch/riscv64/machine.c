@@ -35,6 +35,11 @@ void fp_mode_set(uint64_t mode)
     __asm__ volatile("fscsr %0" : : "r"(mode));
 }
 
+bool forbidden_is(uint64_t index)
+{
+    return index < forbidden_count;
+}
+
 void forbidden_execute(uint64_t index)
 {
     uint64_t value;

@@ -4,6 +4,8 @@
 #define PIT_CHANNEL_0 0x40u
 #define PIT_COMMAND 0x43u
 
+#define FORBIDDEN_BY_UMIP 10
+
 const uint64_t forbidden_count = 13;
 /* MXCSR, and the control word of the x87 above it. */
 #define FP_MODE(mxcsr, control) ((mxcsr) | (uint64_t)(control) << 32)
@@ -33,6 +35,15 @@ void fp_mode_set(uint64_t mode)
     uint16_t control = (uint16_t)(mode >> 32);
 
     __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(control));
+}
+
+/* Intel SDM 2A, CPUID leaf 7: UMIP. */
+bool forbidden_is(uint64_t index)
+{
+    uint32_t eax = 7, ebx, ecx = 0, edx;
+
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    return index != FORBIDDEN_BY_UMIP || (ecx & 1u << 2) != 0;
 }
 
 void forbidden_execute(uint64_t index)
@@ -68,9 +79,11 @@ void forbidden_execute(uint64_t index)
     case 9:
         __asm__ volatile("int $14");
         break;
-    case 10:
-        __asm__ volatile("sgdt (%%rsp)" : : : "memory");
+    case FORBIDDEN_BY_UMIP: {
+        char table[10];
+        __asm__ volatile("sgdt %0" : "=m"(table));
         break;
+    }
     case 11:
         __asm__ volatile("movq %0, %%rsp\n\tpush %%rax" : : "r"(KERNEL_ADDRESS));
         break;
