@@ -376,6 +376,23 @@ static void trace(struct actor *self, const struct fuzz_syscall *call, int32_t c
     __atomic_fetch_add(&counts->trace, self->trace, __ATOMIC_RELAXED);
 }
 
+/* A child makes threads foreign, too: their calls do not come to the kernel, and a page of random bytes may be the table that answers them. */
+static bool is_native(void)
+{
+    uint64_t badge, id;
+    uint32_t type, rights;
+    return sys_cap_info(0, &type, &rights, &badge, &id) == STATUS_BAD_HANDLE;
+}
+
+static void note_undocumented(const struct fuzz_syscall *call, int32_t code)
+{
+    if (!is_native())
+        return;
+    __atomic_store_n(&counts->undocumented_last, (uint64_t)call->number << 32 | (uint32_t)code,
+                     __ATOMIC_RELAXED);
+    __atomic_fetch_add(&counts->undocumented, 1, __ATOMIC_RELAXED);
+}
+
 static void note(struct actor *self, const struct fuzz_syscall *call, status_t status)
 {
     int32_t code = status_code(status);
@@ -385,7 +402,7 @@ static void note(struct actor *self, const struct fuzz_syscall *call, status_t s
     if (code == 0)
         __atomic_fetch_add(&counts->successes[call->number], 1, __ATOMIC_RELAXED);
     if (code > 0 || code < -20)
-        __atomic_fetch_add(&counts->undocumented, 1, __ATOMIC_RELAXED);
+        note_undocumented(call, code);
     else
         __atomic_fetch_or(&counts->statuses[call->number], 1u << -code, __ATOMIC_RELAXED);
 }

@@ -29,6 +29,7 @@ struct fuzz_counts {
     uint64_t target;             /* of it, then all end; atomic */
     uint64_t progress[CHILDREN]; /* calls begun by each child */
     uint64_t undocumented;       /* statuses outside the ABI's list */
+    uint64_t undocumented_last;  /* the call's number, above what it answered */
     uint64_t trace;              /* of all calls, their choices and their statuses */
     struct fuzz_program program; /* of fuzz_program_child() */
 };
@@ -70,6 +71,8 @@ enum {
 /** Guest time after which a child without a call, or a program, is given up: it waits for what never comes. */
 #define STUCK_NS (20 * MS)
 
+/** Check that the children's native calls answered nothing but what the ABI lists; say which did not. */
+void fuzz_check_statuses(const struct fuzz_counts *counts);
 /** A budget for a child, as it becomes free: each of the same size. */
 handle_t fuzz_budget(void);
 /** End all processes that are charged to @budget. */

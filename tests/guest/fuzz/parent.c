@@ -108,3 +108,13 @@ void fuzz_let_go(void)
         sleep_ms(1);
     }
 }
+
+void fuzz_check_statuses(const struct fuzz_counts *counts)
+{
+    if (counts->undocumented != 0)
+        say("%llu statuses are not the ABI's: call %llu answered %d",
+            (unsigned long long)counts->undocumented,
+            (unsigned long long)(counts->undocumented_last >> 32),
+            (int32_t)counts->undocumented_last);
+    CHECK(counts->undocumented == 0);
+}
