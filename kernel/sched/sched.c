@@ -1,4 +1,4 @@
-/* The scheduler: 64 levels, one run queue per CPU, preemption, stealing by idle CPUs. What level a thread has: policy.c.
+/* The scheduler: 64 levels, one run queue per CPU, preemption, stealing by idle CPUs, from the nearest first. What level a thread has: policy.c.
  *
  * A thread is on at most one run queue (state READY, under that queue's lock), or is some CPU's current (RUNNING), or waits, or belongs to a
  * waker that is about to call thread_wake(). Every entry from user mode ends in sched_leave(). A wake-up on another CPU sends that CPU an
@@ -75,22 +75,32 @@ static bool is_idle(const struct cpu *cpu)
            (cpu == arch_cpu_local() && cpu->current == NULL);
 }
 
-/* Where a woken thread goes: where it ran last unless that CPU is busy and another idles. */
+/* How far CPUs are from each other: the bits in which the hardware's names for them differ, of which the highest counts. APIC ids (Intel SDM vol. 3, 10.9.1:
+ * thread, core, package, from the lowest bits up) and MPIDR affinities (Arm ARM D19.2) say what CPUs share. Hart ids need not (RISC-V Privileged, 3.1.5). */
+static inline uint32_t distance(const struct cpu *left, const struct cpu *right)
+{
+    return (left->arch_id ^ right->arch_id) | 1;
+}
+
+/* Where a woken thread goes: where it ran last unless that CPU is busy and another idles; of those the nearest. */
 static struct cpu *choose_cpu(const struct thread *thread)
 {
     struct cpu *last = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
     struct cpu *choice = sched_may_run_on(thread, last) ? last : NULL;
+    uint32_t nearest = UINT32_MAX;
     if (choice != NULL &&
         (is_idle(last) || __atomic_load_n(&thread->fpu_cpu, __ATOMIC_RELAXED) == last->id))
         return last;
-    for (uint32_t i = 0; i < cpu_count; i++) {
+    for (uint32_t i = 0; i < cpu_count && nearest > 1; i++) {
         struct cpu *cpu = cpus[i];
         if (!cpu_is_online(cpu) || !sched_may_run_on(thread, cpu))
             continue;
-        if (is_idle(cpu))
-            return cpu;
-        if (choice == NULL)
+        if (is_idle(cpu) && distance(cpu, last) < nearest) {
+            nearest = distance(cpu, last);
             choice = cpu;
+        } else if (choice == NULL) {
+            choice = cpu;
+        }
     }
     return choice != NULL ? choice : last;
 }
@@ -151,22 +161,45 @@ static COLD struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
     return found;
 }
 
-static COLD struct thread *steal(struct cpu *cpu)
+/* The crowded CPU with the least id that is not below @id; NULL: none. */
+static COLD struct cpu *crowded_from(uint32_t id)
 {
-    for (uint32_t base = 0; base < cpu_count; base += 64) {
-        uint64_t victims = __atomic_load_n(&crowded[base / 64], __ATOMIC_ACQUIRE);
-        for (; victims != 0; victims &= victims - 1) {
-            struct thread *thread =
-                steal_from(cpus[base + (uint32_t)__builtin_ctzll(victims)], cpu);
-            if (thread == NULL)
-                continue;
-            thread_moved(thread, cpu);
-            if (likely(sched_may_run_on(thread, cpu)))
-                return thread;
-            make_ready_on(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
-        }
+    for (; id < cpu_count; id = (id | 63) + 1) {
+        uint64_t rest = __atomic_load_n(&crowded[id / 64], __ATOMIC_ACQUIRE) >> id % 64;
+        if (rest != 0)
+            return cpus[id + (uint32_t)__builtin_ctzll(rest)];
     }
     return NULL;
+}
+
+/* From those whose distance has @bit as its highest. */
+static COLD struct thread *steal_at(struct cpu *cpu, uint32_t bit)
+{
+    struct cpu *victim = crowded_from(0);
+    for (; victim != NULL; victim = crowded_from(victim->id + 1u)) {
+        bool is_there = distance(victim, cpu) >> bit == 1;
+        struct thread *thread = is_there ? steal_from(victim, cpu) : NULL;
+        if (thread == NULL)
+            continue;
+        thread_moved(thread, cpu);
+        if (likely(sched_may_run_on(thread, cpu)))
+            return thread;
+        make_ready_on(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
+    }
+    return NULL;
+}
+
+/* From the nearest CPU first. */
+static COLD struct thread *steal(struct cpu *cpu)
+{
+    struct thread *thread = NULL;
+    struct cpu *victim = crowded_from(0);
+    uint32_t bits = 0;
+    for (; victim != NULL; victim = crowded_from(victim->id + 1u))
+        bits |= 1u << (31 - __builtin_clz(distance(victim, cpu)));
+    for (; bits != 0 && thread == NULL; bits &= bits - 1)
+        thread = steal_at(cpu, (uint32_t)__builtin_ctz(bits));
+    return thread;
 }
 
 /* How many threads are ready on @cpu, with who runs there. */

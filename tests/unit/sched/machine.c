@@ -266,6 +266,7 @@ void machine_start(uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         cpus[i] = &machine_cpus[i];
         cpus[i]->id = (uint16_t)i;
+        cpus[i]->arch_id = i;
         cpus[i]->online = true;
         host_cpu = cpus[i];
         sched_cpu_init(cpus[i]);
@@ -274,7 +275,8 @@ void machine_start(uint32_t count)
         leave(cpus[i]);
 }
 
-struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns)
+struct actor *machine_thread_on(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns,
+                                uint64_t affinity, uint32_t last)
 {
     if (actor_count == ACTORS)
         panic("too many threads");
@@ -290,7 +292,8 @@ struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wai
     thread->turn.left_ns = TURN_NS;
     thread->fpu_cpu = UINT32_MAX;
     thread->state = THREAD_WAITING;
-    memset(thread->affinity, 0xff, sizeof(thread->affinity));
+    thread->affinity[0] = affinity;
+    thread->cpu = (uint16_t)last;
     list_init(&thread->run_link);
     host_cpu = cpus[0];
     sched_interrupt_begin();
@@ -298,6 +301,11 @@ struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wai
     leave(cpus[0]);
     handle_events();
     return actor;
+}
+
+struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns)
+{
+    return machine_thread_on(priority, compute_ns, wait_ns, UINT64_MAX, 0);
 }
 
 void machine_realtime(struct actor *actor, uint8_t priority, struct allowance allowance)

@@ -30,6 +30,9 @@ extern uint64_t machine_now_ns;
 void machine_start(uint32_t cpus);
 /** A thread of @priority that computes for @compute_ns (0: for ever), waits for @wait_ns, and so on. */
 struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns);
+/** The same, which may run on the CPUs of @affinity and ran on CPU @last. */
+struct actor *machine_thread_on(uint8_t priority, uint64_t compute_ns, uint64_t wait_ns,
+                                uint64_t affinity, uint32_t last);
 /** Make it one of the real-time band. */
 void machine_realtime(struct actor *actor, uint8_t priority, struct allowance allowance);
 void machine_run(uint64_t ns);

@@ -220,6 +220,51 @@ static void test_nobody_waits_behind_real_time(void)
         CHECK(hogs[i]->ran_ns > WINDOW / 2);
 }
 
+/* Eight CPUs, each with a thread that may run nowhere else and computes; on CPU 7 for 3 ms only. */
+static void start_all_busy(void)
+{
+    machine_start(8);
+    for (uint32_t i = 0; i < 7; i++)
+        machine_thread_on(16, 0, 0, 1ull << i, i);
+    machine_thread_on(16, 3 * MS, WINDOW, 1ull << 7, 7);
+}
+
+/* Whose CPU is busy is woken on the nearest that idles, whatever its number. */
+static void test_wakes_on_the_nearest_idle_cpu(void)
+{
+    machine_start(8);
+    for (uint32_t i = 0; i < 8; i++)
+        if (i != 1 && i != 5 && i != 7)
+            machine_thread_on(16, 0, 0, 1ull << i, i);
+    struct actor *first = machine_thread_on(16, 0, 0, UINT64_MAX, 6);
+    struct actor *second = machine_thread_on(16, 0, 0, UINT64_MAX, 6);
+    struct actor *third = machine_thread_on(16, 0, 0, UINT64_MAX, 6);
+    CHECK(cpus[7]->current == &first->thread);
+    CHECK(cpus[5]->current == &second->thread);
+    CHECK(cpus[1]->current == &third->thread);
+}
+
+/* Who idles takes from the nearest CPU where somebody waits who may run here. */
+static void test_steals_from_the_nearest_cpu(void)
+{
+    start_all_busy();
+    struct actor *far = machine_thread_on(16, 0, 0, UINT64_MAX, 0);
+    struct actor *near = machine_thread_on(16, 0, 0, UINT64_MAX, 4);
+    machine_run(4 * MS);
+    CHECK(near->ran_ns > 0 && far->ran_ns == 0);
+    CHECK(cpus[7]->current == &near->thread);
+}
+
+static void test_steals_from_far_if_the_near_may_not_come(void)
+{
+    start_all_busy();
+    struct actor *far = machine_thread_on(16, 0, 0, UINT64_MAX, 0);
+    struct actor *near = machine_thread_on(16, 0, 0, 1ull << 6, 6);
+    machine_run(4 * MS);
+    CHECK(far->ran_ns > 0 && near->ran_ns == 0);
+    CHECK(cpus[7]->current == &far->thread);
+}
+
 /* Of each 10 ms a thread that always computes gets 2 before others, and no more while they want to run. */
 static void test_real_time_budgets_hold(void)
 {
@@ -414,6 +459,9 @@ int main(void)
                  TEST(test_better_levels_go_first),
                  TEST(test_no_ticks_where_nobody_waits),
                  TEST(test_nobody_waits_behind_real_time),
+                 TEST(test_wakes_on_the_nearest_idle_cpu),
+                 TEST(test_steals_from_the_nearest_cpu),
+                 TEST(test_steals_from_far_if_the_near_may_not_come),
                  TEST(test_allowance_is_what_a_period_has),
                  TEST(test_real_time_budgets_hold),
                  TEST(test_real_time_goes_first),
