@@ -188,31 +188,31 @@ status_t cap_create(struct process *process, struct object *object, uint32_t rig
     return status;
 }
 
-/* A record that nobody counts any more stays closed: the capability that led to it is dead, and no tree takes what is made from it. */
-static void badge_join(struct cap *cap, struct badge_record *record)
+/* What nobody counts any more stays closed: the capability that led to it is dead, and no tree takes what is made from it. */
+static void badge_join(struct cap *cap, struct notice *closed)
 {
-    if (record != NULL && count_up_unless_zero(&record->count))
-        cap->badge_record = record;
+    if (closed != NULL && count_up_unless_zero(&closed->count))
+        cap->closed = closed;
 }
 
-static struct badge_record *badge_record_create(struct budget *budget, struct endpoint *endpoint,
-                                                uint64_t badge, uint32_t epoch)
+struct notice *notice_create(struct budget *budget, struct endpoint *endpoint, uint32_t kind,
+                             uint64_t cookie)
 {
     if (!object_try_ref(&endpoint->object))
         return NULL;
-    struct badge_record *record = kmem_alloc(budget, sizeof(*record));
-    if (record == NULL) {
+    struct notice *notice = kmem_alloc(budget, sizeof(*notice));
+    if (notice == NULL) {
         object_unref(&endpoint->object);
         return NULL;
     }
-    record->endpoint = endpoint;
-    record->budget = budget;
-    record->badge = badge;
-    record->epoch = epoch;
-    record->count = 1;
-    list_init(&record->closed_link);
+    notice->endpoint = endpoint;
+    notice->budget = budget;
+    notice->cookie = cookie;
+    notice->epoch = __atomic_load_n(&endpoint->epoch, __ATOMIC_ACQUIRE);
+    notice->kind = kind;
+    notice->count = 1;
     object_ref(&budget->object);
-    return record;
+    return notice;
 }
 
 /* Rights and badge of what @source shall become: the checks that need no lock. */
@@ -242,17 +242,15 @@ static struct cap *derive_node(struct cap *source, struct budget *budget, uint32
     cap->epoch = source->epoch;
     cap->source_id = source->id;
     if (badge != 0) {
-        struct endpoint *endpoint = endpoint_of(source->object);
-        cap->badge = badge;
-        cap->epoch = __atomic_load_n(&endpoint->epoch, __ATOMIC_ACQUIRE);
-        struct badge_record *record = badge_record_create(budget, endpoint, badge, cap->epoch);
-        if (record == NULL) {
+        cap->closed = notice_create(budget, endpoint_of(source->object), IPC_KIND_CLOSED, badge);
+        if (cap->closed == NULL) {
             cap_node_retire(cap);
             return NULL;
         }
-        cap->badge_record = record;
+        cap->badge = badge;
+        cap->epoch = cap->closed->epoch;
     } else {
-        badge_join(cap, source->badge_record);
+        badge_join(cap, source->closed);
     }
     return cap;
 }

@@ -128,24 +128,24 @@ status_t tree_wait_revoked(struct thread *self, struct object *object)
     return status == KERNEL_BLOCKED ? status : KERNEL_DONE;
 }
 
-/* Badges. */
+/* Notices. */
 
-static void badge_record_free(struct rcu_head *head)
+static void notice_free(struct rcu_head *head)
 {
-    struct badge_record *record = container_of(head, struct badge_record, rcu);
-    struct budget *budget = record->budget;
-    object_unref(&record->endpoint->object);
-    kmem_free(budget, record, sizeof(*record));
+    struct notice *notice = container_of(head, struct notice, rcu);
+    struct budget *budget = notice->budget;
+    object_unref(&notice->endpoint->object);
+    kmem_free(budget, notice, sizeof(*notice));
     object_unref(&budget->object);
 }
 
-void badge_record_drop(struct badge_record *record)
+void notice_retire(struct notice *notice)
 {
-    if (__atomic_sub_fetch(&record->count, 1, __ATOMIC_ACQ_REL) == 0)
-        endpoint_badge_closed(record->endpoint, record);
+    rcu_call(&notice->rcu, notice_free);
 }
 
-void badge_record_retire(struct badge_record *record)
+void badge_drop(struct notice *closed)
 {
-    rcu_call(&record->rcu, badge_record_free);
+    if (__atomic_sub_fetch(&closed->count, 1, __ATOMIC_ACQ_REL) == 0)
+        endpoint_notify(closed);
 }

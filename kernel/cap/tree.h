@@ -6,14 +6,18 @@
 
 struct endpoint;
 
-struct badge_record {
+/** What a server is told at its endpoint: that a badge has closed, or that the caller of a saved reply is gone. */
+struct notice {
     struct endpoint *endpoint; /* reference */
-    struct budget *budget;     /* reference; charged for the record */
-    uint64_t badge;
+    struct budget *budget;     /* reference; charged for the notice */
+    uint64_t cookie;           /* CLOSED: the badge */
     uint32_t epoch;
-    uint32_t count;          /* atomic: live capabilities with this badge */
-    struct list closed_link; /* endpoint_lock: on endpoint.closed */
-    struct rcu_head rcu;
+    uint32_t kind;  /* IPC_KIND_CLOSED or IPC_KIND_GONE */
+    uint32_t count; /* CLOSED; atomic: live capabilities with this badge */
+    union {
+        struct list link;    /* endpoint_lock: on endpoint.notices */
+        struct rcu_head rcu; /* it is neither wanted nor on a list any more */
+    };
 };
 
 /** A node for @object, charged to @budget, in no tree. NULL: no memory. */
@@ -35,13 +39,17 @@ void object_end(struct object *object);
 MUST_CHECK status_t tree_wait_revoked(struct thread *self, struct object *object)
     RELEASE(tree_lock);
 
-void badge_record_retire(struct badge_record *record);
-void badge_record_drop(struct badge_record *record);
+/** A notice for whoever receives from @endpoint in this epoch, charged to @budget. NULL: no memory, or the endpoint is ending. */
+struct notice *notice_create(struct budget *budget, struct endpoint *endpoint, uint32_t kind,
+                             uint64_t cookie);
+/** Free it after a grace period. Any lock may be held. */
+void notice_retire(struct notice *notice);
+void badge_drop(struct notice *closed);
 /** What a live node's end takes with it beside the tree: its badge. No lock from endpoint_lock on held. */
 static inline void cap_badge_drop(struct cap *cap)
 {
-    if (cap->badge_record != NULL)
-        badge_record_drop(cap->badge_record);
+    if (cap->closed != NULL)
+        badge_drop(cap->closed);
 }
 /** Free @cap's slot if it still holds it. True: this call did. */
 bool cap_slot_release(struct process *process, struct cap *cap);

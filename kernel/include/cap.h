@@ -16,8 +16,7 @@ enum cap_kind { CAP_SLOT, CAP_GHOST, CAP_MESSAGE, CAP_LEAF, CAP_REMOVED };
 /** Deepest derivation: bounds the walk towards the root when ghosts are pruned. Deeper: RANGE. */
 #define CAP_DEPTH_MAX 1024
 
-/** Counts the live capabilities with one badge; the last one gone makes the endpoint deliver CLOSED(badge). */
-struct badge_record;
+struct notice;
 
 struct cap {
     /* the tree's reference while not a ghost; one of its own from a message's revocation on */
@@ -36,7 +35,8 @@ struct cap {
     uint64_t id;
     struct process *holder GUARDED_BY(tree_lock); /* CAP_SLOT only */
     struct budget *budget;                        /* charged for the node */
-    struct badge_record *badge_record;
+    /* of its badge: counts its live capabilities; the last one gone makes the endpoint deliver CLOSED(badge) */
+    struct notice *closed;
     struct cap *parent GUARDED_BY(tree_lock);
     struct list children GUARDED_BY(tree_lock);
     struct list sibling GUARDED_BY(tree_lock);

@@ -10,8 +10,7 @@ struct endpoint {
     uint32_t epoch;                                /* atomic */
     struct list callers GUARDED_BY(endpoint_lock); /* threads whose call waits for a worker */
     struct list workers GUARDED_BY(endpoint_lock); /* threads waiting in receive */
-    /* badge_records whose CLOSED is to be delivered */
-    struct list closed GUARDED_BY(endpoint_lock);
+    struct list notices GUARDED_BY(endpoint_lock); /* to be received */
     bool dead GUARDED_BY(endpoint_lock);
 };
 
@@ -38,8 +37,8 @@ void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap);
 /** The same for receives that named a queue by @cap; and when @queue, associated with @endpoint, has ended. */
 void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap);
 void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue);
-/** The badge's last capability is gone. */
-void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record);
+/** What @notice is for has come: tell who receives, or who will, unless that is none of its epoch. Locks before endpoint_lock may be held. */
+void endpoint_notify(struct notice *notice);
 /** @thread dies: its current reply gets PEER_DIED, its own call is withdrawn. */
 void ipc_thread_died(struct thread *thread);
 /** @process dies: every call it accepted gets PEER_DIED. */

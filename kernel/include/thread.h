@@ -127,7 +127,9 @@ struct __attribute__((aligned(64))) thread {
     uint32_t message_cap_count;
     uint32_t index;         /* in the thread table: tokens of saved replies */
     struct list saved_link; /* server's process.saved */
-    uint64_t progress_key;  /* the restarted call whose first @progress bytes are done (mm) */
+    /* of a saved reply: tells the server that this caller is gone; NULL: it does not want to know */
+    struct notice *gone GUARDED_BY(reply_lock);
+    uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
     uint64_t progress;
     uint64_t raised; /* the call that the kernel makes in its name: see ipc/raise.c */
     uint64_t raised_words[3];

@@ -4,7 +4,8 @@
  * worker runs at once on this CPU, at the better of the two priorities. If no worker waits the caller queues. The reply is named by the
  * caller itself and the wait_sequence of its wait for the answer; the worker's current_reply points to the caller, and the caller's reply_worker back. Both ends are
  * changed under the caller's reply_lock, so a caller that dies or times out unlinks itself without the server's help, and the server's
- * answer then finds the pair broken and gets GONE.
+ * answer then finds the pair broken and gets GONE. If the reply was saved with a notice, that is posted under the same lock: exactly one of
+ * the two comes, the notice or an answer that is taken.
  *
  * States of a caller: queued (wait class queued_wait, on endpoint.callers under endpoint_lock), accepted (answer_wait, under its reply_lock),
  * and in between owned by the CPU that moves it. The fast path needs: a worker waits; both may run on this CPU; no capability travels
@@ -139,9 +140,10 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence)
     return true;
 }
 
-void reply_take(struct thread *caller)
+void reply_take(struct thread *caller, bool gone)
 {
     struct thread *worker = caller->reply_worker;
+    struct notice *notice = caller->gone;
     if (worker != NULL && __atomic_load_n(&worker->current_reply, __ATOMIC_RELAXED) == caller)
         __atomic_store_n(&worker->current_reply, NULL, __ATOMIC_RELAXED);
     if (worker == NULL && caller->reply_server != NULL) {
@@ -151,7 +153,12 @@ void reply_take(struct thread *caller)
     }
     caller->reply_worker = NULL;
     caller->reply_server = NULL;
+    caller->gone = NULL;
     thread_wait_end(caller);
+    if (notice != NULL && gone)
+        endpoint_notify(notice); /* queued before anybody finds the caller gone */
+    else if (notice != NULL)
+        notice_retire(notice);
 }
 
 bool answer_cancel_class(struct thread *thread, uint64_t sequence,
@@ -162,7 +169,7 @@ bool answer_cancel_class(struct thread *thread, uint64_t sequence,
     bool waits = __atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE) == wait_class &&
                  __atomic_load_n(&thread->wait_sequence, __ATOMIC_RELAXED) == sequence;
     if (waits)
-        reply_take(thread);
+        reply_take(thread, true);
     reply_lock_release(&thread->reply);
     return waits;
 }
@@ -275,10 +282,10 @@ static void deliver_event(struct thread *worker, const struct event *event)
     arch_ipc_word_set(worker, 1, event->data);
 }
 
-static void deliver_closed(struct thread *worker, struct badge_record *record)
+static void deliver_notice(struct thread *worker, struct notice *notice)
 {
-    arch_ipc_set(worker, STATUS_OK, record->badge, INFO_KIND(IPC_KIND_CLOSED));
-    badge_record_retire(record);
+    arch_ipc_set(worker, STATUS_OK, notice->cookie, INFO_KIND(notice->kind));
+    notice_retire(notice);
 }
 
 /* The oldest event of @queue to @self; false: another worker was quicker. */
@@ -330,10 +337,10 @@ static status_t receive_from(struct thread *self, struct receive_caps caps, uint
         endpoint_lock_release(&endpoint->lock);
         return status;
     }
-    struct list *node = list_take(&endpoint->closed);
+    struct list *node = list_take(&endpoint->notices);
     if (unlikely(node != NULL)) {
         endpoint_lock_release(&endpoint->lock);
-        deliver_closed(self, list_entry(node, struct badge_record, closed_link));
+        deliver_notice(self, list_entry(node, struct notice, link));
         return KERNEL_DONE;
     }
     node = list_take(&endpoint->callers);
@@ -516,7 +523,7 @@ static struct thread *take_saved(struct thread *caller, const struct process *se
     bool ours = is_saved_by(caller, server, token) &&
                 __atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == wait_class;
     if (ours)
-        reply_take(caller);
+        reply_take(caller, false);
     reply_lock_release(&caller->reply);
     return ours ? caller : NULL;
 }
@@ -548,23 +555,38 @@ status_t raw_endpoint_reply(struct thread *self)
     return STATUS_OK;
 }
 
-status_t sys_endpoint_reply_save(struct thread *self, uint64_t *token)
+status_t sys_endpoint_reply_save(struct thread *self, handle_t handle, uint64_t cookie,
+                                 uint64_t *token)
 {
     struct thread *caller = __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED);
+    struct process *server = self->process;
+    struct notice *notice = NULL;
     if (caller == NULL)
         return STATUS_NOT_FOUND;
-    struct process *server = self->process;
+    if (handle != 0) {
+        struct cap *cap;
+        status_t status = cap_lookup(server, handle, OBJECT_ENDPOINT, RIGHT_RECEIVE, &cap);
+        if (status != STATUS_OK)
+            return status;
+        notice =
+            notice_create(server->object.budget, endpoint_of(cap->object), IPC_KIND_GONE, cookie);
+        if (notice == NULL)
+            return STATUS_NO_MEMORY;
+    }
     reply_lock_acquire(&caller->reply);
     bool ours = reply_worker(caller) == self;
     if (ours) {
         caller->reply_worker = NULL;
         caller->reply_server = server;
+        caller->gone = notice;
         *token = reply_token(caller);
         futex_lock_acquire(&server->saved_lock);
         list_push_back(&server->saved, &caller->saved_link);
         futex_lock_release(&server->saved_lock);
     }
     reply_lock_release(&caller->reply);
+    if (!ours && notice != NULL)
+        notice_retire(notice);
     __atomic_store_n(&self->current_reply, NULL, __ATOMIC_RELAXED);
     thread_level_own(self);
     return ours ? STATUS_OK : STATUS_NOT_FOUND;
@@ -737,19 +759,21 @@ void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
     thread_wake(worker);
 }
 
-void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record)
+void endpoint_notify(struct notice *notice)
 {
+    struct endpoint *endpoint = notice->endpoint;
+    uint64_t badge = notice->kind == IPC_KIND_GONE ? IPC_BADGE_SESSION : notice->cookie;
     endpoint_lock_acquire(&endpoint->lock);
-    bool wanted = !endpoint->dead && !badge_is_stale(record->badge, record->epoch, endpoint);
+    bool wanted = !endpoint->dead && !badge_is_stale(badge, notice->epoch, endpoint);
     struct thread *worker = wanted ? waiter_take(&endpoint->workers) : NULL;
     if (wanted && worker == NULL)
-        list_push_back(&endpoint->closed, &record->closed_link);
+        list_push_back(&endpoint->notices, &notice->link);
     endpoint_lock_release(&endpoint->lock);
     if (worker != NULL) {
-        deliver_closed(worker, record);
+        deliver_notice(worker, notice);
         thread_wake(worker);
     } else if (!wanted) {
-        badge_record_retire(record);
+        notice_retire(notice);
     }
 }
 
@@ -793,20 +817,20 @@ void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue) 
     waiters_end(&receive_wait, endpoint, waits_with, queue, STATUS_GONE);
 }
 
-/* An epoch ends, or (@dead) the last one: its callers are sent away, and nobody will be told of the badges closed in it. */
+/* An epoch ends, or (@dead) the last one: its callers are sent away, and nobody will be told what happened in it. */
 static void epoch_end(struct endpoint *endpoint, bool dead)
 {
-    struct list closed, *node;
-    list_init(&closed);
+    struct list notices, *node;
+    list_init(&notices);
     endpoint_lock_acquire(&endpoint->lock);
     __atomic_fetch_add(&endpoint->epoch, 1, __ATOMIC_ACQ_REL);
     endpoint->dead |= dead;
-    list_move_all(&closed, &endpoint->closed);
+    list_move_all(&notices, &endpoint->notices);
     endpoint_lock_release(&endpoint->lock);
     waiters_end(&queued_wait, endpoint, dead ? NULL : is_of_epoch, NULL,
                 dead ? STATUS_PEER_DIED : STATUS_STALE);
-    while ((node = list_take(&closed)) != NULL) {
-        badge_record_retire(list_entry(node, struct badge_record, closed_link));
+    while ((node = list_take(&notices)) != NULL) {
+        notice_retire(list_entry(node, struct notice, link));
         sched_let_interrupts_in();
     }
 }
@@ -869,7 +893,7 @@ status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle
         return STATUS_NO_MEMORY;
     list_init(&endpoint->callers);
     list_init(&endpoint->workers);
-    list_init(&endpoint->closed);
+    list_init(&endpoint->notices);
     return object_publish(self->process, &endpoint->object,
                           RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL |
                               RIGHT_RECEIVE | RIGHT_MANAGE,

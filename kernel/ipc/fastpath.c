@@ -222,7 +222,7 @@ static inline bool is_quiet(const struct cap *cap, const struct cap *queue_cap,
                             const struct endpoint *endpoint) NO_THREAD_SAFETY
 {
     return likely(!__atomic_load_n(&cap->dead, __ATOMIC_RELAXED)) &&
-           likely(list_is_empty(&endpoint->closed)) && likely(list_is_empty(&endpoint->callers)) &&
+           likely(list_is_empty(&endpoint->notices)) && likely(list_is_empty(&endpoint->callers)) &&
            (queue_cap == NULL || likely(queue_is_quiet(queue_cap, endpoint)));
 }
 

@@ -311,7 +311,7 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
     status_t status = owed ? answer_apply(self, caller, info) : STATUS_GONE;
     if (status == STATUS_OK) {
         (void)sched_account(arch_cpu_local()); /* while it is known for whom we worked */
-        reply_take(caller);
+        reply_take(caller, false);
         *out = caller;
     }
     reply_lock_release(&caller->reply);
@@ -336,7 +336,7 @@ void raised_abandon(struct thread *worker, struct thread *caller)
     reply_lock_acquire(&caller->reply);
     bool ours = awaits(worker, caller, 0);
     if (ours)
-        reply_take(caller);
+        reply_take(caller, false);
     reply_lock_release(&caller->reply);
     if (ours)
         raised_abandoned(caller);

@@ -51,8 +51,9 @@ __attribute__((warn_unused_result)) status_t reply_copy_memory(struct memory *me
 /** Does @self, or for a saved reply its process, owe @caller an answer? */
 bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t token)
     REQUIRES(reply_lock);
-/** Under the lock of @caller, which waits: break its pair, and end its wait. It is ours. */
-void reply_take(struct thread *caller) REQUIRES(reply_lock);
+/** Under the lock of @caller, which waits: break its pair, and end its wait. It is ours. @gone: it will not be answered, which the server
+ *  is told if it saved the reply and wants to know. */
+void reply_take(struct thread *caller, bool gone) REQUIRES(reply_lock);
 /** wait_class.cancel of accepted calls. */
 bool answer_cancel_class(struct thread *thread, uint64_t sequence,
                          const struct wait_class *wait_class);

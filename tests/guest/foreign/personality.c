@@ -449,7 +449,7 @@ static void signal_send(struct process *process, int signal)
 static void wait_for(struct task *task, enum waits waits, uint64_t address, uint64_t bytes,
                      int which)
 {
-    OK(sys_endpoint_reply_save(&task->token));
+    OK(sys_endpoint_reply_save(HANDLE_NONE, 0, &task->token));
     task->waits = waits;
     task->address = address;
     task->bytes = bytes;

@@ -152,7 +152,7 @@ static void test_exception_thread_ends(void)
     OK(sys_endpoint_create(info->budget, &endpoint));
     child_start_faulting(&child, endpoint, child_stumbles);
     (void)next_call(endpoint);
-    OK(sys_endpoint_reply_save(&token));
+    OK(sys_endpoint_reply_save(HANDLE_NONE, 0, &token));
     CHECK_STATUS(STATUS_GONE, answer(0, ANSWER_EXIT, 0, 0));
     OK(sys_process_info(child.process, &process));
     CHECK(process.state == PROCESS_STATE_RUNNING);
@@ -230,7 +230,7 @@ static void test_exception_handler_dies(void)
     OK(sys_endpoint_new_epoch(endpoint));
     child_run(&child, &(struct child_start){0}, child_stumbles);
     CHECK(child_end(&child) == FAULTED);
-    CHECK_STATUS(STATUS_NOT_FOUND, sys_endpoint_reply_save(&token));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_endpoint_reply_save(HANDLE_NONE, 0, &token));
 
     /* Nor what is queued then, whatever its cookie. */
     child_create(&child, 0, NULL);
@@ -248,7 +248,8 @@ static void child_saves_and_ends(void)
     uint64_t token;
     struct ipc_regs regs = {.target = child_start.handles[0], .deadline = DEADLINE_NEVER};
 
-    if (ipc_raw_receive(&regs) != STATUS_OK || sys_endpoint_reply_save(&token) != STATUS_OK)
+    if (ipc_raw_receive(&regs) != STATUS_OK ||
+        sys_endpoint_reply_save(HANDLE_NONE, 0, &token) != STATUS_OK)
         child_exit(1);
     child_exit(0);
 }

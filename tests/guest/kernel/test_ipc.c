@@ -133,7 +133,7 @@ static bool serve_call(struct server *server, struct worker *self, struct ipc_re
         regs->words[0] = serve_grants_by_memory(self);
         return true;
     case LABEL_SAVE:
-        OK(sys_endpoint_reply_save(&server->token));
+        OK(sys_endpoint_reply_save(HANDLE_NONE, 0, &server->token));
         return false;
     case LABEL_SLOW:
         CHECK(EVENTUALLY(__atomic_load_n(&server->late, __ATOMIC_SEQ_CST)));
@@ -454,7 +454,7 @@ static void test_ipc_saved_replies(void)
     regs = (struct ipc_regs){.target = server.token, .words = {1}};
     CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
     CHECK_STATUS(STATUS_GONE, sys_endpoint_reply_read(server.token, 0, 0, &byte, 1, &done));
-    CHECK_STATUS(STATUS_NOT_FOUND, sys_endpoint_reply_save(&done));
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_endpoint_reply_save(HANDLE_NONE, 0, &done));
     /* The caller is interrupted: its reply is gone. */
     server.token = 0;
     worker_start(&caller, save_caller, &server.endpoint);
@@ -590,7 +590,7 @@ static void child_server(void)
         if ((uint32_t)regs.info == LABEL_SAVE) {
             uint64_t token;
 
-            status_ignore(sys_endpoint_reply_save(&token));
+            status_ignore(sys_endpoint_reply_save(HANDLE_NONE, 0, &token));
             regs.target = child_start.handles[0];
             regs.deadline = DEADLINE_NEVER;
             status = ipc_raw_receive(&regs);
@@ -678,6 +678,316 @@ static void test_ipc_client_process_killed(void)
     server_stop(&server);
 }
 
+/* ── The callers of saved replies go ─────────────────────────────────────────────────────────────────────────────── */
+
+#define GONE_COOKIE (IPC_BADGE_SESSION | 0x1234567)
+
+/* Take a call, and save its reply: who told of its end is @cookie. */
+static uint64_t save_next(handle_t endpoint, uint64_t cookie)
+{
+    struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(PATIENCE_MS)};
+    uint64_t token = 0;
+
+    OK(ipc_raw_receive(&regs));
+    CHECK(message_kind(regs.info) == IPC_KIND_CALL);
+    OK(sys_endpoint_reply_save(endpoint, cookie, &token));
+    return token;
+}
+
+/* The next that @endpoint has is GONE with @cookie. */
+static bool tells_gone(handle_t endpoint, uint64_t cookie)
+{
+    struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(PATIENCE_MS)};
+
+    return status_is_ok(ipc_raw_receive(&regs)) && message_kind(regs.info) == IPC_KIND_GONE &&
+           regs.target == cookie;
+}
+
+static bool tells_nothing(handle_t endpoint)
+{
+    struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(3)};
+
+    return ipc_raw_receive(&regs) == STATUS_TIMED_OUT;
+}
+
+/* The caller of @token is gone, and the server was told, or will not be told any more. */
+static void nobody_waits(handle_t endpoint, uint64_t token)
+{
+    struct ipc_regs regs = {.target = token};
+
+    CHECK(tells_nothing(endpoint));
+    CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
+    CHECK(tells_nothing(endpoint));
+}
+
+static void hasty_caller(struct worker *self)
+{
+    struct ipc_regs regs = {.target = *(handle_t *)self->context,
+                            .info = LABEL_SAVE,
+                            .deadline = in_ms(500)};
+
+    self->value = (uint64_t)status_code(ipc_raw_call(&regs));
+}
+
+/* Interrupt @caller, whose reply is saved. */
+static void caller_interrupt(struct worker *caller)
+{
+    uint64_t ignored;
+
+    OK(sys_thread_interrupt(caller->thread, &ignored));
+    CHECK(worker_join(caller) && status_from_code(caller->value) == STATUS_INTERRUPTED);
+}
+
+/* A killed process, a deadline, an interruption: each is told once, to who waits for it and to who comes later. */
+static void test_ipc_gone_is_told(void)
+{
+    handle_t endpoint = endpoint_new();
+
+    for (uint64_t cookie = 0; cookie < 2; cookie++) {
+        bool late = cookie != 0;
+        struct worker caller;
+
+        worker_start(&caller, hasty_caller, &endpoint);
+        uint64_t token = save_next(endpoint, cookie);
+
+        if (!late)
+            CHECK(tells_gone(endpoint, cookie));
+        CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_TIMED_OUT);
+        if (late)
+            CHECK(tells_gone(endpoint, cookie));
+        nobody_waits(endpoint, token);
+
+        worker_start(&caller, save_caller, &endpoint);
+        token = save_next(endpoint, GONE_COOKIE + cookie);
+        caller_interrupt(&caller);
+        CHECK(tells_gone(endpoint, GONE_COOKIE + cookie));
+        nobody_waits(endpoint, token);
+
+        struct child child;
+        struct child_start start = {0};
+
+        child_create(&child, 0, NULL);
+        start.handles[0] = child_give(&child, endpoint);
+        child_run(&child, &start, child_caller);
+        token = save_next(endpoint, ~cookie);
+        OK(sys_process_kill(child.process, 8));
+        if (!late)
+            CHECK(tells_gone(endpoint, ~cookie));
+        CHECK(child_end(&child) == 8);
+        if (late)
+            CHECK(tells_gone(endpoint, ~cookie));
+        nobody_waits(endpoint, token);
+    }
+    close_handle(endpoint);
+}
+
+/* An answer that is taken is the end of it; and who saves without a notice is told nothing. */
+static void test_ipc_gone_is_not_told_of_the_answered(void)
+{
+    handle_t endpoint = endpoint_new();
+    struct worker caller;
+    struct ipc_regs regs;
+
+    for (uint64_t i = 0; i < 4; i++) {
+        worker_start(&caller, save_caller, &endpoint);
+        regs = (struct ipc_regs){.target = save_next(endpoint, GONE_COOKIE), .words = {i}};
+        OK(ipc_raw_reply(&regs));
+        CHECK(worker_join(&caller) && caller.value == i);
+        CHECK(tells_nothing(endpoint));
+    }
+    uint64_t token = 0;
+
+    worker_start(&caller, save_caller, &endpoint);
+    regs = (struct ipc_regs){.target = endpoint, .deadline = in_ms(PATIENCE_MS)};
+    OK(ipc_raw_receive(&regs));
+    OK(sys_endpoint_reply_save(HANDLE_NONE, GONE_COOKIE, &token));
+    caller_interrupt(&caller);
+    nobody_waits(endpoint, token);
+    close_handle(endpoint);
+}
+
+/* What a failed save leaves as it was: the reply can be saved, and answered. */
+static void test_ipc_save_checks_the_endpoint(void)
+{
+    handle_t endpoint = endpoint_new(), weak = with_rights(endpoint, RIGHT_CALL);
+    struct worker caller;
+    uint64_t token = 0;
+
+    CHECK_STATUS(STATUS_NOT_FOUND, sys_endpoint_reply_save(endpoint, 1, &token));
+    worker_start(&caller, save_caller, &endpoint);
+    struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(PATIENCE_MS)};
+
+    OK(ipc_raw_receive(&regs));
+    CHECK_STATUS(STATUS_DENIED, sys_endpoint_reply_save(weak, 1, &token));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_endpoint_reply_save(12345, 1, &token));
+    CHECK_STATUS(STATUS_WRONG_TYPE, sys_endpoint_reply_save(info->budget, 1, &token));
+    OK(sys_endpoint_reply_save(endpoint, 1, &token));
+    regs = (struct ipc_regs){.target = token, .words = {17}};
+    OK(ipc_raw_reply(&regs));
+    CHECK(worker_join(&caller) && caller.value == 17);
+    close_handle(weak);
+    close_handle(endpoint);
+}
+
+/* It is told in its epoch or not at all, and an endpoint's end leaves nothing behind. */
+static void test_ipc_gone_of_another_epoch(void)
+{
+    handle_t endpoint = endpoint_new();
+    struct worker caller;
+
+    worker_start(&caller, save_caller, &endpoint);
+    uint64_t token = save_next(endpoint, 1);
+
+    OK(sys_endpoint_new_epoch(endpoint)); /* before the caller goes */
+    caller_interrupt(&caller);
+    nobody_waits(endpoint, token);
+    worker_start(&caller, save_caller, &endpoint);
+    token = save_next(endpoint, 2);
+    caller_interrupt(&caller);
+    OK(sys_endpoint_new_epoch(endpoint)); /* when it is to be told */
+    nobody_waits(endpoint, token);
+    worker_start(&caller, save_caller, &endpoint);
+    (void)save_next(endpoint, 3);
+    caller_interrupt(&caller);
+    close_handle(endpoint); /* with the notice */
+    endpoint = endpoint_new();
+    worker_start(&caller, save_caller, &endpoint);
+    token = save_next(endpoint, 4);
+    close_handle(endpoint); /* before the caller goes */
+    caller_interrupt(&caller);
+    struct ipc_regs regs = {.target = token};
+
+    CHECK_STATUS(STATUS_GONE, ipc_raw_reply(&regs));
+}
+
+#define SERVER_PAGES 512u
+#define SERVER_KMEM (1u << 20)
+
+/* In the child: saves the replies of all calls; those that it cannot save it answers with why. */
+static void child_saver(void)
+{
+    handle_t endpoint = child_start.handles[0];
+    uint64_t token = 0;
+
+    for (;;) {
+        struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
+
+        if (!status_is_ok(ipc_raw_receive(&regs)))
+            child_exit(1);
+        if (message_kind(regs.info) == IPC_KIND_GONE)
+            continue;
+        status_t status = sys_endpoint_reply_save(endpoint, 5, &token);
+
+        if (status_is_ok(status) || status == STATUS_NOT_FOUND)
+            continue;
+        regs = (struct ipc_regs){.words = {(uint64_t)status_code(status)}};
+        if (!status_is_ok(ipc_raw_reply(&regs)))
+            child_exit(2);
+    }
+}
+
+/* Leave the server, which is charged to @budget, nothing, and call it: was its reply not saved? What it has just given back it may take again. */
+static bool is_refused(handle_t endpoint, handle_t budget)
+{
+    struct budget_info used = {0};
+    struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(200)};
+
+    return status_is_ok(sys_budget_info(budget, &used)) &&
+           status_is_ok(sys_budget_set(budget, SERVER_PAGES, used.kmem_used)) &&
+           status_is_ok(ipc_raw_call(&regs)) && status_from_code(regs.words[0]) == STATUS_NO_MEMORY;
+}
+
+/* The server pays for the notice: without memory the reply stays where it is; and what it paid comes back at its end. */
+static void test_ipc_gone_is_paid_by_the_server(void)
+{
+    handle_t endpoint = endpoint_new(), budget;
+    struct child child;
+    struct child_start start = {0};
+    struct budget_info used = {0};
+    struct worker caller;
+
+    OK(sys_budget_create(info->budget, SERVER_PAGES, SERVER_KMEM, 16, &budget));
+    child_create(&child, budget, NULL);
+    start.handles[0] = child_give(&child, endpoint);
+    child_run(&child, &start, child_saver);
+    CHECK(EVENTUALLY(is_refused(endpoint, budget)));
+    OK(sys_budget_set(budget, SERVER_PAGES, SERVER_KMEM));
+    worker_start(&caller, save_caller, &endpoint);
+    CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_CALL) == 1));
+    sleep_ms(2);
+    OK(sys_process_kill(child.process, 9)); /* with a reply saved */
+    CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_PEER_DIED);
+    CHECK(child_end(&child) == 9);
+    CHECK(EVENTUALLY((status_is_ok(sys_budget_info(budget, &used)) && used.kmem_used == 0)));
+    CHECK(tells_nothing(endpoint));
+    close_handle(budget);
+    close_handle(endpoint);
+}
+
+enum { RACES = 400 };
+
+/* Calls that say when they end, and are answered with their number then, or end. */
+static void racing_caller(struct worker *self)
+{
+    handle_t endpoint = *(handle_t *)self->context;
+    struct ipc_regs regs;
+
+    for (uint64_t i = 0; i < RACES; i++) {
+        uint64_t end = now_ns() + MS;
+
+        regs = (struct ipc_regs){.target = endpoint,
+                                 .info = LABEL_SAVE,
+                                 .words = {i, end},
+                                 .deadline = end};
+        status_t status = ipc_raw_call(&regs);
+
+        if (status_is_ok(status))
+            self->value += regs.words[0] == i;
+        else
+            CHECK(status == STATUS_TIMED_OUT);
+    }
+    OK(call(endpoint, LABEL_STOP, &regs));
+}
+
+/* Answers and deadlines come at once: each call has one or the other, and GONE comes before the caller's next one. */
+static void test_ipc_gone_or_answered(void)
+{
+    handle_t endpoint = endpoint_new();
+    struct worker caller;
+    struct ipc_regs regs;
+    uint64_t answered = 0, told = 0, token;
+
+    worker_start(&caller, racing_caller, &endpoint);
+    for (;;) {
+        regs = (struct ipc_regs){.target = endpoint, .deadline = in_ms(PATIENCE_MS)};
+        status_t status = ipc_raw_receive(&regs);
+
+        CHECK(status_is_ok(status) && message_kind(regs.info) == IPC_KIND_CALL);
+        if (!status_is_ok(status) || (uint32_t)regs.info == LABEL_STOP)
+            break;
+        uint64_t number = regs.words[0];
+        uint64_t end = regs.words[1] - 20000 + number * 97 % 40000;
+
+        if (!status_is_ok(sys_endpoint_reply_save(endpoint, number, &token)))
+            continue;
+        while (now_ns() < end)
+            ;
+        regs = (struct ipc_regs){.target = token, .words = {number}};
+        status = ipc_raw_reply(&regs);
+        CHECK(status_is_ok(status) || status == STATUS_GONE);
+        answered += status_is_ok(status);
+        if (status == STATUS_GONE)
+            told += tells_gone(endpoint, number);
+    }
+    regs = (struct ipc_regs){.info = 0};
+    OK(ipc_raw_reply(&regs));
+    CHECK(worker_join(&caller) && caller.value == answered);
+    say("%llu calls were answered, of %llu the end was told", (unsigned long long)answered,
+        (unsigned long long)told);
+    CHECK(tells_nothing(endpoint));
+    close_handle(endpoint);
+}
+
 /* ── All replies saved ───────────────────────────────────────────────────────────────────────────────────────────── */
 
 enum { SAVERS = 3, SAVED = 9 };
@@ -694,7 +1004,7 @@ static void save_one(struct saves *saves, const struct worker *self)
 {
     uint32_t at = __atomic_fetch_add(&saves->count, 1, __ATOMIC_SEQ_CST);
 
-    OK(sys_endpoint_reply_save(&saves->tokens[at]));
+    OK(sys_endpoint_reply_save(HANDLE_NONE, 0, &saves->tokens[at]));
     saves->by[at] = self;
     __atomic_fetch_add(&saves->ready, 1, __ATOMIC_SEQ_CST);
 }
@@ -1019,6 +1329,12 @@ const struct test ipc_tests[] = {
     TEST(test_ipc_between_processes),
     TEST(test_ipc_server_process_killed),
     TEST(test_ipc_client_process_killed),
+    TEST(test_ipc_gone_is_told),
+    TEST(test_ipc_gone_is_not_told_of_the_answered),
+    TEST(test_ipc_save_checks_the_endpoint),
+    TEST(test_ipc_gone_of_another_epoch),
+    TEST(test_ipc_gone_is_paid_by_the_server),
+    TEST(test_ipc_gone_or_answered),
     TEST(test_ipc_every_reply_saved),
     TEST(test_ipc_old_sessions_reach_no_new_instance),
     TEST(test_ipc_call_waits_for_a_revocation),

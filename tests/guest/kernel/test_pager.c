@@ -366,7 +366,7 @@ static bool cut_begin(struct cut *cut, uint64_t deadline_ns)
                                 deadline_ns == DEADLINE_NEVER ? in_ms(PATIENCE_MS) : deadline_ns};
 
     return status_is_ok(ipc_raw_receive(&regs)) &&
-           status_is_ok(sys_endpoint_reply_save(&cut->token)) &&
+           status_is_ok(sys_endpoint_reply_save(HANDLE_NONE, 0, &cut->token)) &&
            status_is_ok(
                sys_endpoint_reply_read(cut->token, 0, 0, copied, 3 * PAGE_SIZE, &cut->done)) &&
            cut->done == 3 * PAGE_SIZE;

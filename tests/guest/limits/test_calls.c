@@ -84,7 +84,7 @@ static void accept_some(handle_t endpoint, uint64_t *tokens)
         struct ipc_regs regs = {.target = endpoint, .deadline = in_ms(PATIENCE_MS)};
 
         OK(ipc_raw_receive(&regs));
-        OK(sys_endpoint_reply_save(&tokens[i]));
+        OK(sys_endpoint_reply_save(HANDLE_NONE, 0, &tokens[i]));
     }
 }
 

@@ -117,7 +117,7 @@ static bool put_aside(struct actor *self, uint64_t answer)
     struct saved *place = &saved[below(self, TOKENS)];
     if (below(self, 6) != 0 || __atomic_exchange_n(&place->taken, 1, __ATOMIC_ACQUIRE) != 0)
         return false;
-    if (!status_is_ok(sys_endpoint_reply_save(&token))) { /* the caller has gone */
+    if (!status_is_ok(sys_endpoint_reply_save(HANDLE_NONE, 0, &token))) { /* the caller has gone */
         __atomic_store_n(&place->taken, 0, __ATOMIC_RELEASE);
         return false;
     }

@@ -28,7 +28,7 @@ static uint32_t retired; /* callbacks */
 /* Each an object of its own: a place in an array that is not known is dear. */
 static struct budget budget_a, budget_b;
 static struct cap new_cap;
-static struct badge_record new_record;
+static struct notice new_notice;
 static uint64_t heap_bytes;
 static uint32_t badges_closed, objects_destroyed;
 
@@ -38,9 +38,9 @@ void *kmem_alloc(struct budget *budget, size_t bytes)
     if (any_bool())
         return NULL;
     heap_bytes += bytes;
-    if (bytes == sizeof(new_record)) {
-        new_record = (struct badge_record){0};
-        return &new_record;
+    if (bytes == sizeof(new_notice)) {
+        new_notice = (struct notice){0};
+        return &new_notice;
     }
     PROVE(bytes == sizeof(new_cap), "a node");
     new_cap = (struct cap){0};
@@ -89,10 +89,9 @@ struct process *process_next(uint64_t after, uint64_t last, const struct budget 
     return NULL;
 }
 
-void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record)
+void endpoint_notify(struct notice *notice)
 {
-    (void)endpoint;
-    (void)record;
+    (void)notice;
     badges_closed++;
 }
 

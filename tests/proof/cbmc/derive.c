@@ -18,7 +18,7 @@
 #include "caps.h"
 
 static struct cap top, source;
-static struct badge_record record;
+static struct notice closed;
 
 static bool has_node(const struct list *list, const struct cap *cap)
 {
@@ -47,10 +47,10 @@ static void tree_make(void)
     node_make(&source, &top, CAP_SLOT, depth + 1);
     source.dead = any_bool(); /* closed or revoked since it was looked up */
     if (any_bool()) {
-        source.badge_record = &record;
-        record.endpoint = &endpoint;
-        record.count = any_u32();
-        ASSUME(record.count < UINT32_MAX);
+        source.closed = &closed;
+        closed.endpoint = &endpoint;
+        closed.count = any_u32();
+        ASSUME(closed.count < UINT32_MAX);
     }
     if (any_bool())
         source.badge = 0;
@@ -78,23 +78,23 @@ static void check_made(handle_t handle, uint32_t mode, uint32_t rights, uint64_t
     PROVE(source.badge == 0 && (source.rights & RIGHT_RECEIVE) != 0 && mode == CAP_TRANSFER_DERIVE,
           "a badge is set once, by who serves");
     PROVE(new_cap.badge == badge && new_cap.epoch == endpoint.epoch, "as asked, of this epoch");
-    PROVE(new_cap.badge_record == &new_record && new_record.count == 1 && new_record.badge == badge,
+    PROVE(new_cap.closed == &new_notice && new_notice.count == 1 && new_notice.cookie == badge,
           "and counted");
 }
 
-static void check_failed(uint32_t records)
+static void check_failed(uint32_t holders)
 {
     PROVE(slots_with(&new_cap) == 0, "in no slot");
     PROVE(!has_node(&source.children, &new_cap) && !has_node(&top.children, &new_cap),
           "in no tree");
-    PROVE(heap_bytes == retired * sizeof(new_cap) + badges_closed * sizeof(new_record),
+    PROVE(heap_bytes == retired * sizeof(new_cap) + badges_closed * sizeof(new_notice),
           "all is given back");
-    PROVE(record.count == records, "the badge's holders are those of before");
+    PROVE(closed.count == holders, "the badge's holders are those of before");
 }
 
 static void make(uint32_t mode)
 {
-    uint32_t rights = any_u32(), live = endpoint.object.live, records = record.count;
+    uint32_t rights = any_u32(), live = endpoint.object.live, holders = closed.count;
     uint64_t badge = mode == CAP_TRANSFER_DERIVE ? any_u64() : 0, caps = process_b.caps;
     handle_t handle;
     status_t status = mode == CAP_TRANSFER_DERIVE
@@ -106,12 +106,12 @@ static void make(uint32_t mode)
     PROVE(process_b.caps == caps + made, "slots are counted");
     PROVE(objects_destroyed == 0, "the object goes on");
     if (!made) {
-        check_failed(records);
+        check_failed(holders);
         return;
     }
     check_made(handle, mode, rights, badge);
     PROVE(retired == 0 && badges_closed == 0, "nothing is given back");
-    PROVE(record.count == records + (badge == 0 && source.badge_record != NULL && records != 0),
+    PROVE(closed.count == holders + (badge == 0 && source.closed != NULL && holders != 0),
           "the badge's holders are counted");
 }
 

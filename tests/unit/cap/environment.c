@@ -75,11 +75,10 @@ struct process *process_next(uint64_t after, uint64_t last, const struct budget 
 
 uint64_t environment_closed_badge;
 
-void endpoint_badge_closed(struct endpoint *endpoint, struct badge_record *record)
+void endpoint_notify(struct notice *notice)
 {
-    (void)endpoint;
-    environment_closed_badge = record->badge;
-    badge_record_retire(record);
+    environment_closed_badge = notice->cookie;
+    notice_retire(notice);
 }
 
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap)

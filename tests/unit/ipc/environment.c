@@ -40,6 +40,8 @@ void environment_reset(void)
     environment_now_ns = 1000;
     environment_interrupt = NULL;
     environment_windows = 0;
+    environment_without_memory = false;
+    environment_thread = NULL;
 }
 
 /* ── The other CPU ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -72,9 +74,13 @@ void spinlock_wait(struct spinlock *lock)
 
 /* ── Heap and grace periods ──────────────────────────────────────────────────────────────────────────────────────── */
 
+bool environment_without_memory;
+
 void *kmem_alloc(struct budget *budget, size_t bytes)
 {
     (void)budget;
+    if (environment_without_memory)
+        return NULL;
     environment_allocated += bytes;
     return calloc(1, bytes);
 }
@@ -141,10 +147,11 @@ void thread_die(struct thread *self)
     abort(); /* nobody is killed */
 }
 
+struct thread *environment_thread;
+
 struct thread *thread_by_index(uint32_t index)
 {
-    (void)index;
-    return NULL;
+    return index == 0 ? environment_thread : NULL;
 }
 
 void sched_forget_current(void)

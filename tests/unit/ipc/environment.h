@@ -7,6 +7,10 @@
 
 /** Bytes of the heap in use. */
 extern size_t environment_allocated;
+/** It has nothing. */
+extern bool environment_without_memory;
+/** The only one in the thread table, at its beginning; or NULL. */
+extern struct thread *environment_thread;
 /** Threads woken so far. */
 extern unsigned environment_wakes;
 extern uint64_t environment_now_ns;

@@ -54,6 +54,7 @@ static void set_up(void)
     budget.object.refs = 1;
     process.object.budget = &budget;
     process.object.refs = 1;
+    list_init(&process.saved);
     cap_table_init(&process);
     thread_init(&worker);
     thread_init(&owner);
@@ -399,6 +400,155 @@ static void test_call_ends_after_the_copy(void) NO_THREAD_SAFETY
     tear_down("test_call_ends_after_the_copy");
 }
 
+/* ── Saved replies ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define COOKIE (IPC_BADGE_SESSION | 0xc00c1e)
+
+static uint64_t saved_token;
+
+/* The call of owner is accepted by worker, which has saved its reply with a notice. */
+static void save(void)
+{
+    set_up();
+    list_init(&owner.saved_link);
+    environment_thread = &owner;
+    CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
+    CHECK(call_through(&owner, endpoint_cap) == KERNEL_BLOCKED);
+    CHECK(sys_endpoint_reply_save(&worker, endpoint_cap->handle, COOKIE, &saved_token) ==
+          STATUS_OK);
+}
+
+static status_t answer_saved(void)
+{
+    worker.context.handle = saved_token;
+    worker.context.info = 0;
+    return raw_endpoint_reply(&worker);
+}
+
+static void answer_elsewhere(void)
+{
+    CHECK(answer_saved() == STATUS_OK);
+}
+
+static void caller_gives_up(void)
+{
+    CHECK(thread_cancel_wait(&owner, STATUS_TIMED_OUT));
+}
+
+static bool has_notice(const struct thread *thread)
+{
+    return thread->context.handle == COOKIE &&
+           (thread->context.info >> IPC_INFO_KIND_SHIFT & IPC_INFO_KIND_MASK) == IPC_KIND_GONE;
+}
+
+/* Nobody waits after that, whatever came. */
+static bool is_told(void)
+{
+    bool told = receive(endpoint_cap, NULL) == KERNEL_DONE && has_notice(&worker);
+    return !thread_cancel_wait(&worker, STATUS_INTERRUPTED) && told;
+}
+
+static bool is_told_nothing(void)
+{
+    bool waits = receive(endpoint_cap, NULL) == KERNEL_BLOCKED;
+    return waits && thread_cancel_wait(&worker, STATUS_INTERRUPTED);
+}
+
+/* Who comes first to the caller's lock settles whether the server is told, or its answer taken. */
+static void test_gone_meets_the_answer(void) NO_THREAD_SAFETY
+{
+    save();
+    environment_other_holds(&owner.reply, caller_gives_up);
+    CHECK(answer_saved() == STATUS_GONE && environment_other_is_done());
+    CHECK(is_told() && answer_saved() == STATUS_GONE && is_told_nothing());
+    tear_down("test_gone_meets_the_answer");
+    save();
+    environment_other_holds(&owner.reply, answer_elsewhere);
+    CHECK(!thread_cancel_wait(&owner, STATUS_TIMED_OUT) && environment_other_is_done());
+    CHECK(has_status(&owner, STATUS_OK) && is_told_nothing());
+    tear_down("test_answer_meets_the_end_of_its_caller");
+}
+
+static void begin_epoch(void)
+{
+    CHECK(sys_endpoint_new_epoch(&crowd[0], endpoint_cap) == STATUS_OK);
+}
+
+/* It waits for who receives, or is handed to who waits; and the end of its epoch, or of the endpoint, takes it away wherever it is. */
+static void test_gone_is_of_its_epoch(void)
+{
+    save();
+    CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
+    caller_gives_up();
+    CHECK(!thread_cancel_wait(&worker, STATUS_INTERRUPTED) && has_notice(&worker));
+    CHECK(is_told_nothing());
+    tear_down("test_gone_finds_a_worker");
+    save();
+    begin_epoch();
+    caller_gives_up();
+    CHECK(is_told_nothing());
+    tear_down("test_gone_after_its_epoch");
+    save();
+    caller_gives_up();
+    begin_epoch();
+    CHECK(is_told_nothing());
+    tear_down("test_gone_loses_its_epoch");
+    save();
+    environment_other_holds(&endpoint->lock, begin_epoch);
+    caller_gives_up();
+    CHECK(environment_other_is_done() && is_told_nothing());
+    tear_down("test_gone_meets_the_end_of_its_epoch");
+    save();
+    environment_other_holds(&endpoint->lock, close_endpoint);
+    caller_gives_up();
+    CHECK(environment_other_is_done());
+    tear_down("test_gone_meets_the_end_of_its_endpoint");
+}
+
+/* The server's process ends: its callers are told, and nobody of them. */
+static void test_gone_ends_with_its_server(void)
+{
+    save();
+    ipc_process_died(&process);
+    CHECK(has_status(&owner, STATUS_PEER_DIED) && is_told_nothing());
+    tear_down("test_gone_ends_with_its_server");
+}
+
+/* A save that fails has changed nothing. */
+static void test_save_fails_without_memory(void)
+{
+    set_up();
+    list_init(&owner.saved_link);
+    environment_thread = &owner;
+    CHECK(sys_endpoint_reply_save(&worker, endpoint_cap->handle, 1, &saved_token) ==
+          STATUS_NOT_FOUND);
+    CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
+    CHECK(call_through(&owner, endpoint_cap) == KERNEL_BLOCKED);
+    environment_without_memory = true;
+    CHECK(sys_endpoint_reply_save(&worker, endpoint_cap->handle, 1, &saved_token) ==
+          STATUS_NO_MEMORY);
+    CHECK(worker.current_reply == &owner && list_is_empty(&process.saved));
+    CHECK(sys_endpoint_reply_save(&worker, queue_cap->handle, 1, &saved_token) ==
+          STATUS_WRONG_TYPE);
+    CHECK(sys_endpoint_reply_save(&worker, 0, 1, &saved_token) == STATUS_OK);
+    caller_gives_up();
+    CHECK(is_told_nothing() && answer_saved() == STATUS_GONE);
+    tear_down("test_save_fails_without_memory");
+}
+
+/* The caller gives up while its reply is being saved. */
+static void test_save_meets_the_end_of_its_caller(void) NO_THREAD_SAFETY
+{
+    set_up();
+    CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
+    CHECK(call_through(&owner, endpoint_cap) == KERNEL_BLOCKED);
+    environment_other_holds(&owner.reply, caller_gives_up);
+    CHECK(sys_endpoint_reply_save(&worker, endpoint_cap->handle, 1, &saved_token) ==
+          STATUS_NOT_FOUND);
+    CHECK(environment_other_is_done() && is_told_nothing());
+    tear_down("test_save_meets_the_end_of_its_caller");
+}
+
 /* ── Capabilities on their way ───────────────────────────────────────────────────────────────────────────────────────── */
 
 /* It waits in a call that nobody accepts, and its object is long gone when that ends. */
@@ -607,6 +757,11 @@ int main(void)
     test_new_epoch_spares_its_own_sessions();
     test_futex_wakes_as_many_as_asked();
     test_call_ends_after_the_copy();
+    test_gone_meets_the_answer();
+    test_gone_is_of_its_epoch();
+    test_gone_ends_with_its_server();
+    test_save_fails_without_memory();
+    test_save_meets_the_end_of_its_caller();
     test_message_outlives_its_object();
     test_message_meets_its_revocation();
     test_process_bind_meets_its_end();
