@@ -4,8 +4,8 @@
  * reader gets what is typed: a program that a shell has started asked after the shell did. But first the one whose badge is least: the shell
  * itself comes before what it has connected. What runs in the background reads nothing, and sets no mode (DENIED). Writers are served in the
  * order in which they came, a piece each. A client whose buffer is not in memory just now (FAULT) is tried again for a while; writers behind it
- * go on. The tables are bounded: if one is full, and those were forgotten who do not wait any more, the client (by its badge) that has
- * most places in it loses one to who has less, and is told NO_MEMORY; who has most is told so himself. */
+ * go on. Who gives up or dies is forgotten. The tables are bounded: if one is full the client (by its badge) that has most places in it
+ * loses one to who has less, and is told NO_MEMORY; who has most is told so himself. */
 #include "internal.h"
 
 #include <os/catalogue.h>
@@ -22,6 +22,7 @@
 #define TRIES_MAX 1000u
 
 struct waiting {
+    uint64_t number;
     uint64_t token;
     uint64_t badge;
     struct ipc_grant buffer;
@@ -56,14 +57,6 @@ static void list_remove(struct waiting_list *list, size_t index)
             (list->count - index) * sizeof(list->entries[0]));
 }
 
-/* Forget those who do not wait any more. */
-static void list_sweep(struct waiting_list *list)
-{
-    for (size_t i = list->count; i-- > 0;)
-        if (!ipc_reply_waits(list->entries[i].token))
-            list_remove(list, i);
-}
-
 static size_t places_of(const struct waiting_list *list, uint64_t badge)
 {
     size_t places = 0;
@@ -92,17 +85,26 @@ static bool make_room(struct waiting_list *list, uint64_t badge)
 static status_t list_add(struct waiting_list *list, struct ipc_call *call, struct ipc_grant buffer,
                          bool faulted)
 {
+    static uint64_t number;
     uint64_t token;
-    if (list->count == WAITING_MAX)
-        list_sweep(list);
     if (list->count == WAITING_MAX && !make_room(list, call->badge))
         return STATUS_NO_MEMORY;
-    status_t status = ipc_reply_save(call, &token);
+    status_t status = ipc_reply_save(call, ++number, &token);
     if (!status_is_ok(status))
         return status;
-    list->entries[list->count++] =
-        (struct waiting){.token = token, .badge = call->badge, .buffer = buffer, .tries = faulted};
+    list->entries[list->count++] = (struct waiting){
+        .number = number, .token = token, .badge = call->badge, .buffer = buffer, .tries = faulted};
     return STATUS_PENDING;
+}
+
+void client_gone(void *instance, uint64_t number)
+{
+    (void)instance;
+    struct waiting_list *const lists[] = {&readers, &writers, &watchers, &flushers, &followers};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        for (size_t at = lists[i]->count; at-- > 0;)
+            if (lists[i]->entries[at].number == number)
+                list_remove(lists[i], at);
 }
 
 static bool is_absent(status_t status)

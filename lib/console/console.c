@@ -71,7 +71,7 @@ int console_run(const struct console_port *port)
     os_log("%s: console at 0x%llx", port->name, (unsigned long long)device.info->windows[0].base);
     (void)console_service();
     const struct server_service service = {.protocol = &bytestream_protocol, .ops = &client_ops};
-    const struct server_ops ops = {.event = on_event};
+    const struct server_ops ops = {.event = on_event, .gone = client_gone};
     struct server server = {.endpoint = os_cap("endpoint"),
                             .queue = device.queue,
                             .ops = &ops,

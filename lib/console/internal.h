@@ -31,5 +31,7 @@ size_t transcript_read(uint64_t *position, uint8_t *buffer, size_t bytes);
 /* client.c */
 extern const struct bytestream_ops client_ops;
 void client_start(void);
+/** Server hook: the caller whose reply was saved as @number is gone. */
+void client_gone(void *instance, uint64_t number);
 /** A client must be looked at again in a moment: its memory was absent, or it waits for the last bit. */
 bool client_must_retry(void);

@@ -234,9 +234,9 @@ handle_t ipc_cap_take(struct ipc_call *call, handle_t handle)
     return handle;
 }
 
-status_t ipc_reply_save(struct ipc_call *call, uint64_t *token)
+status_t ipc_reply_save(struct ipc_call *call, uint64_t cookie, uint64_t *token)
 {
-    status_t status = sys_endpoint_reply_save(HANDLE_NONE, 0, token);
+    status_t status = sys_endpoint_reply_save(call->endpoint, cookie, token);
     if (status_is_ok(status)) {
         call->token = *token;
     }

@@ -21,11 +21,13 @@ static uint32_t caps_announced(const struct server *server)
 }
 
 /** Copy what was received out of registers and message buffer. */
-static void take_call(struct ipc_call *call, const struct ipc_regs *regs)
+static void take_call(const struct server *server, struct ipc_call *call,
+                      const struct ipc_regs *regs)
 {
     struct ipc_buffer *buffer = ipc_buffer();
     size_t bytes = ipc_info_data(regs->info);
     call->badge = regs->target;
+    call->endpoint = server->ops && server->ops->gone ? server->endpoint : HANDLE_NONE;
     call->info = regs->info;
     memcpy(call->words, regs->words, sizeof(call->words));
     memcpy(call->received, buffer->received, sizeof(call->received));
@@ -78,7 +80,7 @@ static bool handle(const struct server *server, struct ipc_call *call, const str
     const struct server_ops *ops = server->ops;
     switch (ipc_info_kind(regs->info)) {
     case IPC_KIND_CALL:
-        take_call(call, regs);
+        take_call(server, call, regs);
         return serve_call(server, call);
     case IPC_KIND_EVENT:
         if (ops && ops->event) {
@@ -88,6 +90,11 @@ static bool handle(const struct server *server, struct ipc_call *call, const str
     case IPC_KIND_CLOSED:
         if (ops && ops->closed) {
             ops->closed(server->instance, regs->target);
+        }
+        return false;
+    case IPC_KIND_GONE:
+        if (ops && ops->gone) {
+            ops->gone(server->instance, regs->target);
         }
         return false;
     default:

@@ -160,8 +160,12 @@ static status_t start_manager(struct init *init)
             (struct process_cap){.name = init->budgets.names[i],
                                  .handle = init->budgets.handles[i]});
     }
-    status_t status = archive_image(init->archive, init->archive_data, init->archive_bytes,
-                                    "svcmgr", &start.image);
+    // What its last life was to be told is not for this one.
+    status_t status = sys_endpoint_new_epoch(init->manager);
+    if (status_is_ok(status)) {
+        status = archive_image(init->archive, init->archive_data, init->archive_bytes, "svcmgr",
+                               &start.image);
+    }
     if (status_is_ok(status)) {
         status = process_spawn(&start, &init->process);
     }

@@ -14,7 +14,8 @@
 /* Programs that wait for orders. */
 static struct {
     uint64_t parent;
-    uint64_t token; /* 0: a free entry */
+    uint64_t token;  /* 0: a free entry */
+    uint64_t number; /* its cookie */
 } waiters[WAITERS_MAX];
 
 static bool is_dead(const struct adopted *adopted)
@@ -203,6 +204,7 @@ void adopted_order(struct adopted *adopted, uint32_t order)
 
 status_t adopted_await(struct ipc_call *call, char *name, uint32_t *order)
 {
+    static uint64_t number;
     struct adopted *adopted = ordered(call->badge);
     size_t place = WAITERS_MAX;
     if (adopted) {
@@ -212,8 +214,7 @@ status_t adopted_await(struct ipc_call *call, char *name, uint32_t *order)
         return STATUS_OK;
     }
     for (size_t i = 0; i < WAITERS_MAX; i++) {
-        if (waiters[i].token == 0 || !ipc_reply_waits(waiters[i].token)) {
-            waiters[i].token = 0;
+        if (waiters[i].token == 0) {
             place = i;
         } else if (waiters[i].parent == call->badge) {
             return STATUS_BUSY;
@@ -222,9 +223,18 @@ status_t adopted_await(struct ipc_call *call, char *name, uint32_t *order)
     if (place == WAITERS_MAX) {
         return STATUS_BUSY;
     }
-    status_t status = ipc_reply_save(call, &waiters[place].token);
+    status_t status = ipc_reply_save(call, ++number, &waiters[place].token);
     waiters[place].parent = call->badge;
+    waiters[place].number = number;
     return status_is_ok(status) ? STATUS_PENDING : status;
+}
+
+void adopted_gone(void *instance, uint64_t number)
+{
+    (void)instance;
+    for (size_t i = 0; i < WAITERS_MAX; i++) {
+        waiters[i].token = waiters[i].number == number ? 0 : waiters[i].token;
+    }
 }
 
 void adopted_end(uint64_t parent, uint32_t state)

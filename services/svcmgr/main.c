@@ -31,7 +31,7 @@ static status_t prepare(void)
 
 int main(void)
 {
-    const struct server_ops ops = {.event = service_event};
+    const struct server_ops ops = {.event = service_event, .gone = adopted_gone};
     const struct server_service service = {.protocol = &svc_protocol, .ops = &svc_ops};
     status_t status = prepare();
     if (!status_is_ok(status)) {

@@ -90,6 +90,8 @@ MUST_CHECK status_t adopted_report(const char *name, uint64_t parent, uint32_t s
 void adopted_order(struct adopted *adopted, uint32_t order);
 /** The next order for @call's program: now, or, PENDING, when there is one. */
 MUST_CHECK status_t adopted_await(struct ipc_call *call, char *name, uint32_t *order);
+/** Server hook: who asked for an order, with call @number of that kind, has gone. */
+void adopted_gone(void *instance, uint64_t number);
 struct adopted *adopted_find(const char *name);
 /** Entry @index of those in use, or NULL. */
 struct adopted *adopted_at(size_t index);

@@ -31,6 +31,14 @@ static void event_closed(void *instance, uint64_t badge)
     pthread_mutex_unlock(&server->lock);
 }
 
+static void event_gone(void *instance, uint64_t number)
+{
+    struct vfs_server *server = instance;
+    pthread_mutex_lock(&server->lock);
+    remote_gone(server, number);
+    pthread_mutex_unlock(&server->lock);
+}
+
 static status_t mount_disk(struct vfs_server *server)
 {
     struct vfs_fs *fs = NULL;
@@ -116,6 +124,7 @@ static status_t make_tables(struct vfs_server *server)
 static status_t start(struct vfs_server *server)
 {
     pthread_mutex_init(&server->lock, NULL);
+    vfs_link_init(&server->waiting);
     server->endpoint = os_cap("endpoint");
     status_t status = make_tables(server);
     if (!status_is_ok(status)) {
@@ -132,7 +141,7 @@ static status_t start(struct vfs_server *server)
 
 int main(void)
 {
-    static const struct server_ops ops = {.closed = event_closed};
+    static const struct server_ops ops = {.closed = event_closed, .gone = event_gone};
     struct vfs_server *vfs = calloc(1, sizeof *vfs);
     if (!vfs) {
         return EXIT_FAILURE;

@@ -26,7 +26,9 @@
 
 /* A call that was put aside. */
 struct waiting {
-    struct vfs_link link;
+    struct vfs_link link; /* the queue of its worker; alone: that is at it */
+    struct vfs_link all;
+    uint64_t number;
     struct vfs_server *server;
     struct remote_fs *target;
     struct client *client;
@@ -393,13 +395,16 @@ status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vf
         return STATUS_NO_MEMORY;
     }
     struct waiting *waiting = calloc(1, sizeof *waiting + bytes);
-    status_t status = waiting ? ipc_reply_save(call, &waiting->token) : STATUS_NO_MEMORY;
+    uint64_t number = ++server->waiting_number;
+    status_t status = waiting ? ipc_reply_save(call, number, &waiting->token) : STATUS_NO_MEMORY;
     if (!status_is_ok(status)) {
         client_give_back(&server->clients, client, CLIENT_WAITING);
         free(waiting);
         return status;
     }
     waiting->server = server;
+    waiting->number = number;
+    vfs_link_add(&server->waiting, &waiting->all);
     waiting->client = client;
     waiting->badge = call->badge;
     waiting->info = call->info;
@@ -412,8 +417,25 @@ status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vf
 
 static void waiting_free(struct waiting *waiting)
 {
+    vfs_link_remove(&waiting->all);
     client_give_back(&waiting->server->clients, waiting->client, CLIENT_WAITING);
     free(waiting);
+}
+
+void remote_gone(struct vfs_server *server, uint64_t number)
+{
+    for (struct vfs_link *link = server->waiting.next; link != &server->waiting;
+         link = link->next) {
+        struct waiting *waiting = VFS_CONTAINER(link, struct waiting, all);
+        if (waiting->number != number) {
+            continue;
+        }
+        if (!vfs_link_alone(&waiting->link)) {
+            vfs_link_remove(&waiting->link);
+            waiting_free(waiting);
+        }
+        return;
+    }
 }
 
 static void call_restore(struct ipc_call *call, const struct waiting *waiting)

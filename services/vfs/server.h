@@ -88,6 +88,9 @@ struct vfs_server {
     struct clients clients;
     struct sessions sessions;
     struct page_cache cache;
+    /* Calls put aside (remote.c), and how many there were. */
+    struct vfs_link waiting;
+    uint64_t waiting_number;
     handle_t endpoint;
     handle_t archive_memory;
     struct archive_fs *archive;
@@ -143,6 +146,8 @@ status_t remote_open(struct vfs_server *server, handle_t connect, uint64_t mount
 struct vfs_fs *remote_current(void);
 /* @call has to wait for @fs: put it aside, or, on a worker, hand it on. PENDING; NO_MEMORY: too many are waiting. */
 status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vfs_fs *fs);
+/* Nobody waits for the call put aside as @number any more: it is forgotten, or what a worker does for it comes to nothing. */
+void remote_gone(struct vfs_server *server, uint64_t number);
 
 /* --- calls.c --- */
 extern const struct files_ops calls_ops;

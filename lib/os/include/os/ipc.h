@@ -131,6 +131,8 @@ struct ipc_reply {
 /** A call that was received, and its answer. */
 struct ipc_call {
     uint64_t badge; /**< whose session: the badge of the capability called */
+    handle_t
+        endpoint; /**< where the server wants to hear that a caller is gone; HANDLE_NONE: nowhere */
     uint64_t info;
     uint64_t words[IPC_WORDS];
     handle_t received[IPC_CAPS_MAX]; /**< capabilities that came; HANDLE_NONE once taken */
@@ -155,10 +157,11 @@ struct ipc_reader ipc_call_reader(const struct ipc_call *call);
 /** Keep capability @handle that came with @call: without this it is closed when the handler returns. */
 handle_t ipc_cap_take(struct ipc_call *call, handle_t handle);
 /** Put the current reply aside; the handler then returns STATUS_PENDING and the server answers later, from
- *  any of its threads, by <protocol>_<method>_reply(@token, …). */
-MUST_CHECK status_t ipc_reply_save(struct ipc_call *call, uint64_t *token);
-/** Whether the caller of the saved reply @token waits for it still: one that died or whose deadline passed does not. Nobody is told when
- *  that happens; the answer would find GONE. So who keeps saved replies in a table of bounded size looks here before it calls it full. */
+ *  any of its threads, by <protocol>_<method>_reply(@token, …). If the caller dies or gives up before that, the answer would find GONE, and the
+ *  server's `gone` hook, if it has one, is called with @cookie: once, and before it gets a later call of that thread. NOT_FOUND: the caller is gone
+ *  already. NO_MEMORY: for the notice; the reply is where it was. */
+MUST_CHECK status_t ipc_reply_save(struct ipc_call *call, uint64_t cookie, uint64_t *token);
+/** Whether the caller of the saved reply @token waits for it still: for a thread that is about to work for it, and not the one that is told. */
 bool ipc_reply_waits(uint64_t token);
 /** Close the capabilities that were not taken. */
 void ipc_call_close(struct ipc_call *call);

@@ -13,6 +13,9 @@ struct server_ops {
     void (*event)(void *instance, uint64_t cookie, uint32_t kind, uint64_t data);
     /** The last capability with @badge is gone: the session ends. */
     void (*closed)(void *instance, uint64_t badge);
+    /** The caller whose reply was saved with @cookie (ipc_reply_save) is gone: what is kept for it can go. With more than one worker this may
+     *  come while another is about to answer it, and finds GONE. */
+    void (*gone)(void *instance, uint64_t cookie);
 };
 
 /** One protocol spoken at the endpoint, and who implements it. */

@@ -19,6 +19,8 @@ static uint64_t saved_token;
 static uint64_t saved_value;
 static uint32_t rights_held;
 static uint64_t closed_badge;
+static uint64_t gone_cookie;
+#define SAVED_COOKIE 815
 static int operation_runs;
 static handle_t kept_handle;
 static struct server server;
@@ -96,7 +98,7 @@ static status_t do_later(void *instance, struct ipc_call *call, uint64_t value, 
     saved_value = value;
     if (value == 1) {
         // Answered at once after all, though saved.
-        status_t status = ipc_reply_save(call, &saved_token);
+        status_t status = ipc_reply_save(call, SAVED_COOKIE, &saved_token);
         *doubled = 2;
         strcpy(note, "at once");
         raw[0] = 1;
@@ -104,7 +106,7 @@ static status_t do_later(void *instance, struct ipc_call *call, uint64_t value, 
         at->x = 5;
         return status;
     }
-    status_t status = ipc_reply_save(call, &saved_token);
+    status_t status = ipc_reply_save(call, SAVED_COOKIE, &saved_token);
     return status_is_ok(status) ? STATUS_PENDING : status;
 }
 
@@ -177,7 +179,15 @@ static void on_closed(void *instance, uint64_t badge)
     closed_badge = badge;
 }
 
-static const struct server_ops server_ops = {.event = on_event, .closed = on_closed};
+static void on_gone(void *instance, uint64_t cookie)
+{
+    CHECK(instance == &server);
+    gone_cookie = cookie;
+}
+
+static const struct server_ops server_ops = {.event = on_event,
+                                             .closed = on_closed,
+                                             .gone = on_gone};
 
 static void *server_thread(void *argument)
 {
@@ -294,6 +304,7 @@ static void test_call_is_answered_later(void)
     struct loopback_point at = {.x = 0};
     CHECK(call_later(21, 0, &doubled, note, &at) == STATUS_OK);
     CHECK(doubled == 42 && strcmp(note, "late") == 0 && at.y == 2);
+    CHECK(transport_cookie == SAVED_COOKIE);
     CHECK(call_later(22, STATUS_CODE_IO, &doubled, note, &at) == STATUS_IO && doubled == 42);
 }
 
@@ -366,9 +377,10 @@ static void test_server_faults_are_answered(void)
 static void test_server_hears_of_sessions_that_end(void)
 {
     transport_post(31, IPC_KIND_CLOSED, 0, 0);
+    transport_post(4711, IPC_KIND_GONE, 0, 0);
     transport_post(0, 7, 0, 0);
     CHECK(loopback_absent(SERVER_HANDLE) == STATUS_UNSUPPORTED);
-    CHECK(closed_badge == 31);
+    CHECK(closed_badge == 31 && gone_cookie == 4711);
 }
 
 /* --- a hostile client ----------------------------------------------------------------------------------- */

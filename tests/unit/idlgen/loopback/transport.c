@@ -13,6 +13,7 @@ struct evil_reply evil;
 bool transport_drops_caps;
 uint64_t transport_deadline;
 int transport_signals;
+uint64_t transport_cookie;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -284,6 +285,7 @@ status_t syscall_raw(uint64_t number, const uint64_t *given, unsigned count, uin
     case SYS_ENDPOINT_REPLY_SAVE:
         current.state = SAVED;
         current.token = results[0] = 4711;
+        transport_cookie = arguments[0] == SERVER_HANDLE ? arguments[1] : 0;
         status = STATUS_OK;
         break;
     case SYS_ENDPOINT_REPLY_READ:

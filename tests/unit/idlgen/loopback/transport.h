@@ -24,6 +24,9 @@ extern bool transport_drops_caps;
 /** The deadline of the last call. */
 extern uint64_t transport_deadline;
 
+/** What the end of the caller of the reply saved last would be told with. */
+extern uint64_t transport_cookie;
+
 /** How often bits 4 of NOTIFICATION_HANDLE were signalled. */
 extern int transport_signals;
 
