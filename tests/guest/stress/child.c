@@ -5,11 +5,11 @@
 #include <kstring.h>
 
 enum { LABEL_SUM = 1, LABEL_TURN, LABEL_SIGNAL };
+enum { FREE, TAKEN, GONE_DUE }; /* saved.taken */
 enum { SERVER_A, SERVER_B, CLIENT_A, CLIENT_B, MEMORY, TREE, MOVER, ACTORS };
 
 #define STACK_BYTES 8192u
 #define MARK UINT64_C(0x5bd1e995cafe4321)
-#define TOKENS 4u
 #define AREA_PAGES 3u
 
 struct actor {
@@ -23,8 +23,9 @@ static uint8_t stacks[ACTORS][STACK_BYTES] __attribute__((aligned(16)));
 static uint8_t areas[2][2][AREA_PAGES * PAGE_SIZE] __attribute__((aligned(4096)));
 /** Replies put aside, by whichever server, for whichever server. */
 static struct saved {
-    uint32_t taken; /* atomic */
+    uint32_t taken; /* atomic; GONE_DUE: until some child is told that the caller is gone */
     uint64_t token; /* atomic: 0 until the answer is beside it */
+    uint64_t cookie;
     uint64_t answer;
 } saved[TOKENS];
 static uint32_t gate; /* futex */
@@ -110,15 +111,66 @@ static uint64_t signal_received(struct actor *self, const struct ipc_regs *regs)
     return status_is_ok(status);
 }
 
+/* Where GONE of @place is awaited: by all children, since all receive at the same endpoint. */
+static uint64_t *cookie_of(const struct saved *place)
+{
+    return &board->cookies[child_start.values[VALUE_INDEX]][place - saved];
+}
+
+/* Which of all births, of which child, of which place. */
+static uint64_t cookie_new(const struct saved *place)
+{
+    uint64_t index = child_start.values[VALUE_INDEX];
+    uint64_t birth = __atomic_fetch_add(&board->births, 1, __ATOMIC_SEQ_CST);
+    return birth << 16 | index << 8 | (uint64_t)(place - saved);
+}
+
+/* The caller of a reply that some child has put aside is gone. It is told once, and not if the answer was taken; who receives it may be killed with it,
+ * and what a child left that was killed may be told yet. */
+static void caller_gone(uint64_t cookie)
+{
+    uint64_t index = cookie >> 8 & 0xff, place = cookie & 0xff, expected = cookie;
+    if (index >= CHILDREN || place >= TOKENS) {
+        EXPECT(false, cookie);
+    } else if (__atomic_compare_exchange_n(&board->cookies[index][place], &expected, 0, false,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        count(WORK_GONE);
+    } else {
+        EXPECT(cookie >> 16 < __atomic_load_n(&board->born[index], __ATOMIC_SEQ_CST), cookie);
+    }
+}
+
+/* Take @place if nobody has it, or it waited for GONE and that has come. */
+static bool place_take(struct saved *place)
+{
+    uint32_t was = FREE;
+    if (__atomic_compare_exchange_n(&place->taken, &was, TAKEN, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_RELAXED))
+        return true;
+    if (was != GONE_DUE || !__atomic_compare_exchange_n(&place->taken, &was, TAKEN, false,
+                                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    if (__atomic_load_n(cookie_of(place), __ATOMIC_SEQ_CST) == 0)
+        return true;
+    __atomic_store_n(&place->taken, GONE_DUE, __ATOMIC_RELEASE);
+    return false;
+}
+
 /* True: the caller waits for @answer under a token now. */
 static bool put_aside(struct actor *self, uint64_t answer)
 {
     uint64_t token = 0;
     struct saved *place = &saved[below(self, TOKENS)];
-    if (below(self, 6) != 0 || __atomic_exchange_n(&place->taken, 1, __ATOMIC_ACQUIRE) != 0)
+    if (below(self, 6) != 0 || !place_take(place))
         return false;
-    if (!status_is_ok(sys_endpoint_reply_save(HANDLE_NONE, 0, &token))) { /* the caller has gone */
-        __atomic_store_n(&place->taken, 0, __ATOMIC_RELEASE);
+    place->cookie = cookie_new(place);
+    __atomic_store_n(cookie_of(place), place->cookie, __ATOMIC_SEQ_CST);
+    status_t status =
+        sys_endpoint_reply_save(child_start.handles[HANDLE_ENDPOINT], place->cookie, &token);
+    if (!status_is_ok(status)) { /* the caller has gone */
+        EXPECT(status == STATUS_NOT_FOUND || status == STATUS_NO_MEMORY, status_code(status));
+        __atomic_store_n(cookie_of(place), 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&place->taken, FREE, __ATOMIC_RELEASE);
         return false;
     }
     place->answer = answer;
@@ -133,9 +185,11 @@ static void answer_saved(struct actor *self)
     if (token == 0)
         return;
     struct ipc_regs regs = {.target = token, .words = {place->answer}};
-    __atomic_store_n(&place->taken, 0, __ATOMIC_RELEASE);
     status_t status = ipc_raw_reply(&regs);
     EXPECT(status_is_ok(status) || status == STATUS_GONE, status_code(status));
+    if (status_is_ok(status)) /* then nobody was told otherwise */
+        EXPECT(__atomic_exchange_n(cookie_of(place), 0, __ATOMIC_SEQ_CST) == place->cookie, token);
+    __atomic_store_n(&place->taken, status_is_ok(status) ? FREE : GONE_DUE, __ATOMIC_RELEASE);
 }
 
 /* What one call gets; true: answer with @regs. */
@@ -164,8 +218,10 @@ static void server_main(struct actor *self)
         regs.deadline = now_ns() + 200000;
         regs.queue = HANDLE_NONE;
         status_t status = answer ? ipc_raw_reply_receive(&regs) : ipc_raw_receive(&regs);
-        answer = status_is_ok(status) && message_kind(regs.info) == IPC_KIND_CALL &&
-                 serve_call(self, &regs);
+        uint32_t kind = message_kind(regs.info);
+        if (status_is_ok(status) && kind == IPC_KIND_GONE)
+            caller_gone(regs.target);
+        answer = status_is_ok(status) && kind == IPC_KIND_CALL && serve_call(self, &regs);
         EXPECT(status_is_ok(status) || status == STATUS_TIMED_OUT || status == STATUS_INTERRUPTED,
                status_code(status));
         answer_saved(self);
@@ -534,6 +590,10 @@ static bool actor_create(uint32_t index)
 void stress_child(void)
 {
     board = (struct stress_board *)child_start.values[VALUE_BOARD];
+    __atomic_store_n(&board->born[child_start.values[VALUE_INDEX]],
+                     __atomic_fetch_add(&board->births, 1, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < TOKENS; i++)
+        __atomic_store_n(cookie_of(&saved[i]), 0, __ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < ACTORS; i++)
         if (!actor_create(i))
             child_exit(1);

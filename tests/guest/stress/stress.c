@@ -138,12 +138,12 @@ static void test_stress_work_goes_on_while_peers_are_killed(void)
         child_finish(i);
     drain_channel(channel_left);
     drain_channel(channel_right);
-    say("done: %llu calls, %llu grants, %llu caps, %llu memory, %llu trees, %llu channel, %llu waits, %llu moves; %llu children",
+    say("done: %llu calls, %llu grants, %llu caps, %llu memory, %llu trees, %llu channel, %llu waits, %llu gone, %llu moves; %llu children",
         (unsigned long long)board->done[WORK_CALL], (unsigned long long)board->done[WORK_GRANT],
         (unsigned long long)board->done[WORK_CAP], (unsigned long long)board->done[WORK_MEMORY],
         (unsigned long long)board->done[WORK_TREE], (unsigned long long)board->done[WORK_CHANNEL],
-        (unsigned long long)board->done[WORK_WAIT], (unsigned long long)board->done[WORK_MOVE],
-        (unsigned long long)births);
+        (unsigned long long)board->done[WORK_WAIT], (unsigned long long)board->done[WORK_GONE],
+        (unsigned long long)board->done[WORK_MOVE], (unsigned long long)births);
     if (board->failures != 0) {
         say("%u checks of the children failed, first line %u, detail %lld", board->failures,
             board->line, (long long)board->detail);

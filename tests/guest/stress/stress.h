@@ -3,6 +3,8 @@
 #include "guest.h"
 
 #define CHILDREN 6u
+/** Replies that a child puts aside at a time. */
+#define TOKENS 4u
 
 enum stress_work {
     WORK_CALL,
@@ -12,6 +14,7 @@ enum stress_work {
     WORK_TREE,
     WORK_CHANNEL,
     WORK_WAIT,
+    WORK_GONE,
     WORK_MOVE,
     WORKS
 };
@@ -19,6 +22,10 @@ enum stress_work {
 struct stress_board {
     uint64_t done[WORKS]; /* atomic: pieces of work that ended as they should */
     uint64_t progress[CHILDREN];
+    uint64_t births;         /* atomic: of children and of replies put aside */
+    uint64_t born[CHILDREN]; /* atomic */
+    /* atomic: what tells that the caller of a reply put aside is gone; 0: nothing will. See cookie_new() */
+    uint64_t cookies[CHILDREN][TOKENS];
     uint32_t failures; /* atomic: checks that failed; of the first one: */
     uint32_t line;
     int64_t detail;
