@@ -345,7 +345,11 @@ static void fill(struct actor *self, const struct fuzz_syscall *call, uint64_t *
             registers[a->reg] = integer(self, a, registers[0]);
             break;
         case FUZZ_HANDLE:
-            registers[a->reg] = any_handle(self);
+            /* A reply is saved with a notice or, as often, without. */
+            if (call->number != SYS_ENDPOINT_REPLY_SAVE)
+                registers[a->reg] = any_handle(self);
+            else
+                registers[a->reg] = chance(self, 50) ? 0 : handle_of(self, OBJECT_ENDPOINT);
             break;
         case FUZZ_CAP:
             if (!is_of_pager(call) || a->reg != 0 || chance(self, 30) ||
