@@ -228,8 +228,11 @@ static void test_service_adopted_child_is_stopped_by_its_parent(void)
     pthread_t thread;
     OK(child_start(args, NULL, 0, &process));
     OK(svc_adopt(svc(), "a-child", process, 0));
-    CHECK_STATUS(STATUS_TIMED_OUT,
-                 svc_await_order_until(svc(), name, &order, clock_deadline(10 * NS_PER_MS)));
+    /* Who gave up does not stand in its own way: BUSY. */
+    for (unsigned i = 0; i < 6; i++) {
+        CHECK_STATUS(STATUS_TIMED_OUT,
+                     svc_await_order_until(svc(), name, &order, clock_deadline(10 * NS_PER_MS)));
+    }
     OK(svc_stop(svc(), "a-child", 0));
     OK(svc_await_order(svc(), name, &order));
     CHECK(strcmp(name, "a-child") == 0 && order == SVC_ORDER_STOP);

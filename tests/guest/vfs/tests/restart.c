@@ -1,9 +1,12 @@
 /* Reading goes on to the right bytes while what serves it is killed; /tmp answers while the disk does not. */
 #include "tests.h"
 
+#include <idl/files.h>
+#include <os/syscall.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <veridian/syscalls.h>
 
 static const char *victim;
 static unsigned kills;
@@ -168,6 +171,38 @@ static void test_restart_tmp_answers_while_the_disk_does_not(void)
     file_close(file);
 }
 
+/* More than one client may have waiting. */
+#define GIVEN_UP 400
+
+/* Ask for the attributes of a file of the disk, for 5 ms. */
+static status_t ask_in_haste(handle_t session)
+{
+    struct ipc_writer writer = {ipc_buffer()->data, 0, false};
+    ipc_write_string(&writer, "/files/7/7", FILE_PATH_BYTES);
+    struct ipc_regs regs = {.target = session,
+                            .info = ipc_info(LABEL_FILES_STATUS, writer.used, 0, 0),
+                            .deadline = clock_deadline(5 * NS_PER_MS)};
+    return ipc_exchange(&regs, 0);
+}
+
+/* Who gave up has nothing of his share of calls waiting for a disk that does not answer: vfs was told. */
+static void test_restart_calls_given_up_are_forgotten(void)
+{
+    handle_t session;
+    struct file_status status;
+    unsigned given_up = 0;
+    CHECK_OK(svc_kill(os_cap("svc"), "vfs")); /* nothing is cached */
+    CHECK_OK(files_connect(os_cap("vfs"), 0, &session));
+    CHECK_OK(svc_stop(os_cap("svc"), "ext4", 0));
+    for (unsigned i = 0; i < GIVEN_UP; i++) {
+        given_up += ask_in_haste(session) == STATUS_TIMED_OUT;
+    }
+    CHECK(given_up == GIVEN_UP);
+    CHECK_OK(svc_start(os_cap("svc"), "ext4"));
+    CHECK_OK(files_status(session, "/files/7/7", 0, &status));
+    CHECK_OK(sys_cap_close(session));
+}
+
 void run_restart_tests(void)
 {
     RUN(test_restart_vfs_while_reading);
@@ -179,4 +214,5 @@ void run_restart_tests(void)
     RUN(test_restart_keeps_open_files);
     RUN(test_restart_keeps_tmp);
     RUN(test_restart_tmp_answers_while_the_disk_does_not);
+    RUN(test_restart_calls_given_up_are_forgotten);
 }
