@@ -161,7 +161,7 @@ static bool put_aside(struct actor *self, uint64_t answer)
 {
     uint64_t token = 0;
     struct saved *place = &saved[below(self, TOKENS)];
-    if (below(self, 6) != 0 || !place_take(place))
+    if (below(self, 3) != 0 || !place_take(place))
         return false;
     place->cookie = cookie_new(place);
     __atomic_store_n(cookie_of(place), place->cookie, __ATOMIC_SEQ_CST);
