@@ -80,13 +80,17 @@ struct __attribute__((aligned(64))) thread {
     struct thread *reply_worker GUARDED_BY(reply_lock); /* whose current reply this call is */
     struct thread *current_reply; /* worker: whose call it serves now; atomic */
     struct list wait_link;
-    void *wait_object;        /* atomic: see wait_cancel_listed() */
-    uint64_t wait_data;       /* what the waker or canceller needs: mask, address … */
-    struct queue *wait_queue; /* receive: the queue waited on together with the endpoint */
-    uint64_t call_cap_id;     /* node through which it came, for revocation while queued */
-    struct spinlock reply;    /* reply_lock */
-    bool in_syscall;          /* else it came by an exception or interrupt */
-    bool wait_restarts;       /* woken, it executes its system call again */
+    void *wait_object;  /* atomic: see wait_cancel_listed() */
+    uint64_t wait_data; /* what the waker or canceller needs: mask, address … */
+    union {
+        struct queue *wait_queue; /* receive: the queue waited on together with the endpoint */
+        /* of a saved reply: tells the server that this caller is gone; NULL: it does not want to know */
+        struct notice *gone GUARDED_BY(reply_lock);
+    };
+    uint64_t call_cap_id;  /* node through which it came, for revocation while queued */
+    struct spinlock reply; /* reply_lock */
+    bool in_syscall;       /* else it came by an exception or interrupt */
+    bool wait_restarts;    /* woken, it executes its system call again */
     /* Scheduling: the run queue's lock while queued, else whoever owns the thread (its CPU, or its waker). */
     uint8_t state;           /* atomic: who kills a thread that has not begun looks */
     uint8_t priority;        /* atomic: its level: the base less what it has fallen */
@@ -127,9 +131,7 @@ struct __attribute__((aligned(64))) thread {
     uint32_t message_cap_count;
     uint32_t index;         /* in the thread table: tokens of saved replies */
     struct list saved_link; /* server's process.saved */
-    /* of a saved reply: tells the server that this caller is gone; NULL: it does not want to know */
-    struct notice *gone GUARDED_BY(reply_lock);
-    uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
+    uint64_t progress_key;  /* the restarted call whose first @progress bytes are done (mm) */
     uint64_t progress;
     uint64_t raised; /* the call that the kernel makes in its name: see ipc/raise.c */
     uint64_t raised_words[3];

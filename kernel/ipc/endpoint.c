@@ -143,17 +143,17 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence)
 void reply_take(struct thread *caller, bool gone)
 {
     struct thread *worker = caller->reply_worker;
-    struct notice *notice = caller->gone;
+    struct notice *notice = NULL;
     if (worker != NULL && __atomic_load_n(&worker->current_reply, __ATOMIC_RELAXED) == caller)
         __atomic_store_n(&worker->current_reply, NULL, __ATOMIC_RELAXED);
     if (worker == NULL && caller->reply_server != NULL) {
         futex_lock_acquire(&caller->reply_server->saved_lock);
         list_remove(&caller->saved_link);
+        notice = caller->gone;
         futex_lock_release(&caller->reply_server->saved_lock);
     }
     caller->reply_worker = NULL;
     caller->reply_server = NULL;
-    caller->gone = NULL;
     thread_wait_end(caller);
     if (notice != NULL && gone)
         endpoint_notify(notice); /* queued before anybody finds the caller gone */
