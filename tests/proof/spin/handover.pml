@@ -2,7 +2,7 @@
  * may be seen late (a store buffer) until a fence or a lock is taken.
  *
  * code: kernel/include/sched.h thread_moved | __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED); __atomic_thread_fence(__ATOMIC_SEQ_CST);
- * code: kernel/sched/sched.c steal | thread_moved(thread, cpu);
+ * code: kernel/sched/sched.c steal_at | thread_moved(thread, cpu);
  * code: kernel/sched/sched.c sched_leave | if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) && thread_attend(thread)) continue; &&& kernel/sched/sched.c sched_leave | arch_thread_resume(thread);
  * code: kernel/sched/wait.c settle | sched_save_fpu(cpu, self);
  * code: kernel/sched/wait.c thread_wait_begin | settle(self); return thread_wait_begin_here(self, wait_class, object, deadline_ns);

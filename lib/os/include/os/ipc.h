@@ -158,7 +158,7 @@ struct ipc_reader ipc_call_reader(const struct ipc_call *call);
 handle_t ipc_cap_take(struct ipc_call *call, handle_t handle);
 /** Put the current reply aside; the handler then returns STATUS_PENDING and the server answers later, from
  *  any of its threads, by <protocol>_<method>_reply(@token, …). If the caller dies or gives up before that, the answer would find GONE, and the
- *  server's `gone` hook, if it has one, is called with @cookie: once, and before it gets a later call of that thread. NOT_FOUND: the caller is gone
+ *  server's `gone` hook, if it has one, is called with @cookie: once, and, with one worker, before a later call of that thread. NOT_FOUND: the caller is gone
  *  already. NO_MEMORY: for the notice; the reply is where it was. */
 MUST_CHECK status_t ipc_reply_save(struct ipc_call *call, uint64_t cookie, uint64_t *token);
 /** Whether the caller of the saved reply @token waits for it still: for a thread that is about to work for it, and not the one that is told. */
