@@ -121,12 +121,12 @@ static inline void accept_call(struct thread *caller, struct thread *worker) NO_
 static void caller_await_answer(struct thread *caller)
 {
     uint64_t sequence = caller->wait_sequence;
+    bool timed = caller->call_deadline_ns != DEADLINE_NEVER; /* while it is ours */
     __atomic_store_n(&caller->wait_class, &answer_wait, __ATOMIC_SEQ_CST);
     if (unlikely(__atomic_load_n(&caller->attention, __ATOMIC_SEQ_CST) != 0)) {
         if (answer_cancel(caller, sequence))
             thread_wake_status(caller, STATUS_INTERRUPTED);
-    } else if (unlikely(caller->call_deadline_ns != DEADLINE_NEVER &&
-                        __atomic_load_n(&caller->deadline.armed, __ATOMIC_SEQ_CST) == 0)) {
+    } else if (unlikely(timed && __atomic_load_n(&caller->deadline.armed, __ATOMIC_SEQ_CST) == 0)) {
         if (answer_cancel(caller, sequence))
             thread_wake_status(caller, STATUS_TIMED_OUT);
     }
