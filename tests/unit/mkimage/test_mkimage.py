@@ -10,6 +10,9 @@ import unittest
 import uuid
 import zlib
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "include"))
+import tap  # noqa: E402
+
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
 TOOL = os.path.join(ROOT, "tools", "mkimage")
 ESP = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
@@ -148,31 +151,5 @@ class MkimageTest(unittest.TestCase):
         self.assertTrue(done.returncode != 0 and done.stdout.startswith("mkimage: "), done.stdout)
 
 
-class TapResult(unittest.TestResult):
-    def report(self, test, good, detail=""):
-        print(f"{'ok' if good else 'not ok'} {self.testsRun} - mkimage: {test.id().split('.')[-1]}")
-        for line in detail.splitlines():
-            print(f"# {line}")
-
-    def addSuccess(self, test):
-        self.report(test, True)
-
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self.report(test, False, self.failures[-1][1])
-
-    def addError(self, test, err):
-        super().addError(test, err)
-        self.report(test, False, self.errors[-1][1])
-
-
-def main():
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(MkimageTest)
-    result = TapResult()
-    suite.run(result)
-    print(f"1..{result.testsRun}")
-    return 0 if result.wasSuccessful() and result.testsRun else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.main(MkimageTest))
