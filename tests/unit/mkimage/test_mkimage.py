@@ -65,7 +65,7 @@ class MkimageTest(unittest.TestCase):
         with open(self.efi, "wb") as out:
             out.write(image())
         with open(self.root, "wb") as out:
-            out.write(b"root" + bytes(3 << 20) + b"end")     # not a whole number of MiB, with a hole
+            out.write(bytes(1080) + b"\x53\xef" + bytes(3 << 20) + b"end")     # not a whole number of MiB, with a hole
 
     def run_tool(self, *arguments):
         return subprocess.run([TOOL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -147,6 +147,13 @@ class MkimageTest(unittest.TestCase):
             done = self.run_tool("cmdline", "--efi", self.efi, "--out", self.out, "--words", "x")
             self.assertTrue(done.returncode != 0 and done.stdout.startswith("mkimage: "), done.stdout)
         self.assertFalse(os.path.exists(self.out))
+        for efi, root, says in ((self.root, self.root, "no PE file"), ("/etc/passwd", "/etc/passwd", "no PE file"),
+                                (None, "/etc/passwd", "no ext4 file system"), (None, None, "no ext4 file system"), (None, "missing", "missing")):
+            with open(self.efi, "wb") as out:
+                out.write(image())
+            done = self.run_tool("disk", "--arch", "x86_64", "--efi", efi or self.efi, "--root", root or self.efi, "--out", self.out)
+            self.assertTrue(done.returncode != 0 and done.stdout.startswith("mkimage: ") and says in done.stdout, done.stdout)
+            self.assertFalse(os.path.exists(self.out) or os.path.exists(self.out + ".part"))
         done = self.run_tool("words", "--disk", self.root, "--words", "x")
         self.assertTrue(done.returncode != 0 and done.stdout.startswith("mkimage: "), done.stdout)
 

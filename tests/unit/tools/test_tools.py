@@ -63,6 +63,13 @@ class ToolsTest(unittest.TestCase):
 
     # ── What makes images ──────────────────────────────────────────────────────────────────────────────────────────────
 
+    def test_mkimage_refuses_what_it_cannot_read_or_write(self):
+        out = self.path("out")
+        for efi in (self.missing, self.folder):
+            self.refuses([efi], "tools/mkimage", "disk", "--arch", "x86_64", "--efi", efi, "--root", self.file, "--out", out)
+        self.refuses([self.missing], "tools/mkimage", "cmdline", "--efi", self.missing, "--words", "a", "--out", out)
+        self.assertEqual(os.listdir(self.folder), ["file"])
+
     def test_mkboot_refuses_what_it_cannot_read_or_write(self):
         out = self.path("out")
         for path in (self.missing, self.folder):
