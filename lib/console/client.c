@@ -12,7 +12,6 @@
 #include <string.h>
 #include <veridian/syscalls.h>
 
-#define WAITING_MAX 64u
 #define READ_BYTES 2048u
 #define PIECE_BYTES 1024u
 /** The most that a display gets at once. */
@@ -65,8 +64,8 @@ static size_t places_of(const struct waiting_list *list, uint64_t badge)
     return places;
 }
 
-/* Room for one more of @badge. False: nobody has more than it would have. */
-static bool make_room(struct waiting_list *list, uint64_t badge)
+/* Who must give up its place for one more of @badge, in a full table: an index; the count if nobody has more than @badge would have. */
+static size_t choose_loser(const struct waiting_list *list, uint64_t badge)
 {
     size_t most = 0, latest = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -74,11 +73,7 @@ static bool make_room(struct waiting_list *list, uint64_t badge)
         latest = places >= most ? i : latest;
         most = places >= most ? places : most;
     }
-    if (most <= places_of(list, badge) + 1)
-        return false;
-    status_ignore(ipc_reply_send(list->entries[latest].token, STATUS_NO_MEMORY, NULL));
-    list_remove(list, latest);
-    return true;
+    return most > places_of(list, badge) + 1 ? latest : list->count;
 }
 
 /* Put the current call aside. */
@@ -87,11 +82,17 @@ static status_t list_add(struct waiting_list *list, struct ipc_call *call, struc
 {
     static uint64_t number;
     uint64_t token;
-    if (list->count == WAITING_MAX && !make_room(list, call->badge))
+    bool full = list->count == WAITING_MAX;
+    size_t loser = full ? choose_loser(list, call->badge) : 0;
+    if (loser == WAITING_MAX)
         return STATUS_NO_MEMORY;
     status_t status = ipc_reply_save(call, ++number, &token);
     if (!status_is_ok(status))
         return status;
+    if (full) {
+        status_ignore(ipc_reply_send(list->entries[loser].token, STATUS_NO_MEMORY, NULL));
+        list_remove(list, loser);
+    }
     list->entries[list->count++] = (struct waiting){
         .number = number, .token = token, .badge = call->badge, .buffer = buffer, .tries = faulted};
     return STATUS_PENDING;

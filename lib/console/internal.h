@@ -29,6 +29,8 @@ void transcript_put(uint8_t byte);
 size_t transcript_read(uint64_t *position, uint8_t *buffer, size_t bytes);
 
 /* client.c */
+/** Places in each table of clients that wait. */
+#define WAITING_MAX 64u
 extern const struct bytestream_ops client_ops;
 void client_start(void);
 /** Server hook: the caller whose reply was saved as @number is gone. */

@@ -5,7 +5,6 @@
 #include <check.h>
 #include <string.h>
 
-#define PLACES 64 /* of each table of client.c */
 #define CALLS 1024u
 
 enum { WAITS = 1, ANSWERED, GAVE_UP };
@@ -17,6 +16,7 @@ static struct {
 } calls[CALLS];         /* by token */
 static uint64_t latest; /* token */
 static bool silent;
+static bool full; /* no memory to save a reply */
 
 /* --- what the console stands on ----------------------------------------------------------------------------- */
 
@@ -95,6 +95,8 @@ status_t ipc_reply_save(struct ipc_call *call, uint64_t cookie, uint64_t *token)
 {
     (void)call;
     CHECK(latest + 1 < CALLS);
+    if (full)
+        return STATUS_NO_MEMORY;
     *token = ++latest;
     calls[latest].cookie = cookie;
     calls[latest].state = WAITS;
@@ -224,11 +226,31 @@ static void test_client_that_gives_up_takes_no_place(void)
     for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
         begin();
         uint64_t other = waits(asks[i], 2);
-        for (unsigned tries = 0; tries < 3 * PLACES && check_failures == 0; tries++)
+        for (unsigned tries = 0; tries < 3 * WAITING_MAX && check_failures == 0; tries++)
             give_up(waits(asks[i], 1));
         CHECK(calls[other].state == WAITS);
         give_up(other);
     }
+}
+
+/* In a full table the one that has most places loses one to another, but not for a call that cannot be put aside. */
+static void test_client_loses_no_place_to_a_call_that_fails(void)
+{
+    struct ipc_call other = {.badge = 2};
+    begin();
+    uint64_t first = waits(ask_follow, 1), last = first;
+    for (unsigned i = 1; i < WAITING_MAX; i++)
+        last = waits(ask_follow, 1);
+    full = true;
+    CHECK(ask_follow(&other) == STATUS_NO_MEMORY);
+    for (uint64_t token = first; token <= last; token++)
+        CHECK(calls[token].state == WAITS);
+    full = false;
+    uint64_t second = waits(ask_follow, 2);
+    CHECK(calls[last].state == ANSWERED && calls[last].status == STATUS_NO_MEMORY);
+    for (uint64_t token = first; token < last; token++)
+        give_up(token);
+    give_up(second);
 }
 
 /* A cookie that nobody has changes nothing. */
@@ -250,6 +272,7 @@ int main(void)
     static const struct test tests[] = {
         TEST(test_client_forgets_a_reader_that_died),
         TEST(test_client_that_gives_up_takes_no_place),
+        TEST(test_client_loses_no_place_to_a_call_that_fails),
         TEST(test_client_gone_takes_nobody_else),
         {0},
     };
