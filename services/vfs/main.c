@@ -20,6 +20,8 @@
 #define BADGE_BYTES 96
 #define BADGE_LIVES 4
 #define FILES_PER_SESSION 3
+/* An eighth is for the notices of calls put aside. */
+#define NOTICE_BYTES 64
 /* Of a tmpfs whose memory is our own. */
 #define TMPFS_BYTES_DEFAULT (UINT64_C(32) << 20)
 
@@ -116,7 +118,10 @@ static status_t make_tables(struct vfs_server *server)
     most[CLIENT_SESSIONS] = (uint32_t)bound(badges - files, SESSIONS_MIN, SESSIONS_MAX);
     most[CLIENT_FILES] = (uint32_t)bound(rest / FILE_BYTES < files ? rest / FILE_BYTES : files,
                                          FILES_MIN, FILES_MAX);
-    most[CLIENT_WAITING] = (uint32_t)bound(rest / WAITING_BYTES, WAITING_MIN, WAITING_MAX);
+    uint64_t notices = budget.kmem_limit / 8 / NOTICE_BYTES;
+    most[CLIENT_WAITING] =
+        (uint32_t)bound(rest / WAITING_BYTES < notices ? rest / WAITING_BYTES : notices,
+                        WAITING_MIN, WAITING_MAX);
     status_t status = sessions_init(server);
     return status_is_ok(status) ? cache_init(&server->cache, cache_bytes) : status;
 }
@@ -124,7 +129,9 @@ static status_t make_tables(struct vfs_server *server)
 static status_t start(struct vfs_server *server)
 {
     pthread_mutex_init(&server->lock, NULL);
-    vfs_link_init(&server->waiting);
+    for (size_t i = 0; i < WAITING_CHAINS; i++) {
+        vfs_link_init(&server->waiting[i]);
+    }
     server->endpoint = os_cap("endpoint");
     status_t status = make_tables(server);
     if (!status_is_ok(status)) {

@@ -27,7 +27,7 @@
 /* A call that was put aside. */
 struct waiting {
     struct vfs_link link; /* the queue of its worker; alone: that is at it */
-    struct vfs_link all;
+    struct vfs_link chain;
     uint64_t number;
     struct vfs_server *server;
     struct remote_fs *target;
@@ -379,6 +379,11 @@ static void enqueue(struct remote_fs *remote, struct waiting *waiting)
     pthread_cond_signal(&remote->queued);
 }
 
+static struct vfs_link *waiting_chain(struct vfs_server *server, uint64_t number)
+{
+    return &server->waiting[number % WAITING_CHAINS];
+}
+
 status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vfs_fs *fs)
 {
     struct remote_fs *remote = remote_of(fs);
@@ -404,7 +409,7 @@ status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vf
     }
     waiting->server = server;
     waiting->number = number;
-    vfs_link_add(&server->waiting, &waiting->all);
+    vfs_link_add(waiting_chain(server, number), &waiting->chain);
     waiting->client = client;
     waiting->badge = call->badge;
     waiting->info = call->info;
@@ -417,16 +422,16 @@ status_t remote_wait(struct vfs_server *server, struct ipc_call *call, struct vf
 
 static void waiting_free(struct waiting *waiting)
 {
-    vfs_link_remove(&waiting->all);
+    vfs_link_remove(&waiting->chain);
     client_give_back(&waiting->server->clients, waiting->client, CLIENT_WAITING);
     free(waiting);
 }
 
 void remote_gone(struct vfs_server *server, uint64_t number)
 {
-    for (struct vfs_link *link = server->waiting.next; link != &server->waiting;
-         link = link->next) {
-        struct waiting *waiting = VFS_CONTAINER(link, struct waiting, all);
+    struct vfs_link *chain = waiting_chain(server, number);
+    for (struct vfs_link *link = chain->next; link != chain; link = link->next) {
+        struct waiting *waiting = VFS_CONTAINER(link, struct waiting, chain);
         if (waiting->number != number) {
             continue;
         }

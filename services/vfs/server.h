@@ -24,6 +24,7 @@
 /* Calls put aside, for all workers together. */
 #define WAITING_MAX 4096
 #define WAITING_MIN 128
+#define WAITING_CHAINS 256
 #define CLIENTS_MAX 64
 
 /* --- clients.c: who has how much --- */
@@ -88,8 +89,8 @@ struct vfs_server {
     struct clients clients;
     struct sessions sessions;
     struct page_cache cache;
-    /* Calls put aside (remote.c), and how many there were. */
-    struct vfs_link waiting;
+    /* Calls put aside (remote.c), in chains by their numbers, and how many there were. */
+    struct vfs_link waiting[WAITING_CHAINS];
     uint64_t waiting_number;
     handle_t endpoint;
     handle_t archive_memory;
