@@ -41,7 +41,7 @@ struct CAPABILITY("lock class") lock_class {
     X(budget_lock)   /* quota tree */                                                            \
     X(kmem_lock)     /* kernel heap */                                                           \
     X(phys_lock)     /* physical allocator */                                                    \
-    X(arch_lock)     /* interrupt controllers, IPIs, page tables of the kernel */                \
+    X(arch_lock)     /* interrupt controllers, IPIs */                                           \
     X(random_lock)   /* the random generator's key */                                            \
     X(log_lock)      /* kernel log */
 

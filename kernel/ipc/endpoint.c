@@ -4,8 +4,8 @@
  * worker runs at once on this CPU, at the better of the two priorities. If no worker waits the caller queues. The reply is named by the
  * caller itself and the wait_sequence of its wait for the answer; the worker's current_reply points to the caller, and the caller's reply_worker back. Both ends are
  * changed under the caller's reply_lock, so a caller that dies or times out unlinks itself without the server's help, and the server's
- * answer then finds the pair broken and gets GONE. If the reply was saved with a notice, that is posted under the same lock: exactly one of
- * the two comes, the notice or an answer that is taken.
+ * answer then finds the pair broken and gets GONE. If the reply was saved with a notice, that is posted under the same lock: never
+ * both come, the notice and an answer that is taken; one does if the endpoint and its epoch go on.
  *
  * States of a caller: queued (wait class queued_wait, on endpoint.callers under endpoint_lock), accepted (answer_wait, under its reply_lock),
  * and in between owned by the CPU that moves it. The fast path needs: a worker waits; both may run on this CPU; no capability travels
