@@ -403,7 +403,7 @@ static void note(struct actor *self, const struct fuzz_syscall *call, status_t s
     trace(self, call, code);
     __atomic_fetch_add(&counts->calls[call->number], 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&counts->total, 1, __ATOMIC_RELAXED);
-    if (code == 0)
+    if (code == 0 && (counts->successes[call->number] != 0 || is_native()))
         __atomic_fetch_add(&counts->successes[call->number], 1, __ATOMIC_RELAXED);
     if (code > 0 || code < -20)
         note_undocumented(call, code);

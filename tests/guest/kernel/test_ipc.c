@@ -988,6 +988,7 @@ static void test_ipc_gone_or_answered(void)
     regs = (struct ipc_regs){.info = 0};
     OK(ipc_raw_reply(&regs));
     CHECK(worker_join(&caller) && caller.value == answered);
+    CHECK(answered != 0 && told != 0);
     say("%llu calls were answered, of %llu the end was told", (unsigned long long)answered,
         (unsigned long long)told);
     CHECK(tells_nothing(endpoint));
