@@ -1,5 +1,5 @@
 /* A machine of its own, to test the launcher with: writes CONSOLE to the first serial port and LOG to port 0xe9, then
- * ends QEMU with a status, or, if END is not defined, spins for ever. Entered by PVH in 32-bit mode. */
+ * ends QEMU with a status, or resets the machine, or, if neither END nor RESET is defined, spins for ever. Entered by PVH in 32-bit mode. */
     .section .note.pvh, "a"
     .long 4, 4, 18
     .asciz "Xen"
@@ -23,6 +23,13 @@ start:
     out %al, $0xe9
     jmp 3b
 4:
+#ifdef RESET
+    mov $0xcf9, %edx
+    mov $0x2, %al
+    out %al, %dx
+    mov $0x6, %al
+    out %al, %dx
+#endif
 #ifdef END
     mov $END, %eax
     mov $0xf4, %edx
