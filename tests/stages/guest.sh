@@ -20,7 +20,7 @@ guest_run() {
     shift 4
     folder=$BUILD_ROOT/$arch/$build
     log=$folder/guest/$name/log-$cpus
-    label="$arch, $build, $cpus CPUs"
+    label="$arch, $build, ${TEST_SMP:-$cpus} CPUs"
     if [ -n "${TEST_CPU:-}" ]; then
         log+=-$TEST_CPU label+=", $TEST_CPU" skips=
         set -- --qemu "-cpu $TEST_CPU" "$@"
