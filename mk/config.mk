@@ -15,7 +15,7 @@
 #   ARCH=x86_64   BUILD=release|debug|kasan|kcsan|kcov   SMP=4  MEM=256M     (bench: ARCH only)
 #   CMD='…'       one command line for run           DISK=file.img   another root disk   WRITE=1  keep its changes
 #   APPEND='…'    words for the kernel's command line
-#   SEED=number   what the fuzzers of test send (each says what it was)
+#   SEED=number   what the fuzzers of test send, when its tests kill services, where they damage disks (each says what it was)
 #   BOOT=direct|uefi   how run and debug start: kernel.elf and boot.img given by QEMU, or the disk by the firmware
 #   SCREEN=gtk    a display beside the serial console, shown as QEMU's -display says (gtk, sdl, vnc=:1 …)
 #   BUILD_ROOT=build   where everything built goes   V=1   show the commands
