@@ -304,6 +304,7 @@ static void trace_destroy(struct object *object)
     if (!__atomic_compare_exchange_n(&trace_now, &expected, NULL, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_RELAXED))
         return;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* sample_arm() has one: either sees the other */
     for (uint32_t i = 0; i < cpu_count; i++)
         ktimer_cancel(&trace->rings[i].timer);
 }
