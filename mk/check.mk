@@ -107,8 +107,8 @@ lint: $(patsubst %,$(O)/lint/%,$(call in_scope,$(LINT_FILES)))
 # --- the second compiler, and statuses of a type that mixes with nothing --------------------------------------------
 
 GCC_FLAGS := -Wlogical-op -Wduplicated-cond -Wno-unknown-pragmas
-# Flags that only clang has, and their counterparts.
-as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(filter-out $(CLANG_WARNINGS) --target=% \
+# Flags that only clang has, and their counterparts. Left to the link, gcc would not look for what it sees only when it optimises.
+as_gcc = $(patsubst -fsanitize-trap=all,-fsanitize-undefined-trap-on-error,$(filter-out $(CLANG_WARNINGS) --target=% $(KERNEL_WHOLE) \
            -fstrict-flex-arrays=3 -fdebug-compilation-dir=% -momit-leaf-frame-pointer -nostdinc -isystem \
            $(CLANG_RESOURCE)/include $(SYSROOT)/include $(KERNEL_SANITIZE_$(BUILD)),$(1))) $(GCC_FLAGS)
 GCC_INCLUDE = -nostdinc -isystem $(shell $(GCC) -print-file-name=include)
