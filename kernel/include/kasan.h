@@ -14,6 +14,8 @@ enum {
 
 #ifdef CONFIG_KASAN
 #define KASAN_IS_ON true
+/* At least so many bytes behind each of the heap's objects are nobody's. */
+#define KASAN_HEAP_GAP 16u
 /** Once, when shadow memory is mapped: the redzones of global variables. */
 void kasan_init(void);
 /** The shadow of [@start, @start + @bytes), both multiples of 8, says @why. */
@@ -24,6 +26,7 @@ void kasan_unpoison(const void *start, size_t bytes);
 void kasan_check(const void *start, size_t bytes, bool write);
 #else
 #define KASAN_IS_ON false
+#define KASAN_HEAP_GAP 0u
 #define KASAN_SHADOW_OFFSET 0ull
 static inline void kasan_init(void)
 {

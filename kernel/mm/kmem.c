@@ -4,7 +4,8 @@
  * header's bitmap is the authority on what is in use; nothing is kept in free objects, and a pointer's slab is found by masking it.
  * So a double free, or a free with the wrong size, is noticed at once. Each class has a lock and a list of slabs with room; an empty
  * slab goes back to the physical allocator unless it is the last one with room. Sizes above the largest class are whole blocks of
- * frames. A caller is charged the size of the class, rounded up to 16 bytes: what it takes from others. */
+ * frames. A caller is charged the size of the class, rounded up to 16 bytes: what it takes from others. Under KASAN the class, or the
+ * block, is one that leaves a gap behind the object, and that is charged. */
 #include "kmem.h"
 
 #include "budget.h"
@@ -48,7 +49,7 @@ static struct kmem_class classes[] = {
 };
 
 #define CLASS_COUNT ARRAY_SIZE(classes)
-#define CLASS_BYTES_MAX 2032u
+#define CLASS_BYTES_MAX (2032u - KASAN_HEAP_GAP) /* of an object */
 
 static uint64_t pages_held;  /* atomic */
 static uint64_t large_bytes; /* atomic: of blocks of frames */
@@ -61,7 +62,7 @@ static void kmem_init(void) NO_THREAD_SAFETY
 {
     uint32_t class = 0;
     for (uint32_t i = 0; i < ARRAY_SIZE(class_of_size); i++) {
-        while (classes[class].bytes < i * 16)
+        while (classes[class].bytes < i * 16 + KASAN_HEAP_GAP)
             class ++;
         class_of_size[i] = (uint8_t)class;
     }
@@ -150,7 +151,7 @@ static inline void small_free(struct kmem_class *class, void *pointer)
 static uint32_t large_order(size_t bytes)
 {
     uint32_t order = 0;
-    while ((PAGE_SIZE << order) < bytes)
+    while ((PAGE_SIZE << order) < bytes + KASAN_HEAP_GAP)
         order++;
     return order;
 }
