@@ -24,9 +24,10 @@ static void print_budget(const char *name, handle_t budget)
 {
     struct budget_info info;
     if (status_is_ok(sys_budget_info(budget, &info))) {
-        printf("  %-14s %10" PRIu64 " of %-10" PRIu64 " %10" PRIu64 " of %" PRIu64 "\n", name,
-               kib(info.pages_used), kib(info.pages_limit), info.kmem_used / 1024,
-               info.kmem_limit / 1024);
+        printf("  %-14s %10" PRIu64 " of %-10" PRIu64 " %10" PRIu64 " of %-10" PRIu64 " %6" PRIu64
+               " of %" PRIu64 "\n",
+               name, kib(info.pages_used), kib(info.pages_limit), info.kmem_used / 1024,
+               info.kmem_limit / 1024, info.realtime_used / 1000, info.realtime_limit / 1000);
     }
 }
 
@@ -35,7 +36,8 @@ static void print_budgets(void)
 {
     handle_t handle;
     const char *name;
-    printf("budgets, KiB of pages and of kernel memory, used and allowed\n");
+    printf(
+        "budgets, KiB of pages and of kernel memory, and thousandths of a CPU in real time, used and allowed\n");
     print_budget("system", os_cap("budget"));
     for (size_t i = 0; (name = os_cap_at(i, &handle)) != NULL; i++) {
         if (strncmp(name, PART, strlen(PART)) == 0) {

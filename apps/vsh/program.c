@@ -356,7 +356,7 @@ static int spawn(struct shell *shell, char path[FILE_PATH_BYTES + 1], const stru
     const char *slash = strrchr(path, '/');
     snprintf(name, sizeof(name), "%.31s", slash ? slash + 1 : path);
     bool has_manifest = find_manifest(path, &manifest);
-    bool turn_is_realtime = shell->turn.priority > PRIORITY_NORMAL_MAX;
+    bool is_unlimited = shell->turn.priority > PRIORITY_NORMAL_MAX && shell->turn.period_ns == 0;
     handle_t process = HANDLE_NONE;
     if (!caps_prepare(shell, &caps, has_manifest ? &manifest : NULL)) {
         return STATUS_NOT_A_PROGRAM;
@@ -374,7 +374,7 @@ static int spawn(struct shell *shell, char path[FILE_PATH_BYTES + 1], const stru
     };
     if (shell->turn.priority != 0) {
         start.priority = shell->turn.priority;
-        start.thread_budget = turn_is_realtime ? os_cap("quota") : HANDLE_NONE;
+        start.thread_budget = is_unlimited ? os_cap("quota") : HANDLE_NONE;
         start.budget_ns = shell->turn.budget_ns;
         start.period_ns = shell->turn.period_ns;
     }
@@ -386,7 +386,7 @@ static int spawn(struct shell *shell, char path[FILE_PATH_BYTES + 1], const stru
             status = process_spawn(&start, &process);
             status_ignore(sys_cap_close(start.image.memory));
         }
-    } while (quota_awaits(status, &tries));
+    } while (quota_awaits(status, &tries) || quota_admits(shell, status, &tries));
     strings_free(&environment);
     if (!status_is_ok(status)) {
         // Who was interrupted ended it while it was made.

@@ -5,7 +5,7 @@
  * next program. While there is no job the foreground has all but the shell's own; with the first one half of what is free there becomes
  * theirs, and after the last one it goes back. Jobs have equal parts of that; who uses more already keeps it, and the others share the rest.
  * So a part that is used up by one job is missed by other jobs only. The parts' ceiling is the normal band: real time is given by hand
- * (priority), with the shell's own rights.
+ * (priority), a budget in each period out of what the shell may have of the CPUs, or without one by the shell's own ceiling.
  * A part also says what belongs to it: programs start programs, and those outlive who started them. All that is charged to a part
  * ends with its job, or with the command line in the foreground.
  * So with files and console: each part connects with capabilities of its own (a badge), by which those services count who has what.
@@ -73,7 +73,8 @@ static void grow(handle_t budget)
     uint64_t pages = spare(own.pages_limit, own.pages_used, quota.keep_pages);
     uint64_t bytes = spare(own.kmem_limit, own.kmem_used, quota.keep_kernel_bytes);
     if (pages != 0 || bytes != 0) {
-        status_ignore(sys_budget_set(budget, now.pages_limit + pages, now.kmem_limit + bytes));
+        status_ignore(sys_budget_set(budget, now.pages_limit + pages, now.kmem_limit + bytes,
+                                     now.realtime_limit));
     }
 }
 
@@ -85,7 +86,7 @@ static void shrink(handle_t budget, bool half)
     uint64_t bytes = spare(now.kmem_limit, now.kmem_used, 0);
     if (pages != 0 || bytes != 0) {
         status_ignore(sys_budget_set(budget, now.pages_used + (half ? pages / 2 : 0),
-                                     now.kmem_used + (half ? bytes / 2 : 0)));
+                                     now.kmem_used + (half ? bytes / 2 : 0), now.realtime_limit));
     }
 }
 
@@ -131,10 +132,9 @@ static void share(void)
         now = look(job->budget);
         uint64_t want_pages = now.pages_used > page_level ? now.pages_used : page_level;
         uint64_t want_bytes = now.kmem_used > byte_level ? now.kmem_used : byte_level;
-        status_ignore(
-            sys_budget_set(job->budget,
-                           give || want_pages < now.pages_limit ? want_pages : now.pages_limit,
-                           give || want_bytes < now.kmem_limit ? want_bytes : now.kmem_limit));
+        status_ignore(sys_budget_set(
+            job->budget, give || want_pages < now.pages_limit ? want_pages : now.pages_limit,
+            give || want_bytes < now.kmem_limit ? want_bytes : now.kmem_limit, now.realtime_limit));
     }
 }
 
@@ -295,6 +295,22 @@ void quota_kill(const struct job *job)
     pthread_mutex_unlock(&quota.lock);
 }
 
+bool quota_admits(const struct shell *shell, status_t status, unsigned *tries)
+{
+    const struct turn *turn = &shell->turn;
+    handle_t part = quota_for(shell);
+    if (status != STATUS_DENIED || turn->period_ns == 0 || part == HANDLE_NONE ||
+        ++*tries > TRIES) {
+        return false;
+    }
+    uint64_t more = (turn->budget_ns * BUDGET_REALTIME_CPU + turn->period_ns - 1) / turn->period_ns;
+    pthread_mutex_lock(&quota.lock);
+    struct budget_info now = look(part);
+    status = sys_budget_set(part, now.pages_limit, now.kmem_limit, now.realtime_used + more);
+    pthread_mutex_unlock(&quota.lock);
+    return status_is_ok(status);
+}
+
 void quota_front_end(void)
 {
     if (quota.front != HANDLE_NONE) {
@@ -303,6 +319,12 @@ void quota_front_end(void)
         for (unsigned i = 0; i < RETURNS && look(quota.front).pages_used != 0; i++) {
             clock_sleep(END_NS);
         }
+        // So does what they had of the CPUs.
+        pthread_mutex_lock(&quota.lock);
+        struct budget_info now = look(quota.front);
+        status_ignore(
+            sys_budget_set(quota.front, now.pages_limit, now.kmem_limit, now.realtime_used));
+        pthread_mutex_unlock(&quota.lock);
     }
 }
 

@@ -19,13 +19,17 @@
 
 /* One part in this many of the machine's memory may become kernel objects; the rest of the root budget is pages. */
 #define KMEM_SHARE 8u
+/* One part in this many of the CPUs' time is not for threads of the real-time band with a budget. */
+#define OTHERS_SHARE 20u
 
 static INIT_TEXT struct budget *root_budget(void)
 {
     uint64_t pages = phys_free_pages() + boot_info.init_text.bytes / PAGE_SIZE;
     uint64_t kmem_pages = pages / KMEM_SHARE;
 
-    return budget_create_root(pages - kmem_pages, kmem_pages * PAGE_SIZE);
+    return budget_create_root(pages - kmem_pages, kmem_pages * PAGE_SIZE,
+                              cpu_count *
+                                  (BUDGET_REALTIME_CPU - BUDGET_REALTIME_CPU / OTHERS_SHARE));
 }
 
 static void cpus_start(void)

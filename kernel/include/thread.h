@@ -54,6 +54,7 @@ struct realtime {
     struct thread *thread;
     struct allowance allowance;
     struct ktimer refill; /* armed while it is spent */
+    uint64_t share;       /* process_lock of the thread's: what its Budget is charged for it */
 };
 
 struct __attribute__((aligned(64))) thread {

@@ -104,14 +104,32 @@ static void thread_free(struct object *object)
     struct budget *budget = object->budget;
     buffer_release(thread); /* one that was set while the thread came to its end */
     arch_fpu_free(thread);
-    if (thread->realtime != NULL)
+    if (thread->realtime != NULL) {
+        budget_uncharge_realtime(budget, thread->realtime->share); /* never started, or set late */
         kmem_free(budget, thread->realtime, sizeof(*thread->realtime));
+    }
     raise_target_drop(&thread->debugger);
     foreign_drop(thread);
     object_unref(&thread->aspace->object);
     object_unref(&thread->process->object);
     kmem_free(budget, thread, sizeof(*thread));
     object_unref(&budget->object);
+}
+
+/* What @thread may have of the CPUs before others becomes @share. DENIED: its Budget has not so much left. */
+static status_t share_set(struct thread *thread, uint64_t share) REQUIRES(process_lock)
+{
+    struct budget *budget = thread->object.budget;
+    struct realtime *realtime = __atomic_load_n(&thread->realtime, __ATOMIC_ACQUIRE);
+    if (realtime == NULL)
+        return STATUS_OK; /* it has never had any */
+    uint64_t before = realtime->share;
+    if (share > before && budget_charge_realtime(budget, share - before) != STATUS_OK)
+        return STATUS_DENIED;
+    if (share < before)
+        budget_uncharge_realtime(budget, before - share);
+    realtime->share = share;
+    return STATUS_OK;
 }
 
 /* Take @thread off its process. True: it was the last. */
@@ -133,8 +151,12 @@ static void thread_end(struct thread *thread)
     __atomic_store_n(&thread->state, THREAD_DEAD, __ATOMIC_RELAXED);
     thread->continuation = NULL;
     struct realtime *realtime = __atomic_load_n(&thread->realtime, __ATOMIC_ACQUIRE);
-    if (realtime != NULL)
+    if (realtime != NULL) {
         (void)ktimer_cancel(&realtime->refill);
+        process_lock_acquire(&thread->process->lock);
+        status_ignore(share_set(thread, 0));
+        process_lock_release(&thread->process->lock);
+    }
     table_remove(thread);
     sched_forget_current();
     object_unref(&thread->object); /* the running thread's own */
@@ -375,7 +397,10 @@ status_t sys_thread_set_priority(struct thread *self, struct cap *cap, uint32_t 
         return STATUS_RANGE;
     if (priority > thread->object.budget->priority_ceiling)
         return STATUS_DENIED;
+    process_lock_acquire(&thread->process->lock);
     sched_set_priority(thread, (uint8_t)priority);
+    status_ignore(share_set(thread, 0));
+    process_lock_release(&thread->process->lock);
     return STATUS_OK;
 }
 
@@ -405,16 +430,18 @@ status_t sys_thread_set_realtime(struct thread *self, struct cap *cap, uint32_t 
         budget_ns > period_ns || period_ns < REALTIME_PERIOD_MIN_NS ||
         period_ns > REALTIME_PERIOD_MAX_NS)
         return STATUS_RANGE;
-    if (priority > thread->object.budget->priority_ceiling)
-        return STATUS_DENIED;
-    struct realtime *realtime = realtime_of(thread);
-    if (realtime == NULL)
+    if (realtime_of(thread) == NULL)
         return STATUS_NO_MEMORY;
-    sched_set_realtime(thread, (uint8_t)priority,
-                       (struct allowance){.budget_ns = budget_ns,
-                                          .period_ns = period_ns,
-                                          .turn_ns = turn_ns});
-    return STATUS_OK;
+    process_lock_acquire(&thread->process->lock);
+    status_t status =
+        share_set(thread, (budget_ns * BUDGET_REALTIME_CPU + period_ns - 1) / period_ns);
+    if (status == STATUS_OK)
+        sched_set_realtime(thread, (uint8_t)priority,
+                           (struct allowance){.budget_ns = budget_ns,
+                                              .period_ns = period_ns,
+                                              .turn_ns = turn_ns});
+    process_lock_release(&thread->process->lock);
+    return status;
 }
 
 status_t sys_thread_set_affinity(struct thread *self, struct cap *cap, uint32_t index,

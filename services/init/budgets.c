@@ -1,8 +1,8 @@
-/* Who may have how much memory.
+/* Who may have how much memory, and of the CPUs in real time.
  *
  * A Budget owns its quota, so what one service has nobody else can take, however hungry. A manifest says what the service cannot do without
- * (memory_kib, kernel_kib) and its share of the rest; that of init is for all who have no budget of their own: init, the service
- * manager, the drivers and the small services. Init's share of the rest is the files in memory, which the vfs service keeps. What no
+ * (memory_kib, kernel_kib) and its share of the rest, and of what threads may have of the CPUs by a real-time budget; that of init is for all
+ * who have no budget of their own: init, the service manager, the drivers and the small services. Init's share of the rest is the files in memory, which the vfs service keeps. What no
  * share gives away stays with the system's Budget too. The budgets are made once and outlive their services: a new life has what its
  * predecessor had. */
 #include "budgets.h"
@@ -36,6 +36,7 @@ status_t budgets_plan(const struct catalogue *catalogue, struct budgets *budgets
     }
     budgets->free_kib = (info.pages_limit - info.pages_used) * (PAGE_SIZE / KIB);
     budgets->kernel_free_kib = (info.kmem_limit - info.kmem_used) / KIB;
+    budgets->realtime_free = info.realtime_limit - info.realtime_used;
     for (uint32_t i = 0; i < catalogue->count; i++) {
         catalogue_at(catalogue, i, &entry);
         budgets->needed_kib += entry.memory_kib;
@@ -55,17 +56,20 @@ static uint64_t share_kib(uint64_t free_kib, uint64_t needed_kib, uint32_t share
 
 /** The Budget that is known as @name, the next one of @budgets. */
 static status_t make(struct budgets *budgets, const char *name, uint64_t pages,
-                     uint64_t kernel_bytes)
+                     uint64_t kernel_bytes, uint64_t realtime)
 {
+    handle_t budget;
     char *full = budgets->names[budgets->count];
     if (budgets->count == BUDGETS_MAX ||
         snprintf(full, OS_CAP_NAME_BYTES, "budget.%s", name) >= (int)OS_CAP_NAME_BYTES) {
         return STATUS_NO_SPACE;
     }
-    status_t status = sys_budget_create(os_self.budget, pages, kernel_bytes, PRIORITY_MAX,
-                                        &budgets->handles[budgets->count]);
-    budgets->count += status_is_ok(status);
-    return status;
+    status_t status = sys_budget_create(os_self.budget, pages, kernel_bytes, PRIORITY_MAX, &budget);
+    if (!status_is_ok(status)) {
+        return status;
+    }
+    budgets->handles[budgets->count++] = budget;
+    return sys_budget_set(budget, pages, kernel_bytes, realtime);
 }
 
 static status_t make_for(struct budgets *budgets, const struct catalogue_entry *entry)
@@ -74,7 +78,8 @@ static status_t make_for(struct budgets *budgets, const struct catalogue_entry *
         entry->memory_kib + share_kib(budgets->free_kib, budgets->needed_kib, entry->share);
     uint64_t kernel_kib = entry->kernel_kib + share_kib(budgets->kernel_free_kib,
                                                         budgets->kernel_needed_kib, entry->share);
-    return make(budgets, entry->name, memory_kib * KIB / PAGE_SIZE, kernel_kib * KIB);
+    return make(budgets, entry->name, memory_kib * KIB / PAGE_SIZE, kernel_kib * KIB,
+                budgets->realtime_free / CATALOGUE_SHARES * entry->share);
 }
 
 status_t budgets_make(const struct catalogue *catalogue, struct budgets *budgets)
@@ -103,7 +108,7 @@ status_t budgets_make_files(const struct catalogue *catalogue, struct budgets *b
         share_kib(budgets->free_kib, budgets->needed_kib, self.share) * KIB / PAGE_SIZE;
     pages = pages < FILES_PAGES_MIN ? FILES_PAGES_MIN : pages;
     status =
-        make(budgets, "files", pages, FILES_KERNEL_BYTES + pages * FILES_KERNEL_BYTES_PER_PAGE);
+        make(budgets, "files", pages, FILES_KERNEL_BYTES + pages * FILES_KERNEL_BYTES_PER_PAGE, 0);
     return status_is_ok(status) ? sys_memory_create(budgets->handles[budgets->count - 1],
                                                     pages * PAGE_SIZE, 0, files)
                                 : status;

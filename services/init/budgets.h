@@ -8,6 +8,7 @@
 
 struct budgets {
     uint64_t free_kib, kernel_free_kib;         /**< of the system's Budget, at the start */
+    uint64_t realtime_free;                     /**< the same: millionths of a CPU */
     uint64_t needed_kib, kernel_needed_kib;     /**< what the manifests say, together */
     char names[BUDGETS_MAX][OS_CAP_NAME_BYTES]; /**< "budget." and the service's name */
     handle_t handles[BUDGETS_MAX];

@@ -121,6 +121,36 @@ class Budgets:
         _, allowed = self.guest.run("priority 40:2/10 ls /")
         return status == 126 and "not permitted" in output and allowed == 0 or f"{status} {output!r} {allowed}"
 
+    def realtime(self):
+        """Thousandths of a CPU used and allowed, for each Budget."""
+        lines = self.guest.run("mem")[0].partition("budgets")[2].partition("processes")[0].splitlines()[1:]
+        return {words[0]: (int(words[7]), int(words[9])) for words in map(str.split, lines)}
+
+    def real_time_is_bounded(self):
+        """Programs with a budget in each period are started as long as the shell has left what they ask for; it comes back when they end."""
+        base = self.realtime()
+        fits = base["vsh"][1] // 400
+        for _ in range(fits):
+            self.guest.run("{ priority 40:2/5 sleep 1000 & }")
+        for _ in range(machine.POLLS):
+            full = self.realtime()
+            if [parts for name, parts in full.items() if name.startswith("job-")] == [(400, 400)] * fits:
+                break
+            self.guest.run("sleep 0.1")
+        else:
+            return f"{base} became {full}"
+        output, status = self.guest.run("priority 40:2/5 ls /")
+        smaller = self.guest.run("priority 40:1/20 ls /")[1]
+        self.guest.run("kill " + " ".join(self.jobs()) + "; wait")
+        for _ in range(machine.POLLS):
+            after = self.realtime()
+            if after == base:
+                break
+            self.guest.run("sleep 0.1")
+        again = self.guest.run("priority 40:2/5 ls /")[1]
+        return fits > 0 and status == 126 and "not permitted" in output and smaller == 0 and after == base and again == 0 or \
+            f"{base} became {full}, then {after}: {output!r} {status} {smaller} {again}"
+
     def memory_comes_back(self):
         self.guest.run("kill " + " ".join(self.jobs()) + "; wait; rm /tmp/hole /tmp/bomb /tmp/said; unset x y")
         for _ in range(machine.POLLS):
@@ -149,8 +179,8 @@ def hungry(folder, disk, mem, tap):
         tap.run(f"{mem}: a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
         budgets = Budgets(guest)
         for test in (budgets.begin, budgets.hungry_program_is_told, budgets.processes_multiply, budgets.prompt_answers,
-                     budgets.jobs_are_different_clients, budgets.foreground_keeps_its_part, budgets.shell_is_not_greedy, budgets.nobody_is_real_time, budgets.memory_comes_back,
-                     budgets.jobs_leave_room, guest.is_clean):
+                     budgets.jobs_are_different_clients, budgets.foreground_keeps_its_part, budgets.shell_is_not_greedy, budgets.nobody_is_real_time,
+                     budgets.memory_comes_back, budgets.real_time_is_bounded, budgets.jobs_leave_room, guest.is_clean):
             tap.run(f"{mem}: {test.__name__.replace('_', ' ')}", test)
 
 

@@ -263,6 +263,8 @@ static bool fitting(struct actor *self, const char *name, uint64_t *value)
         *value = (uint64_t)status_code(STATUS_IO);
     else if (is_one_of(name, sizes))
         *value = (1 + below(self, 2)) * PAGE_SIZE;
+    else if (is_same(name, "realtime"))
+        *value = below(self, 4) * (BUDGET_REALTIME_CPU / 4);
     else if (is_same(name, "kmem_bytes"))
         *value = below(self, 8) * PAGE_SIZE;
     else if (is_one_of(name, zeros))

@@ -5,6 +5,8 @@
 #define BUDGET_KMEM (512u << 10)
 /** Of the real-time band. */
 #define BUDGET_CEILING (PRIORITY_NORMAL_MAX + 4)
+/** Each gets one of so many parts of what is left. */
+#define REALTIME_PARTS 4u
 /** How often, a millisecond apart, what ends late is looked for. */
 #define GRACE_LOOKS 100u
 /** Physical address space where no architecture that we run on has memory or a device. */
@@ -22,9 +24,14 @@ static void dma_let_go(void)
 
 static bool budget_begin(handle_t *budget)
 {
+    struct budget_info about = {0};
     dma_let_go();
-    return sys_budget_create(info->budget, BUDGET_PAGES, BUDGET_KMEM, BUDGET_CEILING, budget) ==
-           STATUS_OK;
+    if (!status_is_ok(
+            sys_budget_create(info->budget, BUDGET_PAGES, BUDGET_KMEM, BUDGET_CEILING, budget)))
+        return false;
+    OK(sys_budget_info(info->budget, &about));
+    OK(sys_budget_set(*budget, BUDGET_PAGES, BUDGET_KMEM, about.realtime_limit / REALTIME_PARTS));
+    return true;
 }
 
 handle_t fuzz_budget(void)

@@ -473,15 +473,83 @@ static void test_budget_moves_quota(void)
           child_info.priority_ceiling == 10);
     CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_create(child, 101, 0, 1, &grandchild));
     OK(sys_budget_create(child, 60, 4096, 1, &grandchild));
-    CHECK_STATUS(STATUS_BUSY, sys_budget_set(child, 50, 0));
-    CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_set(grandchild, 101, 4096));
-    OK(sys_budget_set(grandchild, 100, 4096));
-    CHECK_STATUS(STATUS_DENIED, sys_budget_set(info->budget, 1, 1));
+    CHECK_STATUS(STATUS_BUSY, sys_budget_set(child, 50, 0, 0));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_set(grandchild, 101, 4096, 0));
+    OK(sys_budget_set(grandchild, 100, 4096, 0));
+    CHECK_STATUS(STATUS_DENIED, sys_budget_set(info->budget, 1, 1, 0));
     close_handle(child);
     close_handle(grandchild);
     CHECK(EVENTUALLY((status_is_ok(sys_budget_info(info->budget, &during)) &&
                       during.pages_limit == before.pages_limit &&
                       during.kmem_limit == before.kmem_limit)));
+}
+
+static uint64_t realtime_used(handle_t budget)
+{
+    struct budget_info about = {0};
+    OK(sys_budget_info(budget, &about));
+    return about.realtime_used;
+}
+
+/* Threads with a budget in each period are admitted as far as their Budget has been given of the CPUs, whatever its ceiling; it comes back
+ * when they have another priority, and when they end. */
+static void test_budget_admits_real_time(void)
+{
+    struct budget_info before, during;
+    handle_t budget, first, second;
+    OK(sys_budget_info(info->budget, &before));
+    CHECK(before.realtime_limit > 0 && before.realtime_limit % (BUDGET_REALTIME_CPU / 20) == 0);
+    OK(sys_budget_create(info->budget, 8, 64 << 10, 10, &budget));
+    OK(sys_thread_create(info->process, budget, &first));
+    OK(sys_thread_create(info->process, budget, &second));
+    CHECK_STATUS(STATUS_DENIED, sys_thread_set_realtime(first, 40, 2 * MS, 10 * MS, 0));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_budget_set(budget, 8, 64 << 10, before.realtime_limit + 1));
+    OK(sys_budget_set(budget, 8, 64 << 10, 200000));
+    OK(sys_budget_info(info->budget, &during));
+    CHECK(during.realtime_limit == before.realtime_limit - 200000);
+    CHECK_STATUS(STATUS_DENIED, sys_thread_set_realtime(first, 40, 2 * MS + 1, 10 * MS, 0));
+    CHECK(realtime_used(budget) == 0);
+    OK(sys_thread_set_realtime(first, 40, 2 * MS, 10 * MS, 0));
+    CHECK(realtime_used(budget) == 200000);
+    CHECK_STATUS(STATUS_DENIED, sys_thread_set_realtime(second, 33, 1, 10 * MS, 0));
+    CHECK_STATUS(STATUS_BUSY, sys_budget_set(budget, 8, 64 << 10, 199999));
+    CHECK_STATUS(STATUS_DENIED, sys_thread_set_realtime(first, 40, 3 * MS, 10 * MS, 0));
+    CHECK(realtime_used(budget) == 200000); /* it has what it had */
+    OK(sys_thread_set_realtime(first, PRIORITY_MAX, MS, 10 * MS, 0));
+    OK(sys_thread_set_realtime(second, 40, MS, 10 * MS, 0));
+    CHECK_STATUS(STATUS_DENIED, sys_thread_set_priority(first, 40));
+    CHECK(realtime_used(budget) == 200000);
+    OK(sys_thread_set_priority(first, 10));
+    CHECK(realtime_used(budget) == 100000);
+    close_handle(first);
+    close_handle(second);
+    CHECK(EVENTUALLY(realtime_used(budget) == 0));
+    close_handle(budget);
+    CHECK(EVENTUALLY((status_is_ok(sys_budget_info(info->budget, &during)) &&
+                      during.realtime_limit == before.realtime_limit)));
+}
+
+static void sleep_until_told(struct worker *self)
+{
+    while (!__atomic_load_n((bool *)self->context, __ATOMIC_RELAXED))
+        sleep_ms(1);
+}
+
+/* Who has ended holds nothing of the CPUs, though somebody has a capability to it still. */
+static void test_budget_real_time_ends_with_its_thread(void)
+{
+    uint64_t before = realtime_used(info->budget);
+    struct worker worker;
+    handle_t kept;
+    bool told = false;
+    worker_start(&worker, sleep_until_told, &told);
+    OK(sys_cap_copy(worker.thread, RIGHT_INSPECT, &kept));
+    OK(sys_thread_set_realtime(worker.thread, 40, 2 * MS, 10 * MS, 0));
+    CHECK(realtime_used(info->budget) == before + 200000);
+    __atomic_store_n(&told, true, __ATOMIC_RELAXED);
+    CHECK(worker_join(&worker));
+    CHECK(EVENTUALLY(realtime_used(info->budget) == before));
+    close_handle(kept);
 }
 
 static void test_budget_bounds_pages(void)
@@ -565,6 +633,8 @@ const struct test cap_tests[] = {
     TEST(test_cap_list_shows_what_is_held),
     TEST(test_cap_list_tells_where_it_came_from),
     TEST(test_budget_moves_quota),
+    TEST(test_budget_admits_real_time),
+    TEST(test_budget_real_time_ends_with_its_thread),
     TEST(test_budget_bounds_pages),
     TEST(test_budget_bounds_kernel_memory),
     {0},

@@ -896,7 +896,7 @@ static bool is_refused(handle_t endpoint, handle_t budget)
     struct ipc_regs regs = {.target = endpoint, .info = LABEL_SAVE, .deadline = in_ms(200)};
 
     return status_is_ok(sys_budget_info(budget, &used)) &&
-           status_is_ok(sys_budget_set(budget, SERVER_PAGES, used.kmem_used)) &&
+           status_is_ok(sys_budget_set(budget, SERVER_PAGES, used.kmem_used, 0)) &&
            status_is_ok(ipc_raw_call(&regs)) && status_from_code(regs.words[0]) == STATUS_NO_MEMORY;
 }
 
@@ -917,7 +917,7 @@ static void test_ipc_gone_is_paid_by_the_server(void)
 
     OK(call(endpoint, LABEL_ADD, &regs)); /* it has what it takes to answer */
     CHECK(EVENTUALLY(is_refused(endpoint, budget)));
-    OK(sys_budget_set(budget, SERVER_PAGES, SERVER_KMEM));
+    OK(sys_budget_set(budget, SERVER_PAGES, SERVER_KMEM, 0));
     worker_start(&caller, save_caller, &endpoint);
     CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_CALL) == 1));
     sleep_ms(2);

@@ -67,13 +67,13 @@ status_t budget_charge_kmem(struct budget *budget, uint64_t bytes)
 {
     if (any_bool())
         return STATUS_NO_MEMORY;
-    budget->kmem_used += bytes;
+    budget->quotas[QUOTA_KMEM].used += bytes;
     return STATUS_OK;
 }
 
 void budget_uncharge_kmem(struct budget *budget, uint64_t bytes)
 {
-    budget->kmem_used -= bytes;
+    budget->quotas[QUOTA_KMEM].used -= bytes;
 }
 
 bool budget_is_below(const struct budget *budget, const struct budget *ancestor)

@@ -69,7 +69,8 @@ int main(void)
         PROVE(source.budget == &budget_b && budget_a.object.refs == payers - 1 &&
                   budget_b.object.refs == 2,
               "its holder pays");
-        PROVE(budget_b.kmem_used == sizeof(source) && budget_a.kmem_used == 0 - sizeof(source),
+        PROVE(budget_b.quotas[QUOTA_KMEM].used == sizeof(source) &&
+                  budget_a.quotas[QUOTA_KMEM].used == 0 - sizeof(source),
               "once, and nobody else");
     }
     if (moved || !dropped)

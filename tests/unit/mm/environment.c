@@ -82,13 +82,13 @@ void environment_cpu(unsigned cpu)
 
 void budget_limits(uint64_t pages, uint64_t kmem)
 {
-    budget.pages_limit = pages;
-    budget.kmem_limit = kmem;
+    budget.quotas[QUOTA_PAGES].limit = pages;
+    budget.quotas[QUOTA_KMEM].limit = kmem;
 }
 
 uint64_t budget_pages_used(void)
 {
-    return budget.pages_used;
+    return budget.quotas[QUOTA_PAGES].used;
 }
 
 void environment_begin(void)
@@ -119,7 +119,7 @@ void environment_end(void)
     environment_grace();
     CHECK(phys_free_pages() + kmem_pages() == frames_before);
     CHECK(kmem_bytes() == heap_before);
-    CHECK(budget.pages_used == 0 && budget.kmem_used == 0);
+    CHECK(budget.quotas[QUOTA_PAGES].used == 0 && budget.quotas[QUOTA_KMEM].used == 0);
     CHECK(budget.object.refs == 1);
     CHECK(radix_nodes() == 0);
 }
@@ -237,30 +237,30 @@ void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes)
 
 status_t budget_charge_pages(struct budget *b, uint64_t pages)
 {
-    if (b->pages_used + pages > b->pages_limit)
+    if (b->quotas[QUOTA_PAGES].used + pages > b->quotas[QUOTA_PAGES].limit)
         return STATUS_NO_MEMORY;
-    b->pages_used += pages;
+    b->quotas[QUOTA_PAGES].used += pages;
     return STATUS_OK;
 }
 
 void budget_uncharge_pages(struct budget *b, uint64_t pages)
 {
-    CHECK(b->pages_used >= pages);
-    b->pages_used -= pages;
+    CHECK(b->quotas[QUOTA_PAGES].used >= pages);
+    b->quotas[QUOTA_PAGES].used -= pages;
 }
 
 status_t budget_charge_kmem(struct budget *b, uint64_t bytes)
 {
-    if (b->kmem_used + bytes > b->kmem_limit)
+    if (b->quotas[QUOTA_KMEM].used + bytes > b->quotas[QUOTA_KMEM].limit)
         return STATUS_NO_MEMORY;
-    b->kmem_used += bytes;
+    b->quotas[QUOTA_KMEM].used += bytes;
     return STATUS_OK;
 }
 
 void budget_uncharge_kmem(struct budget *b, uint64_t bytes)
 {
-    CHECK(b->kmem_used >= bytes);
-    b->kmem_used -= bytes;
+    CHECK(b->quotas[QUOTA_KMEM].used >= bytes);
+    b->quotas[QUOTA_KMEM].used -= bytes;
 }
 
 void object_init(struct object *object, const struct object_ops *ops, struct budget *owner)

@@ -519,7 +519,7 @@ static void test_aspace_failures_change_nothing(void)
                  STATUS_OK);
     uint32_t value = 1;
     CHECK_STATUS(user_copy_out(self, at + 50 * PAGE_SIZE, &value, 4), STATUS_OK);
-    uint64_t used = env.budget->kmem_used;
+    uint64_t used = env.budget->quotas[QUOTA_KMEM].used;
     for (unsigned i = 0; i < 2; i++) {
         budget_limits(UINT32_MAX, used + i * 300);
         CHECK_STATUS(unmap(space, at + 10 * PAGE_SIZE, 80 * PAGE_SIZE), STATUS_NO_MEMORY);
@@ -586,18 +586,18 @@ static void test_aspace_the_place_of_what_was_unmapped_is_kept(void)
                      &at),
                  STATUS_OK);
     CHECK_STATUS(user_copy_out(self, at, &value, 4), STATUS_OK);
-    uint64_t used = env.budget->kmem_used, pages = budget_pages_used();
+    uint64_t used = env.budget->quotas[QUOTA_KMEM].used, pages = budget_pages_used();
     CHECK_STATUS(protect(space, at, PAGE_SIZE, MAP_READ), STATUS_OK);
     CHECK_STATUS(unmap(space, at, PAGE_SIZE), STATUS_OK);
     object_unref(&memory->object);
     environment_grace();
-    CHECK(budget_pages_used() < pages && env.budget->kmem_used < used);
+    CHECK(budget_pages_used() < pages && env.budget->quotas[QUOTA_KMEM].used < used);
     CHECK_STATUS(user_copy_in(self, &value, at, 4), STATUS_FAULT);
-    used = env.budget->kmem_used;
+    used = env.budget->quotas[QUOTA_KMEM].used;
     CHECK_STATUS(map(space, next, RIGHT_READ | RIGHT_WRITE, 0, PAGE_SIZE, PAGE_SIZE,
                      MAP_READ | MAP_WRITE, &mapped),
                  STATUS_OK);
-    CHECK(mapped == at && env.budget->kmem_used == used);
+    CHECK(mapped == at && env.budget->quotas[QUOTA_KMEM].used == used);
     CHECK_STATUS(user_copy_in(self, &value, at, 4), STATUS_OK);
     CHECK(value == 0);
     CHECK_STATUS(user_copy_out(self, at, &value, 4), STATUS_OK);

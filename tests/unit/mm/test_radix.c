@@ -122,7 +122,7 @@ static void test_radix_failed_slot_changes_nothing(void)
     radix_clone(&model->tree, &clone->tree);
     memcpy(clone->pages, model->pages, sizeof(model->pages));
     for (uint64_t limit = 0; limit < 8 * 576; limit += 300) {
-        budget_limits(UINT32_MAX, env.budget->kmem_used + limit);
+        budget_limits(UINT32_MAX, env.budget->quotas[QUOTA_KMEM].used + limit);
         for (unsigned i = 0; i < 4; i++) {
             uint64_t index = bases[i % 3] + random_below(1u << 20);
             if (status_is_ok(radix_slot(&clone->tree, env.budget, index, &slot)) && *slot == 0)

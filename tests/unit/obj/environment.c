@@ -34,7 +34,7 @@ void environment_reset(void)
     memset(&env, 0, sizeof(env));
     env.limit = SIZE_MAX;
     env.creates_left = env.converts_left = UINT32_MAX;
-    struct budget *root = budget_create_root(1000, 1 << 30);
+    struct budget *root = budget_create_root(1000, 1 << 30, 1900000);
 
     env.process.object.budget = root;
     env.budget_cap = (struct cap){.object = &root->object, .type = OBJECT_BUDGET};

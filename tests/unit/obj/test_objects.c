@@ -381,27 +381,56 @@ static void test_budget_moves_quota(void)
     CHECK(sys_budget_create(self, &env.budget_cap, 1001, 10, 1, &handle) == STATUS_NO_MEMORY);
     CHECK(sys_budget_create(self, &env.budget_cap, 10, 1ull << 40, 1, &handle) == STATUS_NO_MEMORY);
     CHECK(sys_budget_create(self, &env.budget_cap, 10, 10, 64, &handle) == STATUS_INVALID);
-    CHECK(root->pages_limit == 1000 && env.allocated == 0);
+    CHECK(root->quotas[QUOTA_PAGES].limit == 1000 && env.allocated == 0);
     CHECK(sys_budget_create(self, &env.budget_cap, 600, 4096, 20, &handle) == STATUS_OK);
     struct budget *child = budget_of(environment_cap(handle)->object);
 
-    CHECK(root->pages_limit == 400 && budget_is_below(child, root) &&
+    CHECK(root->quotas[QUOTA_PAGES].limit == 400 && budget_is_below(child, root) &&
           !budget_is_below(root, child));
     CHECK(sys_budget_create(self, environment_cap(handle), 1, 1, 21, &other) == STATUS_INVALID);
     CHECK(budget_charge_pages(child, 600) == STATUS_OK &&
           budget_charge_pages(child, 1) == STATUS_NO_MEMORY);
     CHECK(budget_charge_pages(child, UINT64_MAX) == STATUS_NO_MEMORY);
-    CHECK(sys_budget_set(self, environment_cap(handle), 599, 4096) == STATUS_BUSY);
-    CHECK(sys_budget_set(self, environment_cap(handle), 1001, 4096) == STATUS_NO_MEMORY);
-    CHECK(sys_budget_set(self, environment_cap(handle), 700, 1ull << 40) == STATUS_NO_MEMORY);
-    CHECK(child->pages_limit == 600 && root->pages_limit == 400 && child->kmem_limit == 4096);
-    CHECK(sys_budget_set(self, environment_cap(handle), 1000, 0) == STATUS_OK &&
-          root->pages_limit == 0);
+    CHECK(sys_budget_set(self, environment_cap(handle), 599, 4096, 0) == STATUS_BUSY);
+    CHECK(sys_budget_set(self, environment_cap(handle), 1001, 4096, 0) == STATUS_NO_MEMORY);
+    CHECK(sys_budget_set(self, environment_cap(handle), 700, 1ull << 40, 0) == STATUS_NO_MEMORY);
+    CHECK(child->quotas[QUOTA_PAGES].limit == 600 && root->quotas[QUOTA_PAGES].limit == 400 &&
+          child->quotas[QUOTA_KMEM].limit == 4096);
+    CHECK(sys_budget_set(self, environment_cap(handle), 1000, 0, 0) == STATUS_OK &&
+          root->quotas[QUOTA_PAGES].limit == 0);
     CHECK(budget_charge_kmem(child, 1) == STATUS_NO_MEMORY);
     budget_uncharge_pages(child, 600);
-    CHECK(sys_budget_set(self, &env.budget_cap, 1, 1) == STATUS_DENIED);
+    CHECK(sys_budget_set(self, &env.budget_cap, 1, 1, 0) == STATUS_DENIED);
     environment_close(handle);
-    CHECK(root->pages_limit == 1000 && root->kmem_limit == 1 << 30 && env.allocated == 0);
+    CHECK(root->quotas[QUOTA_PAGES].limit == 1000 && root->quotas[QUOTA_KMEM].limit == 1 << 30 &&
+          env.allocated == 0);
+}
+
+static void test_budget_real_time_is_moved_and_charged(void)
+{
+    environment_reset();
+    struct thread *self = environment_thread();
+    struct budget *root = budget_of(env.budget_cap.object);
+    handle_t handle;
+
+    CHECK(sys_budget_create(self, &env.budget_cap, 10, 4096, 20, &handle) == STATUS_OK);
+    struct cap *cap = environment_cap(handle);
+    struct budget *child = budget_of(cap->object);
+
+    CHECK(budget_charge_realtime(child, 1) == STATUS_DENIED);
+    CHECK(sys_budget_set(self, cap, 10, 4096, 1900001) == STATUS_NO_MEMORY);
+    CHECK(sys_budget_set(self, cap, 10, 4096, 500000) == STATUS_OK &&
+          root->quotas[QUOTA_REALTIME].limit == 1400000);
+    CHECK(budget_charge_realtime(child, 300000) == STATUS_OK &&
+          budget_charge_realtime(child, 200001) == STATUS_DENIED);
+    /* Of several quotas all are changed, or none is. */
+    CHECK(sys_budget_set(self, cap, 20, 8192, 299999) == STATUS_BUSY);
+    CHECK(child->quotas[QUOTA_PAGES].limit == 10 && child->quotas[QUOTA_KMEM].limit == 4096 &&
+          root->quotas[QUOTA_PAGES].limit == 990);
+    CHECK(sys_budget_set(self, cap, 20, 8192, 300000) == STATUS_OK);
+    budget_uncharge_realtime(child, 300000);
+    environment_close(handle);
+    CHECK(root->quotas[QUOTA_REALTIME].limit == 1900000 && env.allocated == 0);
 }
 
 const struct test object_tests[] = {
@@ -416,5 +445,6 @@ const struct test object_tests[] = {
     TEST(test_channel_create_is_all_or_nothing),
     TEST(test_notification_gives_bits_to_masks),
     TEST(test_budget_moves_quota),
+    TEST(test_budget_real_time_is_moved_and_charged),
     {0},
 };
