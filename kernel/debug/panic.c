@@ -70,6 +70,10 @@ static void panic_enter(void)
         arch_cpu_relax();
 }
 
+static void no_pause(void)
+{
+}
+
 static void panic_report(const char *text, uint64_t frame_pointer, const struct trap_frame *frame)
 {
     const struct thread *current = arch_cpu_local()->current;
@@ -78,7 +82,7 @@ static void panic_report(const char *text, uint64_t frame_pointer, const struct 
     if (frame != NULL)
         arch_print_frame(frame);
     if (current != NULL)
-        arch_print_registers(current);
+        arch_print_registers(current, no_pause);
     backtrace_print(frame_pointer);
 }
 

@@ -118,7 +118,8 @@ void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes)
 void arch_putc(char c);
 /** Return addresses from the current frame (or @frame_pointer if not 0) outwards. */
 size_t arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count);
-void arch_print_registers(const struct thread *thread);
+/** Log the user registers of @thread; @pause is called after every few lines. */
+void arch_print_registers(const struct thread *thread, void (*pause)(void));
 /** What the entry code of a fault in the kernel saved: the architecture's own. */
 struct trap_frame;
 void arch_print_frame(const struct trap_frame *frame);

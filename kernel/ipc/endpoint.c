@@ -864,6 +864,7 @@ void ipc_process_died(struct process *process)
             raised_abandoned(raised);
         else if (caller != NULL)
             thread_wake_status(caller, STATUS_PEER_DIED);
+        sched_let_interrupts_in();
     }
 }
 

@@ -24,7 +24,7 @@
 #define MAP_RANDOM (ARCH_USER_END / 128)
 
 /** Tables freed in one go before looking whether something waits. */
-#define TEARDOWN_TABLES 32u
+#define TEARDOWN_TABLES 16u
 
 static uint64_t generations; /* atomic: given out so far, to all address spaces */
 

@@ -150,6 +150,7 @@ void pager_end(struct memory *memory)
         memory->dead = true;
         more = pager_wake(memory, 0, MEMORY_PAGES_MAX, STATUS_OK, WAKE_BATCH);
         memory_lock_release(memory->lock);
+        sched_let_interrupts_in();
     }
 }
 

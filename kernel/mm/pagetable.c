@@ -225,9 +225,13 @@ bool pagetable_prune_tables(paddr_t root, const struct pagetable_prune *prune)
     return prune_table(root, ARCH_PT_LEVELS - 1, 0, prune);
 }
 
-/* Free the tables below @table; true when all are gone. */
+/** How many tables are freed in the time that one is looked through. */
+#define LOOK_EFFORT 3u
+
+/* Free the tables below @table; true when all are gone. To look through a table is work too, but does not take the last of the effort. */
 static bool destroy_below(paddr_t table, unsigned level, uint32_t *effort)
 {
+    *effort -= MIN(*effort - 1, LOOK_EFFORT);
     for (unsigned i = 0; i < entries_of(level); i++) {
         pte_t *at = &table_of(table)[i];
         if (i % 4 == 0 && (at[0] | at[1] | at[2] | at[3]) == 0) {
@@ -241,7 +245,7 @@ static bool destroy_below(paddr_t table, unsigned level, uint32_t *effort)
             return false;
         *at = 0;
         pagetable_free(child);
-        if (*effort == 0 || --*effort == 0)
+        if (--*effort == 0)
             return false;
     }
     return true;

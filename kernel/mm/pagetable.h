@@ -62,7 +62,7 @@ MUST_CHECK static inline bool pagetable_prune(paddr_t root, const struct pagetab
                     MIN((prune->end + mask) & ~mask, prune->high & ~mask);
     return unlikely(is_whole) && pagetable_prune_tables(root, prune);
 }
-/** Free about @effort tables at once; nobody has them loaded. True when only the root is left. */
+/** Free at most @effort (not 0) tables at once, one at least if there is one, the fewer the more must be looked through; nobody has them loaded. True when only the root is left. */
 MUST_CHECK bool pagetable_destroy_step(paddr_t root, uint32_t effort);
 /** A table: charged, zeroed. */
 MUST_CHECK status_t pagetable_create(struct budget *budget, paddr_t *table);

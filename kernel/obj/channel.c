@@ -14,11 +14,14 @@
 #include <mm/aspace.h>
 #include <obj_create.h>
 #include <queue.h>
+#include <sched.h>
 #include <thread.h>
 
 #define CHANNEL_RIGHTS                                                                         \
     (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL | RIGHT_RECEIVE | \
      RIGHT_MANAGE)
+/** Of an ended ring, before interrupts are let in. */
+#define SLOTS_AT_ONCE 8u
 #define EVENT_READABLE 1u
 #define EVENT_PEER_GONE 2u
 
@@ -308,6 +311,8 @@ static void channel_destroy(struct object *object)
         struct cap *caps[IPC_CAPS_MAX];
 
         cap_messages_drop(caps, slot_reclaim(core, ring, i, caps));
+        if (i % SLOTS_AT_ONCE == SLOTS_AT_ONCE - 1)
+            sched_let_interrupts_in();
     }
 }
 
@@ -328,12 +333,12 @@ static const struct object_ops channel_ops = {.type = OBJECT_CHANNEL,
 /* Bytes of the shared part, or 0 if it would be too big. */
 static size_t core_size(uint32_t slots, uint32_t message_bytes, uint32_t *slot_bytes)
 {
-    if (message_bytes > KMEM_BYTES_MAX || slots > KMEM_BYTES_MAX)
+    if (message_bytes > CHANNEL_MESSAGE_BYTES_MAX || slots > CHANNEL_BYTES_MAX)
         return 0;
     *slot_bytes = (uint32_t)((sizeof(struct slot) + message_bytes + 7) & ~(size_t)7);
     uint64_t total = sizeof(struct core) + 2ull * slots * *slot_bytes;
 
-    return total > KMEM_BYTES_MAX ? 0 : (size_t)total;
+    return total > CHANNEL_BYTES_MAX ? 0 : (size_t)total;
 }
 
 static struct core *core_create(struct budget *budget, uint32_t slots, uint32_t message_bytes)

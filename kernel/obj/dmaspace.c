@@ -14,6 +14,7 @@
 #include <mm/memory.h>
 #include <obj_create.h>
 #include <process.h>
+#include <sched.h>
 #include <thread.h>
 
 #define DMASPACE_RIGHTS (RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_MANAGE)
@@ -87,8 +88,11 @@ static void mapping_free(struct rcu_head *head)
 
 static void pages_unpin(struct dma_mapping *mapping)
 {
-    while (mapping->pages != 0)
+    while (mapping->pages != 0) {
         memory_unpin(mapping->memory, mapping->first + --mapping->pages);
+        if (mapping->pages % ADDRESSES_AT_ONCE == 0)
+            sched_let_interrupts_in();
+    }
 }
 
 /* @mapping is in no tree (any more): let its pages go. */
@@ -135,6 +139,7 @@ static status_t pages_pin(struct thread *self, struct dma_mapping *mapping, uint
         if (!status_is_ok(status))
             return status;
         done += part;
+        sched_let_interrupts_in();
     }
     return STATUS_OK;
 }

@@ -157,7 +157,8 @@ void process_fault(struct thread *thread, const char *what, uint64_t address, in
     struct process *process = thread->process;
     klog("%s[%lu]: thread %lu: %s at %#lx", process->name, process->object.id, thread->id, what,
          address);
-    arch_print_registers(thread);
+    sched_let_interrupts_in();
+    arch_print_registers(thread, sched_let_interrupts_in);
     process_kill(process, status);
 }
 

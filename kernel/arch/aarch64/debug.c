@@ -128,17 +128,21 @@ arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
     return found;
 }
 
-void arch_print_registers(const struct thread *thread)
+void arch_print_registers(const struct thread *thread, void (*pause)(void))
 {
     const struct arch_context *c = &thread->context;
 
     klog("user registers of thread %llu:", (unsigned long long)thread->id);
-    for (unsigned i = 0; i < 30; i += 3)
+    pause();
+    for (unsigned i = 0; i < 30; i += 3) {
         klog("x%-2u %016llx x%-2u %016llx x%-2u %016llx", i, (unsigned long long)c->x[i], i + 1,
              (unsigned long long)c->x[i + 1], i + 2, (unsigned long long)c->x[i + 2]);
+        pause();
+    }
     klog("x30 %016llx sp  %016llx pc  %016llx", (unsigned long long)c->x[30],
          (unsigned long long)c->sp, (unsigned long long)c->pc);
     klog("pstate %llx tls %016llx", (unsigned long long)c->pstate, (unsigned long long)c->tls);
+    pause();
 }
 
 /* ── Ports, as arch.h wants them where the machine has none ───────────────────────────────────────────────────────── */

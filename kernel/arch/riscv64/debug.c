@@ -137,12 +137,13 @@ arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
     return found;
 }
 
-void arch_print_registers(const struct thread *thread)
+void arch_print_registers(const struct thread *thread, void (*pause)(void))
 {
     const struct arch_context *c = &thread->context;
 
     klog("user registers of thread %llu:", (unsigned long long)thread->id);
-    registers_print(c);
+    pause();
+    registers_print(c, pause);
 }
 
 status_t arch_port_in(uint32_t port, uint32_t width, uint32_t *value)

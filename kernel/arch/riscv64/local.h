@@ -36,7 +36,7 @@ NORETURN void trap_from_user(struct thread *self, uint64_t cause);
 void trap_from_kernel(const struct trap_frame *frame);
 /** Has arch_stop_others been called? */
 bool trap_is_stopping(void);
-void registers_print(const struct arch_context *registers);
+void registers_print(const struct arch_context *registers, void (*pause)(void));
 
 /* early.c */
 /** Called by boot.S. @levels: of the boot tables. */

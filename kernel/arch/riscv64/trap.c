@@ -101,24 +101,32 @@ void trap_from_user(struct thread *self, uint64_t cause)
                    csr_read("stval"));
 }
 
-void registers_print(const struct arch_context *c)
+void registers_print(const struct arch_context *c, void (*pause)(void))
 {
     klog("pc  %016llx ra  %016llx sp  %016llx gp  %016llx", (unsigned long long)c->pc,
          (unsigned long long)c->ra, (unsigned long long)c->sp, (unsigned long long)c->gp);
+    pause();
     klog("tp  %016llx t0  %016llx t1  %016llx t2  %016llx", (unsigned long long)c->tp,
          (unsigned long long)c->t0, (unsigned long long)c->t1, (unsigned long long)c->t2);
+    pause();
     klog("s0  %016llx s1  %016llx a0  %016llx a1  %016llx", (unsigned long long)c->s0,
          (unsigned long long)c->s1, (unsigned long long)c->a0, (unsigned long long)c->a1);
+    pause();
     klog("a2  %016llx a3  %016llx a4  %016llx a5  %016llx", (unsigned long long)c->a2,
          (unsigned long long)c->a3, (unsigned long long)c->a4, (unsigned long long)c->a5);
+    pause();
     klog("a6  %016llx a7  %016llx s2  %016llx s3  %016llx", (unsigned long long)c->a6,
          (unsigned long long)c->a7, (unsigned long long)c->s2, (unsigned long long)c->s3);
+    pause();
     klog("s4  %016llx s5  %016llx s6  %016llx s7  %016llx", (unsigned long long)c->s4,
          (unsigned long long)c->s5, (unsigned long long)c->s6, (unsigned long long)c->s7);
+    pause();
     klog("s8  %016llx s9  %016llx s10 %016llx s11 %016llx", (unsigned long long)c->s8,
          (unsigned long long)c->s9, (unsigned long long)c->s10, (unsigned long long)c->s11);
+    pause();
     klog("t3  %016llx t4  %016llx t5  %016llx t6  %016llx", (unsigned long long)c->t3,
          (unsigned long long)c->t4, (unsigned long long)c->t5, (unsigned long long)c->t6);
+    pause();
 }
 
 /** The frame is on the stack for this: the kernel stack had no room for it. */
@@ -129,9 +137,13 @@ static bool is_overflow(const struct trap_frame *frame)
     return top - (uint64_t)(uintptr_t)frame <= FAULT_STACK_PAGES * PAGE_SIZE;
 }
 
+static void no_pause(void)
+{
+}
+
 void arch_print_frame(const struct trap_frame *frame)
 {
-    registers_print(&frame->registers);
+    registers_print(&frame->registers, no_pause);
     klog("status %llx cause %llx value %016llx", (unsigned long long)frame->status,
          (unsigned long long)frame->cause, (unsigned long long)frame->value);
 }

@@ -54,22 +54,28 @@ arch_backtrace(uint64_t frame_pointer, uint64_t *addresses, size_t count)
     return found;
 }
 
-void arch_print_registers(const struct thread *thread)
+void arch_print_registers(const struct thread *thread, void (*pause)(void))
 {
     const struct arch_context *c = &thread->context;
 
     klog("user registers of thread %llu:", (unsigned long long)thread->id);
+    pause();
     klog("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)c->rax,
          (unsigned long long)c->rbx, (unsigned long long)c->rcx, (unsigned long long)c->rdx);
+    pause();
     klog("rsi %016llx rdi %016llx rbp %016llx rsp %016llx", (unsigned long long)c->rsi,
          (unsigned long long)c->rdi, (unsigned long long)c->rbp, (unsigned long long)c->rsp);
+    pause();
     klog("r8  %016llx r9  %016llx r10 %016llx r11 %016llx", (unsigned long long)c->r8,
          (unsigned long long)c->r9, (unsigned long long)c->r10, (unsigned long long)c->r11);
+    pause();
     klog("r12 %016llx r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)c->r12,
          (unsigned long long)c->r13, (unsigned long long)c->r14, (unsigned long long)c->r15);
+    pause();
     klog("rip %016llx rflags %llx fs %016llx gs %016llx", (unsigned long long)c->rip,
          (unsigned long long)c->rflags, (unsigned long long)c->fs_base,
          (unsigned long long)c->gs_base);
+    pause();
 }
 
 /* The caller has checked the range against a capability; ports of this architecture have 16 bits. */

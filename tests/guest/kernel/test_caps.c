@@ -605,7 +605,7 @@ static void test_budget_bounds_kernel_memory(void)
         }
     }
     CHECK(count > 20 && count < 512);
-    CHECK_STATUS(STATUS_NO_MEMORY, sys_channel_create(child, 16, 4096, &handle, &other));
+    CHECK_STATUS(STATUS_NO_MEMORY, sys_channel_create(child, 8, 4096, &handle, &other));
     OK(sys_notification_create(info->budget, &other));
     close_handle(other);
     while (count-- > 0)

@@ -146,6 +146,12 @@ static void test_channel_carries_messages(void)
     CHECK_STATUS(STATUS_FAULT, sys_channel_send(ends.left, (void *)8, 8, 0));
     CHECK_STATUS(STATUS_RANGE, sys_channel_send(ends.left, "x", 1, 5));
     CHECK_STATUS(STATUS_INVALID, sys_channel_create(info->budget, 0, 1, &ends.left, &ends.right));
+    CHECK_STATUS(STATUS_INVALID, sys_channel_create(info->budget, 1, CHANNEL_MESSAGE_BYTES_MAX + 1,
+                                                    &ends.left, &ends.right));
+    CHECK_STATUS(STATUS_INVALID, sys_channel_create(info->budget, 3, CHANNEL_MESSAGE_BYTES_MAX,
+                                                    &ends.left, &ends.right));
+    CHECK_STATUS(STATUS_INVALID, sys_channel_create(info->budget, CHANNEL_BYTES_MAX / 96, 0,
+                                                    &ends.left, &ends.right));
     OK(sys_channel_send(ends.left, "last", 4, 0));
     close_handle(ends.left);
     CHECK_STATUS(STATUS_PEER_DIED, sys_channel_send(ends.right, "x", 1, 0));

@@ -186,8 +186,9 @@ void sched_let_interrupts_in(void)
         environment_interrupt();
 }
 
-void arch_print_registers(const struct thread *thread)
+void arch_print_registers(const struct thread *thread, void (*pause)(void))
 {
+    (void)pause;
     (void)thread;
 }
 
