@@ -86,5 +86,8 @@ void measure_other_cpu(uint32_t calls);
 void measure_pairs(uint32_t cpus, uint32_t calls);
 
 /** What makes the kernel's paths long (hostile.c); and the process of many threads that all wait as @how says. */
-void hostile(void);
+void hostile(void (*grants)(uint32_t repeat));
 _Noreturn void hostile_crowd(const char *how);
+/** The server that answers nobody; the process that crashes. */
+_Noreturn void hostile_saver(void);
+_Noreturn void hostile_crash(void);

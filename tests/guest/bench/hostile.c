@@ -15,6 +15,7 @@
 #define MANY 2000u
 #define LARGE_BYTES (2u << 20)
 #define LARGE_PAGES 4u
+#define SLOTS 1000u /* of the largest channel */
 
 /* ── A crowd: many threads of one process, of which each waits for the same ──────────────────────────────────────── */
 
@@ -87,6 +88,26 @@ _Noreturn void hostile_crowd(const char *how)
         must(sys_cap_close(crowd.object), "close");
     for (;;)
         clock_sleep(NS_PER_S);
+}
+
+/* Take CROWD calls, and answer none. */
+_Noreturn void hostile_saver(void)
+{
+    handle_t endpoint = os_cap("object");
+    volatile struct shared *page = shared_page();
+    must(sys_notification_signal(os_cap("done"), 1), "signal");
+    for (;;) {
+        struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
+        uint64_t token;
+        must(ipc_raw_receive(&regs), "receive");
+        must(sys_endpoint_reply_save(endpoint, 0, &token), "save");
+        page->calls++;
+    }
+}
+
+_Noreturn void hostile_crash(void)
+{
+    __builtin_trap();
 }
 
 static uint32_t *shared;
@@ -165,6 +186,21 @@ static void crowd_freed(uint32_t wait)
     disperse(process);
 }
 
+/* The server has put all their calls aside, and is killed. */
+static void crowd_abandoned(void)
+{
+    handle_t endpoint = make(WAIT_CALL);
+    const struct process_cap object = {.name = "object", .handle = endpoint};
+    const char *args[] = {"bench", "saver", NULL};
+    struct peer saver = start_peer(args, &object);
+    handle_t process = gather(WAIT_CALL, endpoint);
+    while (saver.shared->calls != CROWD)
+        clock_sleep(NS_PER_MS);
+    end_process(saver.process);
+    disperse(process);
+    must(sys_cap_close(endpoint), "close");
+}
+
 static void crowds(void)
 {
     for (uint32_t wait = 0; wait < WAITS; wait++) {
@@ -173,6 +209,7 @@ static void crowds(void)
         if (wait != WAIT_FUTEX && wait != WAIT_SLEEP)
             crowd_revoked(wait);
     }
+    crowd_abandoned();
 }
 
 /* ── Timers, events ──────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -254,12 +291,51 @@ static void large_pages(void)
     }
 }
 
-void hostile(void)
+/* ── Messages, crashes ───────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* A channel full of messages with capabilities loses its reader; the largest channel, with the largest messages. */
+static void channels(void)
+{
+    static uint8_t message[CHANNEL_MESSAGE_BYTES_MAX];
+    handle_t left, right, bell;
+    uint64_t bytes;
+    uint32_t caps;
+    must(sys_notification_create(os_self.budget, &bell), "notification");
+    must(sys_channel_create(os_self.budget, SLOTS, 0, &left, &right), "channel");
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        for (uint32_t at = 0; at < IPC_CAPS_MAX; at++)
+            ipc_buffer()->caps[at] =
+                (struct cap_out){.handle = bell, .rights = RIGHT_CALL, .mode = CAP_TRANSFER_DERIVE};
+        must(sys_channel_send(left, message, 0, IPC_CAPS_MAX), "send");
+    }
+    must(sys_cap_close(right), "close");
+    must(sys_cap_close(left), "close");
+    must(sys_cap_close(bell), "close");
+    must(sys_channel_create(os_self.budget, 1, sizeof(message), &left, &right), "channel");
+    must(sys_channel_send(left, message, sizeof(message), 0), "send");
+    must(sys_channel_receive(right, message, sizeof(message), &bytes, &caps), "receive");
+    must(sys_cap_close(right), "close");
+    must(sys_cap_close(left), "close");
+}
+
+static void crash(void)
+{
+    int64_t status;
+    const char *args[] = {"bench", "crash", NULL};
+    handle_t process = spawn(args, NULL, 0);
+    must(process_wait(process, DEADLINE_NEVER, &status), "wait");
+    must(sys_cap_close(process), "close");
+}
+
+void hostile(void (*grants)(uint32_t repeat))
 {
     bench_mark_begin();
     crowds();
     timers();
     mappings();
     large_pages();
+    channels();
+    grants(5);
+    crash();
     bench_mark_end();
 }

@@ -591,7 +591,9 @@ static bool did_otherwise(int argc, char **argv)
     } else if (strcmp(what, "wall") == 0) {
         walls();
     } else if (strcmp(what, "hostile") == 0) {
-        hostile();
+        handle_t server = start_server(PRIORITY_DEFAULT, &endpoint);
+        hostile(call_1m);
+        end_process(server);
         puts("bench hostile: done");
     } else {
         return false;

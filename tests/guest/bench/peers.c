@@ -149,8 +149,9 @@ static _Noreturn void caller(void)
     }
 }
 
-static const char *const peers[] = {"exit",        "server", "client",   "sleeper",  "yielder",
-                                    "personality", "caller", "receiver", "consumer", "crowd"};
+static const char *const peers[] = {"exit",     "server",      "client", "sleeper",
+                                    "yielder",  "personality", "caller", "receiver",
+                                    "consumer", "crowd",       "saver",  "crash"};
 
 static bool is_peer(const char *name)
 {
@@ -180,6 +181,10 @@ void peer_main(int argc, char **argv)
         ring_consumer();
     if (strcmp(argv[1], "crowd") == 0 && argc > 2)
         hostile_crowd(argv[2]);
+    if (strcmp(argv[1], "saver") == 0)
+        hostile_saver();
+    if (strcmp(argv[1], "crash") == 0)
+        hostile_crash();
     if (strcmp(argv[1], "sleeper") == 0)
         sleeper();
     if (strcmp(argv[1], "yielder") == 0)
