@@ -173,7 +173,7 @@ def no_file_system(folder, kind, content, words, reason):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=20251125)
-    parser.add_argument("--images", type=int, default=210)
+    parser.add_argument("--images", type=machine.launcher.count, default=210)
     options = parser.parse_args()
     chance, tap = random.Random(options.seed), Tap()
     print(f"# seed {options.seed}")

@@ -63,7 +63,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--disk", required=True)
     parser.add_argument("--tree", required=True)
-    parser.add_argument("--cpus", type=int, nargs="+", default=[1, 2, 8])
+    parser.add_argument("--cpus", type=machine.launcher.count, nargs="+", default=[1, 2, 8])
     options = parser.parse_args()
     files, tap = {path: digest(host) for path, host in host_files(options.tree).items()}, Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-cpus-") as folder:

@@ -229,7 +229,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--disk", required=True)
     parser.add_argument("--tree", required=True)
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=machine.launcher.count, default=20)
     options = parser.parse_args()
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-drivers-") as folder:

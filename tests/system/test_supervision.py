@@ -109,7 +109,7 @@ def main():
     parser.add_argument("--disk", required=True)
     parser.add_argument("--tree", required=True)
     parser.add_argument("--seed", type=int, default=20251125)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=machine.launcher.count, default=4)
     options = parser.parse_args()
     chance, tap = random.Random(options.seed), Tap()
     print(f"# seed {options.seed}")

@@ -61,6 +61,14 @@ class ToolsTest(unittest.TestCase):
             for value in values:
                 self.run_run([option, repr(value)], f"{option}={value}")
 
+    def test_tests_refuse_to_do_nothing(self):
+        disk = ("--disk", self.file, "--tree", self.folder)
+        for tool, option, more in (("tests/system/test_corruption.py", "--images", ()), ("tests/system/test_supervision.py", "--rounds", disk),
+                                   ("tests/system/test_cpus.py", "--cpus", disk), ("tests/system/test_drivers.py", "--kills", disk),
+                                   ("tests/fuzz/grow", "--programs", ()), ("tests/fuzz/grow", "--rounds", ())):
+            for value in ("0", "-1", "many"):
+                self.refuses([option, repr(value)], tool, *more, f"{option}={value}")
+
     # ── What makes images ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def test_mkimage_refuses_what_it_cannot_read_or_write(self):
