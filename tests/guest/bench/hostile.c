@@ -297,7 +297,7 @@ static void large_pages(void)
 static void channels(void)
 {
     static uint8_t message[CHANNEL_MESSAGE_BYTES_MAX];
-    handle_t left, right, bell;
+    handle_t left = HANDLE_NONE, right = HANDLE_NONE, bell;
     uint64_t bytes;
     uint32_t caps;
     must(sys_notification_create(os_self.budget, &bell), "notification");
