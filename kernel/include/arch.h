@@ -95,6 +95,10 @@ void arch_fpu_switch(struct thread *thread);
 /** The state is not needed any more (thread freed). */
 void arch_fpu_free(struct thread *thread);
 
+/** The debug registers of this CPU become those of @thread, and it is stepped if it shall be. Others that run here meanwhile are handed the CPU
+ *  without a look: what they meet is not told of, and this called for them, of whom nothing is loaded. */
+void arch_debug_load(const struct thread *thread);
+
 /* ── Words in memory ───────────────────────────────────────────────────────────────────────────────────────────────── */
 /* arch_string.h, inline, the loops of lib/string.c: arch_copy_words(), arch_fill_words(), arch_zero_page(). */
 
@@ -146,9 +150,9 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
 NORETURN void trap_foreign(struct thread *self);
 /** User page fault. @access: MAP_READ, MAP_WRITE or MAP_EXECUTE. */
 NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t access);
-/** Any other user exception, but EXCEPTION_PAGE: @what for the report. */
+/** Any other user exception, but EXCEPTION_PAGE: @what for the report, words 0 and 1. */
 NORETURN void trap_exception(struct thread *self, uint32_t exception, const char *what,
-                             uint64_t code);
+                             uint64_t code, uint64_t more);
 /** Interrupts: sched_interrupt_begin() comes first. From user mode the entry code then calls sched_leave(); from idle it returns. */
 void trap_irq(void *cookie);
 void trap_timer(void);
@@ -186,4 +190,7 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
  *   void arch_regs_get(const struct thread *, struct thread_regs *)
  *   status_t arch_regs_set(struct thread *, const struct thread_regs *)          INVALID: privileged bits, non-canonical addresses
  *   bool arch_user_address_is_valid(uint64_t address)
+ *   ARCH_DEBUG_REGISTERS: how many a thread may have, 0: none, and then the next two say so too
+ *   uint32_t arch_debug_takes(uint32_t index)                                    bits of `map`; 0: this machine has no such register
+ *   bool arch_debug_encode(uint32_t index, struct debug_register *)              its value and control, for user mode alone; false: it cannot
  * They need struct thread: arch_thread.h is included by thread.h; the inline accessors are in arch_accessors.h, which thread.h users include. */

@@ -90,14 +90,12 @@ static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
 /** May @next be handed @cpu? Looks at its affinity if that has changed. */
 static inline bool sched_may_be_handed(struct thread *next, const struct cpu *cpu)
 {
-    bool limited = false;
+    bool never = false;
     if (unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED))) {
-        limited = __atomic_load_n(&next->limited, __ATOMIC_RELAXED);
-        (void)__atomic_exchange_n(&next->moved,
-                                  limited || __atomic_load_n(&next->stepped, __ATOMIC_RELAXED),
-                                  __ATOMIC_ACQUIRE);
+        never = __atomic_load_n(&next->limited, __ATOMIC_RELAXED) || thread_is_debugged(next);
+        (void)__atomic_exchange_n(&next->moved, never, __ATOMIC_ACQUIRE);
     }
-    return likely(!limited && sched_may_run_on(next, cpu));
+    return likely(!never && sched_may_run_on(next, cpu));
 }
 /** Direct handoff on this CPU: @next (which belongs to the caller) becomes current without passing the queue. The former current
  *  must be published or requeued. */

@@ -57,6 +57,13 @@ struct realtime {
     uint64_t share;       /* process_lock of the thread's: what its Budget is charged for it */
 };
 
+/** A debug register: what was asked for, and how the CPU has it. */
+struct debug_register {
+    uint64_t address;
+    uint32_t bytes, access; /* bits of `map`; 0: it is off, and so is all else */
+    uint64_t value, control;
+};
+
 struct __attribute__((aligned(64))) thread {
     struct arch_context context; /* user registers while not in user mode */
 
@@ -97,6 +104,17 @@ struct __attribute__((aligned(64))) thread {
     uint8_t priority;        /* atomic: its level: the base less what it has fallen */
     uint8_t effective;       /* atomic: with what callers lend */
     uint8_t queued_priority; /* the list of the run queue it is on */
+    /* atomic: it comes to a CPU by arch_debug_load() only, handed to nobody; then "moved" is always set */
+    union {
+        struct {
+            bool stepped;    /* the architecture's */
+            uint8_t watched; /* reply_lock to write: how many debug registers are on */
+        };
+        uint16_t debugged;
+    };
+    uint8_t base; /* atomic: what set_priority says */
+    bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
+    bool killed;  /* process_lock: told to end */
 
     struct object object;
     struct list process_link; /* process_lock */
@@ -107,12 +125,8 @@ struct __attribute__((aligned(64))) thread {
     uint64_t affinity[CPU_MAX / 64]; /* atomic */
     uint64_t cpu_time_ns;            /* atomic; written by its CPU only */
     struct turn turn;
-    uint8_t base; /* atomic: what set_priority says */
-    bool limited; /* atomic: its time is limited (realtime); then "moved" is always set */
-    /* atomic, the architecture's: it leaves by arch_thread_resume() only; then "moved" is always set */
-    bool stepped;
-    bool killed;               /* process_lock: told to end */
-    struct realtime *realtime; /* atomic: made once; looked at if it is limited */
+    struct realtime *realtime;    /* atomic: made once; looked at if it is limited */
+    struct debug_register *debug; /* atomic: made once, reply_lock to write: ARCH_DEBUG_REGISTERS */
     struct ktimer deadline;
     /* atomic: the wait that the timer was armed for, stored after it was */
     uint64_t deadline_sequence;
@@ -154,6 +168,12 @@ struct __attribute__((aligned(64))) thread {
 _Static_assert(offsetof(struct thread, object) - offsetof(struct thread, syscall_limit) == 128,
                "what the fast path needs of a thread is two lines");
 #endif
+
+/** Who brings it to a CPU has something to load. */
+static inline bool thread_is_debugged(const struct thread *thread)
+{
+    return ARCH_DEBUG_REGISTERS != 0 && __atomic_load_n(&thread->debugged, __ATOMIC_RELAXED) != 0;
+}
 
 /** Its system calls go to a personality: settled before it starts. */
 static inline bool thread_is_foreign(const struct thread *thread)

@@ -92,6 +92,8 @@ static void table_remove(struct thread *thread)
 
 /* ── Life ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+#define DEBUG_BYTES (ARCH_DEBUG_REGISTERS * sizeof(struct debug_register))
+
 static void buffer_release(struct thread *thread)
 {
     thread->buffer = NULL;
@@ -108,6 +110,8 @@ static void thread_free(struct object *object)
         budget_uncharge_realtime(budget, thread->realtime->share); /* never started, or set late */
         kmem_free(budget, thread->realtime, sizeof(*thread->realtime));
     }
+    if (thread->debug != NULL)
+        kmem_free(budget, thread->debug, DEBUG_BYTES);
     raise_target_drop(&thread->debugger);
     foreign_drop(thread);
     object_unref(&thread->aspace->object);
@@ -387,6 +391,71 @@ status_t sys_thread_set_regs(struct thread *self, struct cap *cap, const struct 
     if (!thread_has_frame(thread))
         return STATUS_BUSY;
     return thread_frame_set(thread, regs);
+}
+
+/* Of @thread, which has a frame: it is answered under this lock, so it does not go on by a way that has not seen this. */
+static bool debug_set(struct thread *thread, uint32_t index, const struct debug_register *new,
+                      struct debug_register **made) REQUIRES(reply_lock)
+{
+    if (!thread_has_frame(thread))
+        return false;
+    if (thread->debug == NULL) {
+        __atomic_store_n(&thread->debug, *made, __ATOMIC_RELEASE);
+        *made = NULL;
+    }
+    uint32_t watched = thread->watched;
+    watched = watched + (new->access != 0) - (thread->debug[index].access != 0);
+    thread->debug[index] = *new;
+    __atomic_store_n(&thread->watched, (uint8_t)watched, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
+    return true;
+}
+
+status_t sys_thread_set_debug(struct thread *self, struct cap *cap, uint32_t index,
+                              uint64_t address, uint32_t bytes, uint32_t access)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    struct debug_register new = {.address = address, .bytes = bytes, .access = access};
+    struct debug_register *made = NULL;
+    if (ARCH_DEBUG_REGISTERS == 0)
+        return STATUS_UNSUPPORTED;
+    if (arch_debug_takes(index) == 0)
+        return STATUS_RANGE;
+    if (access == 0)
+        new = (struct debug_register){0};
+    else if (!arch_user_address_is_valid(address) || !arch_debug_encode(index, &new))
+        return STATUS_INVALID;
+    if (__atomic_load_n(&thread->debug, __ATOMIC_ACQUIRE) == NULL &&
+        (made = kmem_alloc(thread->object.budget, DEBUG_BYTES)) == NULL)
+        return STATUS_NO_MEMORY;
+    reply_lock_acquire(&thread->reply);
+    bool set = debug_set(thread, index, &new, &made);
+    reply_lock_release(&thread->reply);
+    if (made != NULL)
+        kmem_free(thread->object.budget, made, DEBUG_BYTES);
+    return set ? STATUS_OK : STATUS_BUSY;
+}
+
+status_t sys_thread_get_debug(struct thread *self, struct cap *cap, uint32_t index,
+                              uint64_t *address, uint32_t *bytes, uint32_t *access, uint32_t *takes)
+{
+    (void)self;
+    struct thread *thread = thread_of(cap->object);
+    struct debug_register found = {0};
+    if (ARCH_DEBUG_REGISTERS == 0)
+        return STATUS_UNSUPPORTED;
+    *takes = arch_debug_takes(index);
+    if (*takes == 0)
+        return STATUS_RANGE;
+    reply_lock_acquire(&thread->reply);
+    if (thread->debug != NULL)
+        found = thread->debug[index];
+    reply_lock_release(&thread->reply);
+    *address = found.address;
+    *bytes = found.bytes;
+    *access = found.access;
+    return STATUS_OK;
 }
 
 status_t sys_thread_set_priority(struct thread *self, struct cap *cap, uint32_t priority)

@@ -437,6 +437,8 @@ static void choose(struct cpu *cpu)
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELAXED);
     cpu->current = thread;
     cpu->resched = false;
+    if (unlikely(thread_is_debugged(thread)))
+        arch_debug_load(thread);
 }
 
 NORETURN void sched_leave(void)

@@ -111,10 +111,10 @@ NORETURN void trap_page_fault(struct thread *self, uint64_t address, uint32_t ac
 }
 
 NORETURN void trap_exception(struct thread *self, uint32_t exception, const char *what,
-                             uint64_t code)
+                             uint64_t code, uint64_t more)
 {
     self->in_syscall = false;
-    raise_exception(self, exception, what, (uint64_t[]){code, 0, 0});
+    raise_exception(self, exception, what, (uint64_t[]){code, more, 0});
     sched_leave();
 }
 

@@ -62,7 +62,7 @@ void cpu_setup(struct cpu *cpu, struct arch_cpu *arch)
         cntkctl_el1,
         1u << 1); /* EL0VCTEN: user code reads the virtual counter, nothing else of the timers */
     SYSREG_WRITE(mdscr_el1, 0);
-    SYSREG_WRITE(oslar_el1, 0); /* which would keep single steps off */
+    SYSREG_WRITE(oslar_el1, 0); /* which would keep debug exceptions off */
     __asm__ volatile("isb\n\ttlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
     __asm__ volatile(".arch_extension pan\n\tmsr pan, #1");
 }

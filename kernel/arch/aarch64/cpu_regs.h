@@ -55,6 +55,8 @@
 #define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
 #define ICC_SGI1R_EL1 S3_0_C12_C11_5
 
+#define MDSCR_MDE (1ull << 15)
+
 #define ESR_CLASS_MASK 0x3fu
 #define ESR_WRITE (1u << 6)
 #define ESR_CACHE_MAINTENANCE (1u << 8)

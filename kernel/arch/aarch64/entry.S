@@ -318,18 +318,13 @@ arch_ipc_save:
     br x16
     .size arch_ipc_save, . - arch_ipc_save
 
-/* Single steps (Arm ARM D2.12): with MDSCR_EL1.SS user mode executes one instruction if SPSR_EL1.SS is set, none if not, then the CPU reports a
- * step. Here alone it is switched on; who runs with it though nobody asked for that takes one exception, which switches it off (trap.c). */
 /* ── Way out: NORETURN void arch_thread_resume(struct thread *thread) ────────────────────────────────────────────── */
     .balign 64
     .globl arch_thread_resume
     .type arch_thread_resume, @function
 arch_thread_resume:
     bti c
-    ldrb w1, [x0, #:lo12:THREAD_STEPPED]
     add sp, x0, :lo12:THREAD_CONTEXT
-    cbnz w1, step_begin
-step_or_run:
     load_special
     ldr x30, [sp, #CONTEXT_X(30)]
     ldp x0, x1, [sp, #CONTEXT_X(0)]
@@ -350,9 +345,6 @@ step_or_run:
     eret
     dsb nsh                             /* nothing is executed beyond, not even by speculation */
     isb
-step_begin:
-    msr mdscr_el1, x1
-    b step_or_run
     .size arch_thread_resume, . - arch_thread_resume
 
 /* ── Interrupts of the kernel: while it idles, or between two steps ──────────────────────────────────────────────── */

@@ -177,7 +177,7 @@ void fpu_first_use(struct thread *self, bool has_vectors)
     struct cpu *cpu = arch_cpu_local();
 
     if (has_vectors && vector_bytes == 0)
-        trap_exception(self, EXCEPTION_ILLEGAL, "undefined instruction", self->context.pc);
+        trap_exception(self, EXCEPTION_ILLEGAL, "undefined instruction", self->context.pc, 0);
     if (__atomic_load_n(&cpu->fpu_owner, __ATOMIC_RELAXED) == self)
         owner_save(cpu, self);
     if ((self->fpu == NULL || (has_vectors && !self->fpu->has_vectors)) &&

@@ -11,9 +11,6 @@ __attribute__((used)) void arch_offsets(void)
     __asm__ volatile(".globl THREAD_CONTEXT\n\t.set THREAD_CONTEXT, %c0"
                      :
                      : "i"(offsetof(struct thread, context)));
-    __asm__ volatile(".globl THREAD_STEPPED\n\t.set THREAD_STEPPED, %c0"
-                     :
-                     : "i"(offsetof(struct thread, stepped)));
 }
 
 _Static_assert(offsetof(struct arch_context, sp) == 248, "CONTEXT_SP");
@@ -23,7 +20,6 @@ _Static_assert(offsetof(struct arch_context, tls) == 272, "CONTEXT_TLS");
 _Static_assert(offsetof(struct arch_context, key) == 280, "CONTEXT_KEY");
 _Static_assert(offsetof(struct arch_context, zeros) == 296, "CONTEXT_ZEROS");
 _Static_assert(offsetof(struct thread, context) < 4096, "an immediate in entry.S");
-_Static_assert(offsetof(struct thread, stepped) < 4096, "an immediate in entry.S");
 _Static_assert(offsetof(struct thread, context) % 16 == 0, "SP is aligned in the kernel");
 _Static_assert(offsetof(struct thread, syscall_limit) - offsetof(struct thread, context) == 320,
                "SYSCALL_LIMIT");

@@ -4,6 +4,7 @@
  * come while idling or in an interrupt window only; every exception there is a bug, since the kernel never touches a user's address.
  * Classes and fault status codes: Arm ARM D19.2.37, ESR_EL1. */
 #include <arch.h>
+#include <arch_accessors.h>
 #include <arch_cpu.h>
 #include <debug.h>
 #include <sched.h>
@@ -20,7 +21,9 @@
 #define CLASS_FETCH_KERNEL 0x21u
 #define CLASS_DATA_USER 0x24u
 #define CLASS_DATA_KERNEL 0x25u
+#define CLASS_BREAKPOINT_USER 0x30u
 #define CLASS_STEP_USER 0x32u
+#define CLASS_WATCHPOINT_USER 0x34u
 
 /* Fault status: of a translation, an access flag, or permissions; the low two bits are the level. */
 #define STATUS_KIND(esr) ((esr) >> 2 & 0xf)
@@ -62,11 +65,10 @@ static const char *const class_names[CLASSES] = {
 };
 
 static const uint8_t class_kinds[CLASSES] = {
-    [0x00] = EXCEPTION_ILLEGAL,    [0x0d] = EXCEPTION_ILLEGAL,   [0x0e] = EXCEPTION_ILLEGAL,
-    [0x18] = EXCEPTION_ILLEGAL,    [0x1c] = EXCEPTION_ILLEGAL,   [0x1d] = EXCEPTION_ILLEGAL,
-    [0x22] = EXCEPTION_ALIGNMENT,  [0x26] = EXCEPTION_ALIGNMENT, [0x2c] = EXCEPTION_ARITHMETIC,
-    [0x30] = EXCEPTION_BREAKPOINT, [0x32] = EXCEPTION_STEP,      [0x34] = EXCEPTION_BREAKPOINT,
-    [0x3c] = EXCEPTION_BREAKPOINT,
+    [0x00] = EXCEPTION_ILLEGAL,   [0x0d] = EXCEPTION_ILLEGAL,    [0x0e] = EXCEPTION_ILLEGAL,
+    [0x18] = EXCEPTION_ILLEGAL,   [0x1c] = EXCEPTION_ILLEGAL,    [0x1d] = EXCEPTION_ILLEGAL,
+    [0x22] = EXCEPTION_ALIGNMENT, [0x26] = EXCEPTION_ALIGNMENT,  [0x2c] = EXCEPTION_ARITHMETIC,
+    [0x32] = EXCEPTION_STEP,      [0x3c] = EXCEPTION_BREAKPOINT,
 };
 
 static uint32_t class_of(uint64_t esr)
@@ -85,7 +87,7 @@ static NORETURN void exception(struct thread *self, uint64_t esr)
 {
     uint32_t kind = class_kinds[class_of(esr)];
 
-    trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(esr), esr);
+    trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(esr), esr, 0);
 }
 
 static NORETURN void cpu_park(void)
@@ -141,9 +143,9 @@ static NORETURN void abort_from_user(struct thread *self, uint64_t esr, uint64_t
     }
     switch (esr & STATUS_MASK) {
     case STATUS_ALIGNMENT:
-        trap_exception(self, EXCEPTION_ALIGNMENT, "misaligned access", far);
+        trap_exception(self, EXCEPTION_ALIGNMENT, "misaligned access", far, 0);
     case STATUS_EXTERNAL:
-        trap_exception(self, EXCEPTION_OTHER, "bus error", far);
+        trap_exception(self, EXCEPTION_OTHER, "bus error", far, 0);
     case STATUS_TLB_CONFLICT:
         __asm__ volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
         sched_leave();
@@ -152,20 +154,92 @@ static NORETURN void abort_from_user(struct thread *self, uint64_t esr, uint64_t
     }
 }
 
+/* ── Debug registers and single steps ────────────────────────────────────────────────────────────────────────────────── */
+
+/* With MDSCR_EL1.SS user mode executes one instruction if SPSR_EL1.SS is set, none if not, then the CPU reports a step (Arm ARM D2.12). With
+ * MDE breakpoints and watchpoints are looked at, which are for EL0 alone. All are taken before the instruction. */
+
+/* Hardware's @kind @index has number @of of @debug. */
+#define LOAD(kind, index, debug, of)                                                     \
+    __asm__ volatile("msr dbg" #kind "vr" #index "_el1, %0\n\tmsr dbg" #kind "cr" #index \
+                     "_el1, %1"                                                          \
+                     :                                                                   \
+                     : "r"((debug)[of].value), "r"((debug)[of].control))
+
+static void registers_load(const struct debug_register *debug)
+{
+    LOAD(b, 0, debug, 0);
+    LOAD(b, 1, debug, 1);
+    LOAD(w, 0, debug, 2);
+    LOAD(w, 1, debug, 3);
+    if (!debug_has_all())
+        return;
+    LOAD(b, 2, debug, 4);
+    LOAD(b, 3, debug, 5);
+    LOAD(b, 4, debug, 6);
+    LOAD(b, 5, debug, 7);
+    LOAD(w, 2, debug, 8);
+    LOAD(w, 3, debug, 9);
+}
+
+void arch_debug_load(const struct thread *thread)
+{
+    uint64_t how = __atomic_load_n(&thread->stepped, __ATOMIC_RELAXED); /* MDSCR_SS */
+
+    if (__atomic_load_n(&thread->watched, __ATOMIC_RELAXED) != 0) {
+        registers_load(thread->debug);
+        how |= MDSCR_MDE;
+    }
+    SYSREG_WRITE(mdscr_el1, how);
+}
+
+/* What @self met was for who ran here before. */
+static NORETURN void not_debugged(const struct thread *self)
+{
+    arch_debug_load(self);
+    sched_leave();
+}
+
+/* The CPU tells the address, which of a wide access may be beside the register's: the nearest of the kind, as is a
+ * breakpoint of no bytes at its own address. */
+static NORETURN void debug_hit(struct thread *self, uint64_t esr, uint64_t address, uint32_t access)
+{
+    const struct debug_register *debug = self->debug;
+    uint64_t nearest = UINT64_MAX, hits = 0;
+
+    if (__atomic_load_n(&self->watched, __ATOMIC_RELAXED) == 0)
+        not_debugged(self);
+    for (uint32_t i = 0; i < ARCH_DEBUG_REGISTERS; i++) {
+        uint64_t start = debug[i].address, last = start + debug[i].bytes - 1;
+        uint64_t distance = address < start ? start - address : address > last ? address - last : 0;
+
+        if ((debug[i].access & access) == 0 || distance > nearest)
+            continue;
+        hits = distance < nearest ? 0 : hits;
+        nearest = distance;
+        hits |= 1ull << i;
+    }
+    trap_exception(self, EXCEPTION_DEBUG, exception_name(esr), address, hits);
+}
+
 void trap_from_user(struct thread *self, uint64_t esr, uint64_t far)
 {
-    switch (class_of(esr)) {
-    case CLASS_FETCH_USER:
-    case CLASS_DATA_USER:
+    uint32_t class = class_of(esr);
+
+    if (likely(class == CLASS_DATA_USER || class == CLASS_FETCH_USER))
         abort_from_user(self, esr, far);
+    switch (class) {
     case CLASS_FP:
         fpu_first_use(self, false);
     case CLASS_SVE:
         fpu_first_use(self, true);
+    case CLASS_BREAKPOINT_USER:
+        debug_hit(self, esr, self->context.pc, MAP_EXECUTE);
+    case CLASS_WATCHPOINT_USER:
+        debug_hit(self, esr, far, (esr & ESR_WRITE) != 0 ? MAP_WRITE : MAP_READ);
     case CLASS_STEP_USER:
-        SYSREG_WRITE(mdscr_el1, 0);
         if (!__atomic_load_n(&self->stepped, __ATOMIC_RELAXED))
-            sched_leave(); /* who ran here before was */
+            not_debugged(self);
         exception(self, esr);
     default:
         exception(self, esr);

@@ -98,7 +98,13 @@ void trap_from_user(struct thread *self, uint64_t cause)
     uint32_t kind = cause < ARRAY_SIZE(exception_kinds) ? exception_kinds[cause] : 0;
 
     trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(cause),
-                   csr_read("stval"));
+                   csr_read("stval"), 0);
+}
+
+/* Nobody is debugged. */
+void arch_debug_load(const struct thread *thread)
+{
+    (void)thread;
 }
 
 void registers_print(const struct arch_context *c, void (*pause)(void))

@@ -12,6 +12,7 @@
 
 #define GATE_INTERRUPT 0x8eu      /* present, DPL 0, interrupt gate */
 #define GATE_INTERRUPT_USER 0xeeu /* DPL 3: int3 */
+#define VECTOR_DEBUG 1u
 #define VECTOR_NMI 2u
 #define VECTOR_BREAKPOINT 3u
 #define VECTOR_DOUBLE_FAULT 8u
@@ -64,6 +65,8 @@ static void idt_build(void)
     gate_set(VECTOR_NMI, exception_entries[VECTOR_NMI], 1, GATE_INTERRUPT);
     gate_set(VECTOR_MACHINE_CHECK, exception_entries[VECTOR_MACHINE_CHECK], 2, GATE_INTERRUPT);
     gate_set(VECTOR_DOUBLE_FAULT, exception_entries[VECTOR_DOUBLE_FAULT], 3, GATE_INTERRUPT);
+    /* It may come before entry code has a stack: trap.c. After a double fault nobody goes on. */
+    gate_set(VECTOR_DEBUG, exception_entries[VECTOR_DEBUG], 3, GATE_INTERRUPT);
 }
 
 static void tss_build(struct cpu *cpu, struct arch_cpu *arch)
@@ -155,6 +158,8 @@ void cpu_setup(struct cpu *cpu, struct arch_cpu *arch)
     tables_load(arch);
     cr4_write(cr4_wanted());
     cr0_write((cr0_read() & ~CR0_EM) | CR0_MP | CR0_NE | CR0_WP | CR0_TS);
+    dr7_write(DR7_FIXED);
+    dr6_write(DR6_FIXED);
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | EFER_NXE);
     msr_write(MSR_STAR,
               (uint64_t)SELECTOR_SYSRET_BASE << 48 | (uint64_t)SELECTOR_KERNEL_CODE << 32);

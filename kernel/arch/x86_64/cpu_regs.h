@@ -22,6 +22,12 @@
 #define CR4_SMEP (1ull << 20)
 #define CR4_SMAP (1ull << 21)
 
+/* Debug registers: which of 0 to 3 were met, a single step; what is always set. */
+#define DR6_HITS 0xfull
+#define DR6_STEP (1ull << 14)
+#define DR6_FIXED 0xffff0ff0ull
+#define DR7_FIXED 0x400ull
+
 #define MSR_APIC_BASE 0x1bu
 #define MSR_SYSENTER_CS 0x174u
 #define MSR_TSC_DEADLINE 0x6e0u
@@ -90,6 +96,12 @@ CONTROL_REGISTER(cr0)
 CONTROL_REGISTER(cr2)
 CONTROL_REGISTER(cr3)
 CONTROL_REGISTER(cr4)
+CONTROL_REGISTER(dr0)
+CONTROL_REGISTER(dr1)
+CONTROL_REGISTER(dr2)
+CONTROL_REGISTER(dr3)
+CONTROL_REGISTER(dr6)
+CONTROL_REGISTER(dr7)
 #undef CONTROL_REGISTER
 
 /** The time-stamp counter, not before earlier loads are done. */

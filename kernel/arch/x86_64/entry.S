@@ -7,7 +7,7 @@
  * GS: user's base while user code runs, struct cpu in the kernel; swapgs changes over. CR4.FSGSBASE lets user code write both
  * bases, so neither says anything: on the way in the old values are forgotten, on the way out both are loaded from the context. A
  * value written by user code lasts until the thread leaves by arch_thread_resume() only: preempted, or after a wait. NMI, machine
- * check and double fault may come between an entry and its swapgs; they run on stacks of their own, whose top word is the CPU's
+ * check, double fault and debug exceptions may come between an entry and its swapgs; they run on stacks of their own, whose top word is the CPU's
  * struct cpu, put that into GS and the old value back.
  *
  * What comes in with syscall has rip below ARCH_USER_END + 1 (its last page is never mapped), so sysret cannot fault; arch_regs_set
@@ -295,6 +295,12 @@ trap_entry_kernel:
     restore_frame
     .size trap_entry_kernel, . - trap_entry_kernel
 
+/* From user mode as any other; in the kernel it may be at the first instruction of an entry. */
+    .type trap_entry_debug, @function
+trap_entry_debug:
+    testb $3, 24(%rsp)
+    jnz trap_entry
+    .size trap_entry_debug, . - trap_entry_debug
 /* On a stack of its own. Above the frame: a word of padding, then struct cpu. */
 #define FRAME_BYTES (22 * 8)
     .type trap_entry_own_stack, @function
@@ -324,6 +330,8 @@ exception_entries:
     pushq $vector
     .if vector == 2 || vector == 8 || vector == 18
     jmp trap_entry_own_stack
+    .elseif vector == 1
+    jmp trap_entry_debug
     .else
     jmp trap_entry
     .endif

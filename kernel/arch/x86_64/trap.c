@@ -3,6 +3,7 @@
  * From user mode the thread's registers are in its context, and what is decided here ends in sched_leave(). In kernel mode, interrupts
  * come while idling only; every exception there is a bug, since the kernel never touches a user's address. */
 #include <arch.h>
+#include <arch_accessors.h>
 #include <arch_cpu.h>
 #include <debug.h>
 #include <sched.h>
@@ -47,9 +48,9 @@ static const char *const exception_names[EXCEPTIONS] = {
 };
 
 static const uint8_t exception_kinds[EXCEPTIONS] = {
-    [0] = EXCEPTION_ARITHMETIC, [1] = EXCEPTION_STEP,        [3] = EXCEPTION_BREAKPOINT,
-    [4] = EXCEPTION_ARITHMETIC, [6] = EXCEPTION_ILLEGAL,     [16] = EXCEPTION_ARITHMETIC,
-    [17] = EXCEPTION_ALIGNMENT, [19] = EXCEPTION_ARITHMETIC,
+    [0] = EXCEPTION_ARITHMETIC,  [3] = EXCEPTION_BREAKPOINT,  [4] = EXCEPTION_ARITHMETIC,
+    [6] = EXCEPTION_ILLEGAL,     [16] = EXCEPTION_ARITHMETIC, [17] = EXCEPTION_ALIGNMENT,
+    [19] = EXCEPTION_ARITHMETIC,
 };
 
 static bool stopping;
@@ -80,13 +81,69 @@ static void interrupt(uint64_t vector)
     }
 }
 
+/* ── Debug registers (SDM vol. 3, chapter 17) ────────────────────────────────────────────────────────────────────────── */
+
+void arch_debug_load(const struct thread *thread)
+{
+    const struct debug_register *debug = thread->debug;
+    uint64_t control = DR7_FIXED;
+
+    if (__atomic_load_n(&thread->watched, __ATOMIC_RELAXED) != 0) {
+        for (uint32_t i = 0; i < ARCH_DEBUG_REGISTERS; i++)
+            control |= debug[i].control;
+        dr0_write(debug[0].value);
+        dr1_write(debug[1].value);
+        dr2_write(debug[2].value);
+        dr3_write(debug[3].value);
+    }
+    dr7_write(control);
+}
+
+/* Before an instruction that a register names, after an access; after a single step or an int1. RF lets the instruction through the next time. */
+static NORETURN void debug_exception(struct thread *self)
+{
+    const struct debug_register *debug = self->debug;
+    uint64_t what = dr6_read(), hits = 0, address = 0;
+
+    dr6_write(DR6_FIXED);
+    if ((what & DR6_HITS) != 0 && __atomic_load_n(&self->watched, __ATOMIC_RELAXED) == 0) {
+        arch_debug_load(self); /* it was for who ran here before */
+        if ((what & DR6_STEP) == 0)
+            sched_leave();
+        what = 0;
+    }
+    for (uint32_t i = 0; i < ARCH_DEBUG_REGISTERS; i++) {
+        if ((what >> i & 1) == 0 || debug[i].access == 0)
+            continue;
+        hits |= 1ull << i;
+        address = debug[i].address;
+        if (debug[i].access == MAP_EXECUTE)
+            self->context.rflags |= ARCH_RFLAGS_RF;
+    }
+    if (hits == 0)
+        trap_exception(self, EXCEPTION_STEP, exception_name(VECTOR_DEBUG), 0, 0);
+    if ((what & DR6_STEP) != 0)
+        hits |= DEBUG_STEPPED;
+    trap_exception(self, EXCEPTION_DEBUG, exception_name(VECTOR_DEBUG), address, hits);
+}
+
+static NORETURN __attribute__((noinline)) void exception(struct thread *self, uint64_t vector,
+                                                         uint64_t error)
+{
+    if (vector == VECTOR_DEBUG)
+        debug_exception(self);
+    uint32_t kind = exception_kinds[vector];
+
+    trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(vector), error, 0);
+}
+
 void trap_from_user(struct thread *self, uint64_t vector, uint64_t error)
 {
     if (vector >= EXCEPTIONS) {
         interrupt(vector);
         sched_leave();
     }
-    if (vector == VECTOR_PAGE_FAULT) {
+    if (likely(vector == VECTOR_PAGE_FAULT)) {
         uint64_t address = cr2_read();
         uint32_t access = (error & FAULT_FETCH)   ? MAP_EXECUTE
                           : (error & FAULT_WRITE) ? MAP_WRITE
@@ -96,9 +153,7 @@ void trap_from_user(struct thread *self, uint64_t vector, uint64_t error)
     }
     if (vector == VECTOR_NO_FPU)
         fpu_first_use(self);
-    uint32_t kind = exception_kinds[vector];
-
-    trap_exception(self, kind != 0 ? kind : EXCEPTION_OTHER, exception_name(vector), error);
+    exception(self, vector, error);
 }
 
 void arch_print_frame(const struct trap_frame *f)
@@ -133,9 +188,23 @@ void trap_from_kernel(const struct trap_frame *frame)
     interrupt(frame->vector);
 }
 
-/* NMI, machine check, double fault: anything may have been interrupted, any lock may be held. */
+/* A hit by what loads SS comes behind the next instruction, which may be a way into the kernel (SDM vol. 3, 6.8.3): at the first of entry
+ * code then, with the user's stack and GS. It is let go. */
+static bool is_late_hit(const struct trap_frame *frame)
+{
+    uint64_t entry = frame->rip - (uint64_t)(uintptr_t)exception_entries;
+
+    return frame->vector == VECTOR_DEBUG &&
+           (entry < sizeof(exception_entries) || frame->rip == (uint64_t)(uintptr_t)syscall_entry);
+}
+
+/* NMI, machine check, double fault, and what comes in the kernel of debug exceptions: anything may have been interrupted, any lock may be held. */
 void trap_on_own_stack(const struct trap_frame *frame)
 {
+    if (is_late_hit(frame)) {
+        dr6_write(DR6_FIXED);
+        return;
+    }
     if (__atomic_load_n(&stopping, __ATOMIC_ACQUIRE)) {
         panic_cpu_stopped();
         for (;;)

@@ -166,6 +166,9 @@ extern const uint64_t forbidden_count;
 
 /** What a debugger sets in a frame's flags for a single step (0: there are none), and what an exception leaves set there (QEMU 7.2's does not). */
 extern const uint64_t step_flag, fault_flags;
+/** Debug registers that break and that watch, maybe the same ones; whether they can watch for reads alone; whether who met one goes on by itself. */
+extern const unsigned debug_breakpoints, debug_watchpoints;
+extern const bool debug_reads, debug_goes_on;
 
 /** Sets of registers that the kernel need not keep for who does not use them: floating point, vectors. A machine may lack the last ones:
  *  then register_set_pass() ends the process. */

@@ -74,3 +74,39 @@ MUST_CHECK static inline status_t arch_regs_set(struct thread *thread,
         __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     return STATUS_OK;
 }
+
+/** Which of a thread's are breakpoints; the others are watchpoints. */
+#define DEBUG_BREAKPOINTS 0xf3u
+/** Where the CPU has six breakpoints and four watchpoints; else there are the first, the two and two that every CPU has. */
+#define DEBUG_FEW 4u
+
+/** ID_AA64DFR0_EL1 (Arm ARM D19.2.59): BRPs, WRPs. */
+static inline bool debug_has_all(void)
+{
+    uint64_t features;
+
+    __asm__("mrs %0, id_aa64dfr0_el1" : "=r"(features));
+    return (features >> 12 & 0xf) >= 5 && (features >> 20 & 0xf) >= 3;
+}
+
+static inline uint32_t arch_debug_takes(uint32_t index)
+{
+    if (index >= (debug_has_all() ? ARCH_DEBUG_REGISTERS : DEBUG_FEW))
+        return 0;
+    return (DEBUG_BREAKPOINTS >> index & 1) != 0 ? MAP_EXECUTE : MAP_READ | MAP_WRITE;
+}
+
+/** DBGBCR and DBGWCR (Arm ARM D19.3.2, D19.3.11): enabled, in EL0; loads and stores are where `map` has them. */
+static inline bool arch_debug_encode(uint32_t index, struct debug_register *debug)
+{
+    uint64_t offset = debug->address & 7;
+
+    debug->value = debug->address;
+    debug->control = 0xf << 5 | 2 << 1 | 1;
+    if ((DEBUG_BREAKPOINTS >> index & 1) != 0)
+        return debug->access == MAP_EXECUTE && debug->bytes == 0 && (offset & 3) == 0;
+    debug->value -= offset;
+    debug->control =
+        ((1u << (debug->bytes & 0xf)) - 1) << offset << 5 | debug->access << 3 | 2 << 1 | 1;
+    return debug->access < MAP_EXECUTE && debug->bytes - 1 < 8 - offset;
+}

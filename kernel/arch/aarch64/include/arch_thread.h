@@ -16,6 +16,8 @@ struct __attribute__((aligned(16))) arch_context { /* SP is aligned in the kerne
     uint64_t zeros[2];
 };
 
+#define ARCH_DEBUG_REGISTERS 10u
+
 /* System calls (lib/os/arch/aarch64/include/arch_syscall.h): number in x8,
  * arguments x0 to x7; status in x8, results x1 to x4. Message calls: x8 number and status, x0 handle or badge, x1 info, x20 to x24 and x4
  * words, x2 deadline, x5 queue.

@@ -31,3 +31,17 @@ MUST_CHECK static inline status_t arch_regs_set(struct thread *thread,
     thread->context.tls = regs->tls;
     return STATUS_OK;
 }
+
+/** None. */
+static inline uint32_t arch_debug_takes(uint32_t index)
+{
+    (void)index;
+    return 0;
+}
+
+static inline bool arch_debug_encode(uint32_t index, const struct debug_register *debug)
+{
+    (void)index;
+    (void)debug;
+    return false;
+}

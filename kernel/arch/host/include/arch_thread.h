@@ -13,6 +13,7 @@ struct arch_context {
     uint64_t pc, sp, argument, tls;
 };
 
+#define ARCH_DEBUG_REGISTERS 0u
 #define ARCH_SYSCALL_BYTES 1u
 #define ARCH_NUMBER number
 #define ARCH_STATUS status

@@ -26,6 +26,7 @@ _Static_assert(sizeof(struct arch_context) == 32 * 8, "x1 to x31 follow the pc i
  * a7, arguments a0 to a6 and t0; status in a7, results a1 to a4. Message calls: a0 handle or badge, a1 info, s2 to s6 and a4 words,
  * a2 deadline, a5 queue.
  * See <accessors.h>. */
+#define ARCH_DEBUG_REGISTERS 0u
 #define ARCH_SYSCALL_BYTES 4u /* ecall has no compressed form */
 #define ARCH_NUMBER a7
 #define ARCH_STATUS a7

@@ -4,6 +4,7 @@
 
 /** The flags that user mode may set itself: CF PF AF ZF SF TF DF OF, AC, ID; and RF, which a fault leaves set (SDM vol. 3, 17.3.1.1). */
 #define ARCH_USER_RFLAGS 0x0000000000250dd5ull
+#define ARCH_RFLAGS_RF (1ull << 16)
 #define ARCH_RFLAGS_FIXED 0x0000000000000202ull /* bit 1 always, IF in user mode */
 
 static inline void arch_ipc_words_copy(struct thread *to, const struct thread *from)
@@ -68,4 +69,27 @@ MUST_CHECK static inline status_t arch_regs_set(struct thread *thread,
                                             .fs_base = regs->tls,
                                             .gs_base = g[16]};
     return STATUS_OK;
+}
+
+static inline uint32_t arch_debug_takes(uint32_t index)
+{
+    return index < ARCH_DEBUG_REGISTERS ? MAP_READ | MAP_WRITE | MAP_EXECUTE : 0;
+}
+
+/** Its part of DR7 (SDM vol. 3, 17.2.4): L, R/W and LEN. The kernel executes nothing at users' addresses, nor touches any, so they are user mode's. */
+static inline bool arch_debug_encode(uint32_t index, struct debug_register *debug)
+{
+    uint32_t bytes = debug->bytes;
+    uint64_t type = debug->access == MAP_WRITE                ? 1
+                    : debug->access == (MAP_READ | MAP_WRITE) ? 3
+                                                              : 0;
+    uint64_t length = bytes == 8 ? 2 : bytes - 1;
+
+    debug->value = debug->address;
+    debug->control = 1ull << 2 * index;
+    if (debug->access == MAP_EXECUTE)
+        return bytes == 0;
+    debug->control |= (type | length << 2) << (16 + 4 * index);
+    return type != 0 && bytes - 1 < 8 && (bytes & (bytes - 1)) == 0 &&
+           (debug->address & (bytes - 1)) == 0;
 }

@@ -23,6 +23,8 @@ struct arch_context {
     uint64_t rax, rcx, r11;
 };
 
+#define ARCH_DEBUG_REGISTERS 4u
+
 /* System calls (lib/os/arch/x86_64/include/arch_syscall.h): number in rax,
  * arguments rdi rsi rdx r10 r8 r9 r12 r13; status in rax, results rdx r10 r8 r9. Message calls: rdi handle or badge, rsi info,
  * rbx r12 r13 r14 r15 r8 words, rdx deadline, r9 queue.

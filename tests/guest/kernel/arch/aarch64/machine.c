@@ -17,6 +17,8 @@ const uint64_t fp_initial = 0;
 const uint64_t fp_modes[FP_MODES] = {FP_MODE(0, 0x10), FP_MODE(0x400000, 0x10),
                                      FP_MODE(0x800000, 0x10), FP_MODE(0xc00000, 0x10)};
 const uint64_t step_flag = UINT64_C(1) << 21, fault_flags = 0; /* SS */
+const unsigned debug_breakpoints = 6, debug_watchpoints = 4;
+const bool debug_reads = true, debug_goes_on = false;
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
 const bool has_ports = false;

@@ -12,6 +12,8 @@ const uint64_t forbidden_count = 14;
 const uint64_t fp_initial = 0;
 const uint64_t fp_modes[FP_MODES] = {0x01, 0x61, 0x41, 0x21};
 const uint64_t step_flag = 0, fault_flags = 0;
+const unsigned debug_breakpoints = 0, debug_watchpoints = 0;
+const bool debug_reads = false, debug_goes_on = false;
 const unsigned register_sets = 2;
 const uint32_t irq_line = UART_LINE, irq_flags = 1;
 const bool has_ports = false;

@@ -13,6 +13,8 @@ const uint64_t fp_initial = FP_MODE(0x1f80, 0x37f);
 const uint64_t fp_modes[FP_MODES] = {FP_MODE(0x1fa0, 0x37f), FP_MODE(0x5fa0, 0xb7f),
                                      FP_MODE(0x3fa0, 0x77f), FP_MODE(0x7fa0, 0xf7f)};
 const uint64_t step_flag = 0x100, fault_flags = UINT64_C(1) << 16; /* TF, RF */
+const unsigned debug_breakpoints = 4, debug_watchpoints = 4;
+const bool debug_reads = false, debug_goes_on = true;
 const unsigned register_sets = 2;
 const uint32_t irq_line = 2, irq_flags = 0;
 const bool has_ports = true;
