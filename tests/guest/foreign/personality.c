@@ -21,6 +21,8 @@
 #define FILE_BYTES UINT64_C(16384)
 #define FILE_DESCRIPTOR 3
 #define PIPE_DESCRIPTORS 10
+#define EVENT_DESCRIPTORS 100
+#define EVENTS 16u
 #define ENOMEM 12
 #define EBADF 9
 #define PAGER_COOKIE UINT64_C(0xf11e)
@@ -66,6 +68,11 @@ struct task {
     uint32_t pending;        /* a signal that is on its way */
     uint64_t cleared;        /* address of the word that its end clears */
     struct thread_regs frame;
+    struct breakpoint {
+        uint64_t address;
+        uint32_t bytes, access;
+    } events[EVENTS];  /* by debug register; access 0: none */
+    uint64_t stepping; /* registers that are away for a step */
 };
 
 struct pipe {
@@ -706,6 +713,86 @@ static void call_kill(struct task *task, const uint64_t *words, const struct thr
     }
 }
 
+/* ── Breakpoints of the CPU ──────────────────────────────────────────────────────────────────────────────────────── */
+
+/* The first free register that can do it: a breakpoint is one byte or more to Linux. */
+static int64_t event_new(struct task *task, const struct linux_perf_event *want)
+{
+    uint32_t bytes = want->bp_type == BREAKPOINT_EXECUTE ? 0 : (uint32_t)want->bp_bytes;
+    uint64_t address;
+    uint32_t had, access, takes;
+
+    if (want->type != PERF_TYPE_BREAKPOINT)
+        return -ENOENT;
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        status_t status = sys_thread_get_debug(task->thread, i, &address, &had, &access, &takes);
+        if (status != STATUS_OK)
+            return status == STATUS_UNSUPPORTED ? -ENOENT : -ENOSPC;
+        if (access != 0 || (takes & want->bp_type) != want->bp_type)
+            continue;
+        status = sys_thread_set_debug(task->thread, i, want->bp_address, bytes, want->bp_type);
+        if (status != STATUS_OK)
+            return -EINVAL;
+        task->events[i] = (struct breakpoint){want->bp_address, bytes, want->bp_type};
+        return EVENT_DESCRIPTORS + (int64_t)i;
+    }
+    return -ENOSPC;
+}
+
+static void call_perf_event_open(struct task *task, const uint64_t *words)
+{
+    struct linux_perf_event want;
+    uint64_t done;
+
+    OK(sys_endpoint_reply_read(0, 0, words[0], &want, sizeof(want), &done));
+    answer_value(0, event_new(task, &want));
+}
+
+static void call_close(struct task *task, const uint64_t *words)
+{
+    uint64_t i = words[0] - EVENT_DESCRIPTORS;
+
+    if (i >= EVENTS || task->events[i].access == 0) {
+        answer_value(0, -EBADF);
+        return;
+    }
+    OK(sys_thread_set_debug(task->thread, (uint32_t)i, 0, 0, 0));
+    task->events[i].access = 0;
+    answer_value(0, 0);
+}
+
+static void events_set(struct task *task, bool on)
+{
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        const struct breakpoint *event = &task->events[i];
+        if ((task->stepping >> i & 1) != 0)
+            OK(sys_thread_set_debug(task->thread, i, event->address, event->bytes,
+                                    on ? event->access : 0));
+    }
+}
+
+/* SIGTRAP, where the thread stands before what it met behind that: a single step without the register. */
+static void serve_debug(struct task *task, uint64_t registers, struct thread_regs *frame)
+{
+    if (DEBUG_GOES_ON) {
+        signal_deliver(task, 0, SIGTRAP, frame);
+        return;
+    }
+    CHECK(registers != 0 && task->stepping == 0);
+    task->stepping = registers;
+    events_set(task, false);
+    frame->flags |= STEP_FLAG;
+    answer_frame(0, frame);
+}
+
+static void serve_step(struct task *task, struct thread_regs *frame)
+{
+    events_set(task, true);
+    task->stepping = 0;
+    frame->flags &= ~STEP_FLAG;
+    signal_deliver(task, 0, SIGTRAP, frame);
+}
+
 static void serve_call(struct task *task, const struct ipc_regs *call)
 {
     struct thread_regs frame;
@@ -764,6 +851,12 @@ static void serve_call(struct task *task, const struct ipc_regs *call)
         break;
     case NR_rt_sigreturn:
         call_sigreturn(&frame);
+        break;
+    case NR_perf_event_open:
+        call_perf_event_open(task, words);
+        break;
+    case NR_close:
+        call_close(task, words);
         break;
     case NR_kill:
         call_kill(task, words, &frame);
@@ -824,6 +917,10 @@ static void serve(const struct ipc_regs *call)
         serve_call(task, call);
     else if (kind == IPC_KIND_INTERRUPTED)
         serve_interrupted(task, &frame);
+    else if (kind == IPC_KIND_EXCEPTION && (uint32_t)call->info == EXCEPTION_DEBUG)
+        serve_debug(task, call->words[1], &frame);
+    else if (kind == IPC_KIND_EXCEPTION && task->stepping != 0)
+        serve_step(task, &frame);
     else if (kind == IPC_KIND_EXCEPTION)
         signal_deliver(task, 0, SIGSEGV, &frame);
     else

@@ -14,4 +14,5 @@ program_\name\()_end:
     program threads
     program files
     program clock
+    program watch
     .section .note.GNU-stack, "", %progbits

@@ -4,7 +4,7 @@
 #include <kstring.h>
 
 extern const unsigned char program_calls[], program_signals[], program_processes[],
-    program_threads[], program_files[], program_clock[];
+    program_threads[], program_files[], program_clock[], program_watch[];
 
 static void test_foreign_calls(void)
 {
@@ -44,14 +44,16 @@ static void test_foreign_clock(void)
     CHECK(personality_calls > 200);
 }
 
+static void test_foreign_debug_registers(void)
+{
+    CHECK(personality_run(program_watch, 'r') == 0);
+}
+
 static const struct test foreign_tests[] = {
-    TEST(test_foreign_calls),
-    TEST(test_foreign_signals),
-    TEST(test_foreign_processes),
-    TEST(test_foreign_threads),
-    TEST(test_foreign_files),
-    TEST(test_foreign_clock),
-    {0},
+    TEST(test_foreign_calls),           TEST(test_foreign_signals),
+    TEST(test_foreign_processes),       TEST(test_foreign_threads),
+    TEST(test_foreign_files),           TEST(test_foreign_clock),
+    TEST(test_foreign_debug_registers), {0},
 };
 
 const struct test *const test_groups[] = {foreign_tests, NULL};

@@ -2,6 +2,7 @@
 /* Linux's system calls on architectures without a table of their own (include/uapi/asm-generic/unistd.h). */
 enum {
     NR_openat = 56,
+    NR_close = 57,
     NR_pipe2 = 59,
     NR_read = 63,
     NR_write = 64,
@@ -18,5 +19,6 @@ enum {
     NR_clone = 220,
     NR_execve = 221,
     NR_mmap = 222,
+    NR_perf_event_open = 241,
     NR_wait4 = 260,
 };

@@ -14,9 +14,9 @@
 #define CALL6(name, a, b, c, d, e, f) \
     linux_call(NR_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-enum { EINTR = 4, EAGAIN = 11, EFAULT = 14, ENOSYS = 38 };
+enum { ENOENT = 2, EINTR = 4, EAGAIN = 11, EFAULT = 14, EINVAL = 22, ENOSPC = 28, ENOSYS = 38 };
 enum { WNOHANG = 1 };
-enum { SIGKILL = 9, SIGUSR1 = 10, SIGSEGV = 11, SIGCHLD = 17 };
+enum { SIGTRAP = 5, SIGKILL = 9, SIGUSR1 = 10, SIGSEGV = 11, SIGCHLD = 17 };
 enum { SA_RESTORER = 0x04000000 };
 enum {
     CLONE_VM = 0x100,
@@ -33,6 +33,18 @@ struct linux_sigaction {
     unsigned long flags;
     void (*restorer)(void);
     unsigned long mask;
+};
+
+/** Of perf_event_open, as far as a breakpoint of the CPU needs it (include/uapi/linux/perf_event.h, hw_breakpoint.h). */
+enum { PERF_TYPE_BREAKPOINT = 5 };
+enum { BREAKPOINT_READ = 1, BREAKPOINT_WRITE = 2, BREAKPOINT_EXECUTE = 4 };
+#define PERF_REMOVE_ON_EXEC (UINT64_C(1) << 36)
+#define PERF_SIGTRAP (UINT64_C(1) << 37)
+struct linux_perf_event {
+    uint32_t type, size;
+    uint64_t config, sample_period, sample_type, read_format, flags;
+    uint32_t wakeup_events, bp_type;
+    uint64_t bp_address, bp_bytes;
 };
 
 /** In the architecture's start.S: rt_sigreturn; a clone whose child calls run(argument) on its own stack and exits. */

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define LINUX_HAS_BREAKPOINTS 1
+
 /** System call @number: its result, or an error below 0. */
 static inline long linux_call(long number, long a, long b, long c, long d, long e, long f)
 {

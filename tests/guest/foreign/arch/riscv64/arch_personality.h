@@ -4,6 +4,9 @@
 
 /** The bytes of a system call's instruction; its result, and a handler's argument, among the registers. */
 enum { CALL_BYTES = 4, GPR_RESULT = 10, GPR_ARGUMENT = 10, GPR_LINK = 1 };
+/** Of the flags, for a single step; who met a debug register goes on by itself. */
+#define STEP_FLAG UINT64_C(0)
+#define DEBUG_GOES_ON 0
 /** Arguments of clone. */
 enum { CLONE_TLS = 3, CLONE_CLEARED = 4 };
 

@@ -2,9 +2,12 @@
 /* Linux's system calls on x86_64 (arch/x86/entry/syscalls/syscall_64.tbl). */
 #include <stdint.h>
 
+#define LINUX_HAS_BREAKPOINTS 1
+
 enum {
     NR_read = 0,
     NR_write = 1,
+    NR_close = 3,
     NR_mmap = 9,
     NR_rt_sigaction = 13,
     NR_rt_sigreturn = 15,
@@ -21,6 +24,7 @@ enum {
     NR_exit_group = 231,
     NR_openat = 257,
     NR_pipe2 = 293,
+    NR_perf_event_open = 298,
 };
 
 /** System call @number: its result, or an error below 0. */

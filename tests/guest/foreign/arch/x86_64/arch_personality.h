@@ -4,6 +4,9 @@
 
 /** The bytes of a system call's instruction; its result, and a handler's argument, among the registers. */
 enum { CALL_BYTES = 2, GPR_RESULT = 0, GPR_ARGUMENT = 7 };
+/** Of the flags, for a single step; who met a debug register goes on by itself. */
+#define STEP_FLAG UINT64_C(0x100)
+#define DEBUG_GOES_ON 1
 /** Arguments of clone. */
 enum { CLONE_CLEARED = 3, CLONE_TLS = 4 };
 
