@@ -11,7 +11,11 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NORETURN __attribute__((noreturn))
 /** Seldom executed: compiled for size where all around is for speed, and not inlined there. */
+#ifdef __clang__
+#define COLD __attribute__((cold, noinline, minsize))
+#else
 #define COLD __attribute__((cold, noinline))
+#endif
 /** What runs at boot alone: unmapped, and its memory free, before init runs. Nothing else may refer to it (tools/check-init). Sources that have
  *  nothing else are in mk/kernel.mk's list. */
 #define INIT_TEXT __attribute__((section(".init.text")))
