@@ -9,6 +9,7 @@
 #include <budget.h>
 #include <kasan.h>
 #include <log.h>
+#include <mm/blocks.h>
 #include <mm/kernelmap.h>
 #include <mm/phys.h>
 #include <process.h>
@@ -76,6 +77,7 @@ INIT_TEXT void kernel_main(void)
     log_init();
     arch_init();
     random_init();
+    blocks_scatter();
     sched_cpu_init(arch_cpu_local());
     klog("VeridianOS: %llu MiB of memory, boot archive %llu KiB",
          (unsigned long long)(phys_total_pages() * PAGE_SIZE >> 20),

@@ -106,7 +106,7 @@ void arch_debug_load(const struct thread *thread);
 /* arch_pt.h, inline: ARCH_PT_LEVELS, arch_pte_leaf(), arch_pte_table(), arch_pte_is_present(), arch_pte_is_leaf(), arch_pte_address(),
  * arch_pte_flags(), arch_pte_is_accessed(), arch_pte_mark_accessed(), arch_pte_write_protect(), arch_pte_age(),
  * arch_pte_is_device(), ARCH_PT_BREAK_BEFORE_MAKE, ARCH_PT_USER_ROOT_ENTRIES, ARCH_USER_START, ARCH_USER_END, and for the kernel's own tables, which mm/kernelmap.c builds:
- * arch_pt_synchronise(), ARCH_PT_ROOT_IS_SHARED, ARCH_DIRECT_MAP_BASE, ARCH_DEVICE_BASE, ARCH_DEVICE_END, ARCH_STACKS_BASE, ARCH_FAULT_STACKS. */
+ * arch_pt_synchronise(), ARCH_PT_LATE_BIT, ARCH_PT_ROOT_IS_SHARED, ARCH_DIRECT_MAP_BASE, ARCH_HEAP_BASE, ARCH_HEAP_END, ARCH_DEVICE_BASE, ARCH_DEVICE_END, ARCH_STACKS_BASE, ARCH_FAULT_STACKS. */
 /** Load the page tables of @root (a table frame), or look at them again if they are loaded: translations that this CPU keeps from
  *  another @generation of them are not used any more, nor any read from the tables before @generation was. No two address spaces ever share a generation; 0: the kernel's own. */
 void arch_aspace_activate(paddr_t root, uint64_t generation);
@@ -115,6 +115,8 @@ void arch_aspace_activate(paddr_t root, uint64_t generation);
 /** Flush this CPU's translations of one page of the active address space. @tables: a fault was spurious, so forget too what the CPU may
  *  have kept of the tables on the way there: that one was not there yet. */
 void arch_tlb_flush_page(uint64_t address, bool tables);
+/** Flush all that this CPU keeps of any page table, global translations too. */
+void arch_tlb_flush_all(void);
 /** Make instructions written through the direct map visible to fetch, for who runs @aspace now (NULL: nobody) or loads it from now on. */
 void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes);
 
@@ -162,10 +164,10 @@ void trap_ipi(void);
 NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
                                 uint64_t frame_pointer, const struct trap_frame *frame);
 /* Services of the kernel that an architecture may use. */
-/* boundary-up: boot_cpu_add boot_cpu_name boot_cpu_named boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg
+/* boundary-up: blocks_catch_up boot_cpu_add boot_cpu_name boot_cpu_named boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg
  * boot_fdt_string boot_fdt_u32 boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve
- * boot_word cpus cpu_count kernelmap_build kernelmap_device kernelmap_image kernelmap_is_stack kernelmap_reserve kernelmap_root
- * kernelmap_stacks kernelmap_stack_top klog panic panic_cpu_stopped kmem_alloc kmem_free rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen
+ * boot_word cpus cpu_count kernelmap_build kernelmap_device kernelmap_image kernelmap_is_late kernelmap_is_stack kernelmap_reserve kernelmap_root
+ * kernelmap_stacks kernelmap_stack_top klog panic panic_cpu_stopped phys_alloc phys_free kmem_alloc kmem_free rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen
  * syscall_dispatchers syscall_index */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 

@@ -65,8 +65,9 @@ struct __attribute__((aligned(64))) cpu {
     struct rcu_head *rcu_next;    /* callbacks waiting for the next grace period */
     struct rcu_head *rcu_current; /* callbacks of the running grace period */
     uint64_t rcu_current_period;
-    uint64_t last_clock_ns; /* for CPU time accounting */
-    struct cpu *below[2];   /* in the tree of irq_names: boot/cpus.c */
+    uint64_t last_clock_ns;     /* for CPU time accounting */
+    uint64_t blocks_generation; /* up to which it has caught up */
+    struct cpu *below[2];       /* in the tree of irq_names: boot/cpus.c */
 #ifdef CONFIG_DEBUG
     uint8_t held_ranks[16];
     uint32_t held_count;

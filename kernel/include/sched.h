@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "kcov.h"
 #include "mm/aspace.h"
+#include "mm/blocks.h"
 #include "thread.h"
 
 /** How many servers that call one another a level and its time are lent through. */
@@ -148,6 +149,8 @@ static inline void sched_idle_set(struct cpu *cpu, bool idle)
 {
     __atomic_store_n(&cpu->idle, idle, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!idle)
+        blocks_catch_up(cpu);
 }
 /** First thing in every interrupt handler: a CPU that idles is about to look at shared data, so grace periods must wait for it again. */
 static inline void sched_interrupt_begin(void)

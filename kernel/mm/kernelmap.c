@@ -2,14 +2,16 @@
  *
  * What is mapped:
  *   direct map   all RAM, writable and never executable, in the largest pages that fit; but not the image's text and read-only data
+ *   heap         blocks of frames, with unmapped pages between them (mm/blocks.c)
  *   devices      kernelmap_device(), not cached, an unmapped page after each
  *   stacks       a slot for each CPU, an unmapped page below each stack
  *   image        text executable, read-only data neither, data and bss writable
  * The init text, executable too, is unmapped when boot is over; then its memory is in the direct map as other RAM is.
  * So nothing is writable and executable, and no page has a writable alias of one that is executable. All of it is global.
  * Where the kernel's half is in the root of every address space (ARCH_PT_ROOT_IS_SHARED), its entries there are made once, here.
- * Invariant: entries of these tables are added while the boot CPU brings the machine up (arch_init), and taken away once, by it, before
- * another CPU runs (kernelmap_drop_init); so there is no lock and no other CPU needs to be told.
+ * Invariant: outside the heap's region, entries of these tables are added while the boot CPU brings the machine up (arch_init), and taken
+ * away once, by it, before another CPU runs (kernelmap_drop_init); so there is no lock and no other CPU needs to be told. Tables of the
+ * region are made one at a time, and an entry there is written by who has the slot that it is in (mm/blocks.c).
  * Runs before shadow memory is mapped, so it is not instrumented (mk/kernel.mk). */
 #include <arch.h>
 #include <arch_cpu.h>
@@ -21,11 +23,18 @@
 
 paddr_t kernelmap_root;
 
+#ifdef CONFIG_DEBUG
+#define ENTRIES_ARE_LATE true /* each first access faults, as it may on some machines */
+#else
+#define ENTRIES_ARE_LATE false
+#endif
+
 static unsigned leaf_level_max;
 /* Frames are taken from the end of this piece of RAM until kernelmap_reserve(). */
 static struct boot_range pool;
 static uint64_t pool_end;
 static bool is_reserved;
+static uint64_t pages_taken; /* from the physical allocator; atomic */
 static uint64_t device_next = ARCH_DEVICE_BASE;
 
 /* ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -55,6 +64,7 @@ static bool table_frame(paddr_t *frame)
     if (is_reserved) {
         if (!phys_alloc(0, frame))
             return false;
+        __atomic_fetch_add(&pages_taken, 1, __ATOMIC_RELAXED);
     } else {
         if (pool.bytes <= PAGE_SIZE)
             panic("too little RAM in reach for the page tables");
@@ -68,10 +78,15 @@ static bool table_frame(paddr_t *frame)
     return true;
 }
 
+uint64_t kernelmap_pages(void)
+{
+    return __atomic_load_n(&pages_taken, __ATOMIC_RELAXED);
+}
+
 /* ── Entries ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/** The entry for @address in the kernel's table of @level, making tables above it. NULL: no memory. */
-static pte_t *entry_at(uint64_t address, unsigned level)
+/** The entry for @address in the kernel's table of @level, or, where @make says so, tables above it. NULL: no table, or no memory. */
+static pte_t *walk(uint64_t address, unsigned level, bool make)
 {
     pte_t *table = arch_direct_map(kernelmap_root);
 
@@ -80,13 +95,18 @@ static pte_t *entry_at(uint64_t address, unsigned level)
         paddr_t frame;
 
         if (!arch_pte_is_present(*entry)) {
-            if (!table_frame(&frame))
+            if (!make || !table_frame(&frame))
                 return NULL;
-            *entry = arch_pte_table(frame, false);
+            __atomic_store_n(entry, arch_pte_table(frame, false), __ATOMIC_RELEASE);
         }
         table = arch_direct_map(arch_pte_address(*entry));
     }
     return &table[arch_pt_index(address, level)];
+}
+
+static pte_t *entry_at(uint64_t address, unsigned level)
+{
+    return walk(address, level, true);
 }
 
 /** A new frame at @address, if nothing is there. False: no memory. */
@@ -102,11 +122,16 @@ static bool page_map(uint64_t address)
     return true;
 }
 
+static uint64_t shadow_of(uint64_t address)
+{
+    return (address >> 3) + KASAN_SHADOW_OFFSET;
+}
+
 /** [@address, @address + @bytes) is mapped. In the kasan build it has shadow memory, and all may be touched. False: no memory. */
 static bool complete(uint64_t address, uint64_t bytes)
 {
-    uint64_t start = ((address >> 3) + KASAN_SHADOW_OFFSET) & ~(PAGE_SIZE - 1);
-    uint64_t end = ((address + bytes - 1) >> 3) + KASAN_SHADOW_OFFSET;
+    uint64_t start = shadow_of(address) & ~(PAGE_SIZE - 1);
+    uint64_t end = shadow_of(address + bytes - 1);
 
     for (uint64_t page = start; KASAN_IS_ON && page <= end; page += PAGE_SIZE)
         if (!page_map(page))
@@ -165,6 +190,17 @@ INIT_TEXT void kernelmap_image(paddr_t image)
     boot_info.kernel_bytes = (uint64_t)(image_end - image_start) - bytes;
 }
 
+/** The root has what leads to [@start, @end). */
+static INIT_TEXT bool root_map(uint64_t start, uint64_t end)
+{
+    uint64_t span = arch_pt_span(ARCH_PT_LEVELS - 1);
+
+    for (uint64_t at = start; entry_at(at, ARCH_PT_LEVELS - 2) != NULL; at += span)
+        if (end - at <= span) /* what comes next may be 0 */
+            return true;
+    return false;
+}
+
 INIT_TEXT void kernelmap_build(paddr_t image, uint64_t direct_map, unsigned level_max,
                                const struct boot_range *reach)
 {
@@ -181,8 +217,10 @@ INIT_TEXT void kernelmap_build(paddr_t image, uint64_t direct_map, unsigned leve
              map_image(init_text_end, rodata_end, image, MAP_READ) &&
              map_image(rodata_end, image_end, image, READ_WRITE);
     /* The root entries of what is mapped later must exist before the first address space copies them. */
-    ASSERT(mapped && entry_at(ARCH_DEVICE_BASE, ARCH_PT_LEVELS - 2) != NULL &&
-           entry_at(ARCH_STACKS_BASE, ARCH_PT_LEVELS - 2) != NULL);
+    ASSERT(mapped && root_map(ARCH_HEAP_BASE, ARCH_HEAP_END) &&
+           (!KASAN_IS_ON || root_map(shadow_of(ARCH_HEAP_BASE), shadow_of(ARCH_HEAP_END))) &&
+           root_map(ARCH_DEVICE_BASE, ARCH_DEVICE_BASE + 1) &&
+           root_map(ARCH_STACKS_BASE, ARCH_STACKS_BASE + 1));
 }
 
 /* In single pages: kernel.ld sees to it that no larger ones fit. */
@@ -207,6 +245,43 @@ void kernelmap_share(paddr_t root)
 
     for (unsigned i = ARCH_PT_USER_ROOT_ENTRIES; ARCH_PT_ROOT_IS_SHARED && i < ARCH_PT_ENTRIES; i++)
         table[i] = kernel[i];
+}
+
+/* ── The heap's region ────────────────────────────────────────────────────────────────────────────────────────────── */
+
+bool kernelmap_prepare(uint64_t address, uint64_t bytes)
+{
+    return entry_at(address, 0) != NULL && complete(address, bytes);
+}
+
+pte_t *kernelmap_entries(uint64_t address)
+{
+    return entry_at(address, 0);
+}
+
+void kernelmap_changed(uint64_t address, uint64_t count)
+{
+    pte_t *entries = entry_at(address, 0);
+
+    for (uint64_t i = 0; ENTRIES_ARE_LATE && i < count; i++)
+        __atomic_fetch_and(&entries[i], ~(pte_t)ARCH_PT_LATE_BIT, __ATOMIC_RELAXED);
+    arch_pt_synchronise();
+}
+
+/* What is not a leaf there has none of the bits below a page's. */
+bool kernelmap_is_late(uint64_t address)
+{
+    bool is_heap = address >= ARCH_HEAP_BASE && address < ARCH_HEAP_END;
+    bool is_shadow =
+        KASAN_IS_ON && address >= shadow_of(ARCH_HEAP_BASE) && address < shadow_of(ARCH_HEAP_END);
+    pte_t *entry = is_heap || is_shadow ? walk(address, 0, false) : NULL;
+
+    if (ARCH_PT_LATE_BIT == 0 || entry == NULL || (*entry & (PAGE_SIZE - 1)) == 0)
+        return false;
+    __atomic_fetch_or(entry, ARCH_PT_LATE_BIT, __ATOMIC_RELAXED);
+    arch_pt_synchronise();
+    arch_cpu_local()->changed = true; /* where the user goes on is in the context alone */
+    return true;
 }
 
 /* ── Stacks ───────────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -3,8 +3,8 @@
  * Small sizes come from slabs: blocks of frames, aligned to their size, that begin with a header and hold objects of one class. The
  * header's bitmap is the authority on what is in use; nothing is kept in free objects, and a pointer's slab is found by masking it.
  * So a double free, or a free with the wrong size, is noticed at once. Each class has a lock and a list of slabs with room; an empty
- * slab goes back to the physical allocator unless it is the last one with room. Sizes above the largest class are whole blocks of
- * frames. A caller is charged the size of the class, rounded up to 16 bytes: what it takes from others. Under KASAN the class, or the
+ * slab goes back to the physical allocator unless it is the last one with room. Sizes above the largest class are a frame, or a
+ * block of them (mm/blocks.c). A caller is charged the size of the class, rounded up to 16 bytes: what it takes from others. Under KASAN the class, or the
  * block, is one that leaves a gap behind the object, and that is charged. */
 #include "kmem.h"
 
@@ -12,6 +12,7 @@
 #include "kasan.h"
 #include "kstring.h"
 #include "list.h"
+#include "mm/blocks.h"
 #include "mm/phys.h"
 #include "spinlock.h"
 
@@ -148,12 +149,9 @@ static inline void small_free(struct kmem_class *class, void *pointer)
     kmem_lock_release(&class->lock);
 }
 
-static uint32_t large_order(size_t bytes)
+static uint32_t large_pages(size_t bytes)
 {
-    uint32_t order = 0;
-    while ((PAGE_SIZE << order) < bytes + KASAN_HEAP_GAP)
-        order++;
-    return order;
+    return (uint32_t)((bytes + KASAN_HEAP_GAP + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
 static bool is_charged(struct budget *budget, size_t bytes)
@@ -177,33 +175,45 @@ static inline void *clear(void *pointer, size_t charge, size_t bytes)
     return pointer;
 }
 
+static void *frames_alloc(uint32_t pages)
+{
+    paddr_t frame;
+
+    if (pages > 1)
+        return block_alloc(pages);
+    return phys_alloc(0, &frame) ? phys_to_virt(frame) : NULL;
+}
+
 static COLD void *large_alloc(struct budget *budget, size_t bytes)
 {
-    uint32_t order = large_order(bytes);
-    paddr_t frame;
-    if (!is_charged(budget, PAGE_SIZE << order))
+    uint32_t pages = large_pages(bytes);
+    if (!is_charged(budget, pages * PAGE_SIZE))
         return NULL;
-    if (!phys_alloc(order, &frame)) {
-        uncharge(budget, PAGE_SIZE << order);
+    void *pointer = frames_alloc(pages);
+    if (pointer == NULL) {
+        uncharge(budget, pages * PAGE_SIZE);
         return NULL;
     }
-    __atomic_fetch_add(&pages_held, 1ull << order, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
-    return clear(phys_to_virt(frame), PAGE_SIZE << order, bytes);
+    __atomic_fetch_add(&pages_held, pages, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&large_bytes, pages * PAGE_SIZE, __ATOMIC_RELAXED);
+    return clear(pointer, pages * PAGE_SIZE, bytes);
 }
 
 static COLD void large_free(struct budget *budget, void *pointer, size_t bytes)
 {
-    uint32_t order = large_order(bytes);
-    phys_free(virt_to_phys(pointer), order);
-    __atomic_fetch_sub(&pages_held, 1ull << order, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&large_bytes, PAGE_SIZE << order, __ATOMIC_RELAXED);
-    uncharge(budget, PAGE_SIZE << order);
+    uint32_t pages = large_pages(bytes);
+    if (pages > 1)
+        block_free(pointer, pages);
+    else
+        phys_free(virt_to_phys(pointer), 0);
+    __atomic_fetch_sub(&pages_held, pages, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&large_bytes, pages * PAGE_SIZE, __ATOMIC_RELAXED);
+    uncharge(budget, pages * PAGE_SIZE);
 }
 
 size_t kmem_charge(size_t bytes)
 {
-    return bytes <= CLASS_BYTES_MAX ? class_for(bytes)->bytes : PAGE_SIZE << large_order(bytes);
+    return bytes <= CLASS_BYTES_MAX ? class_for(bytes)->bytes : large_pages(bytes) * PAGE_SIZE;
 }
 
 void *kmem_alloc(struct budget *budget, size_t bytes)

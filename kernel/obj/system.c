@@ -4,6 +4,7 @@
 #include <kmem.h>
 #include <kstring.h>
 #include <mm/aspace.h>
+#include <mm/kernelmap.h>
 #include <mm/phys.h>
 #include <random.h>
 
@@ -36,7 +37,7 @@ status_t sys_system_memory_stats(struct thread *self, struct cap *budget,
     *stats = (struct memory_stats){
         .total_pages = phys_total_pages(),
         .free_pages = phys_free_pages(),
-        .kernel_pages = kmem_pages() + phys_table_pages(),
+        .kernel_pages = kmem_pages() + phys_table_pages() + kernelmap_pages(),
         .page_table_pages = pagetable_pages(),
         .kmem_bytes = kmem_bytes(),
         .image_pages = (image_bytes + PAGE_SIZE - 1) / PAGE_SIZE,

@@ -6,12 +6,16 @@
  * A frame freed by a callback must be in no TLB. So a CPU on its way out reads the number of the period, then looks whether its
  * translations are stale, then notes that period and no later one: who unmaps raises the generation before its callback's period
  * begins, so a CPU that read the period sees the generation.
+ * The kernel's own addresses may be used again after a period, too (mm/blocks.c): a CPU has caught up with blocks_generation before
+ * it notes a period, with the lock held, so it sees what was raised before that period was asked for; and before it looks at anything if
+ * it was noted while it idled, by the same two barriers.
  * Callbacks are kept per CPU: rcu_next collects; when it is big or a timer fires it becomes rcu_current, bound to a period that
  * begins after that moment; when that period is over they run, in batches, and interrupts come in between: where nothing else is done. */
 #include "rcu.h"
 
 #include "arch.h"
 #include "arch_cpu.h"
+#include "mm/blocks.h"
 #include "sched.h"
 
 #define RCU_DELAY_NS 1000000ull
@@ -69,6 +73,7 @@ void rcu_quiescent(uint64_t period)
         return;
     bool nothing_loaded = cpu->aspace == NULL;
     rcu_lock_acquire(&lock);
+    blocks_catch_up(cpu);
     if (nothing_loaded || period == rcu_period)
         note(cpu);
     /* An idle CPU would not come back; the others look for stale translations first. */
@@ -197,5 +202,6 @@ void rcu_cpu_online(struct cpu *cpu)
     rcu_lock_acquire(&lock);
     cpu->quiescent = rcu_period; /* a running period has not counted it */
     __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+    blocks_catch_up(cpu);
     rcu_lock_release(&lock);
 }

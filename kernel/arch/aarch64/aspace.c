@@ -65,3 +65,9 @@ void arch_tlb_flush_page(uint64_t address, bool tables)
                      : "r"(asid | (address >> PAGE_SHIFT & ((1ull << 44) - 1)))
                      : "memory");
 }
+
+void arch_tlb_flush_all(void)
+{
+    dsb_store();
+    __asm__ volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
+}

@@ -386,18 +386,20 @@ interrupt_entry_kernel:
     isb
 
 /* ── Faults of the kernel ────────────────────────────────────────────────────────────────────────────────────────── */
-/* The user's thread pointer and the read-only one serve as scratch: there is no way back to a user. */
+/* The user's read-only thread pointer, which is kept zero, and SP_EL0, which is the CPU's block again before C looks, serve as scratch. A
+ * way back there is from a late fault alone (kernelmap_is_late). */
 fault_entry:
-    msr tpidr_el0, x0
-    msr tpidrro_el0, x1
+    msr tpidrro_el0, x0
+    msr sp_el0, x1
     mov x1, sp
     mrs x0, tpidr_el1
     ldr x0, [x0, #CPU_SCRATCH]
     sub x0, x0, #FRAME_BYTES
     mov sp, x0
     str x1, [sp, #FRAME_SP]
-    mrs x0, tpidr_el0
-    mrs x1, tpidrro_el0
+    mrs x0, tpidrro_el0
+    mrs x1, sp_el0
+    msr tpidrro_el0, xzr
     stp x0, x1, [sp, #0]
     stp x2, x3, [sp, #16]
     stp x4, x5, [sp, #32]
@@ -424,5 +426,22 @@ fault_entry:
     msr sp_el0, x1
     mov x0, sp
     bl trap_kernel
+    ldp x2, x3, [sp, #16]
+    ldp x4, x5, [sp, #32]
+    ldp x6, x7, [sp, #48]
+    ldp x8, x9, [sp, #64]
+    ldp x10, x11, [sp, #80]
+    ldp x12, x13, [sp, #96]
+    ldp x14, x15, [sp, #112]
+    ldp x16, x17, [sp, #128]
+    ldr x18, [sp, #144]
+    ldr x30, [sp, #240]
+    ldr x0, [sp, #FRAME_SP]
+    mov x1, sp
+    mov sp, x0
+    ldp x0, x1, [x1]
+    eret
+    dsb nsh                             /* nothing is executed beyond, not even by speculation */
+    isb
 
     .section .note.GNU-stack, "", @progbits

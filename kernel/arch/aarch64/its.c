@@ -7,9 +7,11 @@
 #include <arch.h>
 #include <arch_cpu.h>
 #include <arch_pt.h>
+#include <arch_string.h>
 #include <kmem.h>
 #include <kstring.h>
 #include <mm/kernelmap.h>
+#include <mm/phys.h>
 
 #include "cpu_regs.h"
 #include "local.h"
@@ -140,14 +142,33 @@ static uint64_t with_device(uint64_t number, uint32_t device)
 
 /* ── Setting up ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/** Zeroed memory that the ITS reads and writes. NULL: none. */
+static uint32_t table_order(uint64_t bytes)
+{
+    uint32_t order = 0;
+
+    while (PAGE_SIZE << order < bytes)
+        order++;
+    return order;
+}
+
+/** Zeroed memory that the ITS reads and writes, aligned to its size. NULL: none. */
 static void *table_alloc(uint64_t bytes)
 {
-    void *table = kmem_alloc(NULL, bytes);
+    paddr_t base;
 
-    if (table != NULL)
-        cache_clean(table, bytes);
+    if (!phys_alloc(table_order(bytes), &base))
+        return NULL;
+    void *table = arch_direct_map(base);
+
+    arch_fill_words(table, 0, bytes / 8);
+    cache_clean(table, bytes);
     return table;
+}
+
+static void table_free(void *table, uint64_t bytes)
+{
+    if (table != NULL)
+        phys_free(arch_direct_unmap(table), table_order(bytes));
 }
 
 /** Give the ITS a table at GITS_BASER @n. NULL: no memory. */
@@ -267,12 +288,9 @@ void its_spare_free(struct its_spare *spare)
 {
     if (spare->device != NULL)
         kmem_free(NULL, spare->device, sizeof(*spare->device));
-    if (spare->events != NULL)
-        kmem_free(NULL, spare->events, PAGE_SIZE);
-    if (spare->device_page != NULL)
-        kmem_free(NULL, spare->device_page, device_page_bytes);
-    if (spare->pending != NULL)
-        kmem_free(NULL, spare->pending, PENDING_BYTES);
+    table_free(spare->events, PAGE_SIZE);
+    table_free(spare->device_page, device_page_bytes);
+    table_free(spare->pending, PENDING_BYTES);
 }
 
 /** The CPU's redistributor takes LPIs from now on. */

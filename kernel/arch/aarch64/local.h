@@ -81,7 +81,7 @@ NORETURN void trap_from_user(struct thread *self, uint64_t esr, uint64_t far);
 NORETURN void trap_error_from_user(struct thread *self, uint64_t esr);
 NORETURN void trap_interrupt_from_user(void);
 void trap_interrupt(void);
-NORETURN void trap_kernel(const struct trap_frame *frame);
+void trap_kernel(const struct trap_frame *frame);
 
 /* smp.c */
 /** Other CPUs: called by boot.S. */

@@ -7,6 +7,7 @@
 #include <arch_accessors.h>
 #include <arch_cpu.h>
 #include <debug.h>
+#include <mm/kernelmap.h>
 #include <sched.h>
 #include <thread.h>
 
@@ -147,7 +148,7 @@ static NORETURN void abort_from_user(struct thread *self, uint64_t esr, uint64_t
     case STATUS_EXTERNAL:
         trap_exception(self, EXCEPTION_OTHER, "bus error", far, 0);
     case STATUS_TLB_CONFLICT:
-        __asm__ volatile("tlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
+        arch_tlb_flush_all();
         sched_leave();
     default:
         exception(self, esr);
@@ -279,6 +280,9 @@ void trap_kernel(const struct trap_frame *frame)
 {
     uint32_t class = class_of(frame->esr);
     bool is_abort = class == CLASS_FETCH_KERNEL || class == CLASS_DATA_KERNEL;
+    if (class == CLASS_DATA_KERNEL && STATUS_KIND(frame->esr) == KIND_TRANSLATION &&
+        kernelmap_is_late(frame->far))
+        return;
     bool is_overflow = is_guard_page(frame->sp) || (is_abort && is_guard_page(frame->far));
 
     trap_kernel_fault(is_overflow ? "kernel stack overflow" : exception_name(frame->esr), frame->pc,

@@ -83,6 +83,11 @@ void arch_tlb_flush_page(uint64_t address, bool tables)
         __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
 }
 
+void arch_tlb_flush_all(void)
+{
+    __asm__ volatile("sfence.vma" : : : "memory");
+}
+
 /* ── Instruction fetch ────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Either the hart that loads the address space sees the new generation, or who raised it sees cpu->aspace (mm/aspace.c). */

@@ -1,11 +1,12 @@
 /* Exceptions and interrupts, after entry.S has saved the registers.
  *
  * From user mode the thread's registers are in its context, and what is decided here ends in sched_leave(). In kernel mode interrupts
- * come while idling, or where arch_irq_window() lets them; every exception there is a bug, since the kernel never touches a user's
- * address. One that came by too little stack is reported on another stack. */
+ * come while idling, or where arch_irq_window() lets them; every exception there but a late one (kernelmap_is_late) is a bug, since the
+ * kernel never touches a user's address. One that came by too little stack is reported on another stack. */
 #include <arch.h>
 #include <arch_cpu.h>
 #include <debug.h>
+#include <mm/kernelmap.h>
 #include <sched.h>
 #include <thread.h>
 
@@ -160,6 +161,9 @@ void trap_from_kernel(const struct trap_frame *frame)
         interrupt(frame->cause & ~CAUSE_INTERRUPT);
         return;
     }
+    if ((frame->cause == CAUSE_LOAD_FAULT || frame->cause == CAUSE_STORE_FAULT) &&
+        kernelmap_is_late(frame->value))
+        return;
     trap_kernel_fault(is_overflow(frame) ? "kernel stack overflow" : exception_name(frame->cause),
                       frame->registers.pc, frame->value, frame->registers.s0, frame);
 }

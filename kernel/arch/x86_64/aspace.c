@@ -16,6 +16,15 @@ void arch_tlb_flush_page(uint64_t address, bool tables)
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
+/* Those that are global too (SDM vol. 3, 4.10.4.1). */
+void arch_tlb_flush_all(void)
+{
+    uint64_t cr4 = cr4_read();
+
+    cr4_write(cr4 & ~CR4_PGE);
+    cr4_write(cr4);
+}
+
 /* Fetch is coherent with stores on this architecture, and the return to user mode serialises. */
 void arch_icache_sync(const struct aspace *aspace, paddr_t base, uint64_t bytes)
 {

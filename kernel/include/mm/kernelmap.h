@@ -1,7 +1,9 @@
 #pragma once
-/* The kernel's own page tables: built by the boot CPU, added to until it has brought the machine up, and then the same for good. */
+/* The kernel's own page tables: built by the boot CPU, added to until it has brought the machine up, and then the same for good, but for the
+ * heap's region. */
 #include "../arch.h"
 #include "../kasan.h"
+#include "arch_pt.h"
 
 /** The stacks of a CPU, from the bottom of its slot up, an unmapped page below each: the kernel's, then those for faults of the kernel. */
 #define STACK_SLOT_BYTES 0x20000ull
@@ -32,5 +34,17 @@ bool kernelmap_is_stack(uint64_t address);
 void *kernelmap_device(paddr_t base, uint64_t bytes);
 /** Boot is over and no other CPU runs yet: nobody reaches the init text by its own address any more, and it is ordinary RAM in the direct map. */
 void kernelmap_drop_init(void);
+/** Frames that these tables, and the stacks, have taken since. None goes back. */
+uint64_t kernelmap_pages(void);
 /** Copy the kernel's part into the new root table of an address space, where it is in there. */
 void kernelmap_share(paddr_t root);
+
+/** Tables for [@address, @address + @bytes) of the heap's region, which lies in one table of leaves. One at a time. False: no memory. */
+bool kernelmap_prepare(uint64_t address, uint64_t bytes);
+/** The entries for the pages from @address on, which has tables: leaves, or what whoever has a page keeps there, which has none of the bits
+ *  below a page's. */
+pte_t *kernelmap_entries(uint64_t address);
+/** @count of them from @address on were stored: they are what this CPU's walker reads. No other CPU is told. */
+void kernelmap_changed(uint64_t address, uint64_t count);
+/** A load or store in the kernel found nothing at @address. True: it is there, so do it again (ARCH_PT_LATE_BIT). */
+bool kernelmap_is_late(uint64_t address);

@@ -15,7 +15,7 @@
 #define MANY 2000u
 #define LARGE_BYTES (2u << 20)
 #define LARGE_PAGES 4u
-#define SLOTS 1000u /* of the largest channel */
+#define SLOTS 760u /* of the largest channel */
 
 /* ── A crowd: many threads of one process, of which each waits for the same ──────────────────────────────────────── */
 

@@ -160,6 +160,79 @@ static void test_channel_carries_messages(void)
     close_handle(ends.right);
 }
 
+/* Large channels are made, filled and ended on one CPU, and read on another which never leaves this address space meanwhile. They have addresses
+ * that others had before, and other memory there: what was put in must come out. */
+#define LARGE 8u
+#define LARGE_ROUNDS 250u
+static struct {
+    struct ends ends[LARGE];
+    uint32_t made, read; /* rounds; atomic */
+    uint64_t wrong;
+} large;
+
+static uint64_t large_word(unsigned round, unsigned index)
+{
+    return 0x5eed000000000000ull + round * LARGE + index;
+}
+
+static uint32_t large_bytes(unsigned index)
+{
+    return 3000 + index * 1720;
+}
+
+static void large_read(struct worker *self)
+{
+    static uint64_t words[CHANNEL_MESSAGE_BYTES_MAX / 8];
+    uint64_t bytes;
+    uint32_t caps;
+
+    status_ignore(
+        sys_thread_set_affinity(self->thread, 0, 2)); /* where there is one CPU it stays there */
+    for (unsigned round = 1; round <= LARGE_ROUNDS; round++) {
+        while (__atomic_load_n(&large.made, __ATOMIC_ACQUIRE) < round)
+            OK(sys_thread_yield());
+        for (unsigned i = 0; i < LARGE; i++) {
+            status_t status =
+                sys_channel_receive(large.ends[i].right, words, sizeof(words), &bytes, &caps);
+
+            large.wrong += status != STATUS_OK || bytes != large_bytes(i) / 8 * 8 ||
+                           words[0] != large_word(round, i) ||
+                           words[bytes / 8 - 1] != large_word(round, i);
+        }
+        __atomic_store_n(&large.read, round, __ATOMIC_RELEASE);
+    }
+}
+
+static void test_channel_has_its_own_memory(void)
+{
+    static uint64_t words[CHANNEL_MESSAGE_BYTES_MAX / 8];
+    struct worker reader;
+
+    large.made = large.read = 0;
+    worker_start(&reader, large_read, NULL);
+    OK(sys_thread_set_affinity(info->thread, 0, 1));
+    for (unsigned round = 1; round <= LARGE_ROUNDS; round++) {
+        for (unsigned i = 0; i < LARGE; i++) {
+            large.ends[i] = channel_new(2, large_bytes(i));
+            for (unsigned w = 0; w < CHANNEL_MESSAGE_BYTES_MAX / 8; w++)
+                words[w] = large_word(round, i);
+            OK(sys_channel_send(large.ends[i].left, words, large_bytes(i) / 8 * 8, 0));
+        }
+        __atomic_store_n(&large.made, round, __ATOMIC_RELEASE);
+        while (__atomic_load_n(&large.read, __ATOMIC_ACQUIRE) < round)
+            OK(sys_thread_yield());
+        for (unsigned i = 0; i < LARGE; i++) {
+            struct ends *ends = &large.ends[i ^ (round & (LARGE - 1))];
+
+            close_handle(ends->left);
+            close_handle(ends->right);
+        }
+    }
+    CHECK(worker_join(&reader));
+    CHECK(large.wrong == 0);
+    OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
+}
+
 static void test_channel_carries_capabilities(void)
 {
     struct ends ends = channel_new(2, 8);
@@ -674,6 +747,7 @@ const struct test object_tests[] = {
     TEST(test_queue_coalesces_and_keeps_order),
     TEST(test_queue_serves_many_waiters),
     TEST(test_channel_carries_messages),
+    TEST(test_channel_has_its_own_memory),
     TEST(test_channel_carries_capabilities),
     TEST(test_channel_events_drive_a_reader),
     TEST(test_notification_wakes_by_mask),

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memfd_create */
 #include "environment.h"
 
 #include <arch.h>
@@ -7,6 +8,7 @@
 #include <grace_period.h>
 #include <grace_wait.h>
 #include <kmem.h>
+#include <mm/blocks.h>
 #include <mm/kernelmap.h>
 #include <mm/phys.h>
 #include <obj_create.h>
@@ -15,6 +17,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <waiters.h>
 
 struct environment env;
@@ -30,6 +34,10 @@ static uint64_t periods_over;
 static uint64_t seed = 88172645463325252ull;
 static uint64_t frames_before, heap_before;
 static struct cap *leaves[4096];
+static int ram_file;
+/* The heap's region: entries, and the generation that took away what was there last. */
+static uint64_t region[(ARCH_HEAP_END - ARCH_HEAP_BASE) / PAGE_SIZE];
+static uint64_t taken_away[ARRAY_SIZE(region)];
 
 uint32_t random_u32(void)
 {
@@ -50,9 +58,22 @@ void random_bytes(void *to, size_t bytes)
         ((uint8_t *)to)[i] = (uint8_t)random_u32();
 }
 
+static void remap(void *at, size_t bytes, int protection, int file, paddr_t frame)
+{
+    int flags = MAP_FIXED | (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED);
+
+    if (mmap(at, bytes, protection, flags, file, (off_t)frame) != at)
+        abort();
+}
+
 void environment_init(void)
 {
+    ram_file = memfd_create("ram", 0);
+    if (ram_file < 0 || ftruncate(ram_file, ENVIRONMENT_RAM_BYTES) != 0)
+        abort();
     host_ram = aligned_alloc(2u << 20, ENVIRONMENT_RAM_BYTES);
+    remap(host_ram, ENVIRONMENT_RAM_BYTES, PROT_READ | PROT_WRITE, ram_file, 0);
+    remap((void *)(uintptr_t)ARCH_HEAP_BASE, ARCH_HEAP_END - ARCH_HEAP_BASE, PROT_NONE, -1, 0);
     memset(host_ram, 0xa5, ENVIRONMENT_RAM_BYTES);
     /* Three ranges, two of them near each other, and what boot runs from. */
     boot_info.ram[0] = (struct boot_range){0x1000, 0x9e000};
@@ -132,6 +153,7 @@ void environment_grace(void)
         struct cpu *now = host_cpu;
         for (unsigned c = 0; c < 2; c++) {
             host_cpu = cpus[c];
+            blocks_catch_up(host_cpu);
             if (host_cpu->aspace != NULL)
                 aspace_activate(host_cpu->aspace);
         }
@@ -217,6 +239,47 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
 void kernelmap_share(paddr_t root)
 {
     (void)root;
+}
+
+/* ── The heap's region ────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint64_t page_of(uint64_t address)
+{
+    CHECK(address >= ARCH_HEAP_BASE && address < ARCH_HEAP_END && address % PAGE_SIZE == 0);
+    return (address - ARCH_HEAP_BASE) / PAGE_SIZE;
+}
+
+bool kernelmap_prepare(uint64_t address, uint64_t bytes)
+{
+    CHECK(page_of(address + bytes - PAGE_SIZE) / ARCH_PT_ENTRIES ==
+          page_of(address) / ARCH_PT_ENTRIES);
+    return !env.no_tables;
+}
+
+pte_t *kernelmap_entries(uint64_t address)
+{
+    return &region[page_of(address)];
+}
+
+/* A page is never there again before all CPUs have flushed what they kept of it. */
+void kernelmap_changed(uint64_t address, uint64_t count)
+{
+    for (uint64_t page = page_of(address), end = page + count; page < end; page++) {
+        void *at = (void *)(uintptr_t)(ARCH_HEAP_BASE + page * PAGE_SIZE);
+
+        if (arch_pte_is_present(region[page])) {
+            for (unsigned c = 0; c < 2; c++)
+                CHECK(taken_away[page] <= cpus[c]->blocks_generation);
+            remap(at, PAGE_SIZE, PROT_READ | PROT_WRITE, ram_file, arch_pte_address(region[page]));
+        } else {
+            taken_away[page] = blocks_generation + 1;
+            remap(at, PAGE_SIZE, PROT_NONE, -1, 0);
+        }
+    }
+}
+
+void arch_tlb_flush_all(void)
+{
 }
 
 void arch_tlb_flush_page(uint64_t address, bool tables)

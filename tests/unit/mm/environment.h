@@ -35,6 +35,7 @@ struct environment {
     void (*paused)(void); /* others, while a walk has let go of its lock; NULL: nobody */
     unsigned ipis, page_flushes;
     unsigned events; /* posted to pagers */
+    bool no_tables;  /* for the heap's region */
     bool revoking;   /* cap_tree_enter() blocks */
     bool panic_expected;
     unsigned panics;

@@ -242,6 +242,93 @@ static void test_kmem_notices_bad_frees(void)
     kmem_free(env.budget, a, 1600);
 }
 
+/* What a program makes and ends again and again has new frames, but not new addresses without end; and none that a CPU may have kept
+ * (environment.c). */
+static void test_blocks_use_addresses_again(void)
+{
+    static bool seen[(ARCH_HEAP_END - ARCH_HEAP_BASE) / PAGE_SIZE];
+    unsigned addresses = 0;
+    for (unsigned round = 0; round < 4000; round++) {
+        char *blocks[4];
+        for (unsigned i = 0; i < 4; i++) {
+            blocks[i] = kmem_alloc(env.budget, 8552);
+            CHECK(blocks[i] != NULL && blocks[i][0] == 0 && blocks[i][8551] == 0);
+            memset(blocks[i], 1, 8552);
+            bool *was_seen = &seen[((uintptr_t)blocks[i] - ARCH_HEAP_BASE) / PAGE_SIZE];
+            addresses += !*was_seen;
+            *was_seen = true;
+        }
+        for (unsigned i = 0; i < 4; i++)
+            kmem_free(env.budget, blocks[i], 8552);
+        if (round % 7 == 0)
+            environment_grace();
+    }
+    /* At most: what others had before, in use, resting, and freed while a batch is flushed. */
+    CHECK(addresses < 300 + 4 + 16 + 28);
+}
+
+/* In single frames: of free frames none of which are neighbours there are blocks as large as all of them. */
+static void test_blocks_need_no_neighbours(void)
+{
+    static paddr_t frames[PAGES];
+    uint32_t count = 0, free = 0, blocks = 0;
+    static char *made[PAGES / 25];
+
+    while (phys_alloc(0, &frames[count]))
+        count++;
+    for (uint32_t i = 0; i < count; i++)
+        if (frames[i] / PAGE_SIZE % 2 == 0) {
+            phys_free(frames[i], 0);
+            free++;
+        }
+    while ((made[blocks] = kmem_alloc(env.budget, 98304)) != NULL)
+        blocks++;
+    CHECK(blocks == free / 24);
+    while (blocks != 0)
+        kmem_free(env.budget, made[--blocks], 98304);
+    for (uint32_t i = 0; i < count; i++)
+        if (frames[i] / PAGE_SIZE % 2 != 0)
+            phys_free(frames[i], 0);
+}
+
+/* What cannot be had is not charged, and what was had of it is given back. */
+static void test_blocks_out_of_memory(void)
+{
+    static paddr_t frames[PAGES];
+    uint32_t count = 0;
+
+    while (phys_alloc(0, &frames[count]))
+        count++;
+    for (unsigned spare = 0; spare < 3; spare++) {
+        uint64_t free = phys_free_pages();
+        CHECK(kmem_alloc(env.budget, 3 * PAGE_SIZE) == NULL);
+        CHECK(phys_free_pages() == free);
+        phys_free(frames[--count], 0);
+    }
+    while (count != 0)
+        phys_free(frames[--count], 0);
+    void *blocks[100]; /* slots that were cut before are there without a new table */
+    env.no_tables = true;
+    while ((blocks[count] = kmem_alloc(env.budget, 200 * PAGE_SIZE)) != NULL)
+        CHECK(++count < 100);
+    env.no_tables = false;
+    blocks[count] = kmem_alloc(env.budget, 200 * PAGE_SIZE);
+    CHECK(blocks[count] != NULL);
+    for (unsigned i = 0; i <= count; i++)
+        kmem_free(env.budget, blocks[i], 200 * PAGE_SIZE);
+}
+
+static void test_blocks_notice_bad_frees(void)
+{
+    char *block = kmem_alloc(env.budget, 10000), *other = kmem_alloc(env.budget, 10000);
+    CHECK(PANICS(kmem_free(env.budget, block, 8000)));
+    CHECK(PANICS(kmem_free(env.budget, block, 13000)));
+    CHECK(PANICS(kmem_free(env.budget, block + PAGE_SIZE, 10000)));
+    kmem_free(env.budget, block, 10000);
+    CHECK(PANICS(kmem_free(env.budget, block, 10000)));
+    kmem_free(env.budget, other, 10000);
+}
+
 const struct test phys_tests[] = {
     {"test_phys_random_operations", test_phys_random_operations},
     {"test_phys_joins_what_is_free", test_phys_joins_what_is_free},
@@ -254,5 +341,9 @@ const struct test phys_tests[] = {
     {"test_phys_charges_before_taking", test_phys_charges_before_taking},
     {"test_kmem_random_operations", test_kmem_random_operations},
     {"test_kmem_notices_bad_frees", test_kmem_notices_bad_frees},
+    {"test_blocks_use_addresses_again", test_blocks_use_addresses_again},
+    {"test_blocks_need_no_neighbours", test_blocks_need_no_neighbours},
+    {"test_blocks_out_of_memory", test_blocks_out_of_memory},
+    {"test_blocks_notice_bad_frees", test_blocks_notice_bad_frees},
     {NULL, NULL},
 };

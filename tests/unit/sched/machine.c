@@ -49,6 +49,11 @@ bool arch_irq_pending(void)
     return false;
 }
 
+void blocks_catch_up(struct cpu *cpu)
+{
+    (void)cpu;
+}
+
 void arch_irq_window(void)
 {
 }

@@ -9,6 +9,9 @@
 /** Must every CPU have forgotten an entry before one with another address or size takes its place? */
 #define ARCH_PT_BREAK_BEFORE_MAKE true
 
+/** The bit of an entry for whose want a CPU may fault when it is there already; 0: none. No TLB keeps one, but without FEAT_ETS2 a CPU may have read it before it heard of the address (Arm ARM D8.2.6). */
+#define ARCH_PT_LATE_BIT PTE_VALID
+
 /** User addresses: [START, END). As on x86_64, half of what the hardware would allow. */
 #define ARCH_USER_START 0x0000000000010000ull
 #define ARCH_USER_END 0x00007ffffffff000ull
@@ -20,6 +23,9 @@
 #define ARCH_DIRECT_MAP_BASE 0xffff800000000000ull
 #include <mm/direct_map.h>
 
+/** The heap's blocks (mm/blocks.c). */
+#define ARCH_HEAP_BASE 0xfffffc0000000000ull
+#define ARCH_HEAP_END 0xfffffc8000000000ull
 /** Device memory, and the stacks of all CPUs: kernelmap. */
 #define ARCH_DEVICE_BASE 0xfffffd0000000000ull
 #define ARCH_DEVICE_END 0xfffffd8000000000ull

@@ -15,6 +15,16 @@
 /** Entries of a root table that belong to the address space: [0, this); the rest is the kernel's, see kernelmap_share. */
 #define ARCH_PT_USER_ROOT_ENTRIES 256u
 
+#define ARCH_PT_LATE_BIT 0
+
+/** The heap's blocks: the test maps its RAM there. */
+#define ARCH_HEAP_BASE 0x200000000000ull
+#define ARCH_HEAP_END 0x200040000000ull
+
+static inline void arch_pt_synchronise(void)
+{
+}
+
 /** The test's RAM. */
 extern uint8_t *host_ram;
 

@@ -18,6 +18,9 @@ extern uint64_t arch_pte_device_bits;
 /** Must every CPU have forgotten an entry before one with another address or size takes its place? */
 #define ARCH_PT_BREAK_BEFORE_MAKE false
 
+/** The bit of an entry for whose want a CPU may fault when it is there already; 0: none. A hart may keep it (privileged specification, 4.2.1). */
+#define ARCH_PT_LATE_BIT PTE_VALID
+
 /** User addresses: [START, END). The lower half without its last page. */
 #define ARCH_USER_START 0x0000000000010000ull
 #define ARCH_USER_END arch_user_end
@@ -29,6 +32,9 @@ extern uint64_t arch_pte_device_bits;
 #define ARCH_DIRECT_MAP_BASE arch_direct_map_base
 #include <mm/direct_map.h>
 
+/** The heap's blocks (mm/blocks.c). Each GiB has an entry in the root of Sv39. */
+#define ARCH_HEAP_BASE 0xffffffe800000000ull
+#define ARCH_HEAP_END 0xffffffec00000000ull
 /** Device memory, and the stacks of all CPUs: kernelmap. */
 #define ARCH_DEVICE_BASE 0xffffffe000000000ull
 #define ARCH_DEVICE_END 0xffffffe040000000ull

@@ -8,6 +8,9 @@
 /** Must every CPU have forgotten an entry before one with another address or size takes its place? */
 #define ARCH_PT_BREAK_BEFORE_MAKE false
 
+/** The bit of an entry for whose want a CPU may fault when it is there already; 0: none. A CPU keeps nothing of an entry that is not valid (SDM vol. 3, 4.10.2.3). */
+#define ARCH_PT_LATE_BIT 0
+
 /** User addresses: [START, END). The last page below the hole stays out, so that no instruction ends at a non-canonical address
  *  (sysret to one would fault in the kernel, on the user's stack). */
 #define ARCH_USER_START 0x0000000000010000ull
@@ -20,6 +23,9 @@
 #define ARCH_DIRECT_MAP_BASE 0xffff800000000000ull
 #include <mm/direct_map.h>
 
+/** The heap's blocks (mm/blocks.c). */
+#define ARCH_HEAP_BASE 0xfffffc0000000000ull
+#define ARCH_HEAP_END 0xfffffc8000000000ull
 /** Device memory, and the stacks of all CPUs: kernelmap. */
 #define ARCH_DEVICE_BASE 0xfffffd0000000000ull
 #define ARCH_DEVICE_END 0xfffffd8000000000ull
