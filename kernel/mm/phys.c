@@ -11,7 +11,9 @@
  * A reference that is not the last leaves the same trace: until a grace period is over, who dropped it may still read the frame, so who
  * is left may not write to it. The place of the list's link keeps the number of that period, as many bits of it as there are. An old
  * number that seems to be a coming one costs a copy that was not needed, and no more.
- * Invariant: a frame is in exactly one of these states: a bit in a bitmap (refs 0), in a CPU's cache (refs 0), in use (refs > 0),
+ * A block that one large entry could map may be kept together (phys_keep): its frames are taken in order, by who asks for the very frame. They
+ * are free, nobody pays for them, and as soon as anything else cannot be had they are given back: so there are few, and nobody waits for any.
+ * Invariant: a frame is in exactly one of these states: a bit in a bitmap (refs 0), in a CPU's cache (refs 0), kept (refs 0), in use (refs > 0),
  * deferred (refs 0, owner pays), a hole (HOLE). */
 #include "mm/phys.h"
 
@@ -33,6 +35,8 @@
 #define CACHE_BATCH (1u << CACHE_BATCH_ORDER)
 /** Frames freed in one go before looking whether something waits. */
 #define DEFERRED_STEP 64u
+/** Blocks that are kept together at a time. */
+#define KEPT_MAX 8u
 
 #define REFS_BITS 28u
 #define REFS_MASK ((1ull << REFS_BITS) - 1)
@@ -54,6 +58,11 @@ struct zone {
     struct bitmap free[PHYS_ORDER_MAX + 1] GUARDED_BY(phys_lock);
 };
 
+/* What is left of a block that is kept: frame numbers [next, end). */
+struct kept {
+    uint64_t next, end;
+};
+
 /* What a CPU keeps for itself. Lives in a frame of its own. */
 struct phys_cpu {
     uint32_t count;                /* atomic: others add them up */
@@ -69,7 +78,9 @@ static uint32_t zone_count;
 static struct spinlock zones_lock;
 static uint64_t total_pages;
 static uint64_t table_pages;
-static uint64_t buddy_pages GUARDED_BY(phys_lock);
+static uint64_t buddy_pages GUARDED_BY(phys_lock); /* kept ones too */
+static struct kept kept[KEPT_MAX] GUARDED_BY(phys_lock);
+static uint32_t kept_oldest GUARDED_BY(phys_lock);
 static struct phys_cpu *phys_cpus[CPU_MAX];
 
 /* ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -133,6 +144,15 @@ uint32_t frame_refs(paddr_t address)
     return (uint32_t)(__atomic_load_n(&frame_of(address)->word, __ATOMIC_ACQUIRE) & REFS_MASK);
 }
 
+bool frames_are_own(paddr_t base, uint64_t count)
+{
+    const struct frame *frame = frame_of(base);
+    for (; count > 0; count--, frame++, base += PAGE_SIZE)
+        if (__atomic_load_n(&frame->word, __ATOMIC_ACQUIRE) != 1 && !frame_is_own(base))
+            return false;
+    return true;
+}
+
 bool frame_is_own(paddr_t address)
 {
     struct frame *frame = frame_of(address);
@@ -186,12 +206,49 @@ static bool block_take(struct zone *zone, uint32_t order, uint64_t limit, uint64
 }
 
 /* High zones first: low memory is what some devices need. */
-static bool zones_take(uint32_t order, uint64_t limit, uint64_t *number) REQUIRES(phys_lock)
+static bool zones_take_free(uint32_t order, uint64_t limit, uint64_t *number) REQUIRES(phys_lock)
 {
     for (uint32_t i = zone_count; i-- > 0;)
         if (zones[i].first < limit && block_take(&zones[i], order, limit, number))
             return true;
     return false;
+}
+
+/* Make [number, end) free, in blocks as big as alignment allows. */
+static void range_give(struct zone *zone, uint64_t number, uint64_t end) REQUIRES(phys_lock)
+{
+    while (number < end) {
+        uint32_t order = (uint32_t)__builtin_ctzll(number | 1ull << PHYS_ORDER_MAX);
+        while (number + (1ull << order) > end)
+            order--;
+        block_give(zone, number, order);
+        number += 1ull << order;
+    }
+}
+
+/* Give back what is left of the block that is kept longest; false: there is none. */
+static COLD bool kept_drop(void) REQUIRES(phys_lock)
+{
+    for (uint32_t i = 0; i < KEPT_MAX; i++) {
+        struct kept *block = &kept[kept_oldest++ % KEPT_MAX];
+        uint64_t next = block->next;
+        if (next == block->end)
+            continue;
+        block->next = block->end;
+        buddy_pages -= block->end - next;
+        range_give(zone_find(next), next, block->end);
+        return true;
+    }
+    return false;
+}
+
+/* What is kept goes before anything fails, and before it becomes smaller. */
+static bool zones_take(uint32_t order, uint64_t limit, uint64_t *number) REQUIRES(phys_lock)
+{
+    while (unlikely(!zones_take_free(order, limit, number)))
+        if (!kept_drop())
+            return false;
+    return true;
 }
 
 static struct frame *frame_begin(uint64_t number)
@@ -324,6 +381,39 @@ bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame)
     return true;
 }
 
+COLD paddr_t phys_keep(void)
+{
+    const uint64_t pages = ARCH_PT_ENTRIES;
+    uint64_t number = 0;
+    phys_lock_acquire(&zones_lock);
+    if (zones_take_free(ARCH_PT_INDEX_BITS, UINT64_MAX, &number)) {
+        struct kept *block = kept;
+        while (block->next != block->end)
+            if (++block == &kept[KEPT_MAX] && kept_drop())
+                block = kept;
+        buddy_pages += pages;
+        *block = (struct kept){number, number + pages};
+    }
+    phys_lock_release(&zones_lock);
+    return number << PAGE_SHIFT;
+}
+
+/* Take frame @number, if it is the next of a block that is kept. */
+static COLD bool kept_take(uint64_t number)
+{
+    bool found = false;
+    phys_lock_acquire(&zones_lock);
+    for (uint32_t i = 0; i < KEPT_MAX && !found; i++) {
+        found = kept[i].next == number && kept[i].end != number;
+        kept[i].next += found;
+    }
+    buddy_pages -= found;
+    phys_lock_release(&zones_lock);
+    if (found)
+        kasan_unpoison(phys_to_virt(number << PAGE_SHIFT), PAGE_SIZE);
+    return found;
+}
+
 static void frame_end(struct frame *frame)
 {
     ASSERT(__atomic_load_n(&frame->word, __ATOMIC_RELAXED) == 1 && frame->owner == NULL);
@@ -344,18 +434,6 @@ void phys_free(paddr_t address, uint32_t order)
     phys_lock_acquire(&zones_lock);
     block_give(zone_find(number), number, order);
     phys_lock_release(&zones_lock);
-}
-
-/* Make [number, end) free, in blocks as big as alignment allows. */
-static void range_give(struct zone *zone, uint64_t number, uint64_t end) REQUIRES(phys_lock)
-{
-    while (number < end) {
-        uint32_t order = (uint32_t)__builtin_ctzll(number | 1ull << PHYS_ORDER_MAX);
-        while (number + (1ull << order) > end)
-            order--;
-        block_give(zone, number, order);
-        number += 1ull << order;
-    }
 }
 
 bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base)
@@ -399,11 +477,18 @@ void frame_zero(paddr_t frame)
 
 status_t frame_create(struct budget *budget, paddr_t *frame)
 {
+    return frame_create_at(budget, 0, frame);
+}
+
+status_t frame_create_at(struct budget *budget, paddr_t wanted, paddr_t *frame)
+{
     status_t status = budget_charge_pages(budget, 1);
     if (!status_is_ok(status))
         return status;
     uint64_t number;
-    if (!frame_take(&number)) {
+    if (unlikely(wanted != 0) && kept_take(wanted >> PAGE_SHIFT)) {
+        number = wanted >> PAGE_SHIFT;
+    } else if (!frame_take(&number)) {
         budget_uncharge_pages(budget, 1);
         return STATUS_NO_MEMORY;
     }

@@ -37,6 +37,11 @@ void phys_free_range(paddr_t base, uint64_t pages);
 
 /** A frame charged to @budget (one page), not zeroed, one reference. NO_MEMORY if the budget or the machine has none. */
 MUST_CHECK status_t frame_create(struct budget *budget, paddr_t *frame);
+/** The same; @wanted (not 0) if it is the next frame of a block that is kept together, else any. */
+MUST_CHECK status_t frame_create_at(struct budget *budget, paddr_t wanted, paddr_t *frame);
+/** Keep a block together that one large entry could map: its first frame; 0: there is none. The frames are free still, but taken by
+ *  frame_create_at() alone, one after the other, until something else wants frames and finds none, or so many other blocks are kept. */
+paddr_t phys_keep(void);
 /** Drop a reference, after what could be reached by it was taken away. The last one frees the frame after a grace period, and then
  *  uncharges its owner; with another one the frame is nobody's own before a grace period is over. Any lock before phys_lock held. */
 void frame_put(paddr_t frame);
@@ -51,6 +56,8 @@ bool frame_unref(paddr_t frame);
 uint32_t frame_refs(paddr_t frame);
 /** May it be written in place by who holds a reference that nobody else can add to: is it the only one, and was it for a grace period? */
 bool frame_is_own(paddr_t frame);
+/** The same of @count consecutive frames that are in use (each has a reference of the caller's). */
+bool frames_are_own(paddr_t base, uint64_t count);
 
 /** Does the range touch RAM: managed, or reserved for the kernel's image, the boot archive or the allocator's own tables? */
 bool phys_is_ram(paddr_t base, uint64_t bytes);

@@ -1,9 +1,9 @@
 /* The physical allocator (kernel/mm/phys.c): from any state of a zone, one block taken or given back.
  * proves: what is taken was free, aligned, of its size, below its limit, and is not free any more; what is given back is free; all others stay; free blocks are disjoint, joined, in the zone, and counted; giving back twice panics
- * bounds: a zone of up to 8 pages that begins anywhere in its first block, blocks of up to 4 pages, any of them free; one operation
- * options: --unwind 9 --unwindset bitmap_set.0:2,bitmap_clear.0:2,bitmap_first.0:2,block_give.0:4,block_take.0:5,block_take.1:5,range_give.0:8,range_give.1:8,zones_take.0:3,zone_find.0:3,phys_alloc_range.0:5
+ * bounds: a zone of up to 8 pages that begins anywhere in its first block, blocks of up to 4 pages, any of them free, no block kept together; one operation
+ * options: --unwind 9 --unwindset bitmap_set.0:2,bitmap_clear.0:2,bitmap_first.0:2,block_give.0:4,block_take.0:5,block_take.1:5,range_give.0:8,range_give.1:8,zones_take_free.0:3,zones_take.0:2,kept_drop.0:2,zone_find.0:3,phys_alloc_range.0:5
  * scaled: kernel/include/mm/phys.h :: s/PHYS_ORDER_MAX 18u/PHYS_ORDER_MAX 2u/ :: blocks of up to 4 pages
- * scaled: kernel/mm/phys.c :: s/ZONES_MAX 16u/ZONES_MAX 1u/ :: one zone
+ * scaled: kernel/mm/phys.c :: s/ZONES_MAX 16u/ZONES_MAX 1u/; s/KEPT_MAX 8u/KEPT_MAX 1u/ :: one zone, one place for a block that is kept
  * scaled: kernel/mm/bitmap.h :: s/ \/ 64/ >> 6/g; s/\/= 64/>>= 6/g; s/ % 64/ \& 63/g :: divisions by 64 are shifts, which the checker does not see by itself
  * fault: kernel/mm/phys.c :: s/bitmap_clear\(\&zone->free\[order\], block \^ 1\);/;/ :: a buddy that is joined stays free by itself
  * fault: kernel/mm/phys.c :: s/bitmap_set\(\&zone->free\[o\], block \| 1\);/bitmap_set(\&zone->free[o], block);/ :: the half that is taken is left free

@@ -195,6 +195,62 @@ static void test_phys_charges_before_taking(void)
     CHECK(budget_pages_used() == 0);
 }
 
+#define KEPT (ARCH_PT_ENTRIES * PAGE_SIZE)
+
+/* The frames of a block that is kept together go to who asks for the next of them, and to others when there are no more. */
+static void test_phys_kept_blocks_are_taken_in_order(void)
+{
+    static paddr_t all[PAGES];
+    uint64_t before = phys_free_pages(), count = 0;
+    paddr_t block = phys_keep(), frame, bases[20];
+    CHECK(block != 0 && block % KEPT == 0 && phys_free_pages() == before);
+    for (; count < 40; count++) {
+        CHECK_STATUS(frame_create_at(env.budget, block + count / 2 * PAGE_SIZE, &all[count]),
+                     STATUS_OK);
+        CHECK(model_take(all[count], 0) && frame_refs(all[count]) == 1);
+        CHECK((all[count] == block + count / 2 * PAGE_SIZE) == (count % 2 == 0));
+        CHECK(count % 2 == 0 || all[count] - block >= KEPT);
+    }
+    CHECK(phys_free_pages() == before - count && budget_pages_used() == count);
+    /* Not the one behind the next, nor one of no block. */
+    CHECK_STATUS(frame_create_at(env.budget, block + 21 * PAGE_SIZE, &frame), STATUS_OK);
+    CHECK(frame - block >= KEPT);
+    frame_put_now(frame);
+    CHECK_STATUS(frame_create_at(env.budget, UINT64_MAX & ~(PAGE_SIZE - 1), &frame), STATUS_OK);
+    frame_put_now(frame);
+    /* With so many others the first is kept no more. */
+    for (unsigned i = 0; i < 20; i++) {
+        bases[i] = phys_keep();
+        for (unsigned j = 0; j < i; j++)
+            CHECK(i >= j + 8 || bases[i] != bases[j]);
+    }
+    CHECK(phys_free_pages() == before - count);
+    CHECK_STATUS(frame_create_at(env.budget, bases[19], &frame), STATUS_OK);
+    CHECK(frame == bases[19]);
+    frame_put_now(frame);
+    /* Nor the one behind the last. */
+    for (uint64_t i = 1; i <= ARCH_PT_ENTRIES; i++) {
+        CHECK_STATUS(frame_create_at(env.budget, bases[19] + i * PAGE_SIZE, &frame), STATUS_OK);
+        CHECK((frame == bases[19] + i * PAGE_SIZE) == (i < ARCH_PT_ENTRIES));
+        frame_put_now(frame);
+    }
+    /* All that is free can be had. */
+    budget_limits(UINT32_MAX, UINT32_MAX);
+    for (; phys_alloc(0, &frame); count++) {
+        CHECK(model_take(frame, 0));
+        all[count] = frame;
+    }
+    CHECK(phys_free_pages() < 64 && phys_keep() == 0 && count > before - 64);
+    while (count > 40)
+        phys_free(all[--count], 0);
+    while (count > 0)
+        frame_put_now(all[--count]);
+    memset(used, 0, sizeof(used));
+    CHECK(phys_free_pages() == before && budget_pages_used() == 0);
+    CHECK(phys_alloc(11, &frame));
+    phys_free(frame, 11);
+}
+
 static void test_kmem_random_operations(void)
 {
     static struct {
@@ -339,6 +395,7 @@ const struct test phys_tests[] = {
     {"test_phys_deferred_frames_wait", test_phys_deferred_frames_wait},
     {"test_phys_shared_frames_become_own_later", test_phys_shared_frames_become_own_later},
     {"test_phys_charges_before_taking", test_phys_charges_before_taking},
+    {"test_phys_kept_blocks_are_taken_in_order", test_phys_kept_blocks_are_taken_in_order},
     {"test_kmem_random_operations", test_kmem_random_operations},
     {"test_kmem_notices_bad_frees", test_kmem_notices_bad_frees},
     {"test_blocks_use_addresses_again", test_blocks_use_addresses_again},
