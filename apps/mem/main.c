@@ -46,9 +46,9 @@ static void print_budgets(void)
     }
 }
 
-/** Pages of a process. */
+/** Pages of a process; large: present, in large entries of the page table. */
 struct pages {
-    uint64_t present, accessed, written;
+    uint64_t present, large, accessed, written;
 };
 
 /** What there is of process @id, and what was used since this was asked last. */
@@ -58,10 +58,17 @@ static struct pages count_pages(uint64_t id)
     uint64_t address = 0, present, accessed, written;
     while (status_is_ok(sys_budget_process_pages(os_cap("budget"), id, address, &address, &present,
                                                  &accessed, &written))) {
-        pages.present += (uint64_t)__builtin_popcountll(present);
-        pages.accessed += (uint64_t)__builtin_popcountll(accessed);
-        pages.written += (uint64_t)__builtin_popcountll(written);
-        for (; present != 0; present >>= 1) {
+        uint64_t unit = 1;
+        if ((address & PAGE_USE_LARGE) != 0) {
+            uint64_t end = (address | (LARGE_PAGE_SIZE - 1)) + 1;
+            unit = (end - address) / PAGE_SIZE + 1;
+            pages.large += unit;
+            address = end;
+        }
+        pages.present += unit * (uint64_t)__builtin_popcountll(present);
+        pages.accessed += unit * (uint64_t)__builtin_popcountll(accessed);
+        pages.written += unit * (uint64_t)__builtin_popcountll(written);
+        for (; unit == 1 && present != 0; present >>= 1) {
             address += PAGE_SIZE;
         }
     }
@@ -88,6 +95,7 @@ static int print_used(const char *name, const char *seconds)
     printf("KiB of %.31s (%" PRIu64 "), which can be taken away, and in %lu s\n", process.name,
            process.id, count);
     printf("  present        %10" PRIu64 "\n", kib(pages.present));
+    printf("  in 2 MiB       %10" PRIu64 "\n", kib(pages.large));
     printf("  accessed       %10" PRIu64 "\n", kib(pages.accessed));
     printf("  written        %10" PRIu64 "\n", kib(pages.written));
     return 0;

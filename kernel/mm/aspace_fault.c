@@ -1,8 +1,11 @@
 /* Page faults: from an address to a translation.
  *
  * The mapping says which page of which Memory, the Memory says which frame, and the entry is written under both locks. A page that
- * others share is installed without the right to write, so that the first write faults and copies. Memory that is one run of
- * physical addresses gets large entries where alignment allows.
+ * others share is installed without the right to write, so that the first write faults and copies.
+ * A large entry maps 2 MiB that are one mapping's, if their frames are one run, aligned: of Memory that is one run of physical addresses, or of anonymous
+ * Memory whose pages are all there and nobody else's (frame_wanted() sees that they are one run). Only page tables know of it: whatever takes a page
+ * away, or write-protects it, does that to the large entry, and the next fault finds entries of pages, or a large one, again. So a table whose
+ * pages have become such a run is dropped (mapping_clear), when its last ones are installed.
  * Where a translation was taken away, another CPU may still use it by its TLB. Nobody waits for that in the kernel: while it may be so,
  * nothing is installed, and the thread executes its instruction again until every CPU has flushed; the kernel's own accesses go to the
  * frame meanwhile. For the frames of one Memory that is told for each Memory (memory_is_flushed: a shared frame was replaced by a
@@ -15,6 +18,9 @@
 
 /** Neighbours that are there already are installed with a page that faults: up to the end of this aligned window. */
 #define AROUND_PAGES 16ull /* wide: its complement masks addresses */
+#define AROUND_BYTES (AROUND_PAGES << PAGE_SHIFT)
+#define LARGE_LEVEL ARCH_PT_LEAF_LEVEL_MAX
+#define LARGE_BYTES arch_pt_span(LARGE_LEVEL)
 
 /* May translations be added to @aspace, as far as its former ones matter? */
 static inline bool is_settled(struct aspace *aspace)
@@ -41,24 +47,6 @@ static inline void entry_install(struct aspace *aspace, pte_t *slot, uint64_t ad
     __atomic_fetch_add(&aspace->resident, arch_pt_span(level) >> PAGE_SHIFT, __ATOMIC_RELAXED);
 }
 
-/* The last-level slot for @address, as pagetable_slot(). The table is kept at hand: most that is needed is in the same one. */
-static inline status_t slot_find(struct aspace *aspace, uint64_t address, pte_t **slot)
-    REQUIRES(aspace_lock)
-{
-    uint64_t base = address & ~(arch_pt_span(1) - 1);
-    unsigned index = arch_pt_index(address, 0);
-    if (likely(base == aspace->table_address)) {
-        *slot = &aspace->table[index];
-        return STATUS_OK;
-    }
-    status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, slot);
-    if (status_is_ok(status) && *slot != NULL) {
-        aspace->table = *slot - index;
-        aspace->table_address = base;
-    }
-    return status;
-}
-
 /* Install @page at @address as @mapping allows; memory_is_flushed(). */
 static inline void page_install(struct mapping *mapping, pte_t *slot, uint64_t address,
                                 const struct page *page) REQUIRES(memory_lock)
@@ -77,43 +65,99 @@ static inline uint64_t index_of(const struct mapping *mapping, uint64_t address)
     return mapping->offset_pages + ((address - mapping->start) >> PAGE_SHIFT);
 }
 
-/* Map @address by a large entry; false if it cannot be. */
-static bool large_install(struct mapping *mapping, uint64_t address) REQUIRES(aspace_lock)
+/* Is all that a large entry for @address would map @mapping's? */
+static inline bool is_in_large(const struct mapping *mapping, uint64_t address)
+{
+    uint64_t start = address & ~(LARGE_BYTES - 1);
+    return start >= mapping->start && mapping_end(mapping) - start >= LARGE_BYTES;
+}
+
+/* The frame of the large entry that could map @start, 0 if none can: all pages are there, one after the other, and nobody shares one that
+ * may be written. */
+static COLD paddr_t large_frame(const struct mapping *mapping, uint64_t start) REQUIRES(memory_lock)
+{
+    const struct memory *memory = mapping->memory;
+    const uint64_t pages = LARGE_BYTES >> PAGE_SHIFT;
+    uint64_t index = index_of(mapping, start);
+    paddr_t frame = 0;
+    if (!is_in_large(mapping, start))
+        return 0;
+    if (memory_is_linear(memory))
+        frame = memory->base + (index << PAGE_SHIFT);
+    else if (memory->kind == MEMORY_KIND_ANONYMOUS && (mapping->prot & MAP_EXECUTE) == 0 &&
+             index + pages <= memory->pages)
+        frame = radix_run(&memory->tree, memory->first + index, pages,
+                          (mapping->prot & MAP_WRITE) != 0);
+    return (frame & (LARGE_BYTES - 1)) == 0 ? frame : 0;
+}
+
+/* An access at @address, where no table of the last level is known: true if a large entry is there, or could be; *@frame is the one of @address.
+ * Of one that does not allow @access, and cannot, nothing is left: *@frame is 0. */
+static COLD bool large_fault(struct mapping *mapping, uint64_t address, uint32_t access,
+                             paddr_t *frame) REQUIRES(aspace_lock)
 {
     struct aspace *aspace = mapping->aspace;
     struct memory *memory = mapping->memory;
-    const unsigned level = ARCH_PT_LEAF_LEVEL_MAX;
-    uint64_t span = arch_pt_span(level);
-    uint64_t start = address & ~(span - 1);
+    const struct cpu *cpu = arch_cpu_local();
+    uint64_t start = address & ~(LARGE_BYTES - 1);
     pte_t *slot;
-    if (start < mapping->start || mapping_end(mapping) - start < span)
-        return false;
-    paddr_t frame = memory->base + (index_of(mapping, start) << PAGE_SHIFT);
-    if ((frame & (span - 1)) != 0 ||
-        !status_is_ok(pagetable_slot(aspace->root, aspace->object.budget, start, level, &slot)))
-        return false;
-    if (slot == NULL || arch_pte_is_present(pagetable_read(slot)))
+    if (!status_is_ok(
+            pagetable_slot(aspace->root, aspace->object.budget, start, LARGE_LEVEL, &slot)))
         return false;
     memory_lock_acquire(memory->lock);
-    entry_install(aspace, slot, start,
-                  arch_pte_leaf(frame, mapping->prot, true, level, memory->device), level);
+    pte_t old = pagetable_read(slot), entry = old;
+    bool is_present = arch_pte_is_present(old);
+    bool is_large = !is_present || arch_pte_is_leaf(old, LARGE_LEVEL);
+    paddr_t base = arch_pte_address(old);
+    if (is_large && (!is_present || (access & ~arch_pte_flags(old)) != 0)) {
+        base = large_frame(mapping, start);
+        entry = arch_pte_leaf(base, mapping->prot, true, LARGE_LEVEL, memory->device);
+        if (base == 0 && is_present)
+            mapping_clear(mapping, address);
+        is_large = is_present || base != 0;
+    }
+    /* This CPU itself may have kept others, of another size. */
+    bool is_current = cpu->aspace != aspace || aspace_is_current(aspace, cpu);
+    if (is_large && base != 0 && is_current && memory_is_flushed(memory))
+        entry_install(aspace, slot, address, entry, LARGE_LEVEL);
+    *frame = is_large && base != 0 ? base + (address - start) : 0;
     memory_lock_release(memory->lock);
-    return true;
+    return is_large;
 }
 
-/* The fault on a large entry is spurious: this CPU has kept that there was none. */
-static void large_installed_already(const struct aspace *aspace, uint64_t address)
+/* The table at hand: most that is needed is in the same one. */
+static inline bool is_at_hand(const struct aspace *aspace, uint64_t address) REQUIRES(aspace_lock)
 {
-    if (arch_cpu_local()->aspace == aspace)
-        arch_tlb_flush_page(address, true);
+    return (address & ~(arch_pt_span(1) - 1)) == aspace->table_address;
+}
+
+/* Where it is not: the place of the entry of @address in a table of the last level, which is from now on. NULL: there is a large entry, as in
+ * large_fault(). */
+static status_t slot_find(struct mapping *mapping, uint64_t address, uint32_t access, pte_t **slot,
+                          paddr_t *large) REQUIRES(aspace_lock)
+{
+    struct aspace *aspace = mapping->aspace;
+    *slot = NULL;
+    if (is_in_large(mapping, address) && large_fault(mapping, address, access, large))
+        return STATUS_OK;
+    status_t status = pagetable_slot(aspace->root, aspace->object.budget, address, 0, slot);
+    if (!status_is_ok(status))
+        return status;
+    if (*slot == NULL) {
+        (void)large_fault(mapping, address, access, large);
+        return STATUS_OK;
+    }
+    aspace->table = *slot - arch_pt_index(address, 0);
+    aspace->table_address = address & ~(arch_pt_span(1) - 1);
+    return STATUS_OK;
 }
 
 /* The present pages around @address, as far as the last-level table at hand and the mapping reach. */
 static void around_install(struct mapping *mapping, uint64_t address, pte_t *slot)
     REQUIRES(aspace_lock, memory_lock)
 {
-    uint64_t start = MAX(address & ~((AROUND_PAGES << PAGE_SHIFT) - 1), mapping->start);
-    uint64_t end = MIN((address | ((AROUND_PAGES << PAGE_SHIFT) - 1)) + 1, mapping_end(mapping));
+    uint64_t start = MAX(address & ~(AROUND_BYTES - 1), mapping->start);
+    uint64_t end = MIN((address | (AROUND_BYTES - 1)) + 1, mapping_end(mapping));
     slot -= (address - start) >> PAGE_SHIFT;
     for (uint64_t at = start; at < end; at += PAGE_SIZE, slot++) {
         struct page page;
@@ -130,26 +174,26 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
     struct aspace *aspace = mapping->aspace;
     struct memory *memory = mapping->memory;
     uint64_t index = index_of(mapping, address);
-    bool write = (access & MAP_WRITE) != 0, settled = is_settled(aspace);
+    bool write = (access & MAP_WRITE) != 0;
     struct page page;
     pte_t *slot = NULL;
-    if (frame != NULL)
-        *frame = memory->device ? 0 : memory->base + (index << PAGE_SHIFT);
-    if (settled && memory_is_linear(memory) && large_install(mapping, address))
-        return STATUS_OK;
-    if (settled) {
-        status_t status = slot_find(aspace, address, &slot);
-        if (!status_is_ok(status))
+    if (is_settled(aspace) && likely(is_at_hand(aspace, address))) {
+        slot = &aspace->table[arch_pt_index(address, 0)];
+    } else if (is_settled(aspace)) {
+        paddr_t large = 0;
+        pte_t *found;
+        status_t status = slot_find(mapping, address, access, &found, &large);
+        if (!status_is_ok(status) || large != 0) {
+            if (frame != NULL)
+                *frame = memory->device ? 0 : large;
             return status;
-        if (slot == NULL) {
-            large_installed_already(aspace, address);
-            return STATUS_OK;
         }
+        slot = found;
     }
     memory_lock_acquire(memory->lock);
     status_t status = memory_resolve(memory, self, index, write, &page);
-    if (frame != NULL && status_is_ok(status) && !memory->device)
-        *frame = page.frame;
+    if (frame != NULL && status_is_ok(status))
+        *frame = memory->device ? 0 : page.frame;
     if (status_is_ok(status) && slot != NULL && memory_is_flushed(memory)) {
         if (!write) {
             pte_t old = pagetable_read(slot);
@@ -159,6 +203,9 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
         page_install(mapping, slot, address, &page);
         if (page.was_present && !write)
             around_install(mapping, address, slot);
+        if (unlikely((~address & (LARGE_BYTES - AROUND_BYTES)) == 0) && /* the last window */
+            large_frame(mapping, address & ~(LARGE_BYTES - 1)) != 0)
+            mapping_clear(mapping, address);
     }
     memory_lock_release(memory->lock);
     return status;
@@ -192,12 +239,15 @@ void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
     for (; address < end && is_settled(aspace); address += PAGE_SIZE) {
         pte_t *slot;
         struct page page;
-        if (memory_is_linear(memory) && large_install(mapping, address))
-            continue;
-        if (!status_is_ok(slot_find(aspace, address, &slot)))
+        paddr_t large;
+        if (is_at_hand(aspace, address))
+            slot = &aspace->table[arch_pt_index(address, 0)];
+        else if (!status_is_ok(slot_find(mapping, address, 0, &slot, &large)))
             break;
-        if (slot == NULL)
+        if (slot == NULL) {
+            address |= LARGE_BYTES - PAGE_SIZE;
             continue;
+        }
         memory_lock_acquire(memory->lock);
         if (!arch_pte_is_present(pagetable_read(slot)) && memory_is_flushed(memory) &&
             memory_present(memory, index_of(mapping, address), &page))

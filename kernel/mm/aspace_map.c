@@ -109,6 +109,21 @@ static void mapping_restrict(struct walk *walk, struct mapping *mapping, uint64_
     flush_note(walk->memory, aspace);
 }
 
+COLD void mapping_clear(struct mapping *mapping, uint64_t address)
+{
+    struct aspace *aspace = mapping->aspace;
+    struct walk walk = {mapping->memory, PAGETABLE_REMOVE, true, 0};
+    uint64_t start = MAX(address & ~(arch_pt_span(1) - 1), mapping->start);
+    uint64_t end = MIN((address | (arch_pt_span(1) - 1)) + 1, mapping_end(mapping));
+    struct pagetable_prune prune = {start, end, start, end};
+    mapping_restrict(&walk, mapping, (start - mapping->start) >> PAGE_SHIFT,
+                     (end - mapping->start) >> PAGE_SHIFT);
+    if (pagetable_prune(aspace->root, &prune)) {
+        aspace->table_address = TABLE_NONE;
+        aspace_invalidate(aspace, PAGES_ALL);
+    }
+}
+
 /* In the mappings of @memory itself; or (@overlays) in those of its overlays. */
 static void list_restrict(struct walk *walk, struct memory *memory, bool overlays, uint64_t index,
                           uint64_t count) REQUIRES(memory_lock)
@@ -353,14 +368,14 @@ struct mapping *mapping_create(struct aspace *aspace, struct memory *memory)
     return mapping;
 }
 
-/* A free range for @mapping; for memory that can be mapped in large pages one where it will be. 0: none. *@next: what is behind it. */
+/* A free range for @mapping; if large entries may come to map it, one where they can. 0: none. *@next: what is behind it. */
 static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapping,
                                struct mapping **next) REQUIRES(aspace_lock)
 {
     const struct memory *memory = mapping->memory;
     uint64_t bytes = mapping->pages << PAGE_SHIFT;
     uint64_t large = arch_pt_span(ARCH_PT_LEAF_LEVEL_MAX);
-    bool align = bytes >= large && memory_is_linear(memory);
+    bool align = bytes >= large;
     uint64_t room = bytes + GUARD_BYTES + (align ? large : 0);
     uint64_t gap = mapping_gap(&aspace->mappings, aspace->map_base, ARCH_USER_END, room);
     if (gap == 0)
@@ -369,7 +384,8 @@ static uint64_t address_choose(struct aspace *aspace, const struct mapping *mapp
         return 0;
     *next = mapping_find(&aspace->mappings, gap);
     uint64_t address = gap + GUARD_BYTES;
-    uint64_t wanted = (memory->base + (mapping->offset_pages << PAGE_SHIFT)) & (large - 1);
+    uint64_t index = memory->first + mapping->offset_pages;
+    uint64_t wanted = (memory->base + (index << PAGE_SHIFT)) & (large - 1);
     return align ? address + ((wanted - address) & (large - 1)) : address;
 }
 
@@ -690,7 +706,7 @@ status_t sys_aspace_query(struct thread *self, struct cap *aspace_cap, uint64_t 
 }
 
 /* The flush is announced before the lock is left: who unmaps after that, and finds that no CPU has marked an entry, need not announce another one
- * (pagetable_unmap). Large entries are of Memory that nobody could take away, so they do not age. */
+ * (pagetable_unmap). Memory that nobody could take away does not age. */
 status_t aspace_age(struct aspace *aspace, uint64_t *start, struct page_use *use)
 {
     aspace_lock_acquire(&aspace->lock);

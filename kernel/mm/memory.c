@@ -174,6 +174,21 @@ static COLD status_t own_later(struct memory *memory, uint64_t index)
     return KERNEL_RESTART;
 }
 
+/* The frame that page @index should have, 0 for any: pages that are taken upwards from a multiple, in the tree, of what a large entry maps get
+ * consecutive ones, as long as nobody else wants them. */
+static COLD paddr_t frame_wanted(struct memory *memory, uint64_t index) REQUIRES(memory_lock)
+{
+    uint64_t at = memory->first + index;
+    if (at % ARCH_PT_ENTRIES == 0)
+        memory->run_frame = memory->pages - index < ARCH_PT_ENTRIES ? 0 : phys_keep();
+    else if (at != memory->run_next)
+        return 0;
+    paddr_t wanted = memory->run_frame;
+    memory->run_next = wanted != 0 ? at + 1 : 0;
+    memory->run_frame = wanted + PAGE_SIZE;
+    return wanted;
+}
+
 /* Make page @index this Memory's own, to be written: what is there, a copy of what is shown (page->frame; 0: nothing), or a zero page. */
 static status_t page_own(struct memory *memory, struct thread *self, uint64_t index,
                          struct page *page) REQUIRES(memory_lock)
@@ -195,7 +210,8 @@ static status_t page_own(struct memory *memory, struct thread *self, uint64_t in
             return STATUS_OK;
         }
     }
-    status = frame_create(budget, &frame);
+    bool is_small = memory->pages < ARCH_PT_ENTRIES;
+    status = frame_create_at(budget, likely(is_small) ? 0 : frame_wanted(memory, index), &frame);
     if (!status_is_ok(status)) {
         radix_tidy(&memory->tree, memory->first + index);
         return status;

@@ -100,6 +100,9 @@ static inline bool aspace_is_flushed(struct aspace *aspace)
     return true;
 }
 
+/** Take away what maps the 2 MiB around @address, as far as they are @mapping's: one large entry; or those of a table, which goes with them if it is
+ *  all @mapping's. What is there is found again by the next fault. */
+void mapping_clear(struct mapping *mapping, uint64_t address) REQUIRES(aspace_lock, memory_lock);
 /** Install translations for up to @pages pages of @mapping from @address on, as far as they are there, without waiting for anything. */
 void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
     REQUIRES(aspace_lock);

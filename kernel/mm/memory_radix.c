@@ -99,20 +99,48 @@ static struct radix_node *node_unshare(struct radix_node *node, struct budget *b
 
 /* ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-uint64_t radix_lookup(const struct radix *tree, uint64_t index, bool *exclusive)
+/* The entries of the leaf that @index is in, or NULL. */
+static inline const uint64_t *leaf_find(const struct radix *tree, uint64_t index, bool *exclusive)
 {
     *exclusive = true;
     if (!in_reach(index, tree->levels) || tree->root == NULL)
-        return 0;
+        return NULL;
     const struct radix_node *node = tree->root;
-    for (uint32_t level = tree->levels - 1;; level--) {
+    for (uint32_t level = tree->levels - 1; node != NULL; level--) {
         if (refs_of(node) != 1)
             *exclusive = false;
-        uint64_t entry = node->entries[slot_of(index, level)];
-        if (level == 0 || entry == 0)
-            return entry;
-        node = child_of(entry);
+        if (level == 0)
+            return node->entries;
+        node = child_of(node->entries[slot_of(index, level)]);
     }
+    return NULL;
+}
+
+uint64_t radix_lookup(const struct radix *tree, uint64_t index, bool *exclusive)
+{
+    const uint64_t *entries = leaf_find(tree, index, exclusive);
+    return entries != NULL ? entries[slot_of(index, 0)] : 0;
+}
+
+paddr_t radix_run(const struct radix *tree, uint64_t index, uint64_t count, bool own)
+{
+    uint64_t end = index + count;
+    bool exclusive;
+    paddr_t frame = page_entry_frame(radix_lookup(tree, end - 1, &exclusive));
+    if (frame == 0)
+        return 0;
+    for (frame += PAGE_SIZE; end > index;) {
+        uint64_t first = MAX((end - 1) & ~(uint64_t)(RADIX_FANOUT - 1), index);
+        const uint64_t *entries = leaf_find(tree, first, &exclusive);
+        if (entries == NULL || (own && !exclusive))
+            return 0;
+        for (; end > first; end--) {
+            frame -= PAGE_SIZE;
+            if (page_entry_frame(entries[slot_of(end - 1, 0)]) != frame)
+                return 0;
+        }
+    }
+    return own && !frames_are_own(frame, count) ? 0 : frame;
 }
 
 bool radix_next(const struct radix *tree, uint64_t from, uint64_t end, uint64_t *index)

@@ -162,14 +162,16 @@ void pagetable_age(paddr_t root, uint64_t *start, uint64_t end, uint32_t effort,
     while (*start < end && effort-- > 0) {
         pte_t *slot = &table_of(root)[arch_pt_index(*start, ARCH_PT_LEVELS - 1)], entry;
         unsigned level = ARCH_PT_LEVELS - 1;
-        while (arch_pte_is_present(entry = pagetable_read(slot)) && level > 0) {
+        while (arch_pte_is_present(entry = pagetable_read(slot)) &&
+               !arch_pte_is_leaf(entry, level)) {
             level--;
             slot = &table_of(arch_pte_address(entry))[arch_pt_index(*start, level)];
         }
         if (arch_pte_is_present(entry)) {
             uint64_t pages = MIN((end - *start) >> PAGE_SHIFT,
                                  (uint64_t)(ARCH_PT_ENTRIES - arch_pt_index(*start, 0)));
-            leaves_age(slot, MIN(pages, PAGE_USE_PAGES), use);
+            leaves_age(slot, level != 0 ? 1 : MIN(pages, PAGE_USE_PAGES), use);
+            *start |= level != 0 ? PAGE_USE_LARGE : 0;
             return;
         }
         *start = MIN((*start | (arch_pt_span(level) - 1)) + 1, end);

@@ -41,7 +41,8 @@ bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed) REQUIRES(me
 
 /** The first PAGE_USE_PAGES of [*@start, end), at most, from a page on that is there, which *@start becomes: what they were used for, added to *@use;
  *  they are no longer accessed nor writable. Looks at about @effort entries: without any page *@start tells where to go on (@end: there is
- *  none). The caller invalidates, before it unlocks, if there were any bits of these kinds. No large leaf is in the range. */
+ *  none). The caller invalidates, before it unlocks, if there were any bits of these kinds. What a large leaf maps from *@start on, which gets
+ *  PAGE_USE_LARGE, is told in bit 0. */
 void pagetable_age(paddr_t root, uint64_t *start, uint64_t end, uint32_t effort,
                    struct page_use *use) REQUIRES(memory_lock);
 

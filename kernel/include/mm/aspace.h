@@ -93,7 +93,7 @@ struct page_use {
     uint64_t present, accessed, written;
 };
 /** Tell, in *@use, which is all zero, how the pages from the first on that is there at or above *@start, which moves there, were used since the last time,
- *  and forget it. Of one mapping, and bounded: without a page go on at *@start. NOT_FOUND: nothing is mapped above it. If there are
+ *  and forget it. With PAGE_USE_LARGE in *@start bit 0 is for all up to the next multiple of LARGE_PAGE_SIZE. Of one mapping, and bounded: without a page go on at *@start. NOT_FOUND: nothing is mapped above it. If there are
  *  bits of what was forgotten, the caller's call ends by memory_flush_end(). */
 MUST_CHECK status_t aspace_age(struct aspace *aspace, uint64_t *start, struct page_use *use);
 /** The end of a call that took translations away: it answers OK, with the results that were set, when nobody uses them any more, in user mode or in a call. */

@@ -41,6 +41,9 @@ struct memory {
     struct radix tree GUARDED_BY(memory_lock);
     uint64_t first; /* page 0 is this index of the tree; other indices are not ours to show */
     paddr_t base;   /* PHYSICAL, CONTIGUOUS: first byte */
+    /* index of the tree, and the frame that it would have if one large entry is to map it and its neighbours; 0: none */
+    uint64_t run_next GUARDED_BY(memory_lock);
+    paddr_t run_frame GUARDED_BY(memory_lock);
     struct list mappings GUARDED_BY(memory_lock); /* mapping.memory_link */
     /* nothing is installed: translations are being taken away, or another CPU may still use some that were */
     bool flush_pending GUARDED_BY(memory_lock);

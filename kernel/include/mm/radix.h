@@ -48,6 +48,9 @@ struct radix {
 
 /** The entry at @index, 0 if there is none. *@exclusive: nobody shares a node on the path (the frame itself may be shared). */
 uint64_t radix_lookup(const struct radix *tree, uint64_t index, bool *exclusive);
+/** The first of the frames of the @count pages from @index on, if all are there and the frames are consecutive; else 0. @own: only if nobody shares
+ *  any of them. */
+paddr_t radix_run(const struct radix *tree, uint64_t index, uint64_t count, bool own);
 /** The entry at @index to be changed: the path is made, and made exclusive. NO_MEMORY: the tree holds the same pages as before. If
  *  the caller leaves the entry 0 it calls radix_tidy(). */
 MUST_CHECK status_t radix_slot(struct radix *tree, struct budget *budget, uint64_t index,

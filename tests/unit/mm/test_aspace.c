@@ -13,10 +13,11 @@
 #include <string.h>
 
 #define WINDOW_START 0x5fe00000ull
-#define WINDOW 700u
+#define WINDOW 1300u
 #define SPACES 2u
 #define MEMORIES 3u
-#define MEMORY_PAGES 150u
+#define MEMORY_PAGES 600u
+#define LARGE_PAGES 512u
 
 static struct aspace *space;
 static struct thread *self;
@@ -127,6 +128,7 @@ static struct memory *memories[MEMORIES];
 static uint64_t sizes[MEMORIES];
 static uint32_t contents[MEMORIES][MEMORY_PAGES];
 static struct aspace *spaces[SPACES];
+static unsigned large_seen, large_written;
 
 static bool range_is_free(unsigned s, unsigned first, unsigned pages)
 {
@@ -216,6 +218,21 @@ static void random_access(unsigned s)
     }
 }
 
+/* Tell what was used: nothing but that changes. */
+static void random_age(unsigned s)
+{
+    uint64_t at = WINDOW_START + random_below(WINDOW) * PAGE_SIZE;
+    struct page_use use = {0};
+    while (status_is_ok(aspace_age(spaces[s], &at, &use)) && random_u32() % 16 != 0) {
+        CHECK(((use.accessed | use.written) & ~use.present) == 0);
+        if ((at & PAGE_USE_LARGE) != 0)
+            at = (at | (LARGE_PAGE_SIZE - 1)) + 1;
+        else if (use.present != 0)
+            at += PAGE_USE_PAGES * PAGE_SIZE;
+        use = (struct page_use){0};
+    }
+}
+
 static void random_resize(void)
 {
     unsigned m = random_u32() % MEMORIES;
@@ -246,6 +263,41 @@ static void memory_unlink(unsigned m)
         for (unsigned i = 0; i < WINDOW; i++)
             if (model[s][i].memory == m)
                 model[s][i].mapped = false;
+}
+
+/* All pages of a large entry are written, upwards, of a new Memory or what there is. */
+static void random_fill(unsigned s)
+{
+    unsigned m = random_u32() % MEMORIES, first = random_u32() % 2 * LARGE_PAGES;
+    uint64_t at = WINDOW_START + first * PAGE_SIZE, mapped;
+    struct thread thread = {.aspace = spaces[s]};
+    unsigned level;
+    if (random_u32() % 4 != 0) {
+        memory_unlink(m);
+        object_unref(&memories[m]->object);
+        memories[m] = make(MEMORY_PAGES);
+        memories[m]->object.id = m + 1;
+        memset(contents[m], 0, sizeof(contents[m]));
+        sizes[m] = MEMORY_PAGES;
+    }
+    if (sizes[m] < LARGE_PAGES)
+        return;
+    CHECK_STATUS(unmap(spaces[s], at, LARGE_PAGES * PAGE_SIZE), STATUS_OK);
+    CHECK_STATUS(map(spaces[s], memories[m], RIGHT_READ | RIGHT_WRITE, at, 0,
+                     LARGE_PAGES * PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    for (uint32_t i = 0; i < LARGE_PAGES; i++) {
+        if (random_u32() % 16 == 0)
+            aspace_activate(spaces[s]);
+        CHECK_STATUS(user_copy_out(&thread, at + i * PAGE_SIZE, &i, 4), STATUS_OK);
+        contents[m][i] = i;
+        model[s][first + i] =
+            (struct page_model){true, (uint8_t)m, MAP_READ | MAP_WRITE, MAP_READ | MAP_WRITE, i};
+    }
+    environment_grace();
+    aspace_activate(spaces[s]);
+    CHECK_STATUS(aspace_fault(spaces[s], self, at, MAP_WRITE), STATUS_OK);
+    large_written += pagetable_lookup(spaces[s]->root, at, &level) != 0 && level == 1;
 }
 
 /* One Memory is revoked and replaced by a clone of another. */
@@ -285,10 +337,11 @@ static void compare(void)
             CHECK(page->mapped && page->index < sizes[page->memory]);
             CHECK((arch_pte_flags(pte) & ~(uint32_t)(page->prot | MAP_READ)) == 0);
             CHECK((arch_pte_flags(pte) & 6) != 6);
-            CHECK(*(uint32_t *)phys_to_virt(arch_pte_address(pte)) ==
-                  contents[page->memory][page->index]);
+            paddr_t frame = arch_pte_address(pte) + i * PAGE_SIZE % arch_pt_span(level);
+            CHECK(*(uint32_t *)phys_to_virt(frame) == contents[page->memory][page->index]);
             if ((arch_pte_flags(pte) & MAP_WRITE) != 0)
-                CHECK(frame_refs(arch_pte_address(pte)) == 1);
+                CHECK(frame_refs(frame) == 1);
+            large_seen += level;
         }
         CHECK(spaces[s]->resident == resident);
     }
@@ -352,6 +405,13 @@ static void test_aspace_random_operations(void)
         case 15 ... 25:
             random_map(s);
             break;
+        case 26:
+            random_age(s);
+            break;
+        case 27:
+            if (random_u32() % 4 == 0)
+                random_fill(s);
+            break;
         default:
             random_access(s);
         }
@@ -363,6 +423,7 @@ static void test_aspace_random_operations(void)
         }
     }
     compare();
+    CHECK(large_written > 10 && large_seen != 0);
     for (unsigned c = 0; c < 2; c++)
         cpus[c]->aspace = NULL;
     for (unsigned m = 0; m < MEMORIES; m++)
@@ -744,6 +805,243 @@ static void test_aspace_large_pages_for_linear_memory(void)
     CHECK_STATUS(aspace_fault(space, self, mapped + (2u << 20) + PAGE_SIZE, MAP_WRITE), STATUS_OK);
     CHECK_STATUS(aspace_fault(space, self, mapped + (2u << 20), MAP_WRITE), STATUS_FAULT);
     object_unref(&memory->object);
+    teardown();
+}
+
+/* Level of the entry that maps @at in @aspace, and what it allows: 16 and more for a large one; 0 for none. */
+static unsigned entry_at(const struct aspace *aspace, uint64_t at)
+{
+    unsigned level;
+    pte_t entry = pagetable_lookup(aspace->root, at, &level);
+    return entry == 0 ? 0 : 16 * level + (unsigned)arch_pte_flags(entry);
+}
+#define LARGE_READ (16u + MAP_READ)
+#define LARGE_WRITE (16u + MAP_READ + MAP_WRITE)
+
+/* Write @value + i to page i of @pages from @at on, as user code does: faults, until no more. */
+static void fill(struct aspace *aspace, uint64_t at, unsigned pages, uint32_t value)
+{
+    for (unsigned i = 0; i < pages; i++) {
+        unsigned faults = 0;
+        while ((entry_at(aspace, at + i * PAGE_SIZE) & MAP_WRITE) == 0 && faults++ < 4) {
+            CHECK_STATUS(aspace_fault(aspace, self, at + i * PAGE_SIZE, MAP_WRITE), STATUS_OK);
+            aspace_activate(aspace);
+        }
+        CHECK(faults < 4);
+        uint32_t word = value + i;
+        CHECK_STATUS(aspace_copy_out(aspace, self, at + i * PAGE_SIZE, &word, 4, NULL), STATUS_OK);
+    }
+}
+
+static bool is_filled(struct aspace *aspace, uint64_t at, unsigned pages, uint32_t value)
+{
+    uint32_t word;
+    for (unsigned i = 0; i < pages; i++)
+        if (!status_is_ok(aspace_copy_in(aspace, self, &word, at + i * PAGE_SIZE, 4, NULL)) ||
+            word != value + i)
+            return false;
+    return true;
+}
+
+/* Pages that are written upwards get a large entry, and no page is taken that was not written. */
+static void test_aspace_large_pages_are_taken(void)
+{
+    setup();
+    struct memory *memory = make(2 * LARGE_PAGES + 100);
+    uint64_t at, before = pagetable_pages(), charged = budget_pages_used();
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, 0, 0, memory->pages << PAGE_SHIFT,
+                     MAP_READ | MAP_WRITE, &at),
+                 STATUS_OK);
+    CHECK(at % LARGE_PAGE_SIZE == 0);
+    fill(space, at, 1, 1);
+    uint64_t tables = pagetable_pages() - before;
+    CHECK(budget_pages_used() == charged + 1 + tables);
+    fill(space, at, LARGE_PAGES - 1, 1);
+    CHECK(entry_at(space, at) == (MAP_READ | MAP_WRITE) && pagetable_pages() == before + tables);
+    CHECK(budget_pages_used() == charged + LARGE_PAGES - 1 + tables);
+    fill(space, at, LARGE_PAGES, 1);
+    CHECK(entry_at(space, at) == LARGE_WRITE &&
+          entry_at(space, at + LARGE_PAGE_SIZE / 2) == LARGE_WRITE);
+    environment_grace();
+    CHECK(pagetable_pages() == before + tables - 1);
+    CHECK(budget_pages_used() == charged + LARGE_PAGES + tables - 1);
+    CHECK(space->resident == LARGE_PAGES && is_filled(space, at, LARGE_PAGES, 1));
+    fill(space, at, (unsigned)memory->pages, 5);
+    CHECK(entry_at(space, at + LARGE_PAGE_SIZE) == LARGE_WRITE);
+    CHECK(entry_at(space, at + 2 * LARGE_PAGE_SIZE) == (MAP_READ | MAP_WRITE));
+    CHECK(is_filled(space, at, (unsigned)memory->pages, 5) && space->resident == memory->pages);
+    object_unref(&memory->object);
+    teardown();
+}
+
+/* What a large entry comes instead of, or gives way to, is forgotten by all CPUs first, this one too. */
+static void test_aspace_large_pages_wait_for_cpus(void)
+{
+    setup();
+    struct memory *memory = make(2 * LARGE_PAGES);
+    struct aspace *other;
+    struct cap cap = cap_to(&memory->object, RIGHT_ALL);
+    const uint64_t at = WINDOW_START, last = at + (LARGE_PAGES - 1) * PAGE_SIZE;
+    uint64_t mapped;
+    CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, 2 * LARGE_PAGE_SIZE,
+                     MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                 STATUS_OK);
+    fill(space, at, LARGE_PAGES - 1, 1);
+    other_cpu_flushes(space);
+    CHECK_STATUS(aspace_fault(space, self, last, MAP_WRITE), STATUS_OK);
+    CHECK(entry_at(space, at) == 0);
+    CHECK_STATUS(aspace_fault(space, self, at, MAP_READ), STATUS_OK);
+    aspace_activate(space);
+    CHECK_STATUS(aspace_fault(space, self, at, MAP_READ), STATUS_OK);
+    CHECK(entry_at(space, at) == 0); /* the other CPU has not flushed */
+    CHECK_STATUS(aspace_create(env.budget, &other), STATUS_OK);
+    CHECK_STATUS(map(other, memory, RIGHT_READ, at, 0, 2 * LARGE_PAGE_SIZE, MAP_READ | MAP_FIXED,
+                     &mapped),
+                 STATUS_OK);
+    CHECK_STATUS(aspace_fault(other, self, at, MAP_READ), STATUS_OK);
+    CHECK(entry_at(other, at) == 0);
+    cpus[1]->aspace = NULL;
+    CHECK_STATUS(aspace_fault(space, self, at, MAP_READ), STATUS_OK);
+    CHECK(entry_at(space, at) == LARGE_WRITE);
+    CHECK_STATUS(aspace_fault(other, self, at, MAP_READ), STATUS_OK);
+    CHECK(entry_at(other, at) == LARGE_READ);
+    /* The same, but this CPU is the last one. */
+    fill(space, at + LARGE_PAGE_SIZE, LARGE_PAGES - 1, 1);
+    CHECK_STATUS(aspace_fault(space, self, last + LARGE_PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK_STATUS(aspace_fault(space, self, last + LARGE_PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK(entry_at(space, last + LARGE_PAGE_SIZE) == 0);
+    aspace_activate(space);
+    CHECK_STATUS(aspace_fault(space, self, last + LARGE_PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK(entry_at(space, last + LARGE_PAGE_SIZE) == LARGE_WRITE);
+    /* A page that was discarded is not there again while another CPU may use the large entry. */
+    other_cpu_flushes(space);
+    uint64_t index = 7;
+    CHECK_STATUS(sys_memory_discard(self, &cap, index * PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+    CHECK(entry_at(space, at) == 0);
+    aspace_activate(space);
+    CHECK_STATUS(aspace_fault(space, self, at + index * PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK(entry_at(space, at + index * PAGE_SIZE) == 0);
+    other_cpu_flushes(space);
+    CHECK_STATUS(aspace_fault(space, self, at + index * PAGE_SIZE, MAP_WRITE), STATUS_OK);
+    CHECK(entry_at(space, at + index * PAGE_SIZE) == (MAP_READ | MAP_WRITE));
+    CHECK(space->resident == LARGE_PAGES + 1);
+    object_unref(&other->object);
+    object_unref(&memory->object);
+    teardown();
+}
+
+/* What each thing that is done to a part leaves of a large entry. */
+static void test_aspace_large_pages_give_way(void)
+{
+    setup();
+    const uint64_t at = WINDOW_START;
+    struct cap budget = cap_to(&env.budget->object, RIGHT_ALL);
+    uint64_t mapped;
+    for (unsigned what = 0; what < 7; what++) {
+        struct memory *memory = make(LARGE_PAGES), *clone;
+        struct cap cap = cap_to(&memory->object, RIGHT_ALL);
+        struct page_use use = {0};
+        uint64_t start = at + 9 * PAGE_SIZE;
+        handle_t handle;
+        uint32_t word = 0;
+        CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, LARGE_PAGE_SIZE,
+                         MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                     STATUS_OK);
+        fill(space, at, LARGE_PAGES, 1);
+        CHECK(entry_at(space, at) == LARGE_WRITE && space->resident == LARGE_PAGES);
+        switch (what) {
+        case 0:
+            CHECK_STATUS(unmap(space, at + 5 * PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+            CHECK(entry_at(space, at) == 0 && space->resident == 0);
+            fill(space, at + 6 * PAGE_SIZE, LARGE_PAGES - 6, 7);
+            CHECK(entry_at(space, at + 6 * PAGE_SIZE) == (MAP_READ | MAP_WRITE));
+            CHECK(is_filled(space, at, 5, 1) && entry_at(space, at + 5 * PAGE_SIZE) == 0);
+            break;
+        case 1: /* to more: the entry stays until more is wanted */
+            CHECK_STATUS(protect(space, at, LARGE_PAGE_SIZE, MAP_READ), STATUS_OK);
+            CHECK_STATUS(aspace_fault(space, self, at, MAP_READ), STATUS_OK);
+            aspace_activate(space);
+            CHECK_STATUS(aspace_fault(space, self, at, MAP_READ), STATUS_OK);
+            CHECK(entry_at(space, at) == LARGE_READ);
+            CHECK_STATUS(protect(space, at, PAGE_SIZE, MAP_READ | MAP_WRITE), STATUS_OK);
+            fill(space, at, 1, 1);
+            CHECK(entry_at(space, at) == (MAP_READ | MAP_WRITE));
+            CHECK(entry_at(space, at + PAGE_SIZE) == 0);
+            CHECK_STATUS(aspace_fault(space, self, at + 2 * PAGE_SIZE, MAP_WRITE), STATUS_FAULT);
+            CHECK_STATUS(unmap(space, at, LARGE_PAGE_SIZE), STATUS_OK);
+            aspace_activate(space);
+            CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_EXECUTE, at, 0, LARGE_PAGE_SIZE,
+                             MAP_READ | MAP_FIXED, &mapped),
+                         STATUS_OK);
+            CHECK_STATUS(aspace_fault(space, self, at, MAP_READ), STATUS_OK);
+            CHECK(entry_at(space, at) == LARGE_READ);
+            CHECK_STATUS(protect(space, at, LARGE_PAGE_SIZE, MAP_READ | MAP_EXECUTE), STATUS_OK);
+            for (unsigned i = 0; i < 2; i++) {
+                CHECK_STATUS(aspace_fault(space, self, at, MAP_EXECUTE), STATUS_OK);
+                aspace_activate(space);
+            }
+            CHECK(entry_at(space, at) == (MAP_READ | MAP_EXECUTE));
+            break;
+        case 2:
+            CHECK_STATUS(sys_memory_discard(self, &cap, 3 * PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+            CHECK(entry_at(space, at) == 0);
+            CHECK_STATUS(aspace_copy_in(space, self, &word, at + 3 * PAGE_SIZE, 4, NULL),
+                         STATUS_OK);
+            CHECK(word == 0);
+            fill(space, at + 3 * PAGE_SIZE, 1, 4);
+            break;
+        case 3:
+        case 4: /* of a clone that is gone nothing is left, but what was copied for it */
+            CHECK_STATUS(continuation_run(self, sys_memory_clone(self, &cap, &budget, 0,
+                                                                 LARGE_PAGE_SIZE, &handle)),
+                         STATUS_OK);
+            clone = memory_of(env.published);
+            CHECK(entry_at(space, at) == LARGE_READ);
+            if (what == 3) {
+                fill(space, at + 4 * PAGE_SIZE, 1, 1000);
+                CHECK(entry_at(space, at + 4 * PAGE_SIZE) == (MAP_READ | MAP_WRITE));
+                CHECK_STATUS(aspace_fault(space, self, at + 5 * PAGE_SIZE, MAP_READ), STATUS_OK);
+                CHECK(entry_at(space, at + 5 * PAGE_SIZE) == MAP_READ);
+            }
+            object_unref(&clone->object);
+            environment_grace();
+            fill(space, at + 4 * PAGE_SIZE, 1, 5);
+            CHECK(entry_at(space, at + 4 * PAGE_SIZE) ==
+                  (what == 3 ? MAP_READ | MAP_WRITE : LARGE_WRITE));
+            break;
+        case 5:
+            CHECK_STATUS(aspace_age(space, &start, &use), STATUS_OK);
+            CHECK(start == ((at + 9 * PAGE_SIZE) | PAGE_USE_LARGE) && use.present == 1 &&
+                  use.written == 1);
+            CHECK(entry_at(space, at) == LARGE_READ);
+            CHECK_STATUS(aspace_fault(space, self, at, MAP_READ), STATUS_OK);
+            CHECK(entry_at(space, at) == LARGE_READ);
+            CHECK_STATUS(aspace_fault(space, self, at, MAP_WRITE), STATUS_OK);
+            CHECK(entry_at(space, at) == LARGE_READ); /* this CPU has not flushed */
+            aspace_activate(space);
+            CHECK_STATUS(aspace_fault(space, self, at, MAP_WRITE), STATUS_OK);
+            CHECK(entry_at(space, at) == LARGE_WRITE);
+            break;
+        default:
+            for (unsigned i = 0; i < 2; i++) {
+                CHECK_STATUS(sys_memory_set_size(self, &cap, LARGE_PAGE_SIZE - (1 - i) * PAGE_SIZE),
+                             STATUS_OK);
+                CHECK(entry_at(space, at) == 0);
+                aspace_activate(space);
+                CHECK_STATUS(aspace_fault(space, self, at, MAP_WRITE), STATUS_OK);
+                CHECK(entry_at(space, at) == (MAP_READ | MAP_WRITE));
+                CHECK_STATUS(protect(space, at, LARGE_PAGE_SIZE, 0), STATUS_OK);
+                CHECK_STATUS(protect(space, at, LARGE_PAGE_SIZE, MAP_READ | MAP_WRITE), STATUS_OK);
+            }
+            fill(space, at + LARGE_PAGE_SIZE - PAGE_SIZE, 1, LARGE_PAGES);
+        }
+        CHECK(what == 0 || is_filled(space, at, LARGE_PAGES, 1));
+        CHECK_STATUS(unmap(space, at, LARGE_PAGE_SIZE), STATUS_OK);
+        CHECK(space->resident == 0);
+        object_unref(&memory->object);
+        environment_grace();
+        aspace_activate(space);
+    }
     teardown();
 }
 
@@ -1145,6 +1443,9 @@ const struct test aspace_tests[] = {
      test_aspace_new_translations_wait_for_former_ones},
     {"test_aspace_write_waits_for_stale_readers", test_aspace_write_waits_for_stale_readers},
     {"test_aspace_large_pages_for_linear_memory", test_aspace_large_pages_for_linear_memory},
+    {"test_aspace_large_pages_are_taken", test_aspace_large_pages_are_taken},
+    {"test_aspace_large_pages_wait_for_cpus", test_aspace_large_pages_wait_for_cpus},
+    {"test_aspace_large_pages_give_way", test_aspace_large_pages_give_way},
     {"test_aspace_copies_between_spaces", test_aspace_copies_between_spaces},
     {"test_aspace_random_operations", test_aspace_random_operations},
     {"test_aspace_clone_copies_as_flags_say", test_aspace_clone_copies_as_flags_say},

@@ -112,6 +112,46 @@ static void test_radix_random_clones(void)
     CHECK(budget_pages_used() == 0);
 }
 
+/* Consecutive frames are a run where they stand one after the other, and somebody's own while nobody shares a node or a frame of them. */
+static void test_radix_runs_are_found(void)
+{
+    static struct model one, two;
+    paddr_t block = phys_keep(), frame;
+    uint64_t *slot;
+    memset(&one, 0, sizeof(one));
+    memset(&two, 0, sizeof(two));
+    CHECK(block != 0 && radix_run(&one.tree, 0, 1, false) == 0);
+    for (uint64_t i = 0; i < 300; i++) {
+        CHECK_STATUS(radix_slot(&one.tree, env.budget, 40 + i, &slot), STATUS_OK);
+        CHECK_STATUS(frame_create_at(env.budget, block + i * PAGE_SIZE, &frame), STATUS_OK);
+        radix_slot_fill(&one.tree, 40 + i, slot, frame | PAGE_ENTRY_PRESENT | PAGE_ENTRY_PIN);
+    }
+    CHECK(radix_run(&one.tree, 40, 300, true) == block);
+    CHECK(radix_run(&one.tree, 41, 299, false) == block + PAGE_SIZE);
+    CHECK(radix_run(&one.tree, 39, 300, false) == 0 && radix_run(&one.tree, 41, 300, false) == 0);
+    CHECK(radix_run(&one.tree, 40, 5000, false) == 0 &&
+          radix_run(&one.tree, 1ull << 30, 2, false) == 0);
+    radix_clone(&one.tree, &two.tree);
+    CHECK(radix_run(&one.tree, 40, 300, true) == 0 && radix_run(&two.tree, 40, 300, true) == 0);
+    CHECK(radix_run(&one.tree, 40, 300, false) == block &&
+          radix_run(&two.tree, 40, 300, false) == block);
+    /* One leaf of its own, in which one frame is too. */
+    CHECK_STATUS(radix_slot(&two.tree, env.budget, 130, &slot), STATUS_OK);
+    CHECK(radix_run(&two.tree, 128, 64, true) == 0 && radix_run(&two.tree, 130, 1, true) == 0);
+    frame_put(page_entry_frame(*slot));
+    CHECK_STATUS(frame_create(env.budget, &frame), STATUS_OK);
+    *slot = frame | PAGE_ENTRY_PRESENT;
+    CHECK(radix_run(&two.tree, 130, 1, true) == frame && radix_run(&two.tree, 129, 2, false) == 0);
+    CHECK(radix_run(&two.tree, 130, 2, false) == 0 &&
+          radix_run(&two.tree, 131, 100, false) == block + 91 * PAGE_SIZE);
+    model_destroy(&two);
+    environment_grace();
+    CHECK(radix_run(&one.tree, 40, 300, true) == block);
+    model_destroy(&one);
+    environment_grace();
+    CHECK(budget_pages_used() == 0);
+}
+
 static void test_radix_failed_slot_changes_nothing(void)
 {
     struct model *model = &models[0];
@@ -195,6 +235,7 @@ static void test_radix_destroyed_trees_leave_pages_own(void)
 
 const struct test radix_tests[] = {
     {"test_radix_random_clones", test_radix_random_clones},
+    {"test_radix_runs_are_found", test_radix_runs_are_found},
     {"test_radix_failed_slot_changes_nothing", test_radix_failed_slot_changes_nothing},
     {"test_radix_destroyed_trees_leave_pages_own", test_radix_destroyed_trees_leave_pages_own},
     {"test_radix_deep_chain_costs_the_same", test_radix_deep_chain_costs_the_same},
