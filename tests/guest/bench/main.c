@@ -186,14 +186,13 @@ static void page_fault(uint32_t repeat)
         *(volatile uint8_t *)(fresh + (uint64_t)i * PAGE_SIZE) = 1;
 }
 
-static void measure_page_fault(const char *name)
+static void measure_faults(const char *name, uint32_t pages, uint32_t flags)
 {
     uint64_t best = UINT64_MAX;
-    const uint32_t pages = 256;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         handle_t memory;
         void *address;
-        must(memory_map_new(pages * PAGE_SIZE, 0, &memory, &address), "memory");
+        must(memory_map_new(pages * PAGE_SIZE, flags, &memory, &address), "memory");
         fresh = address;
         *(volatile uint8_t *)fresh = 1; /* the page tables */
         fresh += PAGE_SIZE;
@@ -208,6 +207,26 @@ static void measure_page_fault(const char *name)
     }
     printf("REPEAT %s %u\n", name, pages - 1);
     report(name, best);
+}
+
+static void measure_page_fault(const char *name)
+{
+    measure_faults(name, 256, 0);
+}
+
+/** Two large entries. */
+#define LARGE_PAGES (2 * (uint32_t)(LARGE_PAGE_SIZE / PAGE_SIZE))
+
+/* A page of as many as large entries come to map, the promotion included. */
+static void measure_page_fault_large(const char *name)
+{
+    measure_faults(name, LARGE_PAGES, 0);
+}
+
+/* The first write to a page that is there already, and one entry maps with its neighbours. */
+static void measure_page_touch(const char *name)
+{
+    measure_faults(name, LARGE_PAGES, MEMORY_COMMIT);
 }
 
 /* 64 MiB in as many mappings, each of a Memory of its own, all of it there and never cloned before: what a fork finds. */
@@ -529,6 +548,8 @@ static const struct figure {
     {"ring_trickle", NULL, 0, measure_ring_trickle},
     {"map_unmap", map_unmap, 200, NULL},
     {"page_fault", NULL, 0, measure_page_fault},
+    {"page_fault_large", NULL, 0, measure_page_fault_large},
+    {"page_touch", NULL, 0, measure_page_touch},
     {"aspace_clone", NULL, 0, measure_clone},
     {"cap_derive_delete", derive_delete, 200, NULL},
     {"cap_revoke", NULL, 0, measure_revoke},
