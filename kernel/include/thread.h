@@ -107,7 +107,7 @@ struct __attribute__((aligned(64))) thread {
     /* atomic: it comes to a CPU by arch_debug_load() only, handed to nobody; then "moved" is always set */
     union {
         struct {
-            bool stepped;    /* the architecture's */
+            uint8_t stepped; /* the architecture's: 1 or 0 */
             uint8_t watched; /* reply_lock to write: how many debug registers are on */
         };
         uint16_t debugged;
@@ -126,7 +126,7 @@ struct __attribute__((aligned(64))) thread {
     uint64_t cpu_time_ns;            /* atomic; written by its CPU only */
     struct turn turn;
     struct realtime *realtime;    /* atomic: made once; looked at if it is limited */
-    struct debug_register *debug; /* atomic: made once, reply_lock to write: ARCH_DEBUG_REGISTERS */
+    struct debug_register *debug; /* reply_lock to write: ARCH_DEBUG_REGISTERS, made once */
     struct ktimer deadline;
     /* atomic: the wait that the timer was armed for, stored after it was */
     uint64_t deadline_sequence;

@@ -393,22 +393,22 @@ status_t sys_thread_set_regs(struct thread *self, struct cap *cap, const struct 
     return thread_frame_set(thread, regs);
 }
 
-/* Of @thread, which has a frame: it is answered under this lock, so it does not go on by a way that has not seen this. */
-static bool debug_set(struct thread *thread, uint32_t index, const struct debug_register *new,
-                      struct debug_register **made) REQUIRES(reply_lock)
+/* @thread is answered under this lock, so it does not go on by a way that has not seen this. */
+static status_t debug_set(struct thread *thread, uint32_t index, const struct debug_register *new)
+    REQUIRES(reply_lock)
 {
     if (!thread_has_frame(thread))
-        return false;
-    if (thread->debug == NULL) {
-        __atomic_store_n(&thread->debug, *made, __ATOMIC_RELEASE);
-        *made = NULL;
-    }
+        return STATUS_BUSY;
+    if (thread->debug == NULL)
+        thread->debug = kmem_alloc(thread->object.budget, DEBUG_BYTES);
+    if (thread->debug == NULL)
+        return STATUS_NO_MEMORY;
     uint32_t watched = thread->watched;
     watched = watched + (new->access != 0) - (thread->debug[index].access != 0);
     thread->debug[index] = *new;
     __atomic_store_n(&thread->watched, (uint8_t)watched, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
-    return true;
+    return STATUS_OK;
 }
 
 status_t sys_thread_set_debug(struct thread *self, struct cap *cap, uint32_t index,
@@ -417,7 +417,6 @@ status_t sys_thread_set_debug(struct thread *self, struct cap *cap, uint32_t ind
     (void)self;
     struct thread *thread = thread_of(cap->object);
     struct debug_register new = {.address = address, .bytes = bytes, .access = access};
-    struct debug_register *made = NULL;
     if (ARCH_DEBUG_REGISTERS == 0)
         return STATUS_UNSUPPORTED;
     if (arch_debug_takes(index) == 0)
@@ -426,15 +425,10 @@ status_t sys_thread_set_debug(struct thread *self, struct cap *cap, uint32_t ind
         new = (struct debug_register){0};
     else if (!arch_user_address_is_valid(address) || !arch_debug_encode(index, &new))
         return STATUS_INVALID;
-    if (__atomic_load_n(&thread->debug, __ATOMIC_ACQUIRE) == NULL &&
-        (made = kmem_alloc(thread->object.budget, DEBUG_BYTES)) == NULL)
-        return STATUS_NO_MEMORY;
     reply_lock_acquire(&thread->reply);
-    bool set = debug_set(thread, index, &new, &made);
+    status_t status = debug_set(thread, index, &new);
     reply_lock_release(&thread->reply);
-    if (made != NULL)
-        kmem_free(thread->object.budget, made, DEBUG_BYTES);
-    return set ? STATUS_OK : STATUS_BUSY;
+    return status;
 }
 
 status_t sys_thread_get_debug(struct thread *self, struct cap *cap, uint32_t index,

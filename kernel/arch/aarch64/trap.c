@@ -183,7 +183,7 @@ static void registers_load(const struct debug_register *debug)
     LOAD(w, 3, debug, 9);
 }
 
-void arch_debug_load(const struct thread *thread)
+COLD void arch_debug_load(const struct thread *thread)
 {
     uint64_t how = __atomic_load_n(&thread->stepped, __ATOMIC_RELAXED); /* MDSCR_SS */
 
@@ -203,7 +203,7 @@ static NORETURN void not_debugged(const struct thread *self)
 
 /* The CPU tells the address, which of a wide access may be beside the register's: the nearest of the kind, as is a
  * breakpoint of no bytes at its own address. */
-static NORETURN void debug_hit(struct thread *self, uint64_t esr, uint64_t address, uint32_t access)
+static NORETURN COLD void debug_hit(struct thread *self, uint64_t address, uint32_t access)
 {
     const struct debug_register *debug = self->debug;
     uint64_t nearest = UINT64_MAX, hits = 0;
@@ -214,13 +214,12 @@ static NORETURN void debug_hit(struct thread *self, uint64_t esr, uint64_t addre
         uint64_t start = debug[i].address, last = start + debug[i].bytes - 1;
         uint64_t distance = address < start ? start - address : address > last ? address - last : 0;
 
-        if ((debug[i].access & access) == 0 || distance > nearest)
+        if ((debug[i].access & access) == 0 || distance >= nearest)
             continue;
-        hits = distance < nearest ? 0 : hits;
         nearest = distance;
-        hits |= 1ull << i;
+        hits = 1ull << i;
     }
-    trap_exception(self, EXCEPTION_DEBUG, exception_name(esr), address, hits);
+    trap_exception(self, EXCEPTION_DEBUG, "debug register", address, hits);
 }
 
 void trap_from_user(struct thread *self, uint64_t esr, uint64_t far)
@@ -235,9 +234,9 @@ void trap_from_user(struct thread *self, uint64_t esr, uint64_t far)
     case CLASS_SVE:
         fpu_first_use(self, true);
     case CLASS_BREAKPOINT_USER:
-        debug_hit(self, esr, self->context.pc, MAP_EXECUTE);
+        debug_hit(self, self->context.pc, MAP_EXECUTE);
     case CLASS_WATCHPOINT_USER:
-        debug_hit(self, esr, far, (esr & ESR_WRITE) != 0 ? MAP_WRITE : MAP_READ);
+        debug_hit(self, far, (esr & ESR_WRITE) != 0 ? MAP_WRITE : MAP_READ);
     case CLASS_STEP_USER:
         if (!__atomic_load_n(&self->stepped, __ATOMIC_RELAXED))
             not_debugged(self);

@@ -105,8 +105,9 @@ static inline bool arch_debug_encode(uint32_t index, struct debug_register *debu
     debug->control = 0xf << 5 | 2 << 1 | 1;
     if ((DEBUG_BREAKPOINTS >> index & 1) != 0)
         return debug->access == MAP_EXECUTE && debug->bytes == 0 && (offset & 3) == 0;
+    if (debug->access >= MAP_EXECUTE || debug->bytes - 1 >= 8 - offset)
+        return false;
     debug->value -= offset;
-    debug->control =
-        ((1u << (debug->bytes & 0xf)) - 1) << offset << 5 | debug->access << 3 | 2 << 1 | 1;
-    return debug->access < MAP_EXECUTE && debug->bytes - 1 < 8 - offset;
+    debug->control = ((1u << debug->bytes) - 1) << offset << 5 | debug->access << 3 | 2 << 1 | 1;
+    return true;
 }
