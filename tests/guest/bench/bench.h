@@ -1,6 +1,7 @@
 #pragma once
 /* What the parts of the benchmark and its architecture files share. */
 #include <os/syscall.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <veridian/abi.h>
 
@@ -82,8 +83,9 @@ void peer_main(int argc, char **argv);
 /** Rounds of @calls calls to a server on another CPU. Ends with the program. */
 void measure_other_cpu(uint32_t calls);
 
-/** @cpus pairs of client and server, each pair on a CPU of its own, 1, 2, 4 … of them at work: @calls calls each. Ends with the program. */
-void measure_pairs(uint32_t cpus, uint32_t calls);
+/** @cpus pairs of client and server, each pair on a CPU of its own, 1, 2, 4 … of them at work: @calls calls each. @shared: the servers are
+ *  workers of one, at one endpoint. Ends with the program. */
+void measure_pairs(uint32_t cpus, uint32_t calls, bool shared);
 
 /** What makes the kernel's paths long (hostile.c); and the process of many threads that all wait as @how says. */
 void hostile(void (*grants)(uint32_t repeat));

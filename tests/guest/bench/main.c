@@ -2,6 +2,7 @@
  *
  *   bench [name …]        the figures of those names, or all
  *   bench pairs CPUS CALLS   pairs of client and server, each pair on a CPU of its own (pairs.c)
+ *   bench shared CPUS CALLS  the same with one server, that has a worker on each CPU and one endpoint (pairs.c)
  *   bench other CALLS        a server on another CPU (pairs.c)
  *   bench wall               nanoseconds of what others are counted of
  *   bench hostile            what makes the kernel's paths long (hostile.c)
@@ -605,8 +606,10 @@ static void walls(void)
 static bool did_otherwise(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    if (strcmp(what, "pairs") == 0 && argc > 3) {
-        measure_pairs((uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));
+    bool shared = strcmp(what, "shared") == 0;
+    if ((shared || strcmp(what, "pairs") == 0) && argc > 3) {
+        measure_pairs((uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10),
+                      shared);
     } else if (strcmp(what, "other") == 0 && argc > 2) {
         measure_other_cpu((uint32_t)strtoul(argv[2], NULL, 10));
     } else if (strcmp(what, "wall") == 0) {

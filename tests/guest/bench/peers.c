@@ -70,6 +70,41 @@ static _Noreturn void server(uint32_t priority)
     exit(1);
 }
 
+#define WORKERS_MAX 64u
+
+static uint64_t worker_stacks[WORKERS_MAX][256] __attribute__((aligned(16)));
+
+/* As the server's loop for calls without words; a thread of it has no message buffer. */
+static void worker(uint64_t endpoint)
+{
+    struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
+    status_t status = ipc_raw_receive(&regs);
+    while (status == STATUS_OK) {
+        regs.target = endpoint;
+        regs.info = 0;
+        regs.deadline = DEADLINE_NEVER;
+        regs.queue = 0;
+        status = ipc_raw_reply_receive(&regs);
+    }
+    exit(1);
+}
+
+/* One server with a worker on each of @cpus CPUs, and one endpoint for all. Serves until it is killed. */
+static _Noreturn void workers(uint32_t cpus)
+{
+    for (uint32_t cpu = 0; cpu < cpus && cpu < WORKERS_MAX; cpu++) {
+        handle_t thread;
+        must(sys_thread_create(os_self.process, os_self.budget, &thread), "thread");
+        must(sys_thread_set_affinity(thread, 0, 1ull << cpu), "affinity");
+        must(sys_thread_start(thread, (uint64_t)worker, (uint64_t)&worker_stacks[cpu][255],
+                              os_cap("endpoint"), 0),
+             "start");
+        must(sys_cap_close(thread), "close");
+    }
+    for (;;)
+        clock_sleep(NS_PER_S);
+}
+
 /* A personality: every call returns 0, but for one. */
 static _Noreturn void personality(void)
 {
@@ -149,9 +184,9 @@ static _Noreturn void caller(void)
     }
 }
 
-static const char *const peers[] = {"exit",     "server",      "client", "sleeper",
-                                    "yielder",  "personality", "caller", "receiver",
-                                    "consumer", "crowd",       "saver",  "crash"};
+static const char *const peers[] = {"exit",        "server", "client",   "sleeper",  "yielder",
+                                    "personality", "caller", "receiver", "consumer", "crowd",
+                                    "saver",       "crash",  "workers"};
 
 static bool is_peer(const char *name)
 {
@@ -165,6 +200,8 @@ void peer_main(int argc, char **argv)
 {
     if (argc < 2 || !is_peer(argv[1]))
         return;
+    if (strcmp(argv[1], "workers") == 0 && argc > 2)
+        workers((uint32_t)strtoul(argv[2], NULL, 10));
     uint32_t cpu = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0; /* 0 too if it is a word */
     must(sys_thread_set_affinity(os_self.thread, 0, 1ull << cpu), "affinity");
     if (strcmp(argv[1], "server") == 0)
