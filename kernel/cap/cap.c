@@ -208,7 +208,7 @@ struct notice *notice_create(struct budget *budget, struct endpoint *endpoint, u
     notice->endpoint = endpoint;
     notice->budget = budget;
     notice->cookie = cookie;
-    notice->epoch = __atomic_load_n(&endpoint->epoch, __ATOMIC_ACQUIRE);
+    notice->epoch = __atomic_load_n(&endpoint->home.epoch, __ATOMIC_ACQUIRE);
     notice->kind = kind;
     notice->count = 1;
     object_ref(&budget->object);

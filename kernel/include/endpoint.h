@@ -3,15 +3,28 @@
 #include "queue.h"
 #include "thread.h"
 
+/** Where workers of one CPU wait, and all that a call which finds one there looks at. Its lock is taken as endpoint_lock, and, by who holds
+ *  that of the endpoint, as lane_lock. */
+struct lane {
+    struct list workers GUARDED_BY(endpoint_lock); /* threads waiting in receive */
+    struct spinlock lock;
+    uint32_t
+        epoch; /* the endpoint's, some time after that has changed; of home: atomic, that itself */
+    /* A mark: calls or notices may be queued, so who comes to wait takes the endpoint's lock and looks at them first. Set under the lane's lock where
+     * nobody waits (home's in any case), cleared under the endpoint's by the lane's CPU. */
+    uint32_t pending; /* atomic */
+};
+
 struct endpoint {
     struct object object;
-    __attribute__((
-        aligned(64))) struct spinlock lock;        /* endpoint_lock; what calls need is one line */
-    uint32_t epoch;                                /* atomic */
-    struct list callers GUARDED_BY(endpoint_lock); /* threads whose call waits for a worker */
-    struct list workers GUARDED_BY(endpoint_lock); /* threads waiting in receive */
+    bool dead;                                     /* atomic; endpoint_lock to write */
     struct list notices GUARDED_BY(endpoint_lock); /* to be received */
-    bool dead GUARDED_BY(endpoint_lock);
+    /* The lane of all CPUs that have none of their own; its lock is the endpoint's. What calls need is one line. */
+    __attribute__((aligned(64))) struct lane home;
+    struct lane *lane; /* atomic: home while it is the only one; then NULL */
+    struct lane *
+        *lanes; /* atomic, as the entries: by CPU, NULL: none yet; home: there is none to be had */
+    struct list callers GUARDED_BY(endpoint_lock); /* threads whose call waits for a worker */
 };
 
 static inline struct endpoint *endpoint_of(struct object *object)
@@ -19,10 +32,24 @@ static inline struct endpoint *endpoint_of(struct object *object)
     return container_of(object, struct endpoint, object);
 }
 
-/** Whether a capability with @badge, made in @epoch, is of a former life of @endpoint's server. Only sessions end with it. */
-static inline bool badge_is_stale(uint64_t badge, uint32_t epoch, const struct endpoint *endpoint)
+/** Whether a capability with @badge, made in @epoch, is of a former life of the server of @lane. Only sessions end with it. */
+static inline bool badge_is_stale(uint64_t badge, uint32_t epoch, const struct lane *lane)
 {
-    return (badge & IPC_BADGE_SESSION) != 0 && epoch != endpoint->epoch;
+    return (badge & IPC_BADGE_SESSION) != 0 && epoch != lane->epoch;
+}
+
+/** The lane of @cpu; NULL: it has none yet, home serves. Stays until the kernel is left. */
+static inline struct lane *endpoint_lane(const struct endpoint *endpoint, const struct cpu *cpu)
+{
+    struct lane *lane = load_dependent(&endpoint->lane);
+    if (unlikely(lane == NULL)) {
+        struct lane **lanes = load_dependent(&endpoint->lanes);
+        if (likely(
+                lanes !=
+                NULL)) /* the id as if it could change: who needs it not shall not load it before */
+            lane = load_dependent(&lanes[__atomic_load_n(&cpu->id, __ATOMIC_RELAXED)]);
+    }
+    return lane;
 }
 
 /** Where the fast path (ipc/fastpath.c) gives up: system call @number by the general path, from its start. */

@@ -53,7 +53,8 @@ static inline void list_move_all(struct list *to, struct list *from)
     to->prev->next = from->next;
     from->prev->next = to;
     to->prev = from->prev;
-    list_init(from);
+    __atomic_store_n(&from->next, from, __ATOMIC_RELAXED);
+    from->prev = from;
 }
 
 /** The first node, or NULL. */

@@ -33,6 +33,7 @@ struct CAPABILITY("lock class") lock_class {
     X(source_lock)   /* channel, notification, timer object, interrupt: the sources of events */ \
     X(queue_lock)    /* a Queue's events and waiters */                                          \
     X(endpoint_lock) /* an Endpoint's callers and workers */                                     \
+    X(lane_lock)     /* a lane's workers, looked through by who holds the Endpoint's lock */     \
     X(futex_lock)    /* a bucket of futex waiters */                                             \
     X(registry_lock) /* lists of all processes and threads */                                    \
     X(timer_lock)    /* a CPU's timer heap */                                                    \
@@ -60,7 +61,8 @@ extern struct lock_class memory_lock ACQUIRED_AFTER(aspace_lock);
 extern struct lock_class source_lock ACQUIRED_AFTER(memory_lock);
 extern struct lock_class queue_lock ACQUIRED_AFTER(source_lock);
 extern struct lock_class endpoint_lock ACQUIRED_AFTER(queue_lock);
-extern struct lock_class futex_lock ACQUIRED_AFTER(endpoint_lock);
+extern struct lock_class lane_lock ACQUIRED_AFTER(endpoint_lock);
+extern struct lock_class futex_lock ACQUIRED_AFTER(lane_lock);
 extern struct lock_class registry_lock ACQUIRED_AFTER(futex_lock);
 extern struct lock_class timer_lock ACQUIRED_AFTER(registry_lock);
 extern struct lock_class runqueue_lock ACQUIRED_AFTER(timer_lock);

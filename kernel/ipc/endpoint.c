@@ -9,7 +9,7 @@
  *
  * States of a caller: queued (wait class queued_wait, on endpoint.callers under endpoint_lock), accepted (answer_wait, under its reply_lock),
  * and in between owned by the CPU that moves it. The fast path needs: a worker waits; both may run on this CPU; no capability travels
- * that must be waited for. Everything else takes the same code with a queue in it. */
+ * that must be waited for. Everything else takes the same code with a queue in it. Where workers wait: lanes.c. */
 #include "endpoint.h"
 
 #include "../cap/tree.h"
@@ -34,12 +34,12 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence);
 static bool answer_cancel(struct thread *thread, uint64_t sequence);
 
 static const struct wait_class queued_wait = {.name = "call",
-                                              WAIT_CLASS_LIST(endpoint, lock, endpoint_lock,
+                                              WAIT_CLASS_LIST(endpoint, home.lock, endpoint_lock,
                                                               callers),
                                               .cancel = queued_cancel};
 const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
 const struct wait_class receive_wait = {.name = "receive",
-                                        WAIT_CLASS_LIST(endpoint, lock, endpoint_lock, workers)};
+                                        WAIT_CLASS_LIST(lane, lock, endpoint_lock, workers)};
 
 static inline uint32_t info_caps(uint64_t info)
 {
@@ -202,17 +202,20 @@ static inline struct thread *take_current(struct thread *worker)
 
 /* ── Call ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static status_t call_queue(struct thread *self, struct endpoint *endpoint, uint64_t info)
+static inline __attribute__((always_inline)) status_t call_queue(struct thread *self,
+                                                                 struct endpoint *endpoint,
+                                                                 uint64_t info)
     RELEASE(endpoint_lock)
 {
     if ((info & INFO_NOWAIT) != 0) {
-        endpoint_lock_release(&endpoint->lock);
+        endpoint_lock_release(&endpoint->home.lock);
         cap_messages_drop_all(self);
         return STATUS_BUSY;
     }
+    __atomic_store_n(&endpoint->home.pending, 1, __ATOMIC_RELAXED);
     status_t status =
         waiter_enqueue(self, &endpoint->callers, &queued_wait, endpoint, self->call_deadline_ns);
-    endpoint_lock_release(&endpoint->lock);
+    endpoint_lock_release(&endpoint->home.lock);
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
     else
@@ -228,7 +231,7 @@ static inline status_t call_check(const struct endpoint *endpoint, const struct 
         return STATUS_PEER_DIED;
     if (unlikely(cap_is_dead(cap)))
         return STATUS_BAD_HANDLE;
-    if (unlikely(badge_is_stale(cap->badge, cap->epoch, endpoint)))
+    if (unlikely(badge_is_stale(cap->badge, cap->epoch, &endpoint->home)))
         return STATUS_STALE;
     return STATUS_OK;
 }
@@ -250,19 +253,25 @@ status_t raw_endpoint_call(struct thread *self)
     self->call_badge = cap->badge;
     self->call_cap_id = cap->id;
     self->call_deadline_ns = arch_ipc_deadline(self);
-    endpoint_lock_acquire(&endpoint->lock);
-    status = call_check(endpoint, cap);
-    if (unlikely(status != STATUS_OK)) {
-        endpoint_lock_release(&endpoint->lock);
-        cap_messages_drop_all(self);
-        return status;
+    struct thread *worker =
+        worker_here(endpoint, (cap->badge & IPC_BADGE_SESSION) != 0, cap->epoch);
+    if (likely(worker == NULL)) {
+        endpoint_lock_acquire(&endpoint->home.lock);
+        status = call_check(endpoint, cap);
+        if (unlikely(status != STATUS_OK)) {
+            endpoint_lock_release(&endpoint->home.lock);
+            cap_messages_drop_all(self);
+            return status;
+        }
+        worker = waiter_take(&endpoint->home.workers);
+        if (unlikely(worker == NULL) && unlikely(endpoint->lanes != NULL))
+            worker = lanes_take(endpoint);
+        if (unlikely(worker == NULL)) {
+            __atomic_store_n(&cap->queued, true, __ATOMIC_RELAXED);
+            return call_queue(self, endpoint, info);
+        }
+        endpoint_lock_release(&endpoint->home.lock);
     }
-    struct thread *worker = waiter_take(&endpoint->workers);
-    if (unlikely(worker == NULL)) {
-        __atomic_store_n(&cap->queued, true, __ATOMIC_RELAXED);
-        return call_queue(self, endpoint, info);
-    }
-    endpoint_lock_release(&endpoint->lock);
     accept_call(self, worker);
     add_owned(&self->wait_sequence, 1);
     __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);
@@ -313,68 +322,97 @@ static inline struct queue *receive_queue(struct receive_caps caps)
     return caps.queue == NULL ? NULL : queue_of(caps.queue->object);
 }
 
-/* Checked under the endpoint's lock: nobody waits through a capability that is dead, since its end or revocation has looked for waiters
+/* Checked under the lane's lock: nobody waits through a capability that is dead, since its end or revocation has looked for waiters
  * already. An object's capabilities are all dead before it ends. */
 static inline status_t receive_check(struct receive_caps caps) REQUIRES(endpoint_lock)
 {
     if (unlikely(cap_is_dead(caps.endpoint)))
-        return receive_endpoint(caps)->dead ? STATUS_GONE : STATUS_BAD_HANDLE;
+        return __atomic_load_n(&receive_endpoint(caps)->dead, __ATOMIC_RELAXED) ? STATUS_GONE
+                                                                                : STATUS_BAD_HANDLE;
     if (unlikely(caps.queue != NULL && cap_is_dead(caps.queue)))
         return STATUS_BAD_HANDLE;
     return STATUS_OK;
 }
 
+/* What is queued at @endpoint, whose lock is held, goes to @self of @lane: a notice, or a call. Gives the lock back if there was something. */
+static inline __attribute__((always_inline)) bool receive_queued(struct thread *self,
+                                                                 struct endpoint *endpoint,
+                                                                 struct lane *lane) NO_THREAD_SAFETY
+{
+    struct list *node = list_take(&endpoint->notices);
+    if (unlikely(node != NULL)) {
+        endpoint_lock_release(&endpoint->home.lock);
+        deliver_notice(self, list_entry(node, struct notice, link));
+        return true;
+    }
+    node = list_take(&endpoint->callers);
+    if (list_is_empty(&endpoint->callers))
+        __atomic_store_n(&lane->pending, 0, __ATOMIC_RELAXED);
+    if (unlikely(node == NULL))
+        return false;
+    struct thread *caller = list_entry(node, struct thread, wait_link);
+    bool raised = caller->wait_class == &raised_queued_wait;
+    __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELEASE);
+    endpoint_lock_release(&endpoint->home.lock);
+    if (unlikely(raised)) {
+        raised_accept(caller, self);
+        raised_await(caller);
+    } else {
+        accept_call(caller, self);
+        caller_await_answer(caller);
+    }
+    return true;
+}
+
 /* What @self gets at once: a notice, an event, a queued call; or it waits. */
 static status_t receive_from(struct thread *self, struct receive_caps caps, uint64_t deadline_ns)
+    NO_THREAD_SAFETY
 {
     struct endpoint *endpoint = receive_endpoint(caps);
     struct queue *queue = receive_queue(caps);
     if (queue != NULL && unlikely(queue_has_events(queue)) && receive_event(self, queue))
         return KERNEL_DONE;
-    endpoint_lock_acquire(&endpoint->lock);
-    status_t status = receive_check(caps);
-    if (unlikely(status != STATUS_OK)) {
-        endpoint_lock_release(&endpoint->lock);
-        return status;
-    }
-    struct list *node = list_take(&endpoint->notices);
-    if (unlikely(node != NULL)) {
-        endpoint_lock_release(&endpoint->lock);
-        deliver_notice(self, list_entry(node, struct notice, link));
-        return KERNEL_DONE;
-    }
-    node = list_take(&endpoint->callers);
-    if (node != NULL) {
-        struct thread *caller = list_entry(node, struct thread, wait_link);
-        bool raised = caller->wait_class == &raised_queued_wait;
-        __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELEASE);
-        endpoint_lock_release(&endpoint->lock);
-        if (unlikely(raised)) {
-            raised_accept(caller, self);
-            raised_await(caller);
-        } else {
-            accept_call(caller, self);
-            caller_await_answer(caller);
+    struct lane *lane = endpoint_lane(endpoint, arch_cpu_local());
+    if (unlikely(lane == NULL) ||
+        unlikely(__atomic_load_n(&endpoint->home.workers.next, __ATOMIC_RELAXED) !=
+                 &endpoint->home.workers))
+        lane = lane_choose(endpoint);
+    for (;;) {
+        endpoint_lock_acquire(&lane->lock);
+        status_t status = receive_check(caps);
+        if (unlikely(status != STATUS_OK)) {
+            endpoint_lock_release(&lane->lock);
+            return status;
         }
-        return KERNEL_DONE;
+        if (__atomic_load_n(&lane->pending, __ATOMIC_RELAXED) == 0)
+            break;
+        if (unlikely(lane != &endpoint->home)) {
+            endpoint_lock_release(&lane->lock);
+            endpoint_lock_acquire(&endpoint->home.lock);
+        }
+        if (receive_queued(self, endpoint, lane))
+            return KERNEL_DONE;
+        if (likely(lane == &endpoint->home))
+            break;
+        endpoint_lock_release(&endpoint->home.lock);
     }
     if (queue != NULL && queue_has_events(queue)) {
-        endpoint_lock_release(&endpoint->lock);
+        endpoint_lock_release(&lane->lock);
         return KERNEL_RESTART;
     }
     self->call_cap_id = caps.endpoint->id;
     self->wait_queue = queue;
     if (queue != NULL)
         self->wait_data = caps.queue->id;
-    list_push_front(&endpoint->workers, &self->wait_link);
-    bool waits = thread_wait_begin_here(self, &receive_wait, endpoint, deadline_ns);
+    list_push_front(&lane->workers, &self->wait_link);
+    bool waits = thread_wait_begin_here(self, &receive_wait, lane, deadline_ns);
     if (!waits)
         list_remove(&self->wait_link);
-    endpoint_lock_release(&endpoint->lock);
+    endpoint_lock_release(&lane->lock);
     return waits ? KERNEL_BLOCKED : STATUS_INTERRUPTED;
 }
 
-static status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
+static COLD status_t queue_associate(struct queue *queue, struct endpoint *endpoint)
 {
     status_t status = STATUS_OK;
     queue_lock_acquire(&queue->lock);
@@ -411,14 +449,14 @@ static inline __attribute__((always_inline)) status_t receive_find(struct thread
 }
 
 /* A worker that receives without having answered gives its caller PEER_DIED: there is no way back to it. */
-static void abandon_current(struct thread *self)
+static COLD void abandon_current(struct thread *self)
 {
     struct thread *caller = take_current(self);
     if (caller != NULL)
         thread_wake_status(caller, STATUS_PEER_DIED);
 }
 
-status_t raw_endpoint_receive(struct thread *self)
+COLD status_t raw_endpoint_receive(struct thread *self)
 {
     struct receive_caps caps;
     status_t status = receive_find(self, &caps);
@@ -729,12 +767,12 @@ status_t sys_endpoint_reply_read_memory(struct thread *self, uint64_t token, uin
 
 /* ── Events, endings ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* A worker that waits with @queue, ours; or NULL. */
-static struct thread *take_worker(struct endpoint *endpoint, const struct queue *queue)
+/* A worker that waits with @queue in @lane, ours; or NULL. */
+static struct thread *take_worker(struct lane *lane, const struct queue *queue)
 {
     struct thread *found = NULL;
-    endpoint_lock_acquire(&endpoint->lock);
-    list_for_each (node, &endpoint->workers) {
+    endpoint_lock_acquire(&lane->lock);
+    list_for_each (node, &lane->workers) {
         struct thread *worker = list_entry(node, struct thread, wait_link);
         if (worker->wait_queue == queue) {
             found = worker;
@@ -743,13 +781,17 @@ static struct thread *take_worker(struct endpoint *endpoint, const struct queue 
             break;
         }
     }
-    endpoint_lock_release(&endpoint->lock);
+    endpoint_lock_release(&lane->lock);
     return found;
 }
 
 void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
 {
-    struct thread *worker = take_worker(endpoint, queue);
+    /* Home first: who waits in a lane that is made after that looks at the queue afterwards. */
+    struct thread *worker = NULL;
+    struct lane *lane;
+    for (uint32_t at = 0; worker == NULL && (lane = lane_next(endpoint, &at)) != NULL;)
+        worker = take_worker(lane, queue);
     if (worker == NULL)
         return;
     if (!receive_event(worker, queue)) { /* another worker was quicker: wait again */
@@ -759,16 +801,18 @@ void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
     thread_wake(worker);
 }
 
-void endpoint_notify(struct notice *notice)
+COLD void endpoint_notify(struct notice *notice)
 {
     struct endpoint *endpoint = notice->endpoint;
     uint64_t badge = notice->kind == IPC_KIND_GONE ? IPC_BADGE_SESSION : notice->cookie;
-    endpoint_lock_acquire(&endpoint->lock);
-    bool wanted = !endpoint->dead && !badge_is_stale(badge, notice->epoch, endpoint);
-    struct thread *worker = wanted ? waiter_take(&endpoint->workers) : NULL;
-    if (wanted && worker == NULL)
+    endpoint_lock_acquire(&endpoint->home.lock);
+    bool wanted = !endpoint->dead && !badge_is_stale(badge, notice->epoch, &endpoint->home);
+    struct thread *worker = wanted ? worker_find(endpoint) : NULL;
+    if (wanted && worker == NULL) {
+        __atomic_store_n(&endpoint->home.pending, 1, __ATOMIC_RELAXED);
         list_push_back(&endpoint->notices, &notice->link);
-    endpoint_lock_release(&endpoint->lock);
+    }
+    endpoint_lock_release(&endpoint->home.lock);
     if (worker != NULL) {
         deliver_notice(worker, notice);
         thread_wake(worker);
@@ -798,35 +842,43 @@ static bool is_of_epoch(const struct thread *caller, const void *context)
  * came through; and through one without the right to receive no worker has. */
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_SAFETY
 {
-    endpoint_lock_acquire(&endpoint->lock);
+    endpoint_lock_acquire(&endpoint->home.lock);
     bool queued = __atomic_load_n(&cap->queued, __ATOMIC_RELAXED);
-    endpoint_lock_release(&endpoint->lock);
+    endpoint_lock_release(&endpoint->home.lock);
     if (unlikely((cap->rights & RIGHT_RECEIVE) != 0))
-        waiters_end(&receive_wait, endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
+        workers_end(endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
     if (unlikely(queued))
         waiters_end(&queued_wait, endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
 }
 
-void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap) NO_THREAD_SAFETY
+void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap)
 {
-    waiters_end(&receive_wait, endpoint, waits_with_cap, cap, STATUS_BAD_HANDLE);
+    workers_end(endpoint, waits_with_cap, cap, STATUS_BAD_HANDLE);
 }
 
-void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue) NO_THREAD_SAFETY
+void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue)
 {
-    waiters_end(&receive_wait, endpoint, waits_with, queue, STATUS_GONE);
+    workers_end(endpoint, waits_with, queue, STATUS_GONE);
 }
 
 /* An epoch ends, or (@dead) the last one: its callers are sent away, and nobody will be told what happened in it. */
-static void epoch_end(struct endpoint *endpoint, bool dead)
+static COLD void epoch_end(struct endpoint *endpoint, bool dead)
 {
     struct list notices, *node;
+    struct lane *lane;
     list_init(&notices);
-    endpoint_lock_acquire(&endpoint->lock);
-    __atomic_fetch_add(&endpoint->epoch, 1, __ATOMIC_ACQ_REL);
-    endpoint->dead |= dead;
+    endpoint_lock_acquire(&endpoint->home.lock);
+    __atomic_fetch_add(&endpoint->home.epoch, 1, __ATOMIC_ACQ_REL);
+    if (dead)
+        __atomic_store_n(&endpoint->dead, true, __ATOMIC_RELAXED);
     list_move_all(&notices, &endpoint->notices);
-    endpoint_lock_release(&endpoint->lock);
+    endpoint_lock_release(&endpoint->home.lock);
+    for (uint32_t at = 1; (lane = lane_next(endpoint, &at)) != NULL;) {
+        endpoint_lock_acquire(&lane->lock);
+        lane->epoch = __atomic_load_n(&endpoint->home.epoch, __ATOMIC_RELAXED);
+        endpoint_lock_release(&lane->lock);
+        sched_let_interrupts_in();
+    }
     waiters_end(&queued_wait, endpoint, dead ? NULL : is_of_epoch, NULL,
                 dead ? STATUS_PEER_DIED : STATUS_STALE);
     while ((node = list_take(&notices)) != NULL) {
@@ -848,7 +900,7 @@ void ipc_thread_died(struct thread *thread)
     abandon_current(thread);
 }
 
-void ipc_process_died(struct process *process)
+COLD void ipc_process_died(struct process *process)
 {
     for (;;) {
         futex_lock_acquire(&process->saved_lock);
@@ -870,15 +922,16 @@ void ipc_process_died(struct process *process)
 
 /* ── The object ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void endpoint_destroy(struct object *object) NO_THREAD_SAFETY
+static void endpoint_destroy(struct object *object)
 {
     struct endpoint *endpoint = endpoint_of(object);
     epoch_end(endpoint, true);
-    waiters_end(&receive_wait, endpoint, NULL, NULL, STATUS_GONE);
+    workers_end(endpoint, NULL, NULL, STATUS_GONE);
 }
 
 static void endpoint_free(struct object *object)
 {
+    lanes_free(endpoint_of(object));
     object_release(object, sizeof(struct endpoint));
 }
 
@@ -893,8 +946,9 @@ status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle
     if (endpoint == NULL)
         return STATUS_NO_MEMORY;
     list_init(&endpoint->callers);
-    list_init(&endpoint->workers);
+    list_init(&endpoint->home.workers);
     list_init(&endpoint->notices);
+    endpoint->lane = &endpoint->home;
     return object_publish(self->process, &endpoint->object,
                           RIGHT_COPY | RIGHT_TRANSFER | RIGHT_REVOKE | RIGHT_INSPECT | RIGHT_CALL |
                               RIGHT_RECEIVE | RIGHT_MANAGE,

@@ -8,8 +8,8 @@
  *   - the message is its label and six words: no bytes, capabilities, grants or NOWAIT; there is no deadline;
  *   - the capability is there, of the type and with the right, and not of an older epoch; what is waited through is not dead
  *     (a call that is accepted needs no look at that: it was made before the revocation returned, see 3.3 of the architecture);
- *   - nobody holds the endpoint's lock, nor the caller's reply_lock;
- *   - call: a worker waits. Answer: there is a caller, it waits for us still, and no call, notice or event is there to be received first;
+ *   - nobody holds the lock of this CPU's lane, nor the caller's reply_lock;
+ *   - call: a worker waits in that lane. Answer: there is a caller, it waits for us still, and no call, notice or event is there to be received first;
  *   - the other thread is of another address space, ran on this CPU last, its affinity is as it was then, it has no deadline and no
  *     attention; once it runs nobody better is ready. A worker runs at its caller's priority at least, so a call need not look;
  *   - nothing has come up on this CPU (cpu->work).
@@ -29,7 +29,7 @@
 
 /* What is held while the pair is changed. */
 struct fast_locks {
-    struct endpoint *endpoint;
+    struct lane *lane;
     struct thread *caller; /* its reply_lock; or NULL */
 };
 
@@ -60,7 +60,7 @@ static inline bool has_better(const struct cpu *cpu, const struct thread *next) 
     return bitmap >> thread_level(next) > 1;
 }
 
-/* Under the endpoint's lock, by which an event looks for a worker after it came. */
+/* Under the lane's lock, by which an event looks for a worker after it came. */
 static inline bool queue_is_quiet(const struct cap *cap, const struct endpoint *endpoint)
 {
     const struct queue *queue = queue_of(cap->object);
@@ -95,7 +95,7 @@ static inline void publish(struct thread *self, uint64_t sequence,
     __atomic_store_n(&self->wait_sequence, sequence, __ATOMIC_RELAXED);
     __atomic_store_n(&self->wait_class, wait_class, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    endpoint_lock_release_fenced(&locks.endpoint->lock);
+    endpoint_lock_release_fenced(&locks.lane->lock);
     if (locks.caller != NULL)
         reply_lock_release_fenced(&locks.caller->reply);
 }
@@ -159,17 +159,19 @@ void fast_foreign_call(struct thread *self, const struct raise_target *target, u
 {
     struct cpu *cpu = arch_cpu_local();
     struct endpoint *endpoint = target->endpoint;
-    if (unlikely(cpu->work != 0) || unlikely(!endpoint_lock_try(&endpoint->lock)))
+    struct lane *lane = endpoint_lane(endpoint, cpu);
+    if (unlikely(cpu->work != 0) || unlikely(lane == NULL) ||
+        unlikely(!endpoint_lock_try(&lane->lock)))
         return;
-    struct list *node = endpoint->workers.next;
+    struct list *node = lane->workers.next;
     struct thread *worker = waiting_thread(node);
-    if (unlikely(node == &endpoint->workers) || unlikely(!is_here(worker, cpu)) ||
-        unlikely(endpoint->dead) || unlikely(endpoint->epoch != target->epoch)) {
-        endpoint_lock_release(&endpoint->lock);
+    if (unlikely(node == &lane->workers) || unlikely(!is_here(worker, cpu)) ||
+        unlikely(lane->epoch != target->epoch)) { /* as it is once the endpoint is dead */
+        endpoint_lock_release(&lane->lock);
         return;
     }
-    endpoint->workers.next = node->next;
-    node->next->prev = &endpoint->workers;
+    __atomic_store_n(&lane->workers.next, node->next, __ATOMIC_RELAXED);
+    node->next->prev = &lane->workers;
     __atomic_store_n(&worker->wait_class, NULL, __ATOMIC_RELAXED);
 
     self->raised = info;
@@ -179,7 +181,7 @@ void fast_foreign_call(struct thread *self, const struct raise_target *target, u
         arch_ipc_word_set(worker, i, arch_syscall_arg(self, i));
     arch_ipc_set(worker, STATUS_OK, target->cookie, info);
     reply_link(self, worker);
-    switch_whole(cpu, worker, self, &raised_wait, (struct fast_locks){endpoint, NULL});
+    switch_whole(cpu, worker, self, &raised_wait, (struct fast_locks){lane, NULL});
 }
 
 status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue)) NO_THREAD_SAFETY
@@ -192,46 +194,46 @@ status_t fast_call(IPC_FAST(handle, info, deadline_ns, self, last, queue)) NO_TH
     if (unlikely(cap == NULL) || unlikely((info & INFO_EXTRA_MASK) != 0) ||
         unlikely(deadline_ns != DEADLINE_NEVER) || unlikely(cpu->work != 0))
         GO_SLOWLY(self, SYS_ENDPOINT_CALL, last);
-    struct endpoint *endpoint = endpoint_of(cap->object);
-    if (unlikely(!endpoint_lock_try(&endpoint->lock)))
+    struct lane *lane = endpoint_lane(endpoint_of(cap->object), cpu);
+    if (unlikely(lane == NULL) || unlikely(!endpoint_lock_try(&lane->lock)))
         GO_SLOWLY(self, SYS_ENDPOINT_CALL, last);
-    struct list *node = endpoint->workers.next;
+    struct list *node = lane->workers.next;
     struct thread *worker = waiting_thread(node);
     struct aspace *aspace = worker->aspace;
     uint64_t badge = cap->badge;
-    if (unlikely(node == &endpoint->workers) || unlikely(!is_ready_here(worker, aspace, cpu)) ||
-        unlikely(badge_is_stale(badge, cap->epoch, endpoint))) {
-        endpoint_lock_release(&endpoint->lock);
+    if (unlikely(node == &lane->workers) || unlikely(!is_ready_here(worker, aspace, cpu)) ||
+        unlikely(badge_is_stale(badge, cap->epoch, lane))) {
+        endpoint_lock_release(&lane->lock);
         GO_SLOWLY(self, SYS_ENDPOINT_CALL, last);
     }
-    endpoint->workers.next = node->next; /* its own links are written when it waits again */
-    node->next->prev = &endpoint->workers;
+    __atomic_store_n(&lane->workers.next, node->next,
+                     __ATOMIC_RELAXED); /* its own links are written when it waits again */
+    node->next->prev = &lane->workers;
     __atomic_store_n(&worker->wait_class, NULL, __ATOMIC_RELAXED);
 
     reply_link(self, worker);
     uint64_t sequence = self->wait_sequence + 1;
     uint64_t root = switch_to(cpu, worker, aspace, self, sequence, &answer_wait,
-                              (struct fast_locks){endpoint, NULL});
+                              (struct fast_locks){lane, NULL});
     if (unlikely(root == 0))
         GO_ON(switch_slowly(badge, info, (uintptr_t)self, worker, last, sequence));
     GO_ON(arch_ipc_switch(badge, info, root, worker, last, 0));
 }
 
-/* Has a worker that waits through @cap and @queue_cap (NULL: none) nothing to receive before? Under the endpoint's lock. */
+/* Has a worker that waits in @lane through @cap and @queue_cap (NULL: none) nothing to receive before? Under the lane's lock. */
 static inline bool is_quiet(const struct cap *cap, const struct cap *queue_cap,
-                            const struct endpoint *endpoint) NO_THREAD_SAFETY
+                            const struct lane *lane) NO_THREAD_SAFETY
 {
     return likely(!__atomic_load_n(&cap->dead, __ATOMIC_RELAXED)) &&
-           likely(list_is_empty(&endpoint->notices)) && likely(list_is_empty(&endpoint->callers)) &&
-           (queue_cap == NULL || likely(queue_is_quiet(queue_cap, endpoint)));
+           likely(!__atomic_load_n(&lane->pending, __ATOMIC_RELAXED)) &&
+           (queue_cap == NULL || likely(queue_is_quiet(queue_cap, endpoint_of(cap->object))));
 }
 
-/* @self, which has answered, is the first of the endpoint's workers; nobody takes it before it is published. */
+/* @self, which has answered, is the first of the lane's workers; nobody takes it before it is published. */
 static inline __attribute__((always_inline)) void receive(struct thread *self,
                                                           const struct cap *cap,
                                                           const struct cap *queue_cap,
-                                                          struct endpoint *endpoint)
-    NO_THREAD_SAFETY
+                                                          struct lane *lane) NO_THREAD_SAFETY
 {
     __atomic_store_n(&self->current_reply, NULL, __ATOMIC_RELAXED);
     thread_level_own(self);
@@ -241,12 +243,12 @@ static inline __attribute__((always_inline)) void receive(struct thread *self,
         self->wait_queue = queue_of(queue_cap->object);
         self->wait_data = queue_cap->id;
     }
-    struct list *first = endpoint->workers.next;
+    struct list *first = lane->workers.next;
     self->wait_link.next = first;
-    self->wait_link.prev = &endpoint->workers;
+    self->wait_link.prev = &lane->workers;
     first->prev = &self->wait_link;
-    endpoint->workers.next = &self->wait_link;
-    __atomic_store_n(&self->wait_object, endpoint, __ATOMIC_RELAXED);
+    __atomic_store_n(&lane->workers.next, &self->wait_link, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->wait_object, lane, __ATOMIC_RELAXED);
 }
 
 /* What came with more than words: is it no more than a value for the foreign thread whose call @self serves? */
@@ -268,10 +270,10 @@ static NORETURN void answer_foreign(struct thread *self, uint64_t number) NO_THR
     if (unlikely(cap == NULL) || unlikely(caller == NULL) || arch_ipc_info(self) != value ||
         unlikely(arch_ipc_deadline(self) != DEADLINE_NEVER) || unlikely(cpu->work != 0))
         ipc_slowly(self, number);
-    struct endpoint *endpoint = endpoint_of(cap->object);
-    if (unlikely(!reply_lock_try(&caller->reply)))
+    struct lane *lane = endpoint_lane(endpoint_of(cap->object), cpu);
+    if (unlikely(lane == NULL) || unlikely(!reply_lock_try(&caller->reply)))
         ipc_slowly(self, number);
-    if (unlikely(!endpoint_lock_try(&endpoint->lock))) {
+    if (unlikely(!endpoint_lock_try(&lane->lock))) {
         reply_lock_release(&caller->reply);
         ipc_slowly(self, number);
     }
@@ -279,8 +281,8 @@ static NORETURN void answer_foreign(struct thread *self, uint64_t number) NO_THR
         unlikely(__atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) != &raised_wait) ||
         unlikely(info_kind(caller->raised) != IPC_KIND_FOREIGN) ||
         unlikely(!is_here(caller, cpu)) || unlikely(has_better(cpu, caller)) ||
-        unlikely(!is_quiet(cap, queue_cap, endpoint))) {
-        endpoint_lock_release(&endpoint->lock);
+        unlikely(!is_quiet(cap, queue_cap, lane))) {
+        endpoint_lock_release(&lane->lock);
         reply_lock_release(&caller->reply);
         ipc_slowly(self, number);
     }
@@ -289,8 +291,8 @@ static NORETURN void answer_foreign(struct thread *self, uint64_t number) NO_THR
     arch_syscall_skip(caller);
     caller->reply_worker = NULL;
     __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELAXED);
-    receive(self, cap, queue_cap, endpoint);
-    switch_whole(cpu, caller, self, &receive_wait, (struct fast_locks){endpoint, caller});
+    receive(self, cap, queue_cap, lane);
+    switch_whole(cpu, caller, self, &receive_wait, (struct fast_locks){lane, caller});
 }
 
 status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queue_handle))
@@ -307,7 +309,9 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
     if (unlikely(cap == NULL) || unlikely(caller == NULL) ||
         unlikely(deadline_ns != DEADLINE_NEVER) || unlikely(cpu->work != 0))
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
-    struct endpoint *endpoint = endpoint_of(cap->object);
+    struct lane *lane = endpoint_lane(endpoint_of(cap->object), cpu);
+    if (unlikely(lane == NULL))
+        GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     struct cap *queue_cap = NULL;
     if (queue_handle != 0) {
         queue_cap = cap_find(self->process, queue_handle, OBJECT_QUEUE, RIGHT_RECEIVE, &status);
@@ -316,7 +320,7 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
     }
     if (unlikely(!reply_lock_try(&caller->reply)))
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
-    if (unlikely(!endpoint_lock_try(&endpoint->lock))) {
+    if (unlikely(!endpoint_lock_try(&lane->lock))) {
         reply_lock_release(&caller->reply);
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
@@ -324,18 +328,18 @@ status_t fast_reply_receive(IPC_FAST(handle, info, deadline_ns, self, last, queu
     if (unlikely(reply_worker(caller) != self) ||
         unlikely(__atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) != &answer_wait) ||
         unlikely(!is_ready_here(caller, aspace, cpu)) || unlikely(has_better(cpu, caller)) ||
-        unlikely(!is_quiet(cap, queue_cap, endpoint))) {
-        endpoint_lock_release(&endpoint->lock);
+        unlikely(!is_quiet(cap, queue_cap, lane))) {
+        endpoint_lock_release(&lane->lock);
         reply_lock_release(&caller->reply);
         GO_SLOWLY(self, SYS_ENDPOINT_REPLY_RECEIVE, last);
     }
     caller->reply_worker = NULL;
     __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELAXED);
 
-    receive(self, cap, queue_cap, endpoint);
+    receive(self, cap, queue_cap, lane);
     uint64_t sequence = self->wait_sequence + 1;
     uint64_t root = switch_to(cpu, caller, aspace, self, sequence, &receive_wait,
-                              (struct fast_locks){endpoint, caller});
+                              (struct fast_locks){lane, caller});
     if (unlikely(root == 0))
         GO_ON(switch_slowly(0, info, (uintptr_t)self, caller, last, sequence));
     GO_ON(arch_ipc_switch(0, info, root, caller, last, 0));

@@ -18,7 +18,7 @@
 static bool raised_cancel(struct thread *thread, uint64_t sequence);
 
 const struct wait_class raised_queued_wait = {.name = "raise",
-                                              WAIT_CLASS_LOCK(endpoint, lock, endpoint_lock)};
+                                              WAIT_CLASS_LOCK(endpoint, home.lock, endpoint_lock)};
 const struct wait_class raised_wait = {.name = "answer", .cancel = raised_cancel};
 
 static bool is_killed(const struct thread *thread)
@@ -39,7 +39,7 @@ status_t raise_target_init(struct raise_target *target, struct cap *endpoint, ui
         return STATUS_BAD_HANDLE;
     target->endpoint = endpoint_of(endpoint->object);
     target->cookie = cookie;
-    target->epoch = __atomic_load_n(&target->endpoint->epoch, __ATOMIC_ACQUIRE);
+    target->epoch = __atomic_load_n(&target->endpoint->home.epoch, __ATOMIC_ACQUIRE);
     return STATUS_OK;
 }
 
@@ -142,9 +142,10 @@ void raised_await(struct thread *caller)
 /* Nobody waits: queue. If attention is pending it is seen to first, and what led here executed again. */
 static void raise_queue(struct thread *self, struct endpoint *endpoint) RELEASE(endpoint_lock)
 {
+    __atomic_store_n(&endpoint->home.pending, 1, __ATOMIC_RELAXED);
     status_t status =
         waiter_enqueue(self, &endpoint->callers, &raised_queued_wait, endpoint, DEADLINE_NEVER);
-    endpoint_lock_release(&endpoint->lock);
+    endpoint_lock_release(&endpoint->home.lock);
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
 }
@@ -158,17 +159,20 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
     self->call_cap_id = 0;
     self->call_deadline_ns = DEADLINE_NEVER;
     self->wait_restarts = true;
-    endpoint_lock_acquire(&endpoint->lock);
-    if (unlikely(endpoint->dead || endpoint->epoch != target->epoch)) {
-        endpoint_lock_release(&endpoint->lock);
-        return false;
+    struct thread *worker = worker_here(endpoint, true, target->epoch);
+    if (worker == NULL) {
+        endpoint_lock_acquire(&endpoint->home.lock);
+        if (unlikely(endpoint->dead || endpoint->home.epoch != target->epoch)) {
+            endpoint_lock_release(&endpoint->home.lock);
+            return false;
+        }
+        worker = worker_find(endpoint);
+        if (unlikely(worker == NULL)) {
+            raise_queue(self, endpoint);
+            return true;
+        }
+        endpoint_lock_release(&endpoint->home.lock);
     }
-    struct thread *worker = waiter_take(&endpoint->workers);
-    if (unlikely(worker == NULL)) {
-        raise_queue(self, endpoint);
-        return true;
-    }
-    endpoint_lock_release(&endpoint->lock);
     raised_accept(self, worker);
     add_owned(&self->wait_sequence, 1);
     __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);

@@ -1,7 +1,9 @@
 #pragma once
 /* What endpoint.c, fastpath.c and raise.c share: calls and their answers, whoever made them. */
+#include "arch_cpu.h"
 #include "endpoint.h"
 #include "process.h"
+#include "waiters.h"
 
 #define INFO_KIND(kind) ((uint64_t)(kind) << IPC_INFO_KIND_SHIFT)
 
@@ -20,8 +22,34 @@ static inline uint32_t info_kind(uint64_t info)
 
 /** The caller waits for its answer: published by itself, ended under its reply_lock. */
 extern const struct wait_class answer_wait;
-/** The worker is on endpoint.workers: set under endpoint_lock. */
+/** The worker waits in a lane, the object of the wait: set under its lock. */
 extern const struct wait_class receive_wait;
+
+/* ── Workers: lanes.c ────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/** worker_here() where there are lanes. */
+struct thread *lane_take_here(const struct endpoint *endpoint, bool bound, uint32_t epoch);
+/** A worker that waits in the lane of this CPU, if that is not home, for a call that is (if @bound) of @epoch; it is ours. No lock held. */
+static inline struct thread *worker_here(const struct endpoint *endpoint, bool bound,
+                                         uint32_t epoch)
+{
+    return likely(load_dependent(&endpoint->lane) != NULL) ? NULL
+                                                           : lane_take_here(endpoint, bound, epoch);
+}
+/** The same of all lanes but home, the nearest first. NULL: who comes to wait from now on, but at home, looks at the queues first, so what is
+ *  queued before the lock is given back is found. */
+struct thread *lanes_take(const struct endpoint *endpoint) REQUIRES(endpoint_lock);
+/** The same with home, which is looked at first; home.pending is to be set with what is queued. */
+struct thread *worker_find(struct endpoint *endpoint) REQUIRES(endpoint_lock);
+/** The lane in which a worker shall wait on this CPU, which has none yet or is home where others wait. No lock held. */
+struct lane *lane_choose(struct endpoint *endpoint);
+/** Home if *@at is 0, then one after the other, all that there are; *@at goes on. NULL: no more. */
+struct lane *lane_next(struct endpoint *endpoint, uint32_t *at);
+/** Those of all lanes who wait to receive and are @wanted, as waiters_end(). */
+void workers_end(struct endpoint *endpoint, bool (*wanted)(const struct thread *, const void *),
+                 const void *context, status_t status);
+/** With the endpoint, a grace period after its last reference. */
+void lanes_free(struct endpoint *endpoint);
 
 /** Whose current reply the call of @caller is. It may meanwhile have ended that call and begin another, without the lock. */
 static inline const struct thread *reply_worker(const struct thread *caller) REQUIRES(reply_lock)

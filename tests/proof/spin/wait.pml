@@ -6,7 +6,7 @@
  * code: kernel/sched/wait.c thread_cancel_wait | wait_cancel(thread, wait_class, __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE))
  * code: kernel/sched/cancel.c wait_cancel_listed | char *object = __atomic_load_n(&thread->wait_object, __ATOMIC_ACQUIRE); if (__atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST) != wait_class || __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE) != sequence) return false;
  * code: kernel/sched/cancel.c wait_cancel_listed | spinlock_take(lock, wait_class->lock_rank); &&& kernel/sched/cancel.c wait_cancel_listed | bool waits = __atomic_load_n(&thread->wait_class, __ATOMIC_RELAXED) == wait_class && __atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED) == object && __atomic_load_n(&thread->wait_sequence, __ATOMIC_RELAXED) == sequence;
- * code: kernel/ipc/endpoint.c receive_from | endpoint_lock_acquire(&endpoint->lock); status_t status = receive_check(caps);
+ * code: kernel/ipc/endpoint.c receive_from | endpoint_lock_acquire(&lane->lock); status_t status = receive_check(caps);
  * code: kernel/ipc/endpoint.c call_check | if (unlikely(endpoint->dead)) return STATUS_PEER_DIED;
  * code: kernel/ipc/queue.c sys_queue_wait | if (queue->dead) status = STATUS_GONE; &&& kernel/ipc/queue.c sys_queue_wait | waiter_enqueue(
  *

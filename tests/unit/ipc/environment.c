@@ -180,7 +180,7 @@ bool inject_here(struct thread *current)
 void sched_let_interrupts_in(void)
 {
     environment_windows++;
-    if (cpu.held_count != 0)
+    if (host_cpu->held_count != 0)
         panic("interrupts come in while a lock is held");
     if (environment_interrupt != NULL)
         environment_interrupt();

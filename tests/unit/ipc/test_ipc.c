@@ -98,7 +98,7 @@ static status_t receive(struct cap *from, const struct cap *with)
 
 static bool worker_waits(void) NO_THREAD_SAFETY
 {
-    return worker.wait_class != NULL || !list_is_empty(&endpoint->workers);
+    return worker.wait_class != NULL || !list_is_empty(&endpoint->home.workers);
 }
 
 static bool woken_with(status_t status)
@@ -128,7 +128,7 @@ static void revoke_endpoint(void)
 static void test_receive_meets_the_end_of_its_endpoint(void)
 {
     set_up();
-    environment_other_holds(&endpoint->lock, close_endpoint);
+    environment_other_holds(&endpoint->home.lock, close_endpoint);
     CHECK(receive(endpoint_cap, NULL) == STATUS_GONE && environment_other_is_done());
     CHECK(!worker_waits() && environment_wakes == 0);
     tear_down("test_receive_meets_the_end_of_its_endpoint");
@@ -137,7 +137,7 @@ static void test_receive_meets_the_end_of_its_endpoint(void)
 static void test_receive_meets_its_revocation(void)
 {
     set_up();
-    environment_other_holds(&endpoint->lock, revoke_endpoint);
+    environment_other_holds(&endpoint->home.lock, revoke_endpoint);
     CHECK(receive(derived_cap, NULL) == STATUS_BAD_HANDLE && environment_other_is_done());
     CHECK(!worker_waits() && environment_wakes == 0);
     tear_down("test_receive_meets_its_revocation");
@@ -164,7 +164,7 @@ static void test_receive_meets_the_end_of_its_queue(void)
     set_up();
     CHECK(receive(endpoint_cap, queue_cap) == KERNEL_BLOCKED);
     CHECK(thread_cancel_wait(&worker, STATUS_INTERRUPTED));
-    environment_other_holds(&endpoint->lock, close_queue);
+    environment_other_holds(&endpoint->home.lock, close_queue);
     CHECK(receive(endpoint_cap, queue_cap) == STATUS_BAD_HANDLE && environment_other_is_done());
     CHECK(!worker_waits());
     tear_down("test_receive_meets_the_end_of_its_queue_later");
@@ -494,12 +494,12 @@ static void test_gone_is_of_its_epoch(void)
     CHECK(is_told_nothing());
     tear_down("test_gone_loses_its_epoch");
     save();
-    environment_other_holds(&endpoint->lock, begin_epoch);
+    environment_other_holds(&endpoint->home.lock, begin_epoch);
     caller_gives_up();
     CHECK(environment_other_is_done() && is_told_nothing());
     tear_down("test_gone_meets_the_end_of_its_epoch");
     save();
-    environment_other_holds(&endpoint->lock, close_endpoint);
+    environment_other_holds(&endpoint->home.lock, close_endpoint);
     caller_gives_up();
     CHECK(environment_other_is_done());
     tear_down("test_gone_meets_the_end_of_its_endpoint");
