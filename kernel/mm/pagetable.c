@@ -106,6 +106,19 @@ static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable
     return true;
 }
 
+bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed)
+{
+    bool kept = false;
+    for (; pages > 0; pages--, slot++) {
+        if (!arch_pte_is_present(pagetable_read(slot)))
+            continue;
+        /* The CPU marks an entry, if it does, before it keeps it, and only one that is there. */
+        kept |= arch_pte_is_accessed(__atomic_exchange_n(slot, 0, __ATOMIC_ACQ_REL));
+        ++*removed;
+    }
+    return kept;
+}
+
 bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pagetable_change change,
                         uint32_t effort, uint64_t *removed)
 {
@@ -125,6 +138,15 @@ bool pagetable_restrict(paddr_t root, uint64_t *start, uint64_t end, enum pageta
         unsigned i = arch_pt_index(address, level);
         uint64_t span = arch_pt_span(level);
         address &= ~(span - 1);
+        if (level == 0 && change == PAGETABLE_REMOVE && address < end) {
+            uint64_t pages = MIN(MIN(ARCH_PT_ENTRIES - i, effort), (end - address) >> PAGE_SHIFT);
+            uint64_t before = *removed;
+            (void)pagetable_unmap(&table[i], pages, removed);
+            changed |= *removed != before;
+            address += pages << PAGE_SHIFT;
+            effort -= (uint32_t)pages;
+            continue;
+        }
         for (; i < ARCH_PT_ENTRIES && address < end && effort > 0; i++, address += span, effort--) {
             entry = pagetable_read(&table[i]);
             if (!arch_pte_is_present(entry))
@@ -178,19 +200,6 @@ void pagetable_age(paddr_t root, uint64_t *start, uint64_t end, uint32_t effort,
     }
 }
 
-bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed)
-{
-    bool kept = false;
-    for (; pages > 0; pages--, slot++) {
-        if (!arch_pte_is_present(pagetable_read(slot)))
-            continue;
-        /* The CPU marks an entry, if it does, before it keeps it, and only one that is there. */
-        kept |= arch_pte_is_accessed(__atomic_exchange_n(slot, 0, __ATOMIC_ACQ_REL));
-        ++*removed;
-    }
-    return kept;
-}
-
 /* A table that other CPUs may still walk: freed after a grace period. Its bytes stay as they are meanwhile. */
 static void table_retire(paddr_t table)
 {
@@ -200,8 +209,8 @@ static void table_retire(paddr_t table)
 
 /* Free the tables below @table (of @level, covering from @base) that something of [start, end) is in and that hold nothing; true if
  * there were any. */
-static bool prune_table(paddr_t table, unsigned level, uint64_t base,
-                        const struct pagetable_prune *prune)
+static COLD bool prune_table(paddr_t table, unsigned level, uint64_t base,
+                             const struct pagetable_prune *prune)
 {
     bool pruned = false;
     uint64_t span = arch_pt_span(level);
@@ -231,7 +240,7 @@ bool pagetable_prune_tables(paddr_t root, const struct pagetable_prune *prune)
 #define LOOK_EFFORT 3u
 
 /* Free the tables below @table; true when all are gone. To look through a table is work too, but does not take the last of the effort. */
-static bool destroy_below(paddr_t table, unsigned level, uint32_t *effort)
+static COLD bool destroy_below(paddr_t table, unsigned level, uint32_t *effort)
 {
     *effort -= MIN(*effort - 1, LOOK_EFFORT);
     for (unsigned i = 0; i < entries_of(level); i++) {
