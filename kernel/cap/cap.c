@@ -348,7 +348,7 @@ static status_t node_recharge(struct cap *cap, struct budget *to)
     return STATUS_OK;
 }
 
-status_t cap_from_message(struct cap *message, struct process *to, handle_t *handle)
+COLD status_t cap_from_message(struct cap *message, struct process *to, handle_t *handle)
 {
     status_t status = node_recharge(message, to->object.budget);
     if (status != STATUS_OK) {
@@ -374,7 +374,7 @@ status_t cap_from_message(struct cap *message, struct process *to, handle_t *han
 }
 
 /* In one look under the lock: what a revocation has not taken by then is ours to take out. */
-void cap_message_drop(struct cap *message)
+COLD void cap_message_drop(struct cap *message)
 {
     struct object *object = message->object;
     tree_lock_acquire(&object->lock);

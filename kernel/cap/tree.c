@@ -119,7 +119,7 @@ bool tree_remove(struct object *object, struct cap *cap)
 static const struct wait_class revoked_wait = {.name = "revocation",
                                                WAIT_CLASS_LOCK(object, lock, tree_lock)};
 
-status_t tree_wait_revoked(struct thread *self, struct object *object)
+COLD status_t tree_wait_revoked(struct thread *self, struct object *object)
 {
     thread_restart_on_wake(self);
     status_t status =
@@ -130,7 +130,7 @@ status_t tree_wait_revoked(struct thread *self, struct object *object)
 
 /* Notices. */
 
-static void notice_free(struct rcu_head *head)
+static COLD void notice_free(struct rcu_head *head)
 {
     struct notice *notice = container_of(head, struct notice, rcu);
     struct budget *budget = notice->budget;

@@ -81,7 +81,7 @@ static status_t message_prepare(struct thread *self, uint64_t info)
 
 /* Message bytes, grants' lengths and capabilities: what does not travel in registers. Neither thread can run. Returns the info word
  * as the receiver sees it. No lock held. */
-static uint64_t message_deliver_extra(struct thread *from, struct thread *to, uint64_t info)
+static COLD uint64_t message_deliver_extra(struct thread *from, struct thread *to, uint64_t info)
 {
     struct ipc_buffer *target = to->buffer;
     uint64_t kept = cap_messages_install(to, from->message_caps, from->message_cap_count);
@@ -174,7 +174,7 @@ bool answer_cancel_class(struct thread *thread, uint64_t sequence,
     return waits;
 }
 
-static bool answer_cancel(struct thread *thread, uint64_t sequence)
+static COLD bool answer_cancel(struct thread *thread, uint64_t sequence)
 {
     return answer_cancel_class(thread, sequence, &answer_wait);
 }
@@ -552,8 +552,8 @@ bool reply_is_owed(const struct thread *self, struct thread *caller, uint64_t to
 }
 
 /* Take a saved caller that waits as @wait_class: ours afterwards. */
-static struct thread *take_saved(struct thread *caller, const struct process *server,
-                                 uint64_t token, const struct wait_class *wait_class)
+static COLD struct thread *take_saved(struct thread *caller, const struct process *server,
+                                      uint64_t token, const struct wait_class *wait_class)
 {
     if (caller == NULL)
         return NULL;
@@ -566,7 +566,7 @@ static struct thread *take_saved(struct thread *caller, const struct process *se
     return ours ? caller : NULL;
 }
 
-status_t raw_endpoint_reply(struct thread *self)
+COLD status_t raw_endpoint_reply(struct thread *self)
 {
     uint64_t token = arch_ipc_handle(self);
     uint64_t info = arch_ipc_info(self);
@@ -705,8 +705,9 @@ status_t sys_endpoint_reply_write(struct thread *self, uint64_t token, uint32_t 
     return reply_copy(self, token, grant, RIGHT_WRITE, offset, buffer.address, buffer.length, done);
 }
 
-status_t reply_copy_memory(struct memory *memory, uint64_t memory_offset, struct aspace *aspace,
-                           uint64_t address, uint64_t bytes, bool out, uint64_t *done)
+COLD status_t reply_copy_memory(struct memory *memory, uint64_t memory_offset,
+                                struct aspace *aspace, uint64_t address, uint64_t bytes, bool out,
+                                uint64_t *done)
 {
     bytes = MIN(bytes, COPY_CHUNK);
     if (!memory_has(memory, memory_offset, bytes))
@@ -929,7 +930,7 @@ static void endpoint_destroy(struct object *object)
     workers_end(endpoint, NULL, NULL, STATUS_GONE);
 }
 
-static void endpoint_free(struct object *object)
+static COLD void endpoint_free(struct object *object)
 {
     lanes_free(endpoint_of(object));
     object_release(object, sizeof(struct endpoint));

@@ -7,7 +7,7 @@
 #include "inject.h"
 #include "sched.h"
 
-struct list *walk_pause(struct list *next, struct spinlock *lock, enum lock_rank rank)
+COLD struct list *walk_pause(struct list *next, struct spinlock *lock, enum lock_rank rank)
     NO_THREAD_SAFETY
 {
     struct list place;
@@ -39,7 +39,7 @@ static void take(struct list *waiters, struct list *found,
         list_move_all(found, waiters);
 }
 
-void waiters_wake(struct list *found, status_t status)
+COLD void waiters_wake(struct list *found, status_t status)
 {
     struct list *node;
     while ((node = list_take(found)) != NULL) {
@@ -54,9 +54,9 @@ void waiters_wake(struct list *found, status_t status)
     }
 }
 
-void waiters_end(const struct wait_class *wait_class, void *object,
-                 bool (*wanted)(const struct thread *, const void *), const void *context,
-                 status_t status) NO_THREAD_SAFETY
+COLD void waiters_end(const struct wait_class *wait_class, void *object,
+                      bool (*wanted)(const struct thread *, const void *), const void *context,
+                      status_t status) NO_THREAD_SAFETY
 {
     struct spinlock *lock = (void *)((char *)object + wait_class->lock_offset);
     struct list found;

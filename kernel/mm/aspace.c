@@ -60,7 +60,7 @@ static bool teardown_mapping(struct aspace *aspace)
     return mapping != NULL;
 }
 
-static void aspace_free(struct object *object)
+static COLD void aspace_free(struct object *object)
 {
     struct aspace *aspace = aspace_of(object);
     bool more;
@@ -79,7 +79,7 @@ static const struct object_ops aspace_ops = {.type = OBJECT_ASPACE,
                                              .destroy = aspace_destroy,
                                              .free = aspace_free};
 
-static struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
+static COLD struct aspace *aspace_allocate(struct budget *budget) NO_THREAD_SAFETY
 {
     paddr_t root;
     uint64_t random;

@@ -95,8 +95,8 @@ struct walk {
 };
 
 /* Pages [@first, @end) of @mapping, counted from its start. */
-static void mapping_restrict(struct walk *walk, struct mapping *mapping, uint64_t first,
-                             uint64_t end) REQUIRES(memory_lock)
+static COLD void mapping_restrict(struct walk *walk, struct mapping *mapping, uint64_t first,
+                                  uint64_t end) REQUIRES(memory_lock)
 {
     struct aspace *aspace = mapping->aspace;
     uint64_t address = mapping->start + (first << PAGE_SHIFT);
@@ -156,8 +156,8 @@ static void list_restrict(struct walk *walk, struct memory *memory, bool overlay
     }
 }
 
-bool mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
-                       enum pagetable_change change, bool at_once)
+COLD bool mappings_restrict(struct memory *memory, uint64_t index, uint64_t count,
+                            enum pagetable_change change, bool at_once)
 {
     struct memory *family = memory_family(memory);
     struct walk walk = {memory, change, at_once, STRETCH};
@@ -199,7 +199,7 @@ static void mapping_release(struct mapping *mapping)
     aspace_drop(aspace);
 }
 
-void kept_drop(struct aspace *aspace)
+COLD void kept_drop(struct aspace *aspace)
 {
     struct mapping *kept = aspace->kept;
     if (likely(kept == NULL))
@@ -298,7 +298,7 @@ void mapping_retire(struct mapping *mapping)
         mapping_free(head);
 }
 
-void mapping_sever(struct cap *leaf)
+COLD void mapping_sever(struct cap *leaf)
 {
     struct mapping *head = container_of(leaf, struct mapping, leaf);
     struct aspace *aspace = head->aspace;
@@ -524,7 +524,7 @@ status_t aspace_map_kernel(struct aspace *aspace, struct memory *memory, uint64_
 /* ── Unmapping and protecting ─────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Cut @mapping at @address, which is inside: the upper part becomes a mapping of its own. */
-static status_t mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address)
+static COLD status_t mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address)
     REQUIRES(aspace_lock)
 {
     struct memory *memory = mapping->memory;

@@ -59,7 +59,7 @@ static uint64_t large_bytes; /* atomic: of blocks of frames */
 static uint8_t class_of_size[CLASS_BYTES_MAX / 16 + 1];
 static bool ready;
 
-static void kmem_init(void) NO_THREAD_SAFETY
+static COLD void kmem_init(void) NO_THREAD_SAFETY
 {
     uint32_t class = 0;
     for (uint32_t i = 0; i < ARRAY_SIZE(class_of_size); i++) {
@@ -80,7 +80,7 @@ static inline struct kmem_class *class_for(size_t bytes)
     return &classes[class_of_size[(bytes + 15) / 16]];
 }
 
-static struct slab *slab_create(struct kmem_class *class) REQUIRES(kmem_lock)
+static COLD struct slab *slab_create(struct kmem_class *class) REQUIRES(kmem_lock)
 {
     paddr_t frame;
     if (!phys_alloc(class->order, &frame))

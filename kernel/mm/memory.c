@@ -23,7 +23,7 @@
 
 /* ── Objects ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages)
+COLD struct memory *memory_allocate(struct budget *budget, enum memory_kind kind, uint64_t pages)
     NO_THREAD_SAFETY
 {
     struct memory *memory = kmem_alloc(budget, sizeof(*memory));
@@ -52,8 +52,8 @@ static status_t contiguous_take(struct memory *memory, bool low)
     return STATUS_NO_MEMORY;
 }
 
-status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,
-                       struct memory **created)
+COLD status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,
+                            struct memory **created)
 {
     const uint32_t contiguous = MEMORY_CONTIGUOUS | MEMORY_LOW;
     if (bytes == 0 || bytes > MEMORY_PAGES_MAX << PAGE_SHIFT ||
@@ -77,8 +77,8 @@ status_t memory_create(struct budget *budget, uint64_t bytes, uint32_t flags,
     return STATUS_OK;
 }
 
-status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes,
-                                struct memory **created)
+COLD status_t memory_create_physical(struct budget *budget, paddr_t base, uint64_t bytes,
+                                     struct memory **created)
 {
     uint64_t end;
     if (!is_page_aligned(base) || !is_page_aligned(bytes) || bytes == 0 ||
@@ -107,7 +107,7 @@ static void memory_free_again(struct rcu_head *head)
 }
 
 /* Runs from rcu_call(), in pieces: nobody reaches the object any more, so its header serves for the next piece. */
-static void memory_free(struct object *object) NO_THREAD_SAFETY
+static COLD void memory_free(struct object *object) NO_THREAD_SAFETY
 {
     struct memory *memory = memory_of(object);
     while (!radix_destroy_step(&memory->tree, PREEMPT_PAGES)) {
@@ -147,7 +147,7 @@ void memory_overlay(struct memory *memory, struct memory *parent, uint64_t first
     list_push_front(&parent->overlays, &memory->overlay_link); /* as in mapping_make() */
 }
 
-bool memory_flush_check(struct memory *memory)
+COLD bool memory_flush_check(struct memory *memory)
 {
     if (memory_family(memory)->restricting ||
         aspace_is_stale(memory->flush_aspace, memory->flush_generation) ||
@@ -260,7 +260,7 @@ bool memory_present(struct memory *memory, uint64_t index, struct page *page)
 }
 
 /* If it cannot be, who asked for it finds that out himself. */
-static void own_step(struct thread *self)
+static COLD void own_step(struct thread *self)
 {
     struct memory *memory = self->continuation_data;
     uint64_t index = self->wait_data;
@@ -343,7 +343,7 @@ static status_t page_pin(struct memory *memory, uint64_t index) REQUIRES(memory_
     return STATUS_OK;
 }
 
-status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, paddr_t *frame)
+COLD status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, paddr_t *frame)
 {
     struct page page;
     if (memory->device)
@@ -358,7 +358,7 @@ status_t memory_pin(struct memory *memory, struct thread *self, uint64_t index, 
     return status;
 }
 
-void memory_unpin(struct memory *memory, uint64_t index)
+COLD void memory_unpin(struct memory *memory, uint64_t index)
 {
     uint64_t *slot;
     memory_lock_acquire(memory->lock);
@@ -374,8 +374,8 @@ void memory_unpin(struct memory *memory, uint64_t index)
     memory_lock_release(memory->lock);
 }
 
-status_t pinned_page_take(struct thread *self, struct memory *memory, uint64_t offset,
-                          struct pinned_page *page)
+COLD status_t pinned_page_take(struct thread *self, struct memory *memory, uint64_t offset,
+                               struct pinned_page *page)
 {
     paddr_t frame;
     if (!object_try_ref(&memory->object))
@@ -397,8 +397,8 @@ void pinned_page_drop(struct pinned_page *page)
     page->memory = NULL;
 }
 
-status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset, const void *from,
-                      size_t bytes)
+COLD status_t memory_write(struct memory *memory, struct thread *self, uint64_t offset,
+                           const void *from, size_t bytes)
 {
     if (!memory_has(memory, offset, bytes))
         return STATUS_RANGE;

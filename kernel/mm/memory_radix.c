@@ -76,7 +76,7 @@ static void entry_unref_shared(uint64_t entry, uint32_t level)
 
 /* A copy of the shared @node for us; our reference on @node goes. If we turn out to be its last user it goes too: its children
  * have another reference then, the copy's. */
-static struct radix_node *node_unshare(struct radix_node *node, struct budget *budget)
+static COLD struct radix_node *node_unshare(struct radix_node *node, struct budget *budget)
 {
     struct radix_node *copy = node_create(budget, node->level);
     if (copy == NULL)
@@ -166,7 +166,7 @@ bool radix_next(const struct radix *tree, uint64_t from, uint64_t end, uint64_t 
 /* ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Make the tree high enough for @index. */
-static status_t tree_grow(struct radix *tree, struct budget *budget, uint64_t index)
+static COLD status_t tree_grow(struct radix *tree, struct budget *budget, uint64_t index)
 {
     if (tree->root == NULL) {
         uint32_t levels = 1;
@@ -243,7 +243,7 @@ void radix_slot_fill(struct radix *tree, uint64_t index, uint64_t *slot, uint64_
     leaf->used++;
 }
 
-void radix_slot_clear(struct radix *tree, uint64_t index)
+COLD void radix_slot_clear(struct radix *tree, uint64_t index)
 {
     struct radix_node *leaf = leaf_of(tree, index);
     uint64_t *slot = &leaf->entries[slot_of(index, 0)];
@@ -253,7 +253,7 @@ void radix_slot_clear(struct radix *tree, uint64_t index)
         radix_tidy(tree, index);
 }
 
-void radix_tidy(struct radix *tree, uint64_t index)
+COLD void radix_tidy(struct radix *tree, uint64_t index)
 {
     struct radix_node *path[RADIX_LEVELS_MAX];
     uint32_t depth = 0;

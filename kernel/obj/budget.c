@@ -105,7 +105,7 @@ static void budget_destroy(struct object *object)
     (void)object; /* what is charged keeps the quota until it is gone */
 }
 
-static void budget_free(struct object *object)
+static COLD void budget_free(struct object *object)
 {
     struct budget *budget = budget_of(object);
     struct budget *parent = budget->parent;
@@ -138,7 +138,7 @@ struct budget *budget_create_root(uint64_t pages, uint64_t kmem_bytes, uint64_t 
 }
 
 /* The limit of @quota becomes @wanted; the difference moves from or to the parent's. */
-static status_t limit_set(struct quota *quota, struct quota *parent, uint64_t wanted)
+static COLD status_t limit_set(struct quota *quota, struct quota *parent, uint64_t wanted)
     REQUIRES(budget_lock)
 {
     uint64_t now = quota->limit;
@@ -156,7 +156,7 @@ static status_t limit_set(struct quota *quota, struct quota *parent, uint64_t wa
 }
 
 /* All limits of @budget become @wanted, or none does. */
-static status_t limits_set(struct budget *budget, const uint64_t wanted[QUOTAS])
+static COLD status_t limits_set(struct budget *budget, const uint64_t wanted[QUOTAS])
 {
     struct quota *parents = budget->parent->quotas;
     uint64_t before[QUOTAS];

@@ -30,7 +30,7 @@ static uint32_t remaining GUARDED_BY(rcu_lock); /* CPUs that have not noted the 
 
 static void note(struct cpu *cpu) REQUIRES(rcu_lock);
 
-static void begin_period(void) REQUIRES(rcu_lock)
+static COLD void begin_period(void) REQUIRES(rcu_lock)
 {
     struct cpu *self = arch_cpu_local();
     remaining = 0;
@@ -51,7 +51,7 @@ static void begin_period(void) REQUIRES(rcu_lock)
 }
 
 /* @cpu has been quiescent in the running period. */
-static void note(struct cpu *cpu)
+static COLD void note(struct cpu *cpu)
 {
     if (cpu->quiescent == rcu_period)
         return;

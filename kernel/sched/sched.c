@@ -478,7 +478,7 @@ NORETURN void sched_leave(void)
     }
 }
 
-void sched_cpu_init(struct cpu *cpu) NO_THREAD_SAFETY
+COLD void sched_cpu_init(struct cpu *cpu) NO_THREAD_SAFETY
 {
     for (uint32_t i = 0; i < PRIORITIES; i++)
         list_init(&cpu->queue.threads[i]);

@@ -23,7 +23,7 @@ void trap_finish(struct thread *self, status_t status)
 }
 
 /* Who waits has chosen itself who runs next. */
-NORETURN void ipc_slowly(struct thread *self, uint64_t number)
+COLD NORETURN void ipc_slowly(struct thread *self, uint64_t number)
 {
     arch_syscall_number_set(self, number);
     status_t status =

@@ -15,7 +15,7 @@
 /* The timer is out of its heap, so meanwhile the thread may have been woken and have armed it anew for another wait: then the sequence
  * is that wait's, and its deadline has not passed. The fence: caller_await_answer() publishes the wait and then looks whether the timer
  * is still armed. */
-static void deadline_passed(struct ktimer *timer, uint64_t now_ns)
+static COLD void deadline_passed(struct ktimer *timer, uint64_t now_ns)
 {
     struct thread *thread = container_of(timer, struct thread, deadline);
     uint64_t sequence = __atomic_load_n(&thread->deadline_sequence, __ATOMIC_ACQUIRE);
@@ -110,7 +110,7 @@ bool thread_cancel_wait(struct thread *thread, status_t status)
     return false;
 }
 
-void thread_set_attention(struct thread *thread, uint32_t bits)
+COLD void thread_set_attention(struct thread *thread, uint32_t bits)
 {
     __atomic_fetch_or(&thread->attention, bits, __ATOMIC_SEQ_CST);
     if ((bits & (ATTENTION_KILL | ATTENTION_INTERRUPT)) != 0 &&
@@ -143,7 +143,7 @@ static void grace_over(struct rcu_head *head)
     thread_wake(thread);
 }
 
-void thread_wait_grace(struct thread *self)
+COLD void thread_wait_grace(struct thread *self)
 {
     thread_wait_uncancellable(self, &grace_wait);
     sched_forget_current();
@@ -184,7 +184,7 @@ void thread_unsuspend(struct thread *thread)
 }
 
 /* Returns true if the caller must choose another thread. */
-bool thread_attend(struct thread *thread)
+COLD bool thread_attend(struct thread *thread)
 {
     uint32_t attention = __atomic_load_n(&thread->attention, __ATOMIC_SEQ_CST);
     if ((attention & ATTENTION_KILL) != 0) {
