@@ -152,6 +152,29 @@ static status_t slot_find(struct mapping *mapping, uint64_t address, uint32_t ac
     return STATUS_OK;
 }
 
+/* Have the pages of the table that @slot is in become what one large entry maps, as large_frame() will find? A translation that allows writing is of
+ * a page that nobody shares. */
+static bool is_run(const struct mapping *mapping, uint64_t address, const pte_t *slot)
+    REQUIRES(memory_lock)
+{
+    const struct memory *memory = mapping->memory;
+    const pte_t *table = slot - arch_pt_index(address, 0);
+    paddr_t frame = arch_pte_address(pagetable_read(&table[ARCH_PT_ENTRIES - 1])) + PAGE_SIZE;
+    if (!is_in_large(mapping, address) || (frame & (LARGE_BYTES - 1)) != 0 ||
+        !(memory_is_linear(memory) ||
+          (memory->kind == MEMORY_KIND_ANONYMOUS && (mapping->prot & MAP_EXECUTE) == 0)))
+        return false;
+    bool is_written = (mapping->prot & MAP_WRITE) != 0;
+    for (unsigned i = ARCH_PT_ENTRIES; i-- > 0;) {
+        pte_t entry = pagetable_read(&table[i]);
+        frame -= PAGE_SIZE;
+        if (!arch_pte_is_present(entry) || arch_pte_address(entry) != frame ||
+            (is_written && arch_pte_write_protect(entry) == entry))
+            return false;
+    }
+    return true;
+}
+
 /* The present pages around @address, as far as the last-level table at hand and the mapping reach. */
 static void around_install(struct mapping *mapping, uint64_t address, pte_t *slot)
     REQUIRES(aspace_lock, memory_lock)
@@ -204,7 +227,7 @@ static status_t fault_in(struct mapping *mapping, struct thread *self, uint64_t 
         if (page.was_present && !write)
             around_install(mapping, address, slot);
         if (unlikely((~address & (LARGE_BYTES - AROUND_BYTES)) == 0) && /* the last window */
-            large_frame(mapping, address & ~(LARGE_BYTES - 1)) != 0)
+            unlikely(is_run(mapping, address, slot)))
             mapping_clear(mapping, address);
     }
     memory_lock_release(memory->lock);

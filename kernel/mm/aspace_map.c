@@ -112,16 +112,16 @@ static COLD void mapping_restrict(struct walk *walk, struct mapping *mapping, ui
 COLD void mapping_clear(struct mapping *mapping, uint64_t address)
 {
     struct aspace *aspace = mapping->aspace;
-    struct walk walk = {mapping->memory, PAGETABLE_REMOVE, true, 0};
-    uint64_t start = MAX(address & ~(arch_pt_span(1) - 1), mapping->start);
+    uint64_t start = MAX(address & ~(arch_pt_span(1) - 1), mapping->start), at = start;
     uint64_t end = MIN((address | (arch_pt_span(1) - 1)) + 1, mapping_end(mapping));
     struct pagetable_prune prune = {start, end, start, end};
-    mapping_restrict(&walk, mapping, (start - mapping->start) >> PAGE_SHIFT,
-                     (end - mapping->start) >> PAGE_SHIFT);
+    range_remove(aspace, &at, end, UINT32_MAX);
     if (pagetable_prune(aspace->root, &prune)) {
         aspace->table_address = TABLE_NONE;
         aspace_invalidate(aspace, PAGES_ALL);
     }
+    if (aspace_is_stale(aspace, __atomic_load_n(&aspace->generation, __ATOMIC_RELAXED)))
+        flush_note(mapping->memory, aspace);
 }
 
 /* In the mappings of @memory itself; or (@overlays) in those of its overlays. */
