@@ -874,6 +874,36 @@ static void test_aspace_large_pages_are_taken(void)
     teardown();
 }
 
+/* Pages that are no run, or not all of one mapping, keep their table. */
+static void test_aspace_large_pages_are_runs(void)
+{
+    setup();
+    const uint64_t at = WINDOW_START;
+    for (unsigned what = 0; what < 2; what++) {
+        struct memory *memory = make(LARGE_PAGES);
+        uint64_t mapped;
+        CHECK_STATUS(map(space, memory, RIGHT_READ | RIGHT_WRITE, at, 0, LARGE_PAGE_SIZE,
+                         MAP_READ | MAP_WRITE | MAP_FIXED, &mapped),
+                     STATUS_OK);
+        if (what == 0) { /* one page is taken anew */
+            struct cap cap = cap_to(&memory->object, RIGHT_ALL);
+            fill(space, at, LARGE_PAGES - 1, 1);
+            CHECK_STATUS(sys_memory_discard(self, &cap, 5 * PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+            aspace_activate(space);
+        } else {
+            CHECK_STATUS(protect(space, at, PAGE_SIZE, MAP_READ | MAP_WRITE), STATUS_OK);
+        }
+        fill(space, at, LARGE_PAGES, 1);
+        for (uint64_t i = 0; i < LARGE_PAGES; i++)
+            CHECK(entry_at(space, at + i * PAGE_SIZE) == (MAP_READ | MAP_WRITE));
+        CHECK_STATUS(unmap(space, at, LARGE_PAGE_SIZE), STATUS_OK);
+        object_unref(&memory->object);
+        environment_grace();
+        aspace_activate(space);
+    }
+    teardown();
+}
+
 /* What a large entry comes instead of, or gives way to, is forgotten by all CPUs first, this one too. */
 static void test_aspace_large_pages_wait_for_cpus(void)
 {
@@ -1444,6 +1474,7 @@ const struct test aspace_tests[] = {
     {"test_aspace_write_waits_for_stale_readers", test_aspace_write_waits_for_stale_readers},
     {"test_aspace_large_pages_for_linear_memory", test_aspace_large_pages_for_linear_memory},
     {"test_aspace_large_pages_are_taken", test_aspace_large_pages_are_taken},
+    {"test_aspace_large_pages_are_runs", test_aspace_large_pages_are_runs},
     {"test_aspace_large_pages_wait_for_cpus", test_aspace_large_pages_wait_for_cpus},
     {"test_aspace_large_pages_give_way", test_aspace_large_pages_give_way},
     {"test_aspace_copies_between_spaces", test_aspace_copies_between_spaces},
