@@ -11,6 +11,7 @@
 
 #include <arch.h>
 #include <kasan.h>
+#include <kmem.h>
 #include <mm/kernelmap.h>
 #include <mm/phys.h>
 #include <random.h>
@@ -23,6 +24,7 @@
 #define SCATTER (2ull << 20)
 
 _Static_assert(BLOCK_PAGES_MAX == (1u << ORDER_MAX) - 1, "a page behind it");
+_Static_assert(KMEM_BYTES_MAX + KASAN_HEAP_GAP <= BLOCK_PAGES_MAX * PAGE_SIZE, "what is asked for");
 
 struct slots {
     uint64_t first; /* 0: none */
@@ -197,3 +199,11 @@ void block_free(void *block, uint32_t pages)
     ASSERT(is_leaf(entries[pages - 1]) && entries[pages] == 0);
     slot_free(slot, order, pages);
 }
+
+#ifdef CONFIG_DEBUG
+void block_make_late(const void *block, uint32_t pages)
+{
+    kernelmap_changed((uint64_t)(uintptr_t)block, pages);
+    arch_tlb_flush_all();
+}
+#endif

@@ -196,7 +196,10 @@ static COLD void *large_alloc(struct budget *budget, size_t bytes)
     }
     __atomic_fetch_add(&pages_held, pages, __ATOMIC_RELAXED);
     __atomic_fetch_add(&large_bytes, pages * PAGE_SIZE, __ATOMIC_RELAXED);
-    return clear(pointer, pages * PAGE_SIZE, bytes);
+    clear(pointer, pages * PAGE_SIZE, bytes);
+    if (pages > 1)
+        block_make_late(pointer, pages);
+    return pointer;
 }
 
 static COLD void large_free(struct budget *budget, void *pointer, size_t bytes)

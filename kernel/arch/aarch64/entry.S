@@ -3,7 +3,7 @@
  * While user code runs, SP_EL1 points at the context of cpu->current: an entry stores every register straight there, then C runs on the
  * CPU's kernel stack, from its top, and never returns: it ends in arch_thread_resume(). Kernel mode is interrupted only in
  * arch_cpu_idle() and arch_irq_window(); such an interrupt keeps what C may change on the stack it found and returns by it. A fault of
- * the kernel is the end: it is reported on a stack of its own, since the other one may be what is wrong.
+ * the kernel that is not a late one (kernelmap_is_late) is the end: it is on a stack of its own, since the other one may be what is wrong.
  *
  * SP_EL0 is the user's stack pointer, and in the kernel struct cpu (TPIDR_EL1 too): compiled code finds its stack guard by it. The key
  * for pointer authentication is the process's in user mode and the kernel's in the kernel; CPUs without it have these instructions

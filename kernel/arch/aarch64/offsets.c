@@ -1,5 +1,6 @@
 /* Offsets of structure members: what entry.S has as numbers is checked, what it takes by name is given. */
 #include <arch_cpu.h>
+#include <kasan.h>
 #include <thread.h>
 
 #include "local.h"
@@ -34,3 +35,6 @@ _Static_assert(offsetof(struct cpu, current) == 16, "cpu.current");
 _Static_assert(offsetof(struct cpu, work) == 52, "cpu.work");
 _Static_assert(offsetof(struct cpu, stack_guard) == 40, "cpu.stack_guard");
 _Static_assert(offsetof(struct cpu, entry_words) == 80, "CPU_KEY");
+/* Entry code uses them where a late fault (kernelmap_is_late) would be the end: they are not blocks of the heap. */
+_Static_assert(sizeof(struct thread) + KASAN_HEAP_GAP <= PAGE_SIZE, "thread");
+_Static_assert(sizeof(struct cpu) + KASAN_HEAP_GAP <= PAGE_SIZE, "cpu");

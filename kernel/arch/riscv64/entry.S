@@ -5,8 +5,8 @@
  * saves a struct trap_frame on the stack it found and returns by it.
  *
  * sscratch holds the CPU's struct cpu while user code runs and zero in the kernel, where tp holds it: one exchange tells where a trap
- * comes from. sstatus needs no care: a trap from user mode leaves SPP 0 and SPIE 1, sret after a trap from the kernel sets them so, and
- * SUM and MXR are never set.
+ * comes from. sstatus needs little care: a trap from user mode leaves SPP 0 and SPIE 1, sret after a trap from the kernel sets them so, and
+ * SUM and MXR are never set. Traps in the kernel nest: a late fault (kernelmap_is_late) in the work of an interrupt.
  * A trap other than a system call drops the LR reservation, so that no thread's SC can succeed by what another one loaded.
  * A fault in kernel mode first looks whether the stack has room for its frame, else it is reported on a stack of its own.
  *
@@ -250,6 +250,11 @@ trap_entry_kernel:
     sd t4, 272(sp)
     mv a0, sp
     call trap_from_kernel
+    /* A late fault in an interrupt's work has changed these; SPIE is as either of them needs it. */
+    ld t0, 0(sp)
+    li t1, 1 << 8                       /* SPP */
+    csrw sepc, t0
+    csrs sstatus, t1
     .set offset, 40
     .irp register, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6
     ld \register, offset(sp)

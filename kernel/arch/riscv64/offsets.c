@@ -1,5 +1,6 @@
 /* Offsets of structure members, for entry.S: absolute symbols, so that they can never be out of date. */
 #include <arch_cpu.h>
+#include <kasan.h>
 #include <thread.h>
 
 #include "layout.h"
@@ -64,3 +65,6 @@ _Static_assert(sizeof(struct trap_frame) == 288, "trap_frame");
 _Static_assert(offsetof(struct trap_frame, status) == 256, "trap_frame.status");
 _Static_assert(OVERFLOW_STACK_OFFSET == 12288, "overflow stack");
 _Static_assert(KERNEL_STACK_PAGES == (KASAN_IS_ON ? 8 : 4), "kernel stack");
+/* Entry code uses them where a late fault (kernelmap_is_late) would be the end: they are not blocks of the heap. */
+_Static_assert(sizeof(struct thread) + KASAN_HEAP_GAP <= PAGE_SIZE, "thread");
+_Static_assert(sizeof(struct cpu) + KASAN_HEAP_GAP <= PAGE_SIZE, "cpu");

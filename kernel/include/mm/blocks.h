@@ -11,6 +11,16 @@ MUST_CHECK void *block_alloc(uint32_t pages);
 /** Give back what block_alloc(@pages) gave: the frames at once, the addresses when every CPU has forgotten them. Another pointer, or one that
  *  was given back, stops the kernel. */
 void block_free(void *block, uint32_t pages);
+#ifdef CONFIG_DEBUG
+/** What is touched first of each page of @block is so late (ARCH_PT_LATE_BIT), wherever that is. */
+void block_make_late(const void *block, uint32_t pages);
+#else
+static inline void block_make_late(const void *block, uint32_t pages)
+{
+    (void)block;
+    (void)pages;
+}
+#endif
 /** Where the blocks that come are in the region is random from now on. Called once, by the boot CPU. */
 void blocks_scatter(void);
 
