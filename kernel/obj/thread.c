@@ -393,7 +393,8 @@ status_t sys_thread_set_regs(struct thread *self, struct cap *cap, const struct 
     return thread_frame_set(thread, regs);
 }
 
-/* @thread is answered under this lock, so it does not go on by a way that has not seen this. */
+/* @thread is answered under this lock, so it does not go on by a way that has not seen this. One that was suspended may be resumed meanwhile:
+ * who sees that there are any (watched) sees where they are. */
 static status_t debug_set(struct thread *thread, uint32_t index, const struct debug_register *new)
     REQUIRES(reply_lock)
 {
@@ -406,7 +407,7 @@ static status_t debug_set(struct thread *thread, uint32_t index, const struct de
     uint32_t watched = thread->watched;
     watched = watched + (new->access != 0) - (thread->debug[index].access != 0);
     thread->debug[index] = *new;
-    __atomic_store_n(&thread->watched, (uint8_t)watched, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->watched, (uint8_t)watched, __ATOMIC_RELEASE);
     __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     return STATUS_OK;
 }

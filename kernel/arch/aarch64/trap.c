@@ -1,7 +1,7 @@
 /* Exceptions and interrupts, after entry.S has saved the registers.
  *
  * From user mode the thread's registers are in its context, and what is decided here ends in sched_leave(). In kernel mode, interrupts
- * come while idling or in an interrupt window only; every exception there is a bug, since the kernel never touches a user's address.
+ * come while idling or in an interrupt window only; every exception there but a late fault (kernelmap_is_late) is a bug, since the kernel never touches a user's address.
  * Classes and fault status codes: Arm ARM D19.2.37, ESR_EL1. */
 #include <arch.h>
 #include <arch_accessors.h>
@@ -187,7 +187,7 @@ COLD void arch_debug_load(const struct thread *thread)
 {
     uint64_t how = __atomic_load_n(&thread->stepped, __ATOMIC_RELAXED); /* MDSCR_SS */
 
-    if (__atomic_load_n(&thread->watched, __ATOMIC_RELAXED) != 0) {
+    if (__atomic_load_n(&thread->watched, __ATOMIC_ACQUIRE) != 0) {
         registers_load(thread->debug);
         how |= MDSCR_MDE;
     }
@@ -205,11 +205,12 @@ static NORETURN void not_debugged(const struct thread *self)
  * breakpoint of no bytes at its own address. */
 static NORETURN COLD void debug_hit(struct thread *self, uint64_t address, uint32_t access)
 {
-    const struct debug_register *debug = self->debug;
     uint64_t nearest = UINT64_MAX, hits = 0;
 
-    if (__atomic_load_n(&self->watched, __ATOMIC_RELAXED) == 0)
+    if (__atomic_load_n(&self->watched, __ATOMIC_ACQUIRE) == 0)
         not_debugged(self);
+    const struct debug_register *debug = self->debug;
+
     for (uint32_t i = 0; i < ARCH_DEBUG_REGISTERS; i++) {
         uint64_t start = debug[i].address, last = start + debug[i].bytes - 1;
         uint64_t distance = address < start ? start - address : address > last ? address - last : 0;

@@ -85,10 +85,11 @@ static void interrupt(uint64_t vector)
 
 void arch_debug_load(const struct thread *thread)
 {
-    const struct debug_register *debug = thread->debug;
     uint64_t control = DR7_FIXED;
 
-    if (__atomic_load_n(&thread->watched, __ATOMIC_RELAXED) != 0) {
+    if (__atomic_load_n(&thread->watched, __ATOMIC_ACQUIRE) != 0) {
+        const struct debug_register *debug = thread->debug;
+
         for (uint32_t i = 0; i < ARCH_DEBUG_REGISTERS; i++)
             control |= debug[i].control;
         dr0_write(debug[0].value);
@@ -102,16 +103,17 @@ void arch_debug_load(const struct thread *thread)
 /* Before an instruction that a register names, after an access; after a single step or an int1. RF lets the instruction through the next time. */
 static NORETURN void debug_exception(struct thread *self)
 {
-    const struct debug_register *debug = self->debug;
     uint64_t what = dr6_read(), hits = 0, address = 0;
 
     dr6_write(DR6_FIXED);
-    if ((what & DR6_HITS) != 0 && __atomic_load_n(&self->watched, __ATOMIC_RELAXED) == 0) {
+    if ((what & DR6_HITS) != 0 && __atomic_load_n(&self->watched, __ATOMIC_ACQUIRE) == 0) {
         arch_debug_load(self); /* it was for who ran here before */
         if ((what & DR6_STEP) == 0)
             sched_leave();
         what = 0;
     }
+    const struct debug_register *debug = self->debug;
+
     for (uint32_t i = 0; i < ARCH_DEBUG_REGISTERS; i++) {
         if ((what >> i & 1) == 0 || debug[i].access == 0)
             continue;
