@@ -57,7 +57,7 @@ static inline uint32_t info_grants(uint64_t info)
 
 /* Check an outgoing message that has more than words, and turn its capabilities into message nodes. On failure nothing is changed,
  * but for capabilities that were moved: those are dropped. */
-static status_t message_prepare(struct thread *self, uint64_t info)
+static COLD status_t message_prepare(struct thread *self, uint64_t info)
 {
     uint32_t caps = info_caps(info);
     if (self->buffer == NULL || info_data(info) > IPC_DATA_MAX || caps > IPC_CAPS_MAX ||
@@ -140,7 +140,7 @@ static bool queued_cancel(struct thread *thread, uint64_t sequence)
     return true;
 }
 
-void reply_take(struct thread *caller, bool gone)
+COLD void reply_take(struct thread *caller, bool gone)
 {
     struct thread *worker = caller->reply_worker;
     struct notice *notice = NULL;
@@ -377,7 +377,7 @@ static status_t receive_from(struct thread *self, struct receive_caps caps, uint
         unlikely(__atomic_load_n(&endpoint->home.workers.next, __ATOMIC_RELAXED) !=
                  &endpoint->home.workers))
         lane = lane_choose(endpoint);
-    for (;;) {
+    for (uint32_t rounds = 0;; rounds++) {
         endpoint_lock_acquire(&lane->lock);
         status_t status = receive_check(caps);
         if (unlikely(status != STATUS_OK)) {
@@ -395,6 +395,8 @@ static status_t receive_from(struct thread *self, struct receive_caps caps, uint
         if (likely(lane == &endpoint->home))
             break;
         endpoint_lock_release(&endpoint->home.lock);
+        if (unlikely(rounds == 3)) /* callers that do not wait mark it again and again */
+            return KERNEL_RESTART;
     }
     if (queue != NULL && queue_has_events(queue)) {
         endpoint_lock_release(&lane->lock);
