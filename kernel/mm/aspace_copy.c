@@ -100,8 +100,8 @@ status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t ad
     return status;
 }
 
-status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from,
-                     uint64_t from_address, size_t bytes, size_t *done)
+COLD status_t aspace_copy(struct aspace *to, uint64_t to_address, struct aspace *from,
+                          uint64_t from_address, size_t bytes, size_t *done)
 {
     size_t copied = 0;
     status_t status = STATUS_OK;

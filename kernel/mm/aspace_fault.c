@@ -154,7 +154,7 @@ static status_t slot_find(struct mapping *mapping, uint64_t address, uint32_t ac
 
 /* Have the pages of the table that @slot is in become what one large entry maps, as large_frame() will find? A translation that allows writing is of
  * a page that nobody shares. */
-static bool is_run(const struct mapping *mapping, uint64_t address, const pte_t *slot)
+static COLD bool is_run(const struct mapping *mapping, uint64_t address, const pte_t *slot)
     REQUIRES(memory_lock)
 {
     const struct memory *memory = mapping->memory;
@@ -252,7 +252,7 @@ status_t aspace_fault(struct aspace *aspace, struct thread *self, uint64_t addre
     return aspace_resolve(aspace, self, address, access, NULL);
 }
 
-void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
+COLD void mapping_populate(struct mapping *mapping, uint64_t address, uint64_t pages)
 {
     struct aspace *aspace = mapping->aspace;
     struct memory *memory = mapping->memory;

@@ -143,7 +143,7 @@ paddr_t radix_run(const struct radix *tree, uint64_t index, uint64_t count, bool
     return own && !frames_are_own(frame, count) ? 0 : frame;
 }
 
-bool radix_next(const struct radix *tree, uint64_t from, uint64_t end, uint64_t *index)
+COLD bool radix_next(const struct radix *tree, uint64_t from, uint64_t end, uint64_t *index)
 {
     while (from < end && tree->root != NULL && in_reach(from, tree->levels)) {
         const struct radix_node *node = tree->root;
