@@ -20,13 +20,16 @@ __attribute__((noinline)) static void landmark(void)
 
 static long watch(volatile void *address, unsigned long bytes, uint32_t type)
 {
-    struct linux_perf_event event = {.type = PERF_TYPE_BREAKPOINT,
-                                     .size = sizeof(event),
-                                     .sample_period = 1,
-                                     .flags = PERF_SIGTRAP | PERF_REMOVE_ON_EXEC,
-                                     .bp_type = type,
-                                     .bp_address = (unsigned long)address,
-                                     .bp_bytes = bytes};
+    static struct linux_perf_event
+        event; /* zero, without a memset() that such a program does not have */
+
+    event.type = PERF_TYPE_BREAKPOINT;
+    event.size = sizeof(event);
+    event.sample_period = 1;
+    event.flags = PERF_SIGTRAP | PERF_REMOVE_ON_EXEC;
+    event.bp_type = type;
+    event.bp_address = (unsigned long)address;
+    event.bp_bytes = bytes;
     return CALL6(perf_event_open, &event, 0, -1, -1, 0, 0);
 }
 
