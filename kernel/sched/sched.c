@@ -450,8 +450,11 @@ NORETURN void sched_leave(void)
         cpu->changed = false;
         if (unlikely(cpu->resched))
             preempt(cpu);
-        if (unlikely(cpu->current == NULL))
+        if (unlikely(cpu->current == NULL)) {
             choose(cpu);
+            if (unlikely(cpu->rcu_due))
+                continue; /* it came while this CPU idled; the thread may not be back for long */
+        }
         struct thread *thread = cpu->current;
         if (unlikely(thread->continuation != NULL)) {
             kcov_pause(false);
