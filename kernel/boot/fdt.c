@@ -237,6 +237,7 @@ void boot_fdt_attach(paddr_t fdt)
 
     if (chosen >= 0)
         take_seed(chosen);
+    read_reserved();
     boot_reserve(fdt, fdt + boot_info.fdt_bytes);
 }
 

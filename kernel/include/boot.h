@@ -33,7 +33,8 @@ struct boot_fdt_node {
 /** Read the device tree at @fdt, which is in the direct map: all of boot_info but acpi_rsdp and what kernelmap_image() says. What it reserves is taken
  *  out of boot_info.ram; itself and the boot archive are reserved. */
 void boot_fdt_read(paddr_t fdt);
-/** The same for a boot path that has memory, command line and archive from elsewhere: only fdt, fdt_bytes and what the tree adds to seed. */
+/** The same for a boot path that has memory, command line and archive from elsewhere: only fdt, fdt_bytes and what the tree adds to seed. What it
+ *  reserves is taken out of boot_info.ram, which must be there: the firmware's own memory map need not know of what ran before it. */
 void boot_fdt_attach(paddr_t fdt);
 
 /** Is what the loader gave the block of handoff.h? Its first page must be in the direct map. */

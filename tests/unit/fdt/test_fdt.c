@@ -171,6 +171,22 @@ static void test_fdt_memory_less_what_is_reserved(void)
           boot_info.reserved[1].bytes == PAGE_SIZE);
 }
 
+/* Firmware that gives a memory map of its own may forget itself in it: the tree's word holds there too. */
+static void test_fdt_reserves_in_a_firmware_memory_map(void)
+{
+    CHECK(standard_read());
+    memset(&boot_info, 0, sizeof(boot_info));
+    boot_ram_add(RAM_BASE, 0x82000000);
+    if (setjmp(panic_jump) != 0) {
+        CHECK(false);
+        return;
+    }
+    boot_fdt_attach(0);
+    CHECK(boot_info.ram_count == 2);
+    CHECK(ram_is(0, RAM_BASE + 0x80000, RAM_BASE + 0x100000));
+    CHECK(ram_is(1, RAM_BASE + 0x101000, 0x82000000));
+}
+
 static void test_fdt_chosen(void)
 {
     CHECK(standard_read());
@@ -381,6 +397,7 @@ int main(void)
 {
     static const struct test tests[] = {
         TEST(test_fdt_memory_less_what_is_reserved),
+        TEST(test_fdt_reserves_in_a_firmware_memory_map),
         TEST(test_fdt_chosen),
         TEST(test_fdt_archive_must_be_in_ram),
         TEST(test_fdt_cpus_that_are_enabled),
