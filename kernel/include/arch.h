@@ -167,7 +167,7 @@ NORETURN void trap_kernel_fault(const char *what, uint64_t pc, uint64_t address,
 /* boundary-up: blocks_catch_up boot_cpu_add boot_cpu_name boot_cpu_named boot_fdt_cell boot_fdt_child boot_fdt_cpu boot_fdt_find boot_fdt_path boot_fdt_read boot_fdt_reg
  * boot_fdt_string boot_fdt_u32 boot_handoff_bytes boot_handoff_is_at boot_handoff_read boot_ram_add boot_ram_subtract boot_reserve
  * boot_word cpus cpu_count kernelmap_build kernelmap_device kernelmap_image kernelmap_is_late kernelmap_is_stack kernelmap_reserve kernelmap_root
- * kernelmap_stacks kernelmap_stack_top klog panic panic_cpu_stopped phys_alloc phys_free kmem_alloc kmem_free rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen
+ * kernelmap_stacks kernelmap_stack_top klog panic panic_cpu_stopped phys_alloc phys_free phys_count_tables kmem_alloc kmem_free rcu_call process_fault sched_leave spinlock_wait strlen strncmp strnlen
  * syscall_dispatchers syscall_index */
 /* FPU first use: arch handles it wholly (allocates with kmem_alloc charged to thread->object.budget; on failure process_fault). */
 

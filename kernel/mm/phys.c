@@ -77,7 +77,7 @@ static struct zone zones[ZONES_MAX];
 static uint32_t zone_count;
 static struct spinlock zones_lock;
 static uint64_t total_pages;
-static uint64_t table_pages;
+static uint64_t table_pages;                       /* atomic */
 static uint64_t buddy_pages GUARDED_BY(phys_lock); /* kept ones too */
 static struct kept kept[KEPT_MAX] GUARDED_BY(phys_lock);
 static uint32_t kept_oldest GUARDED_BY(phys_lock);
@@ -277,7 +277,7 @@ static struct phys_cpu *phys_cpu_make(void)
         return NULL;
     phys_lock_acquire(&zones_lock);
     bool found = zones_take(0, UINT64_MAX, &number);
-    table_pages += found;
+    phys_count_tables(found);
     phys_lock_release(&zones_lock);
     if (!found)
         return NULL;
@@ -648,7 +648,7 @@ static INIT_TEXT void zone_add(uint32_t from, uint32_t to)
     paddr_t tables = ranges[host].base + ranges[host].bytes - bytes;
     zone_tables_init(zone, phys_to_virt(tables), bytes);
     zone_count++;
-    table_pages += bytes >> PAGE_SHIFT;
+    phys_count_tables((int64_t)(bytes >> PAGE_SHIFT));
     for (uint32_t i = from; i < to; i++) {
         uint64_t end = ranges[i].base + ranges[i].bytes - (i == host ? bytes : 0);
         /* Frame 0 stays out: 0 is no frame in lists and page tables. */
@@ -715,7 +715,12 @@ uint64_t phys_total_pages(void)
 
 uint64_t phys_table_pages(void)
 {
-    return table_pages;
+    return __atomic_load_n(&table_pages, __ATOMIC_RELAXED);
+}
+
+void phys_count_tables(int64_t pages)
+{
+    __atomic_fetch_add(&table_pages, (uint64_t)pages, __ATOMIC_RELAXED);
 }
 
 uint64_t phys_free_pages(void)

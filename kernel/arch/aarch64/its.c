@@ -142,7 +142,7 @@ static uint64_t with_device(uint64_t number, uint32_t device)
 
 /* ── Setting up ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static uint32_t table_order(uint64_t bytes)
+static COLD uint32_t table_order(uint64_t bytes)
 {
     uint32_t order = 0;
 
@@ -152,12 +152,14 @@ static uint32_t table_order(uint64_t bytes)
 }
 
 /** Zeroed memory that the ITS reads and writes, aligned to its size. NULL: none. */
-static void *table_alloc(uint64_t bytes)
+static COLD void *table_alloc(uint64_t bytes)
 {
+    uint32_t order = table_order(bytes);
     paddr_t base;
 
-    if (!phys_alloc(table_order(bytes), &base))
+    if (!phys_alloc(order, &base))
         return NULL;
+    phys_count_tables(1ll << order);
     void *table = arch_direct_map(base);
 
     arch_fill_words(table, 0, bytes / 8);
@@ -165,10 +167,14 @@ static void *table_alloc(uint64_t bytes)
     return table;
 }
 
-static void table_free(void *table, uint64_t bytes)
+static COLD void table_free(void *table, uint64_t bytes)
 {
-    if (table != NULL)
-        phys_free(arch_direct_unmap(table), table_order(bytes));
+    uint32_t order = table_order(bytes);
+
+    if (table == NULL)
+        return;
+    phys_free(arch_direct_unmap(table), order);
+    phys_count_tables(-(1ll << order));
 }
 
 /** Give the ITS a table at GITS_BASER @n. NULL: no memory. */
@@ -273,7 +279,7 @@ paddr_t its_address(void)
 
 /* ── Room for a device and at a CPU ──────────────────────────────────────────────────────────────────────────────── */
 
-bool its_spare_make(struct its_spare *spare, const struct cpu *cpu)
+COLD bool its_spare_make(struct its_spare *spare, const struct cpu *cpu)
 {
     spare->device = kmem_alloc(NULL, sizeof(*spare->device));
     spare->events = table_alloc(PAGE_SIZE);
@@ -284,7 +290,7 @@ bool its_spare_make(struct its_spare *spare, const struct cpu *cpu)
            (spare->pending != NULL || arch_cpu_of(cpu)->takes_messages);
 }
 
-void its_spare_free(struct its_spare *spare)
+COLD void its_spare_free(struct its_spare *spare)
 {
     if (spare->device != NULL)
         kmem_free(NULL, spare->device, sizeof(*spare->device));

@@ -68,5 +68,7 @@ void frame_set_owner(paddr_t frame, struct budget *budget);
 uint64_t phys_total_pages(void);
 /** Free now; frames in a grace period are not. */
 uint64_t phys_free_pages(void);
-/** Pages that no allocation can give: the allocator's tables. */
+/** Pages that nobody pays for: the allocator's tables, and those that devices read. */
 uint64_t phys_table_pages(void);
+/** As many pages more, or less, that were allocated are such. */
+void phys_count_tables(int64_t pages);
