@@ -142,13 +142,10 @@ static uint64_t with_device(uint64_t number, uint32_t device)
 
 /* ── Setting up ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static COLD uint32_t table_order(uint64_t bytes)
+/** At least a page. */
+static uint32_t table_order(uint64_t bytes)
 {
-    uint32_t order = 0;
-
-    while (PAGE_SIZE << order < bytes)
-        order++;
-    return order;
+    return 64 - PAGE_SHIFT - (uint32_t)__builtin_clzll(bytes - 1);
 }
 
 /** Zeroed memory that the ITS reads and writes, aligned to its size. NULL: none. */
@@ -279,7 +276,7 @@ paddr_t its_address(void)
 
 /* ── Room for a device and at a CPU ──────────────────────────────────────────────────────────────────────────────── */
 
-COLD bool its_spare_make(struct its_spare *spare, const struct cpu *cpu)
+bool its_spare_make(struct its_spare *spare, const struct cpu *cpu)
 {
     spare->device = kmem_alloc(NULL, sizeof(*spare->device));
     spare->events = table_alloc(PAGE_SIZE);
@@ -290,7 +287,7 @@ COLD bool its_spare_make(struct its_spare *spare, const struct cpu *cpu)
            (spare->pending != NULL || arch_cpu_of(cpu)->takes_messages);
 }
 
-COLD void its_spare_free(struct its_spare *spare)
+void its_spare_free(struct its_spare *spare)
 {
     if (spare->device != NULL)
         kmem_free(NULL, spare->device, sizeof(*spare->device));
