@@ -381,6 +381,7 @@ interrupt_entry_kernel:
     ldp x16, x17, [sp, #128]
     ldp x18, x29, [sp, #144]
     add sp, sp, #INTERRUPT_FRAME_BYTES
+back_to_kernel:
     eret
     dsb nsh                             /* nothing is executed beyond, not even by speculation */
     isb
@@ -440,8 +441,6 @@ fault_entry:
     mov x1, sp
     mov sp, x0
     ldp x0, x1, [x1]
-    eret
-    dsb nsh                             /* nothing is executed beyond, not even by speculation */
-    isb
+    b back_to_kernel
 
     .section .note.GNU-stack, "", @progbits
