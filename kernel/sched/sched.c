@@ -406,6 +406,11 @@ bool sched_give_way(struct thread *next) NO_THREAD_SAFETY
     return true;
 }
 
+static bool has_callbacks(const struct cpu *cpu)
+{
+    return cpu->rcu_next != NULL || cpu->rcu_current != NULL;
+}
+
 /* Nothing to run: quiescent, with no user page tables loaded, until an interrupt, or until some callbacks have run. */
 static __attribute__((noinline)) void idle(struct cpu *cpu)
 {
@@ -416,7 +421,7 @@ static __attribute__((noinline)) void idle(struct cpu *cpu)
     if (trace_is_on())
         trace_leave(cpu, NULL);
     rcu_quiescent(rcu_period_now());
-    if ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll())
+    if (has_callbacks(cpu) && rcu_poll())
         return;
     sched_idle_set(cpu, true);
     cpu->lets_in = true;
@@ -452,7 +457,7 @@ NORETURN void sched_leave(void)
             preempt(cpu);
         if (unlikely(cpu->current == NULL)) {
             choose(cpu);
-            if (unlikely(cpu->rcu_due))
+            if (unlikely(cpu->rcu_due) && has_callbacks(cpu))
                 continue; /* it came while this CPU idled; the thread may not be back for long */
         }
         struct thread *thread = cpu->current;
