@@ -202,7 +202,7 @@ static void object_make(uint32_t revoking)
 {
     object_init(&endpoint.object, &object_ops, &budget_a);
     endpoint.object.revoking = revoking;
-    endpoint.epoch = any_u32();
+    endpoint.home.epoch = any_u32();
 }
 
 /* A node of @kind below @parent (NULL: a top). */

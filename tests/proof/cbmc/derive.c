@@ -77,7 +77,8 @@ static void check_made(handle_t handle, uint32_t mode, uint32_t rights, uint64_t
     }
     PROVE(source.badge == 0 && (source.rights & RIGHT_RECEIVE) != 0 && mode == CAP_TRANSFER_DERIVE,
           "a badge is set once, by who serves");
-    PROVE(new_cap.badge == badge && new_cap.epoch == endpoint.epoch, "as asked, of this epoch");
+    PROVE(new_cap.badge == badge && new_cap.epoch == endpoint.home.epoch,
+          "as asked, of this epoch");
     PROVE(new_cap.closed == &new_notice && new_notice.count == 1 && new_notice.cookie == badge,
           "and counted");
 }
