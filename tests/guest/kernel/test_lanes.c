@@ -116,12 +116,18 @@ static void lanes_start(struct lanes *lanes, uint64_t kmem)
     }
 }
 
+/* All workers wait: one that has just answered may be on its way still, and would find its handle closed. */
+static bool all_wait(const struct lanes *lanes)
+{
+    return threads_in(SYS_ENDPOINT_RECEIVE) + threads_in(SYS_ENDPOINT_REPLY_RECEIVE) == lanes->cpus;
+}
+
 /* How the wait of all its workers has ended. */
 static void lanes_ended(struct lanes *lanes, status_t how)
 {
     for (uint32_t i = 0; i < lanes->cpus; i++) {
         CHECK(worker_join(&lanes->workers[i].worker));
-        CHECK(status_from_code(lanes->workers[i].worker.value) == how);
+        CHECK_STATUS(how, status_from_code(lanes->workers[i].worker.value));
     }
 }
 
@@ -137,6 +143,7 @@ static void lanes_close(struct lanes *lanes)
 /* The endpoint ends, which all workers are told, wherever they wait. */
 static void lanes_stop(struct lanes *lanes)
 {
+    CHECK(EVENTUALLY(all_wait(lanes)));
     for (uint32_t i = 0; i < lanes->cpus; i++)
         close_handle(lanes->workers[i].endpoint);
     close_handle(lanes->endpoint);
@@ -299,6 +306,7 @@ static void test_lanes_are_revoked(void)
     struct lanes lanes;
     lanes_start(&lanes, KMEM / 2);
     check_local(&lanes);
+    CHECK(EVENTUALLY(all_wait(&lanes)));
     OK(sys_cap_revoke(lanes.endpoint));
     lanes_ended(&lanes, STATUS_BAD_HANDLE);
     close_handle(lanes.endpoint);
@@ -306,6 +314,7 @@ static void test_lanes_are_revoked(void)
 
     lanes_start(&lanes, KMEM / 2);
     check_local(&lanes);
+    CHECK(EVENTUALLY(all_wait(&lanes)));
     close_handle(lanes.queue);
     lanes_ended(&lanes, STATUS_GONE);
     for (uint32_t i = 0; i < lanes.cpus; i++)
