@@ -21,10 +21,10 @@ static struct process process;
 static struct actor actors[ACTORS];
 static unsigned actor_count;
 static bool interrupted[8];
-static jmp_buf out;
+static jmp_buf *out; /* of who leaves last: an idle CPU lets others leave meanwhile */
+static void (*idle_event)(void);
 struct cpu *host_cpu;
 uint64_t machine_now_ns, machine_interrupts[CPU_MAX];
-uint64_t rcu_period;
 paddr_t kernelmap_root;
 
 /* ── What the scheduler needs of the rest of the kernel ──────────────────────────────────────────────────────────── */
@@ -32,6 +32,13 @@ paddr_t kernelmap_root;
 uint64_t arch_time_now_ns(void)
 {
     return machine_now_ns;
+}
+
+/* As kernel/sched/trap.c has it. */
+void trap_ipi(void)
+{
+    host_cpu->resched = true;
+    host_cpu->rcu_due = true;
 }
 
 void arch_timer_arm(uint64_t deadline_ns)
@@ -60,7 +67,19 @@ void arch_irq_window(void)
 
 void arch_cpu_idle(void)
 {
-    longjmp(out, 1);
+    void (*event)(void) = idle_event;
+    struct cpu *cpu = host_cpu;
+    if (event == NULL)
+        longjmp(*out, 1);
+    idle_event = NULL;
+    event();
+    host_cpu = cpu;
+    if (!interrupted[cpu->id])
+        panic("an idle CPU goes on without an interrupt");
+    interrupted[cpu->id] = false;
+    machine_interrupts[cpu->id]++;
+    sched_interrupt_begin();
+    trap_ipi();
 }
 
 NORETURN void arch_thread_resume(struct thread *thread)
@@ -72,7 +91,7 @@ NORETURN void arch_thread_resume(struct thread *thread)
         actor->runs = true;
         actor->since_ns = machine_now_ns;
     }
-    longjmp(out, 1);
+    longjmp(*out, 1);
 }
 
 void arch_fpu_save(struct thread *thread)
@@ -94,33 +113,6 @@ void arch_aspace_activate(paddr_t root, uint64_t generation)
 void aspace_deactivate(struct cpu *cpu)
 {
     cpu->aspace = NULL;
-}
-
-void rcu_cpu_online(struct cpu *cpu)
-{
-    (void)cpu;
-}
-
-void rcu_quiescent(uint64_t period)
-{
-    (void)period;
-}
-
-void rcu_call(struct rcu_head *head, void (*function)(struct rcu_head *))
-{
-    (void)head;
-    (void)function;
-    abort();
-}
-
-void rcu_expedite(void)
-{
-    abort();
-}
-
-bool rcu_poll(void)
-{
-    return false;
 }
 
 void thread_die(struct thread *self)
@@ -155,9 +147,12 @@ static void leave(struct cpu *cpu)
 {
     struct actor *before =
         cpu->current == NULL ? NULL : container_of(cpu->current, struct actor, thread);
+    jmp_buf here, *outer = out;
     host_cpu = cpu;
-    if (setjmp(out) == 0)
+    out = &here;
+    if (setjmp(here) == 0)
         sched_leave();
+    out = outer;
     if (before != NULL && cpu->current != &before->thread && before->runs) {
         before->runs = false;
         before->ready_ns = machine_now_ns;
@@ -187,8 +182,31 @@ static void interrupt(struct cpu *cpu, bool timer)
     if (timer)
         ktimer_interrupt();
     else
-        cpu->resched = true; /* trap_ipi() */
+        trap_ipi();
     leave(cpu);
+}
+
+void machine_while_idle(void (*event)(void))
+{
+    idle_event = event;
+}
+
+void machine_interrupt(uint32_t id)
+{
+    if (!interrupted[id])
+        panic("nobody has interrupted that CPU");
+    interrupted[id] = false;
+    interrupt(cpus[id], false);
+}
+
+void machine_wake(uint32_t id, struct actor *actor)
+{
+    host_cpu = cpus[id];
+    actor->waits = false;
+    actor->left_ns = actor->compute_ns;
+    actor->ready_ns = machine_now_ns;
+    thread_wait_end(&actor->thread);
+    thread_wake(&actor->thread);
 }
 
 /* When something happens next. */
@@ -225,11 +243,7 @@ static void end_wait(struct actor *actor)
     host_cpu = cpus[0];
     machine_interrupts[0]++;
     sched_interrupt_begin();
-    actor->waits = false;
-    actor->left_ns = actor->compute_ns;
-    actor->ready_ns = machine_now_ns;
-    thread_wait_end(&actor->thread);
-    thread_wake(&actor->thread);
+    machine_wake(0, actor);
     leave(cpus[0]);
 }
 

@@ -36,5 +36,11 @@ struct actor *machine_thread_on(uint8_t priority, uint64_t compute_ns, uint64_t 
 /** Make it one of the real-time band. */
 void machine_realtime(struct actor *actor, uint8_t priority, struct allowance allowance);
 void machine_run(uint64_t ns);
+/** The next CPU to idle goes on from there after @event, which must send it an interrupt. All others leave the kernel anew when one comes. */
+void machine_while_idle(void (*event)(void));
+/** CPU @id takes the interrupt that it was sent. */
+void machine_interrupt(uint32_t id);
+/** CPU @id ends the wait of @actor, and goes on as it did. */
+void machine_wake(uint32_t id, struct actor *actor);
 /** Forget what the threads had. */
 void machine_clear(void);

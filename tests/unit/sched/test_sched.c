@@ -440,6 +440,43 @@ static void test_way_is_not_given_without_the_turn_timer(void)
     CHECK(way_is_refused());
 }
 
+/* ── Grace periods ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct actor *grace_waiter;
+static bool grace_called;
+
+static void grace_over(struct rcu_head *head)
+{
+    (void)head;
+    grace_called = true;
+}
+
+/* CPU 0 idles: the other CPU, the last one, ends the period, and gives it somebody who computes. */
+static void grace_ends(void)
+{
+    machine_interrupt(1);
+    CHECK(!grace_called);
+    grace_waiter->compute_ns = 0;
+    machine_wake(1, grace_waiter);
+}
+
+/* Once both CPUs have one thread each, nobody interrupts them any more. */
+static void test_callbacks_do_not_wait_for_who_comes_to_an_idle_cpu(void)
+{
+    static struct rcu_head head;
+    machine_start(2);
+    (void)machine_thread_on(16, 0, 0, 1 << 1, 1);
+    grace_waiter = machine_thread_on(16, MS, 1000 * MS, 1 << 0, 0);
+    grace_called = false;
+    host_cpu = cpus[0];
+    rcu_call(&head, grace_over);
+    rcu_expedite();
+    machine_while_idle(grace_ends);
+    machine_run(100 * MS);
+    CHECK(cpus[0]->current == &grace_waiter->thread && grace_waiter->ran_ns >= 99 * MS);
+    CHECK(grace_called);
+}
+
 #define TEST(function) {#function, function}
 
 int main(void)
@@ -477,7 +514,8 @@ int main(void)
                  TEST(test_way_is_not_given_in_the_real_time_band),
                  TEST(test_way_is_not_given_past_others),
                  TEST(test_way_is_not_given_with_work_to_do),
-                 TEST(test_way_is_not_given_without_the_turn_timer)};
+                 TEST(test_way_is_not_given_without_the_turn_timer),
+                 TEST(test_callbacks_do_not_wait_for_who_comes_to_an_idle_cpu)};
     const unsigned count = sizeof(tests) / sizeof(tests[0]);
     bool failed = false;
     for (unsigned i = 0; i < count; i++) {
