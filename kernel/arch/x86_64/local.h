@@ -62,7 +62,7 @@ void syscall_entry(void);
 /* trap.c: called by entry.S. */
 NORETURN void trap_from_user(struct thread *self, uint64_t vector, uint64_t error);
 void trap_from_kernel(const struct trap_frame *frame);
-void trap_on_own_stack(const struct trap_frame *frame);
+void trap_on_own_stack(struct trap_frame *frame);
 
 /* smp.c */
 /** Other CPUs: called by boot.S. */

@@ -200,11 +200,25 @@ static bool is_late_hit(const struct trap_frame *frame)
            (entry < sizeof(exception_entries) || frame->rip == (uint64_t)(uintptr_t)syscall_entry);
 }
 
+/* Behind an int1 it comes at the first instruction of its own entry, on the same stack: what int1 had put there is lost, and with it where
+ * the thread was. It goes on at address 0, where nothing is, which it or its debugger is told. */
+static void late_hit(struct trap_frame *frame)
+{
+    dr6_write(DR6_FIXED);
+    if (frame->rip != (uint64_t)(uintptr_t)exception_entries[VECTOR_DEBUG])
+        return;
+    frame->rip = 0;
+    frame->cs = SELECTOR_USER_CODE;
+    frame->rflags = ARCH_RFLAGS_FIXED;
+    frame->rsp = 0;
+    frame->ss = SELECTOR_USER_DATA;
+}
+
 /* NMI, machine check, double fault, and what comes in the kernel of debug exceptions: anything may have been interrupted, any lock may be held. */
-void trap_on_own_stack(const struct trap_frame *frame)
+void trap_on_own_stack(struct trap_frame *frame)
 {
     if (is_late_hit(frame)) {
-        dr6_write(DR6_FIXED);
+        late_hit(frame);
         return;
     }
     if (__atomic_load_n(&stopping, __ATOMIC_ACQUIRE)) {
