@@ -24,7 +24,10 @@ struct endpoint {
     struct lane *lane; /* atomic: home while it is the only one; then NULL */
     struct lane *
         *lanes; /* atomic, as the entries: by CPU, NULL: none yet; home: there is none to be had */
-    struct list callers GUARDED_BY(endpoint_lock); /* threads whose call waits for a worker */
+    /* Threads whose call waits for a worker: the best level first. */
+    struct list callers GUARDED_BY(endpoint_lock);
+    struct list servers GUARDED_BY(endpoint_lock);   /* threads that came to receive here last */
+    struct thread *helped GUARDED_BY(endpoint_lock); /* of them, by the first caller; or NULL */
 };
 
 static inline struct endpoint *endpoint_of(struct object *object)

@@ -44,6 +44,20 @@ static inline __attribute__((always_inline)) void sched_leave_quickly(void)
 }
 /** Whose time @thread runs on: its own, or that of the caller whose level it has. */
 struct thread *level_payer(struct thread *thread);
+/** @thread has the level that follows from its own and those that are lent to it now, whoever changes one of them meanwhile and does this afterwards. */
+void level_settle(struct thread *thread);
+/** @thread has answered, or answers later: whoever helps it lends it a level still. Its own CPU, after the store to its current_reply. */
+static inline void level_served(struct thread *thread)
+{
+    uint8_t level = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->effective, level, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (unlikely(__atomic_load_n(&thread->helper, __ATOMIC_RELAXED) != NULL))
+        level_settle(thread);
+}
+/** The level of @thread may have changed: if it is ready or runs it is where it belongs, and so is who works for it, through LENT_DEPTH servers
+ *  (ipc/help.c). No lock held; a grace period may not end meanwhile. */
+void level_follow(struct thread *thread);
 static inline bool level_is_lent(const struct thread *thread)
 {
     return thread_level(thread) > __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
@@ -63,11 +77,10 @@ static inline __attribute__((always_inline)) bool sched_account_here(struct cpu 
         return false;
     struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
     add_owned(&thread->cpu_time_ns, ran_ns);
-    if (caller != NULL) {
+    if (caller != NULL)
         add_owned(&caller->served_ns, ran_ns);
-        if (unlikely(level_is_lent(thread)))
-            payer = level_payer(thread);
-    }
+    if (unlikely(level_is_lent(thread)))
+        payer = level_payer(thread);
     if (likely(!turn_charge(&payer->turn, ran_ns)))
         return false;
     return level_turn_over(payer, thread, ran_ns, now_ns);

@@ -154,9 +154,14 @@ struct __attribute__((aligned(64))) thread {
     struct raise_target debugger; /* process_lock */
     /* atomic, NULL: a native thread; set before it starts, NULL again at its end */
     struct foreign *foreign;
-    uint64_t traced_pc;    /* behind the system call that it is in, if its beginning was traced */
-    uint64_t served_ns;    /* by others, for its calls; atomic */
-    struct cap *revoke_at; /* where its revocation goes on */
+    uint64_t traced_pc; /* behind the system call that it is in, if its beginning was traced */
+    uint64_t served_ns; /* by others, for its calls; atomic */
+    /* Worker: where it came to receive last, but by the fast path, and the first of those who are queued there, if it is the one that they help.
+     * Both atomic; endpoint_lock of that endpoint to write. */
+    struct endpoint *serves;
+    struct thread *helper;
+    struct list serves_link;  /* the endpoint's lock: its servers */
+    struct cap *revoke_at;    /* where its revocation goes on */
     struct rcu_head rcu_wait; /* waiting for a grace period (revoke) */
     struct arch_fpu *fpu;     /* allocated on first use */
     uint32_t fpu_cpu;         /* atomic: where the registers are live; UINT32_MAX: in memory */
@@ -187,7 +192,7 @@ static inline uint8_t thread_level(const struct thread *thread)
     return __atomic_load_n(&thread->effective, __ATOMIC_RELAXED);
 }
 
-/** It serves nobody any more: its level is its own. */
+/** It serves nobody any more, and nobody helps it: its level is its own. */
 static inline void thread_level_own(struct thread *thread)
 {
     uint8_t level = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);

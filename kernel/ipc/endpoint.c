@@ -33,10 +33,9 @@
 static bool queued_cancel(struct thread *thread, uint64_t sequence);
 static bool answer_cancel(struct thread *thread, uint64_t sequence);
 
-static const struct wait_class queued_wait = {.name = "call",
-                                              WAIT_CLASS_LIST(endpoint, home.lock, endpoint_lock,
-                                                              callers),
-                                              .cancel = queued_cancel};
+const struct wait_class queued_wait = {.name = "call",
+                                       WAIT_CLASS_LIST(endpoint, home.lock, endpoint_lock, callers),
+                                       .cancel = queued_cancel};
 const struct wait_class answer_wait = {.name = "reply", .cancel = answer_cancel};
 const struct wait_class receive_wait = {.name = "receive",
                                         WAIT_CLASS_LIST(lane, lock, endpoint_lock, workers)};
@@ -132,12 +131,9 @@ static void caller_await_answer(struct thread *caller)
     }
 }
 
-static bool queued_cancel(struct thread *thread, uint64_t sequence)
+static COLD bool queued_cancel(struct thread *thread, uint64_t sequence)
 {
-    if (!wait_cancel_listed(thread, &queued_wait, sequence))
-        return false;
-    cap_messages_drop_all(thread);
-    return true;
+    return caller_cancel(thread, &queued_wait, sequence);
 }
 
 COLD void reply_take(struct thread *caller, bool gone)
@@ -161,16 +157,21 @@ COLD void reply_take(struct thread *caller, bool gone)
         notice_retire(notice);
 }
 
-bool answer_cancel_class(struct thread *thread, uint64_t sequence,
-                         const struct wait_class *wait_class)
+COLD bool answer_cancel_class(struct thread *thread, uint64_t sequence,
+                              const struct wait_class *wait_class)
 {
     reply_lock_acquire(&thread->reply);
     /* Published without the lock: acquire, so that its pair is seen too. */
     bool waits = __atomic_load_n(&thread->wait_class, __ATOMIC_ACQUIRE) == wait_class &&
                  __atomic_load_n(&thread->wait_sequence, __ATOMIC_RELAXED) == sequence;
+    struct thread *worker = waits ? thread->reply_worker : NULL;
     if (waits)
         reply_take(thread, true);
+    if (worker != NULL)
+        level_settle(worker); /* what was lent is taken back */
     reply_lock_release(&thread->reply);
+    if (worker != NULL)
+        level_follow(worker);
     return waits;
 }
 
@@ -196,7 +197,7 @@ static inline struct thread *take_current(struct thread *worker)
     if (unlikely(!ours))
         raised_abandon(worker, caller);
     __atomic_store_n(&worker->current_reply, NULL, __ATOMIC_RELAXED);
-    thread_level_own(worker);
+    level_served(worker);
     return ours ? caller : NULL;
 }
 
@@ -212,13 +213,8 @@ static inline __attribute__((always_inline)) status_t call_queue(struct thread *
         cap_messages_drop_all(self);
         return STATUS_BUSY;
     }
-    __atomic_store_n(&endpoint->home.pending, 1, __ATOMIC_RELAXED);
-    status_t status =
-        waiter_enqueue(self, &endpoint->callers, &queued_wait, endpoint, self->call_deadline_ns);
-    endpoint_lock_release(&endpoint->home.lock);
-    if (status == KERNEL_BLOCKED)
-        sched_forget_current();
-    else
+    status_t status = caller_queue(self, endpoint, &queued_wait);
+    if (unlikely(status != KERNEL_BLOCKED))
         cap_messages_drop_all(self);
     return status;
 }
@@ -353,6 +349,7 @@ static inline __attribute__((always_inline)) bool receive_queued(struct thread *
     struct thread *caller = list_entry(node, struct thread, wait_link);
     bool raised = caller->wait_class == &raised_queued_wait;
     __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELEASE);
+    struct thread *helped = caller_taken(endpoint, self);
     endpoint_lock_release(&endpoint->home.lock);
     if (unlikely(raised)) {
         raised_accept(caller, self);
@@ -361,6 +358,8 @@ static inline __attribute__((always_inline)) bool receive_queued(struct thread *
         accept_call(caller, self);
         caller_await_answer(caller);
     }
+    if (unlikely(helped != NULL))
+        level_follow(helped);
     return true;
 }
 
@@ -372,6 +371,8 @@ static status_t receive_from(struct thread *self, struct receive_caps caps, uint
     struct queue *queue = receive_queue(caps);
     if (queue != NULL && unlikely(queue_has_events(queue)) && receive_event(self, queue))
         return KERNEL_DONE;
+    if (unlikely(__atomic_load_n(&self->serves, __ATOMIC_RELAXED) != endpoint))
+        serve(self, endpoint);
     struct lane *lane = endpoint_lane(endpoint, arch_cpu_local());
     if (unlikely(lane == NULL) ||
         unlikely(__atomic_load_n(&endpoint->home.workers.next, __ATOMIC_RELAXED) !=
@@ -628,7 +629,7 @@ status_t sys_endpoint_reply_save(struct thread *self, handle_t handle, uint64_t 
     if (!ours && notice != NULL)
         notice_retire(notice);
     __atomic_store_n(&self->current_reply, NULL, __ATOMIC_RELAXED);
-    thread_level_own(self);
+    level_served(self);
     return ours ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
@@ -850,8 +851,10 @@ void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_S
     endpoint_lock_release(&endpoint->home.lock);
     if (unlikely((cap->rights & RIGHT_RECEIVE) != 0))
         workers_end(endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
-    if (unlikely(queued))
+    if (unlikely(queued)) {
         waiters_end(&queued_wait, endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
+        callers_left(endpoint);
+    }
 }
 
 void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap)
@@ -884,6 +887,7 @@ static COLD void epoch_end(struct endpoint *endpoint, bool dead)
     }
     waiters_end(&queued_wait, endpoint, dead ? NULL : is_of_epoch, NULL,
                 dead ? STATUS_PEER_DIED : STATUS_STALE);
+    callers_left(endpoint);
     while ((node = list_take(&notices)) != NULL) {
         notice_retire(list_entry(node, struct notice, link));
         sched_let_interrupts_in();
@@ -901,6 +905,7 @@ void ipc_thread_died(struct thread *thread)
 {
     cap_messages_drop_all(thread);
     abandon_current(thread);
+    serve(thread, NULL);
 }
 
 COLD void ipc_process_died(struct process *process)
@@ -930,6 +935,7 @@ static void endpoint_destroy(struct object *object)
     struct endpoint *endpoint = endpoint_of(object);
     epoch_end(endpoint, true);
     workers_end(endpoint, NULL, NULL, STATUS_GONE);
+    servers_leave(endpoint);
 }
 
 static COLD void endpoint_free(struct object *object)
@@ -949,6 +955,7 @@ status_t sys_endpoint_create(struct thread *self, struct cap *budget_cap, handle
     if (endpoint == NULL)
         return STATUS_NO_MEMORY;
     list_init(&endpoint->callers);
+    list_init(&endpoint->servers);
     list_init(&endpoint->home.workers);
     list_init(&endpoint->notices);
     endpoint->lane = &endpoint->home;

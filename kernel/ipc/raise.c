@@ -17,13 +17,21 @@
 
 static bool raised_cancel(struct thread *thread, uint64_t sequence);
 
+static bool raised_queued_cancel(struct thread *thread, uint64_t sequence);
+
 const struct wait_class raised_queued_wait = {.name = "raise",
-                                              WAIT_CLASS_LOCK(endpoint, home.lock, endpoint_lock)};
+                                              WAIT_CLASS_LOCK(endpoint, home.lock, endpoint_lock),
+                                              .cancel = raised_queued_cancel};
 const struct wait_class raised_wait = {.name = "answer", .cancel = raised_cancel};
 
 static bool is_killed(const struct thread *thread)
 {
     return (__atomic_load_n(&thread->attention, __ATOMIC_SEQ_CST) & ATTENTION_KILL) != 0;
+}
+
+static COLD bool raised_queued_cancel(struct thread *thread, uint64_t sequence)
+{
+    return caller_cancel(thread, &raised_queued_wait, sequence);
 }
 
 static bool raised_cancel(struct thread *thread, uint64_t sequence)
@@ -139,17 +147,6 @@ void raised_await(struct thread *caller)
         thread_wake(caller);
 }
 
-/* Nobody waits: queue. If attention is pending it is seen to first, and what led here executed again. */
-static void raise_queue(struct thread *self, struct endpoint *endpoint) RELEASE(endpoint_lock)
-{
-    __atomic_store_n(&endpoint->home.pending, 1, __ATOMIC_RELAXED);
-    status_t status =
-        waiter_enqueue(self, &endpoint->callers, &raised_queued_wait, endpoint, DEADLINE_NEVER);
-    endpoint_lock_release(&endpoint->home.lock);
-    if (status == KERNEL_BLOCKED)
-        sched_forget_current();
-}
-
 bool raise_call(struct thread *self, const struct raise_target *target, uint64_t info)
 {
     struct endpoint *endpoint = target->endpoint;
@@ -168,7 +165,8 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
         }
         worker = worker_find(endpoint);
         if (unlikely(worker == NULL)) {
-            raise_queue(self, endpoint);
+            /* If attention is pending it is seen to first, and what led here executed again. */
+            status_ignore(caller_queue(self, endpoint, &raised_queued_wait));
             return true;
         }
         endpoint_lock_release(&endpoint->home.lock);
@@ -322,7 +320,7 @@ status_t raised_answer(struct thread *self, uint64_t token, uint64_t info, struc
     if (status != STATUS_OK)
         return status;
     if (token == 0)
-        thread_level_own(self);
+        level_served(self);
     if ((uint32_t)info == ANSWER_KILL)
         process_kill(caller->process, (int64_t)arch_ipc_word(self, 0));
     return STATUS_OK;

@@ -22,6 +22,8 @@ static inline uint32_t info_kind(uint64_t info)
 
 /** The caller waits for its answer: published by itself, ended under its reply_lock. */
 extern const struct wait_class answer_wait;
+/** The caller waits for a worker, in its endpoint's queue. */
+extern const struct wait_class queued_wait;
 /** The worker waits in a lane, the object of the wait: set under its lock. */
 extern const struct wait_class receive_wait;
 
@@ -85,6 +87,38 @@ void reply_take(struct thread *caller, bool gone) REQUIRES(reply_lock);
 /** wait_class.cancel of accepted calls. */
 bool answer_cancel_class(struct thread *thread, uint64_t sequence,
                          const struct wait_class *wait_class);
+
+/* ── Who waits for a worker: help.c ──────────────────────────────────────────────────────────────────────────────── */
+
+/** @self, the current thread, queues at @endpoint, behind its equals, as @wait_class; the first in the queue helps one of those who serve there.
+ *  KERNEL_BLOCKED: there is no current thread any more. INTERRUPTED: it is still that. */
+MUST_CHECK status_t caller_queue(struct thread *self, struct endpoint *endpoint,
+                                 const struct wait_class *wait_class) RELEASE(endpoint_lock);
+/** The first of the callers of @endpoint may be another, or its level: he helps the one who is helped there, or else whom he may. Returns who has
+ *  another level by that, if any: he is to be followed (level_follow) when the lock has been given back. */
+struct thread *callers_help(struct endpoint *endpoint) REQUIRES(endpoint_lock);
+/** The same when @self has taken the first, whose level it has anyway. */
+static inline struct thread *caller_taken(struct endpoint *endpoint, struct thread *self)
+    REQUIRES(endpoint_lock)
+{
+    struct list *node = endpoint->callers.next;
+    struct thread *next = list_entry(node, struct thread, wait_link);
+    if (node == &endpoint->callers)
+        next = NULL;
+    if (unlikely(endpoint->helped != self) ||
+        unlikely(next != NULL && thread_level(next) > thread_level(self)))
+        return callers_help(endpoint);
+    __atomic_store_n(&self->helper, next, __ATOMIC_RELAXED);
+    return NULL;
+}
+/** The same after callers have been taken off. No lock held. */
+void callers_left(struct endpoint *endpoint);
+/** wait_class.cancel of queued calls. */
+bool caller_cancel(struct thread *thread, const struct wait_class *wait_class, uint64_t sequence);
+/** @self, the current thread, serves @endpoint from now on (NULL: nobody), whose callers may help it. */
+void serve(struct thread *self, struct endpoint *endpoint);
+/** @endpoint has ended, and nobody queues or comes to serve there. */
+void servers_leave(struct endpoint *endpoint);
 
 /* ── Calls that the kernel made: raise.c ─────────────────────────────────────────────────────────────────────────── */
 

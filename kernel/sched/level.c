@@ -5,14 +5,37 @@
 #include "arch.h"
 #include "sched.h"
 
+/* Who lends @thread its level: whose call it serves, or who helps it to be done with that; or NULL. */
+static struct thread *lender(const struct thread *thread)
+{
+    struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+    struct thread *helper = __atomic_load_n(&thread->helper, __ATOMIC_RELAXED);
+    if (helper != NULL && (caller == NULL || thread_level(helper) > thread_level(caller)))
+        return helper;
+    return caller;
+}
+
 static uint8_t best_of_chain(const struct thread *thread)
 {
     uint8_t level = 0;
-    for (uint32_t depth = 0; thread != NULL && depth < LENT_DEPTH; depth++) {
+    for (uint32_t depth = 0; thread != NULL && depth <= LENT_DEPTH; depth++) {
         level = MAX(level, __atomic_load_n(&thread->priority, __ATOMIC_RELAXED));
-        thread = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+        thread = lender(thread);
     }
     return level;
+}
+
+/* Who stores what a level follows from does this afterwards, so who comes last has seen it all: either we look again after he stored, or our store is
+ * before his look. */
+void level_settle(struct thread *thread)
+{
+    uint8_t level;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    do {
+        level = best_of_chain(thread);
+        __atomic_store_n(&thread->effective, level, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    } while (level != best_of_chain(thread));
 }
 
 static bool is_limited(const struct thread *thread)
@@ -26,7 +49,7 @@ void level_update(struct thread *thread)
     if (is_limited(thread) && thread->realtime->allowance.spent)
         level = PRIORITY_IDLE;
     __atomic_store_n(&thread->priority, level, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread->effective, best_of_chain(thread), __ATOMIC_RELAXED);
+    level_settle(thread);
 }
 
 void level_rise(struct thread *thread)
@@ -38,7 +61,7 @@ void level_rise(struct thread *thread)
 struct thread *level_payer(struct thread *thread)
 {
     for (uint32_t depth = 0; depth < LENT_DEPTH; depth++) {
-        struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+        struct thread *caller = lender(thread);
         if (caller == NULL || !level_is_lent(thread))
             break;
         thread = caller;
@@ -66,7 +89,7 @@ static void refill(struct ktimer *timer, uint64_t now_ns)
     struct realtime *realtime = container_of(timer, struct realtime, refill);
     allowance_refill(&realtime->allowance);
     level_update(realtime->thread);
-    sched_requeue_ready(realtime->thread);
+    level_follow(realtime->thread);
 }
 
 /* It ran for @ran_ns. True: its turn, or all that it has of the period, is over. */
@@ -97,8 +120,8 @@ bool level_turn_over(struct thread *payer, struct thread *thread, uint64_t ran_n
     }
     level_update(payer);
     for (uint32_t depth = 0; thread != payer && thread != NULL && depth < LENT_DEPTH; depth++) {
-        __atomic_store_n(&thread->effective, best_of_chain(thread), __ATOMIC_RELAXED);
-        thread = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+        level_settle(thread);
+        thread = lender(thread);
     }
     return true;
 }

@@ -356,6 +356,9 @@ static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
     cpu->resched = false;
     if (thread == NULL)
         return;
+    const struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+    if (unlikely(caller != NULL) && unlikely(thread_level(caller) > thread_level(thread)))
+        level_settle(thread); /* it rose between its call and its wait */
     bool over = sched_account(cpu), yielded = cpu->yielded, here = sched_may_run_on(thread, cpu);
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread_level(thread);
     cpu->yielded = false;
@@ -532,7 +535,7 @@ COLD void sched_set_priority(struct thread *thread, uint8_t priority)
     __atomic_store_n(&thread->limited, false, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
     level_update(thread);
-    sched_requeue_ready(thread);
+    level_follow(thread);
 }
 
 COLD void sched_set_realtime(struct thread *thread, uint8_t priority, struct allowance allowance)
@@ -544,7 +547,7 @@ COLD void sched_set_realtime(struct thread *thread, uint8_t priority, struct all
     __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
     level_update(thread);
-    sched_requeue_ready(thread);
+    level_follow(thread);
 }
 
 COLD void sched_set_affinity(struct thread *thread, uint32_t index, uint64_t mask)

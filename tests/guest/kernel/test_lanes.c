@@ -185,8 +185,8 @@ static void test_lanes_local_worker_first(void)
 /* A call that its worker holds until it is told. */
 struct holder {
     struct lanes *lanes;
-    uint32_t cpu, label;
-    struct worker worker; /* value: whom it had, or UINT64_MAX */
+    uint32_t cpu, label, priority; /* 0: as it is */
+    struct worker worker;          /* value: whom it had, or UINT64_MAX */
 };
 
 static void hold(struct worker *self)
@@ -194,6 +194,8 @@ static void hold(struct worker *self)
     const struct holder *me = self->context;
     struct ipc_regs regs;
     pin(self->thread, me->cpu);
+    if (me->priority != 0)
+        OK(sys_thread_set_priority(self->thread, me->priority));
     self->value = ask(me->lanes->endpoint, me->label, DEADLINE_NEVER, &regs) == STATUS_OK
                       ? regs.words[me->label == LABEL_TURN ? 1 : 0]
                       : UINT64_MAX;
@@ -240,6 +242,45 @@ static void test_lanes_others_help(void)
     for (uint32_t i = 0; i < QUEUED; i++) {
         CHECK(worker_join(&queued[i].worker));
         CHECK(queued[i].worker.value == i + 1);
+    }
+    OK(sys_notification_signal(lanes.bell, UINT64_MAX));
+    for (uint32_t i = 0; i < lanes.cpus; i++)
+        CHECK(worker_join(&holders[i].worker) && holders[i].worker.value != UINT64_MAX);
+    check_local(&lanes);
+    lanes_stop(&lanes);
+}
+
+/* Those who queue are served by their levels, equals in their order, and one whose priority changes meanwhile has another place. */
+static void test_lanes_best_callers_first(void)
+{
+    static const struct {
+        uint32_t priority, later, turn;
+    } callers[] = {{10, 0, 7}, {14, 0, 2}, {12, 0, 4}, {14, 0, 3},
+                   {8, 15, 1}, {12, 0, 5}, {15, 11, 6}};
+    enum { QUEUED = sizeof(callers) / sizeof(callers[0]) };
+    struct lanes lanes;
+    struct holder holders[CPUS_MAX], queued[QUEUED];
+    lanes_start(&lanes, KMEM / 2);
+    for (uint32_t i = 0; i < lanes.cpus; i++) {
+        holder_start(&holders[i], &lanes, i, LABEL_HOLD);
+        CHECK(EVENTUALLY(__builtin_popcountll(__atomic_load_n(&lanes.held, __ATOMIC_SEQ_CST)) ==
+                         (int)i + 1));
+    }
+    for (uint32_t i = 0; i < QUEUED; i++) {
+        queued[i] = (struct holder){.lanes = &lanes,
+                                    .cpu = i % lanes.cpus,
+                                    .label = LABEL_TURN,
+                                    .priority = callers[i].priority};
+        worker_start(&queued[i].worker, hold, &queued[i]);
+        CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_CALL) == lanes.cpus + i + 1));
+    }
+    for (uint32_t i = 0; i < QUEUED; i++)
+        if (callers[i].later != 0)
+            OK(sys_thread_set_priority(queued[i].worker.thread, callers[i].later));
+    OK(sys_notification_signal(lanes.bell, UINT64_C(1) << (lanes.cpus - 1)));
+    for (uint32_t i = 0; i < QUEUED; i++) {
+        CHECK(worker_join(&queued[i].worker));
+        CHECK(queued[i].worker.value == callers[i].turn);
     }
     OK(sys_notification_signal(lanes.bell, UINT64_MAX));
     for (uint32_t i = 0; i < lanes.cpus; i++)
@@ -387,11 +428,8 @@ static void test_lanes_nobody_is_forgotten(void)
 
 extern const struct test lanes_tests[];
 const struct test lanes_tests[] = {
-    TEST(test_lanes_local_worker_first),
-    TEST(test_lanes_others_help),
-    TEST(test_lanes_are_told),
-    TEST(test_lanes_are_revoked),
-    TEST(test_lanes_without_memory),
-    TEST(test_lanes_nobody_is_forgotten),
-    {0},
+    TEST(test_lanes_local_worker_first),  TEST(test_lanes_others_help),
+    TEST(test_lanes_best_callers_first),  TEST(test_lanes_are_told),
+    TEST(test_lanes_are_revoked),         TEST(test_lanes_without_memory),
+    TEST(test_lanes_nobody_is_forgotten), {0},
 };

@@ -214,4 +214,6 @@ static const struct test sched_tests[] = {TEST(test_equals_get_equal_time),
                                           TEST(test_real_time_budgets_hold),
                                           {0, 0}};
 
-const struct test *const test_groups[] = {sched_tests, 0};
+extern const struct test lending_tests[];
+
+const struct test *const test_groups[] = {sched_tests, lending_tests, 0};
