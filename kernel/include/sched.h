@@ -52,7 +52,8 @@ static inline void level_served(struct thread *thread)
     uint8_t level = __atomic_load_n(&thread->priority, __ATOMIC_RELAXED);
     __atomic_store_n(&thread->effective, level, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (unlikely(__atomic_load_n(&thread->helper, __ATOMIC_RELAXED) != NULL))
+    const struct thread *helper = __atomic_load_n(&thread->helper, __ATOMIC_RELAXED);
+    if (unlikely(helper != NULL) && thread_level(helper) > level)
         level_settle(thread);
 }
 /** The level of @thread may have changed: if it is ready or runs it is where it belongs, and so is who works for it, through LENT_DEPTH servers
@@ -119,6 +120,7 @@ static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
     if (unlikely(!sched_may_be_handed(next, cpu))) {
         cpu->current = NULL;
         cpu->last_clock_ns = arch_time_now_ns(); /* what was before is not its time */
+        level_settle(next); /* its caller may have risen before it waited: see preempt() */
         thread_wake(next);
         return;
     }

@@ -851,10 +851,8 @@ void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_S
     endpoint_lock_release(&endpoint->home.lock);
     if (unlikely((cap->rights & RIGHT_RECEIVE) != 0))
         workers_end(endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
-    if (unlikely(queued)) {
-        waiters_end(&queued_wait, endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
-        callers_left(endpoint);
-    }
+    if (unlikely(queued))
+        callers_end(endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
 }
 
 void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap)
@@ -885,9 +883,7 @@ static COLD void epoch_end(struct endpoint *endpoint, bool dead)
         endpoint_lock_release(&lane->lock);
         sched_let_interrupts_in();
     }
-    waiters_end(&queued_wait, endpoint, dead ? NULL : is_of_epoch, NULL,
-                dead ? STATUS_PEER_DIED : STATUS_STALE);
-    callers_left(endpoint);
+    callers_end(endpoint, dead ? NULL : is_of_epoch, NULL, dead ? STATUS_PEER_DIED : STATUS_STALE);
     while ((node = list_take(&notices)) != NULL) {
         notice_retire(list_entry(node, struct notice, link));
         sched_let_interrupts_in();

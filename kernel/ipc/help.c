@@ -4,7 +4,7 @@
  * last, a local one if there is one: that runs on the best of its own level, its caller's and the helper's (level.c), so it is soon done with
  * what it serves, or with whatever keeps it from receiving. Which one is helped stays until nobody is queued, or it serves elsewhere or ends.
  * Who calls another, or queues elsewhere, passes on what it is lent: level_follow() goes from each thread to who works for it,
- * through LENT_DEPTH servers.
+ * through LENT_DEPTH servers. Where a caller rose after it was accepted and before it waited, the worker is looked at on its way to a CPU.
  * A worker's helper is stored under the lock of the endpoint that it serves, and goes with the place in that endpoint's queue, or before who took the
  * helper off leaves the kernel: so who finds one may look at it. The fast path does not look who helps: while anybody is
  * queued no worker of the endpoint answers by it (lane.pending). A worker that receives by it at another endpoint than it did before
@@ -86,13 +86,22 @@ struct thread *callers_help(struct endpoint *endpoint)
     return worker != NULL && helper_set(worker, helper) ? worker : NULL;
 }
 
-COLD void callers_left(struct endpoint *endpoint)
+/* Some have been taken off; none has come back to be freed before we leave the kernel. */
+static COLD void callers_left(struct endpoint *endpoint)
 {
     endpoint_lock_acquire(&endpoint->home.lock);
     struct thread *worker = callers_help(endpoint);
     endpoint_lock_release(&endpoint->home.lock);
     if (worker != NULL)
         level_follow(worker);
+}
+
+COLD void callers_end(struct endpoint *endpoint,
+                      bool (*wanted)(const struct thread *, const void *), const void *context,
+                      status_t status)
+{
+    waiters_end(&queued_wait, endpoint, wanted, context, status);
+    callers_left(endpoint);
 }
 
 status_t caller_queue(struct thread *self, struct endpoint *endpoint,
@@ -160,6 +169,7 @@ COLD void servers_leave(struct endpoint *endpoint)
     struct list *node;
     do {
         endpoint_lock_acquire(&endpoint->home.lock);
+        endpoint->helped = NULL;
         node = list_take(&endpoint->servers);
         if (node != NULL)
             __atomic_store_n(&list_entry(node, struct thread, serves_link)->serves, NULL,

@@ -111,8 +111,9 @@ static inline struct thread *caller_taken(struct endpoint *endpoint, struct thre
     __atomic_store_n(&self->helper, next, __ATOMIC_RELAXED);
     return NULL;
 }
-/** The same after callers have been taken off. No lock held. */
-void callers_left(struct endpoint *endpoint);
+/** Callers of @endpoint who are @wanted, as waiters_end(). */
+void callers_end(struct endpoint *endpoint, bool (*wanted)(const struct thread *, const void *),
+                 const void *context, status_t status);
 /** wait_class.cancel of queued calls. */
 bool caller_cancel(struct thread *thread, const struct wait_class *wait_class, uint64_t sequence);
 /** @self, the current thread, serves @endpoint from now on (NULL: nobody), whose callers may help it. */
