@@ -1,5 +1,6 @@
 /* The physical allocator (kernel/mm/phys.c): from any state of a zone, one block taken or given back.
- * proves: what is taken was free, aligned, of its size, below its limit, and is not free any more; what is given back is free; all others stay; free blocks are disjoint, joined, in the zone, and counted; giving back twice panics
+ * What is kept together has proofs of its own (kept.c, kept_range.c); ranges, and the caches of CPUs, are not covered.
+ * proves: what is taken was free, aligned, of its size, below its limit, and is not free any more; nothing fails while there is such a block; what is given back is free; all others stay; free blocks are disjoint, joined, in the zone, and counted; giving back twice panics
  * bounds: a zone of up to 8 pages that begins anywhere in its first block, blocks of up to 4 pages, any of them free, no block kept together; one operation
  * options: --unwind 9 --unwindset bitmap_set.0:2,bitmap_clear.0:2,bitmap_first.0:2,block_give.0:4,block_take.0:5,block_take.1:5,range_give.0:8,range_give.1:8,zones_take_free.0:3,zones_take.0:2,kept_drop.0:2,zone_find.0:3,phys_alloc_range.0:5
  * scaled: kernel/include/mm/phys.h :: s/PHYS_ORDER_MAX 18u/PHYS_ORDER_MAX 2u/ :: blocks of up to 4 pages
@@ -9,6 +10,7 @@
  * fault: kernel/mm/phys.c :: s/bitmap_set\(\&zone->free\[o\], block \| 1\);/bitmap_set(\&zone->free[o], block);/ :: the half that is taken is left free
  * fault: kernel/mm/phys.c :: s/while \(order < PHYS_ORDER_MAX \&\& /while (/ :: joining goes on above the highest order
  * fault: kernel/mm/phys.c :: s/zone->aligned \+ \(block << o\) \+ \(1ull << order\) > limit/zone->aligned + (block << o) > limit/ :: a block reaches beyond the limit
+ * fault: kernel/mm/phys.c :: s/for \(uint32_t o = order; o <= PHYS_ORDER_MAX; o\+\+\)/for (uint32_t o = order; o < PHYS_ORDER_MAX; o++)/ :: the largest blocks are not seen
  * fault: kernel/mm/phys.c :: s/buddy_pages -= 1ull << order;/;/ :: what is taken is not counted
  * fault: kernel/mm/phys.c :: s/^    ASSERT\(__atomic_load_n\(\&frame->word, __ATOMIC_RELAXED\) == 1 \&\& frame->owner == NULL\);/    ;/ :: what is free is given back again
  */
@@ -80,6 +82,17 @@ static void zone_make(void)
     ASSUME(right);
 }
 
+/* Whether the @pages have an aligned block of 2^@order below @limit. */
+static bool has_block(uint32_t pages, uint32_t order, uint64_t limit)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < PAGES_MAX; i += 1u << order) {
+        uint32_t mask = ((1u << (1u << order)) - 1) << i;
+        has |= (pages & mask) == mask && zone->aligned + i + (1u << order) <= limit;
+    }
+    return has;
+}
+
 static void take(uint32_t before, uint32_t order)
 {
     paddr_t address, limit = any_u64();
@@ -89,6 +102,7 @@ static void take(uint32_t before, uint32_t order)
     PROVE(right, "blocks are disjoint, joined, inside and counted");
     if (!taken) {
         PROVE(after == before, "nothing is taken");
+        PROVE(!has_block(before, order, limit >> PAGE_SHIFT), "there is no such block");
         return;
     }
     uint64_t number = address >> PAGE_SHIFT;
