@@ -5,7 +5,7 @@
  * code: kernel/include/sched.h sched_idle_set | __atomic_store_n(&cpu->idle, idle, __ATOMIC_RELEASE); __atomic_thread_fence(__ATOMIC_SEQ_CST);
  * code: kernel/sched/rcu.c begin_period | __atomic_thread_fence(__ATOMIC_SEQ_CST); &&& kernel/sched/rcu.c begin_period | if (__atomic_load_n(&cpu->idle, __ATOMIC_SEQ_CST)) { note(cpu); } else { arch_ipi_send(i); }
  * code: kernel/sched/rcu.c note | __atomic_store_n(&completed, rcu_period, __ATOMIC_RELEASE); &&& kernel/sched/rcu.c note | arch_ipi_send(i);
- * code: kernel/sched/sched.c idle | rcu_quiescent(rcu_period_now()); if ((cpu->rcu_next != NULL || cpu->rcu_current != NULL) && rcu_poll()) return; sched_idle_set(cpu, true);
+ * code: kernel/sched/sched.c idle | rcu_quiescent(rcu_period_now()); if (has_callbacks(cpu) && rcu_poll()) return; sched_idle_set(cpu, true); &&& kernel/sched/sched.c has_callbacks | return cpu->rcu_next != NULL || cpu->rcu_current != NULL;
  * code: kernel/sched/sched.c idle | arch_cpu_idle(); cpu->lets_in = false; sched_idle_set(cpu, false);
  *
  * fault NO_MARK: an interrupt handler does not say that the CPU does not idle any more
