@@ -102,6 +102,13 @@ static inline void thread_moved(struct thread *thread, const struct cpu *cpu)
     __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
+/** The caller of @thread may have risen between its call and its wait, when who made it rise did not find the two together. */
+static inline void level_look_again(struct thread *thread)
+{
+    const struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
+    if (unlikely(caller != NULL) && unlikely(thread_level(caller) > thread_level(thread)))
+        level_settle(thread);
+}
 /** May @next be handed @cpu? Looks at its affinity if that has changed. */
 static inline bool sched_may_be_handed(struct thread *next, const struct cpu *cpu)
 {
@@ -120,7 +127,7 @@ static inline void sched_handoff(struct thread *next) NO_THREAD_SAFETY
     if (unlikely(!sched_may_be_handed(next, cpu))) {
         cpu->current = NULL;
         cpu->last_clock_ns = arch_time_now_ns(); /* what was before is not its time */
-        level_settle(next); /* its caller may have risen before it waited: see preempt() */
+        level_look_again(next);
         thread_wake(next);
         return;
     }

@@ -356,9 +356,7 @@ static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
     cpu->resched = false;
     if (thread == NULL)
         return;
-    const struct thread *caller = __atomic_load_n(&thread->current_reply, __ATOMIC_RELAXED);
-    if (unlikely(caller != NULL) && unlikely(thread_level(caller) > thread_level(thread)))
-        level_settle(thread); /* it rose between its call and its wait */
+    level_look_again(thread);
     bool over = sched_account(cpu), yielded = cpu->yielded, here = sched_may_run_on(thread, cpu);
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread_level(thread);
     cpu->yielded = false;
