@@ -82,6 +82,8 @@ static inline __attribute__((always_inline)) bool sched_account_here(struct cpu 
         add_owned(&caller->served_ns, ran_ns);
     if (unlikely(level_is_lent(thread)))
         payer = level_payer(thread);
+    else if (caller != NULL)
+        payer = caller;
     if (likely(!turn_charge(&payer->turn, ran_ns)))
         return false;
     return level_turn_over(payer, thread, ran_ns, now_ns);

@@ -15,6 +15,8 @@
 #include "policy.h"
 #include "raise.h"
 
+#include <veridian/syscall_numbers.h>
+
 struct aspace;
 struct cpu;
 struct endpoint;
@@ -69,7 +71,7 @@ struct __attribute__((aligned(64))) thread {
 
     /* The two lines of the fast path of message calls. */
     __attribute__((aligned(64))) uint64_t
-        syscall_limit; /* system calls below go the short way: SYS_LIMIT; 0 of one that is foreign, or traced: none */
+        syscall_limit; /* atomic: system calls below go the short way: thread_syscall_limit(); 0 of one that is traced */
     struct process *process; /* reference */
     struct aspace *aspace;   /* reference */
     union {
@@ -184,6 +186,14 @@ static inline bool thread_is_debugged(const struct thread *thread)
 static inline bool thread_is_foreign(const struct thread *thread)
 {
     return __atomic_load_n(&thread->foreign, __ATOMIC_RELAXED) != NULL;
+}
+
+/** Of a foreign thread no system call goes the short way; nor of one whose time is limited, so that no call of it is made before its time is charged. */
+static inline uint64_t thread_syscall_limit(const struct thread *thread)
+{
+    return thread_is_foreign(thread) || __atomic_load_n(&thread->limited, __ATOMIC_RELAXED)
+               ? 0
+               : SYS_LIMIT;
 }
 
 /** The level it runs at; the CPUs of whom it calls and of who wakes it change it. */

@@ -191,6 +191,8 @@ static inline struct thread *take_current(struct thread *worker)
                 __atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == &answer_wait;
     if (likely(ours)) {
         caller->reply_worker = NULL;
+        caller->turn.since_ns =
+            arch_cpu_local()->last_clock_ns; /* what was done for it was no wait */
         thread_wait_end(caller);
     }
     reply_lock_release(&caller->reply);
@@ -268,6 +270,7 @@ status_t raw_endpoint_call(struct thread *self)
         }
         endpoint_lock_release(&endpoint->home.lock);
     }
+    (void)sched_account(arch_cpu_local()); /* until now it was its own */
     accept_call(self, worker);
     add_owned(&self->wait_sequence, 1);
     __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);
@@ -431,8 +434,8 @@ static COLD status_t queue_associate(struct queue *queue, struct endpoint *endpo
 }
 
 /* Find what @self receives from. */
-static inline __attribute__((always_inline)) status_t receive_find(struct thread *self,
-                                                                   struct receive_caps *caps)
+static __attribute__((noinline)) status_t receive_find(struct thread *self,
+                                                       struct receive_caps *caps)
 {
     status_t status = STATUS_OK;
     caps->queue = NULL;
@@ -465,8 +468,8 @@ COLD status_t raw_endpoint_receive(struct thread *self)
     status_t status = receive_find(self, &caps);
     if (status != STATUS_OK)
         return status;
-    abandon_current(self);
     (void)sched_account(arch_cpu_local());
+    abandon_current(self);
     status = receive_from(self, caps, arch_ipc_deadline(self));
     if (status == KERNEL_BLOCKED)
         sched_forget_current();
@@ -482,9 +485,8 @@ static inline void deliver_reply(struct thread *from, struct thread *caller, uin
 }
 
 /* A reply_receive has answered @caller (NULL: it is gone), and received with @status. */
-static inline __attribute__((always_inline)) status_t replied(struct thread *self,
-                                                              struct thread *caller,
-                                                              status_t status)
+static __attribute__((noinline)) status_t replied(struct thread *self, struct thread *caller,
+                                                  status_t status)
 {
     if (likely(status == KERNEL_BLOCKED && caller != NULL)) {
         sched_handoff(caller);
@@ -520,6 +522,7 @@ status_t raw_endpoint_reply_receive(struct thread *self)
             return status;
     }
     uint64_t deadline_ns = arch_ipc_deadline(self);
+    (void)sched_account(arch_cpu_local()); /* while it is known for whom we worked */
     caller = take_current(self);
     if (likely(caller != NULL))
         deliver_reply(self, caller, info);
@@ -585,6 +588,7 @@ COLD status_t raw_endpoint_reply(struct thread *self)
         if (status != STATUS_OK)
             return status;
     }
+    (void)sched_account(arch_cpu_local());
     caller = token == 0 ? take_current(self)
                         : take_saved(reply_find(self, token), self->process, token, &answer_wait);
     if (caller == NULL) {
@@ -614,11 +618,13 @@ status_t sys_endpoint_reply_save(struct thread *self, handle_t handle, uint64_t 
         if (notice == NULL)
             return STATUS_NO_MEMORY;
     }
+    (void)sched_account(arch_cpu_local());
     reply_lock_acquire(&caller->reply);
     bool ours = reply_worker(caller) == self;
     if (ours) {
         caller->reply_worker = NULL;
         caller->reply_server = server;
+        caller->turn.since_ns = arch_cpu_local()->last_clock_ns; /* now it waits */
         caller->gone = notice;
         *token = reply_token(caller);
         futex_lock_acquire(&server->saved_lock);

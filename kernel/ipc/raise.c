@@ -171,6 +171,7 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
         }
         endpoint_lock_release(&endpoint->home.lock);
     }
+    (void)sched_account(arch_cpu_local());
     raised_accept(self, worker);
     add_owned(&self->wait_sequence, 1);
     __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);

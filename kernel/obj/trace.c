@@ -229,8 +229,7 @@ void trace_call(struct thread *self)
     struct ring *ring = ring_for(TRACE_CALL | TRACE_RETURN | TRACE_SAMPLE);
     uint64_t number = arch_syscall_number(self), pc = self->context.ARCH_PC;
     if (ring == NULL) {
-        if (!thread_is_foreign(self))
-            self->syscall_limit = SYS_LIMIT;
+        self->syscall_limit = thread_syscall_limit(self);
         return;
     }
     trace_join(arch_cpu_local()); /* it may have been made so on another CPU */
@@ -286,9 +285,9 @@ void trace_leave(struct cpu *cpu, struct thread *thread)
         call_end(thread);
     else
         thread->traced_pc = 0;
-    if (!thread_is_foreign(thread))
-        thread->syscall_limit =
-            ring_for(TRACE_CALL | TRACE_RETURN | TRACE_SAMPLE) != NULL ? 0 : SYS_LIMIT;
+    thread->syscall_limit = ring_for(TRACE_CALL | TRACE_RETURN | TRACE_SAMPLE) != NULL
+                                ? 0
+                                : thread_syscall_limit(thread);
 }
 
 /* ── The object ──────────────────────────────────────────────────────────────────────────────────────────────────── */

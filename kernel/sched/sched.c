@@ -531,6 +531,7 @@ COLD void sched_requeue_ready(struct thread *thread)
 COLD void sched_set_priority(struct thread *thread, uint8_t priority)
 {
     __atomic_store_n(&thread->limited, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->syscall_limit, thread_syscall_limit(thread), __ATOMIC_RELAXED);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
     level_update(thread);
     level_follow(thread);
@@ -542,6 +543,7 @@ COLD void sched_set_realtime(struct thread *thread, uint8_t priority, struct all
     thread->realtime->allowance = allowance;
     thread->turn.left_ns = 0; /* so each use is looked at */
     __atomic_store_n(&thread->limited, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&thread->syscall_limit, thread_syscall_limit(thread), __ATOMIC_RELAXED);
     __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
     level_update(thread);

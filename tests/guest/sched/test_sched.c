@@ -206,12 +206,134 @@ static void test_real_time_budgets_hold(void)
     OK(sys_thread_set_priority(thread, PRIORITY_DEFAULT));
 }
 
+/* ── Through calls ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Answers, and receives by the same call or, by its first value, by another. */
+static void serve_calls(void)
+{
+    const struct ipc_regs wait = {.target = child_start.handles[0], .deadline = DEADLINE_NEVER};
+    struct ipc_regs regs = wait;
+    status_t status = ipc_raw_receive(&regs);
+    while (status == STATUS_OK) {
+        if (child_start.values[0] != 0) {
+            regs = (struct ipc_regs){0};
+            status_ignore(ipc_raw_reply(&regs));
+            regs = wait;
+            status = ipc_raw_receive(&regs);
+        } else {
+            regs = wait;
+            status = ipc_raw_reply_receive(&regs);
+        }
+    }
+    child_exit(1);
+}
+
+/* Computes, and calls the server after each piece of that. */
+struct caller {
+    struct worker worker;
+    handle_t endpoint;
+    uint64_t piece_ns;
+    uint64_t computed_ns; /* atomic */
+    bool stop;            /* atomic */
+};
+
+static void compute_and_call(struct worker *self)
+{
+    struct caller *caller = self->context;
+    while (!__atomic_load_n(&caller->stop, __ATOMIC_RELAXED)) {
+        uint64_t began = now_ns(), last = began;
+        while (last - began < caller->piece_ns) {
+            uint64_t now = now_ns();
+            if (now - last < GAP_NS)
+                __atomic_fetch_add(&caller->computed_ns, now - last, __ATOMIC_RELAXED);
+            last = now;
+        }
+        struct ipc_regs regs = {.target = caller->endpoint, .deadline = DEADLINE_NEVER};
+        OK(ipc_raw_call(&regs));
+    }
+}
+
+/** What one who calls after each @piece_ns has computed in the window, and what it was charged for, beside a hog of the default priority. @limited: to
+ *  the budget, else they are equals. @apart: the server answers by one call and receives by another. */
+struct shares {
+    uint64_t computed_ns, charged_ns, other_ns;
+};
+
+static struct shares shares_of_caller(uint64_t piece_ns, bool limited, bool apart)
+{
+    struct caller caller = {.piece_ns = piece_ns};
+    struct child_start start = {.values = {apart}};
+    struct child server;
+    struct hog hog;
+    struct shares shares;
+    handle_t thread = info->thread;
+    OK(sys_endpoint_create(info->budget, &caller.endpoint));
+    child_create(&server, 0, NULL);
+    start.handles[0] = child_give(&server, caller.endpoint);
+    OK(sys_thread_set_affinity(server.thread, 0, 1));
+    child_run(&server, &start, serve_calls);
+    sleep_ms(10);
+    OK(sys_thread_set_priority(thread, PRIORITY_MAX));
+    hog_start(&hog, PRIORITY_DEFAULT, 1);
+    worker_start(&caller.worker, compute_and_call, &caller);
+    OK(sys_thread_set_affinity(caller.worker.thread, 0, 1));
+    if (limited)
+        OK(sys_thread_set_realtime(caller.worker.thread, 40, BUDGET_NS, PERIOD_NS, 0));
+    sleep_ms(100);
+    shares.computed_ns = __atomic_load_n(&caller.computed_ns, __ATOMIC_RELAXED);
+    shares.charged_ns = info_of(caller.worker.thread).cpu_time_ns;
+    shares.other_ns = info_of(hog.worker.thread).cpu_time_ns;
+    sleep_ms(WINDOW_MS);
+    shares.computed_ns =
+        __atomic_load_n(&caller.computed_ns, __ATOMIC_RELAXED) - shares.computed_ns;
+    shares.charged_ns = info_of(caller.worker.thread).cpu_time_ns - shares.charged_ns;
+    shares.other_ns = info_of(hog.worker.thread).cpu_time_ns - shares.other_ns;
+    say("pieces of %u us: computed %u us, was charged %u, the other %u",
+        (unsigned)(piece_ns / 1000), (unsigned)(shares.computed_ns / 1000),
+        (unsigned)(shares.charged_ns / 1000), (unsigned)(shares.other_ns / 1000));
+    OK(sys_thread_set_priority(caller.worker.thread, PRIORITY_DEFAULT));
+    __atomic_store_n(&caller.stop, true, __ATOMIC_RELAXED);
+    CHECK(worker_join(&caller.worker));
+    hog_end(&hog);
+    OK(sys_thread_set_priority(thread, PRIORITY_DEFAULT));
+    OK(sys_process_kill(server.process, 1));
+    CHECK(child_end(&server) == 1);
+    close_handle(caller.endpoint);
+    return shares;
+}
+
+/* However often it calls: what it computes stays within its budget, and is charged to it; what is left is the others'. */
+static void test_real_time_budgets_hold_through_calls(void)
+{
+    static const uint64_t pieces[] = {MS, MS / 10};
+    for (unsigned i = 0; i < 4; i++) {
+        struct shares shares = shares_of_caller(pieces[i % 2], true, i >= 2);
+        CHECK(shares.computed_ns <= WINDOW_MS * MS / 5 + BUDGET_NS);
+        CHECK(shares.computed_ns >= WINDOW_MS * MS / 5 * 3 / 4);
+        CHECK(shares.charged_ns >= shares.computed_ns * 95 / 100);
+        CHECK(shares.other_ns >= WINDOW_MS * MS * 3 / 4);
+    }
+}
+
+/* Time in a server is its caller's: an equal that never calls gets as much. */
+static void test_equals_get_equal_time_through_calls(void)
+{
+    static const uint64_t pieces[] = {MS, MS / 10};
+    for (unsigned i = 0; i < 4; i++) {
+        struct shares shares = shares_of_caller(pieces[i % 2], false, i >= 2);
+        CHECK(shares.other_ns * 100 >= WINDOW_MS * MS / 2 * 95);
+        CHECK(shares.other_ns * 100 <= WINDOW_MS * MS / 2 * 105);
+    }
+}
+
 static const struct test sched_tests[] = {TEST(test_equals_get_equal_time),
                                           TEST(test_nobody_starves),
                                           TEST(test_bands_hold),
                                           TEST(test_who_waits_much_gets_ahead),
                                           TEST(test_priorities_count),
                                           TEST(test_real_time_budgets_hold),
+                                          TEST(test_real_time_budgets_hold_through_calls),
+                                          TEST(test_equals_get_equal_time_through_calls),
                                           {0, 0}};
 
 extern const struct test lending_tests[];
