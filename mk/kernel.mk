@@ -54,9 +54,9 @@ $(O)/kobj/libfdt/%.o: $(LIBFDT)/.stamp $(MAKEFILES_READ)
 
 # What runs at every call and fault is compiled for speed, all else for size. The release build is optimised whole, at link time: what one
 # file calls once in another has no prologue, no guard and no return of its own. Between files nothing else is inlined.
-KERNEL_FAST := $(addprefix kernel/,ipc/fastpath.c cap/cap.c cap/tree.c sched/sched.c sched/trap.c sched/wait.c ipc/foreign.c lib/string.c lib/chacha.c \
-                 ipc/endpoint.c ipc/waiters.c mm/aspace.c mm/aspace_copy.c mm/aspace_fault.c mm/aspace_map.c mm/kmem.c mm/mapping_tree.c mm/memory.c mm/memory_radix.c \
-                 mm/pagetable.c obj/budget.c obj/notification.c sched/rcu.c)
+KERNEL_FAST := $(addprefix kernel/,ipc/fastpath.c cap/cap.c sched/sched.c sched/trap.c sched/wait.c ipc/foreign.c lib/string.c lib/chacha.c \
+                 ipc/endpoint.c mm/aspace_fault.c mm/aspace_map.c mm/kmem.c mm/mapping_tree.c \
+                 mm/aspace_copy.c mm/pagetable.c obj/notification.c)
 ifeq ($(BUILD),release)
 $(patsubst %,$(O)/kobj/%.o,$(filter-out $(KERNEL_FAST),$(KERNEL_SOURCES))) $(GEN_KERNEL_SOURCES:%=$(O)/kobj/gen/%.o) $(LIBFDT_OBJECTS): KERNEL_OPTIMISE := $(or $(KERNEL_SMALL),-Oz)
 KERNEL_WHOLE := -flto

@@ -428,7 +428,7 @@ bool cap_leaf_copy(struct cap *leaf, struct cap *copy, void (*sever)(struct cap 
     return live;
 }
 
-bool cap_leaf_remove(struct cap *leaf)
+COLD bool cap_leaf_remove(struct cap *leaf)
 {
     struct object *object = leaf->object;
     tree_lock_acquire(&object->lock);

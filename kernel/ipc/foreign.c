@@ -35,7 +35,7 @@ static void foreign_free(struct foreign *foreign, struct budget *budget)
     kmem_free(budget, foreign, sizeof(*foreign));
 }
 
-void foreign_drop(struct thread *thread)
+COLD void foreign_drop(struct thread *thread)
 {
     struct foreign *foreign = thread->foreign;
     __atomic_store_n(&thread->foreign, NULL, __ATOMIC_RELAXED);

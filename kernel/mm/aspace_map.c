@@ -36,8 +36,8 @@
 /* ── Taking translations away ─────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Restrict the leaves of [*@start, @end) of @aspace, tell the CPUs; *@start moves on. */
-static bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
-                           enum pagetable_change change, uint32_t effort) REQUIRES(memory_lock)
+static COLD bool range_restrict(struct aspace *aspace, uint64_t *start, uint64_t end,
+                                enum pagetable_change change, uint32_t effort) REQUIRES(memory_lock)
 {
     uint64_t removed = 0;
     bool changed = pagetable_restrict(aspace->root, start, end, change, effort, &removed);
@@ -125,8 +125,8 @@ COLD void mapping_clear(struct mapping *mapping, uint64_t address)
 }
 
 /* In the mappings of @memory itself; or (@overlays) in those of its overlays. */
-static void list_restrict(struct walk *walk, struct memory *memory, bool overlays, uint64_t index,
-                          uint64_t count) REQUIRES(memory_lock)
+static COLD void list_restrict(struct walk *walk, struct memory *memory, bool overlays,
+                               uint64_t index, uint64_t count) REQUIRES(memory_lock)
 {
     const struct list *list = overlays ? &memory->overlays : &memory->mappings;
     for (struct list *node = list->next; node != list;) {
@@ -276,7 +276,7 @@ void mapping_free(struct mapping *mapping)
     rcu_call(&mapping->leaf.rcu, mapping_free_rcu);
 }
 
-void mapping_retire(struct mapping *mapping)
+COLD void mapping_retire(struct mapping *mapping)
 {
     struct mapping *head = mapping->head;
     struct aspace *aspace = head->aspace;
@@ -557,7 +557,8 @@ static COLD status_t mapping_split(struct aspace *aspace, struct mapping *mappin
 }
 
 /* Cut what reaches over @start or @end: what needs memory comes before what changes anything. */
-static status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end) REQUIRES(aspace_lock)
+static COLD status_t range_cut(struct aspace *aspace, uint64_t start, uint64_t end)
+    REQUIRES(aspace_lock)
 {
     status_t status = STATUS_OK;
     struct mapping *mapping = aspace_find(aspace, start);

@@ -94,7 +94,7 @@ COLD status_t memory_create_physical(struct budget *budget, paddr_t base, uint64
 }
 
 /* The last capability is gone; what is mapped from inside the kernel, or pinned, keeps its pages until memory_free(). */
-static void memory_destroy(struct object *object)
+static COLD void memory_destroy(struct object *object)
 {
     pager_end(memory_of(object));
 }
@@ -274,8 +274,8 @@ static COLD void own_step(struct thread *self)
     object_unref(&memory->object);
 }
 
-status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write,
-                        struct page *page)
+COLD status_t memory_resolve(struct memory *memory, struct thread *self, uint64_t index, bool write,
+                             struct page *page)
 {
     if (index >= memory->pages)
         return STATUS_RANGE;
