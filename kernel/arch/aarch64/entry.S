@@ -381,7 +381,6 @@ interrupt_entry_kernel:
     ldp x16, x17, [sp, #128]
     ldp x18, x29, [sp, #144]
     add sp, sp, #INTERRUPT_FRAME_BYTES
-back_to_kernel:
     eret
     dsb nsh                             /* nothing is executed beyond, not even by speculation */
     isb
@@ -441,6 +440,8 @@ fault_entry:
     mov x1, sp
     mov sp, x0
     ldp x0, x1, [x1]
-    b back_to_kernel
+    eret
+    dsb nsh                             /* nothing is executed beyond, not even by speculation */
+    isb
 
     .section .note.GNU-stack, "", @progbits
