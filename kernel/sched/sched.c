@@ -8,7 +8,7 @@
  * While anybody is queued on a CPU its turn timer is armed; a CPU that idles or has one thread alone takes no interrupt. The end of a turn is
  * where threads climb that were passed over, and where a thread goes over to a CPU where fewer wait, so equals get equal time on all CPUs.
  * FPU state: a thread that waits in the slow path or is preempted has its state saved, so it may be stolen or woken anywhere; a direct
- * handoff leaves it in the registers and the thread is then bound to this CPU until it is saved. */
+ * handoff leaves it in the registers and the thread is then bound to this CPU until it is saved: when it is ready and another runs there. */
 #include "sched.h"
 
 #include "arch.h"
@@ -117,6 +117,12 @@ static inline void make_ready_on(struct cpu *cpu, struct thread *thread)
         here->resched = true;
 }
 
+/* The same where time matters less. */
+static COLD void make_ready_again(struct cpu *cpu, struct thread *thread)
+{
+    make_ready_on(cpu, thread);
+}
+
 void thread_wake(struct thread *thread)
 {
     if (unlikely(__atomic_load_n(&thread->priority, __ATOMIC_RELAXED) !=
@@ -184,7 +190,7 @@ static COLD struct thread *steal_at(struct cpu *cpu, uint32_t bit)
         thread_moved(thread, cpu);
         if (likely(sched_may_run_on(thread, cpu)))
             return thread;
-        make_ready_on(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
+        make_ready_again(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
     }
     return NULL;
 }
@@ -263,7 +269,7 @@ static COLD void turn_timer(struct ktimer *timer, uint64_t now_ns)
     (void)__atomic_fetch_and(&crowded[cpu->id / 64], ~(1ull << cpu->id % 64), __ATOMIC_RELAXED);
     struct thread *climber = cpu->current == NULL ? NULL : take_passed_over(cpu);
     if (climber != NULL)
-        make_ready_on(lightest(climber, cpu, load_of(cpu)), climber);
+        make_ready_again(lightest(climber, cpu, load_of(cpu)), climber);
     cpu->resched = true;
 }
 
@@ -311,9 +317,7 @@ static COLD void requeue_elsewhere(struct cpu *cpu, struct thread *thread)
     uint32_t waiting = __atomic_load_n(&cpu->queue.count, __ATOMIC_RELAXED);
     struct cpu *to =
         sched_may_run_on(thread, cpu) ? lightest(thread, cpu, waiting) : choose_cpu(thread);
-    enqueue_on(to, thread, false);
-    if (to != cpu)
-        arch_ipi_send(to->id);
+    make_ready_again(to, thread);
 }
 
 void sched_forget_current(void)
@@ -349,6 +353,28 @@ void sched_let_interrupts_in(void)
     cpu->lets_in = false;
 }
 
+static COLD bool unqueue(struct thread *thread);
+
+/* Whose FPU state keeps it on @cpu goes where a CPU idles, if it is ready and another runs here. */
+static COLD void owner_leave(struct cpu *cpu, struct thread *owner)
+{
+    if (owner == cpu->current || __atomic_load_n(&owner->queued, __ATOMIC_RELAXED) != &cpu->queue)
+        return;
+    sched_save_fpu(cpu, owner);
+    struct cpu *to = choose_cpu(owner);
+    if (to != cpu && unqueue(owner))
+        make_ready_again(to, owner);
+}
+
+/* @thread runs on @cpu now. */
+static void goes_on(struct cpu *cpu, struct thread *thread)
+{
+    turn_arm(cpu, thread);
+    struct thread *owner = __atomic_load_n(&cpu->fpu_owner, __ATOMIC_RELAXED);
+    if (unlikely(owner != NULL))
+        owner_leave(cpu, owner);
+}
+
 /* The current thread gives way if something as good (its turn over) or better waits. */
 static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
 {
@@ -361,7 +387,7 @@ static void preempt(struct cpu *cpu) NO_THREAD_SAFETY
     uint64_t bitmap = __atomic_load_n(&cpu->queue.bitmap, __ATOMIC_RELAXED) >> thread_level(thread);
     cpu->yielded = false;
     if (bitmap < (over || yielded ? 1 : 2) && likely(here)) {
-        turn_arm(cpu, thread);
+        goes_on(cpu, thread);
         return;
     }
     sched_save_fpu(cpu, thread);
@@ -439,10 +465,10 @@ static void choose(struct cpu *cpu)
         idle(cpu);
         cpu->last_clock_ns = arch_time_now_ns();
     }
-    turn_arm(cpu, thread);
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELAXED);
     cpu->current = thread;
     cpu->resched = false;
+    goes_on(cpu, thread);
     if (unlikely(thread_is_debugged(thread)))
         arch_debug_load(thread);
 }
@@ -517,7 +543,7 @@ static COLD bool unqueue(struct thread *thread)
 COLD void sched_requeue_ready(struct thread *thread)
 {
     if (unqueue(thread)) {
-        make_ready_on(choose_cpu(thread), thread);
+        make_ready_again(choose_cpu(thread), thread);
         return;
     }
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

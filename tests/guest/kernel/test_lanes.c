@@ -4,7 +4,7 @@
 #include <kstring.h>
 
 enum { LABEL_WHO = 1, LABEL_HOLD, LABEL_TURN };
-enum { CPUS_MAX = 8, KMEM = 64 << 10, EVENT_COOKIE = 4711 };
+enum { CPUS_MAX = 8, KMEM = 64 << 10, EVENT_COOKIE = 4711, REALTIME_NS = 1000000000 };
 #define NOWAIT (UINT64_C(1) << IPC_INFO_NOWAIT_SHIFT)
 
 /* A server with a worker on each CPU. */
@@ -426,10 +426,146 @@ static void test_lanes_nobody_is_forgotten(void)
     lanes_stop(&lanes);
 }
 
+/* ── Threads whose floating-point registers are live on a CPU that others have ───────────────────────────────────── */
+
+/* It has CPU 0 for itself, until it is told. */
+struct hog {
+    bool runs, told; /* atomic */
+    struct worker worker;
+};
+
+static void hog_run(struct worker *self)
+{
+    struct hog *me = self->context;
+    pin(self->thread, 0);
+    OK(sys_thread_set_realtime(self->thread, 40, REALTIME_NS, REALTIME_NS, 0));
+    __atomic_store_n(&me->runs, true, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&me->told, __ATOMIC_SEQ_CST))
+        continue;
+}
+
+static void hog_start(struct hog *hog)
+{
+    *hog = (struct hog){0};
+    worker_start(&hog->worker, hog_run, hog);
+    CHECK(EVENTUALLY(__atomic_load_n(&hog->runs, __ATOMIC_SEQ_CST)));
+}
+
+static void hog_stop(struct hog *hog)
+{
+    __atomic_store_n(&hog->told, true, __ATOMIC_SEQ_CST);
+    CHECK(worker_join(&hog->worker));
+}
+
+/* Two threads that use the registers on CPU 0, until the call of label 0. */
+struct floats {
+    handle_t to_server, to_holder, go;
+    struct worker server, caller, holder;
+};
+
+static double third(double value)
+{
+    static const volatile double three = 3;
+    return value / three;
+}
+
+static void float_serve(struct worker *self)
+{
+    const struct floats *me = self->context;
+    struct ipc_regs regs = {.target = me->to_server, .deadline = DEADLINE_NEVER};
+    pin(self->thread, 0);
+    OK(ipc_raw_receive(&regs));
+    while ((uint32_t)regs.info != 0) {
+        regs.words[0] = (uint64_t)(third((double)regs.words[0]) * 6);
+        regs.target = me->to_server;
+        regs.info = 0;
+        OK(ipc_raw_reply_receive(&regs));
+    }
+    self->value = 1;
+}
+
+/* Calls who answers late. */
+static void float_call(struct worker *self)
+{
+    const struct floats *me = self->context;
+    struct ipc_regs regs;
+    pin(self->thread, 0);
+    double value = third(9);
+    OK(ask(me->to_holder, 1, DEADLINE_NEVER, &regs));
+    self->value = (uint64_t)(value + third(6));
+}
+
+static void float_hold(struct worker *self)
+{
+    const struct floats *me = self->context;
+    struct ipc_regs regs = {.target = me->to_holder, .deadline = DEADLINE_NEVER};
+    uint64_t bits;
+    pin(self->thread, 1);
+    OK(ipc_raw_receive(&regs));
+    OK(sys_notification_wait(me->go, 1, DEADLINE_NEVER, &bits));
+    regs = (struct ipc_regs){0};
+    OK(ipc_raw_reply(&regs));
+}
+
+/* Who waits in a call or for one may have its registers on a CPU still. It goes to another one when that is not to be had. */
+static void test_lanes_registers_bind_nobody(void)
+{
+    struct floats floats = {0};
+    struct hog hog;
+    struct ipc_regs regs;
+    if (cpus_here() == 1)
+        return;
+    OK(sys_endpoint_create(info->budget, &floats.to_server));
+    OK(sys_endpoint_create(info->budget, &floats.to_holder));
+    OK(sys_notification_create(info->budget, &floats.go));
+    worker_start(&floats.server, float_serve, &floats);
+    worker_start(&floats.holder, float_hold, &floats);
+    CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_RECEIVE) == 2));
+    pin(info->thread, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        regs = (struct ipc_regs){.target = floats.to_server,
+                                 .info = 1,
+                                 .words = {21},
+                                 .deadline = DEADLINE_NEVER};
+        OK(ipc_raw_call(&regs));
+        CHECK(regs.words[0] == 42);
+    }
+    pin(info->thread, 1);
+    OK(sys_thread_set_affinity(floats.server.thread, 0, UINT64_MAX));
+    hog_start(&hog);
+    regs = (struct ipc_regs){.target = floats.to_server,
+                             .info = 1,
+                             .words = {12},
+                             .deadline = in_ms(PATIENCE_MS)};
+    OK(ipc_raw_call(&regs));
+    CHECK(regs.words[0] == 24);
+    hog_stop(&hog);
+
+    worker_start(&floats.caller, float_call, &floats);
+    CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 1));
+    OK(sys_thread_set_affinity(floats.caller.thread, 0, UINT64_MAX));
+    hog_start(&hog);
+    OK(sys_notification_signal(floats.go, 1));
+    CHECK(worker_join(&floats.caller) && floats.caller.value == 5);
+    hog_stop(&hog);
+    CHECK(worker_join(&floats.holder));
+    CHECK_STATUS(STATUS_PEER_DIED, ask(floats.to_server, 0, DEADLINE_NEVER, &regs));
+    CHECK(worker_join(&floats.server) && floats.server.value == 1);
+    unpin();
+    close_handle(floats.to_server);
+    close_handle(floats.to_holder);
+    close_handle(floats.go);
+}
+
 extern const struct test lanes_tests[];
 const struct test lanes_tests[] = {
-    TEST(test_lanes_local_worker_first),  TEST(test_lanes_others_help),
-    TEST(test_lanes_best_callers_first),  TEST(test_lanes_are_told),
-    TEST(test_lanes_are_revoked),         TEST(test_lanes_without_memory),
-    TEST(test_lanes_nobody_is_forgotten), {0},
+    TEST(test_lanes_local_worker_first),
+    TEST(test_lanes_others_help),
+    TEST(test_lanes_best_callers_first),
+    TEST(test_lanes_are_told),
+    TEST(test_lanes_are_revoked),
+    TEST(test_lanes_without_memory),
+    TEST(test_lanes_nobody_is_forgotten),
+    TEST(test_lanes_registers_bind_nobody),
+    {0},
 };
