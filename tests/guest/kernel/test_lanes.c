@@ -250,41 +250,72 @@ static void test_lanes_others_help(void)
     lanes_stop(&lanes);
 }
 
-/* Those who queue are served by their levels, equals in their order, and one whose priority changes meanwhile has another place. */
-static void test_lanes_best_callers_first(void)
+/* Has everybody who waits for a turn the level of his priority? Not who has used it up already, on a machine that was busy with others. */
+static bool levels_are_priorities(void)
+{
+    struct process_info process = {0};
+    struct thread_info thread = {0};
+    bool are = true;
+    OK(sys_process_info(info->process, &process));
+    while (status_is_ok(sys_budget_thread_next(info->budget, process.id, thread.id, &thread)))
+        if (thread.wait == THREAD_WAIT_SYSCALL && thread.syscall == SYS_ENDPOINT_CALL &&
+            thread.label == LABEL_TURN)
+            are &= thread.level == thread.priority;
+    return are;
+}
+
+/* Those who queue are served by their levels, equals in their order, and one whose priority changes meanwhile has another place.
+ * False: their levels were not those of their priorities. */
+static bool best_callers_go_first(struct lanes *lanes)
 {
     static const struct {
         uint32_t priority, later, turn;
     } callers[] = {{10, 0, 7}, {14, 0, 2}, {12, 0, 4}, {14, 0, 3},
                    {8, 15, 1}, {12, 0, 5}, {15, 11, 6}};
     enum { QUEUED = sizeof(callers) / sizeof(callers[0]) };
-    struct lanes lanes;
     struct holder holders[CPUS_MAX], queued[QUEUED];
-    lanes_start(&lanes, KMEM / 2);
-    for (uint32_t i = 0; i < lanes.cpus; i++) {
-        holder_start(&holders[i], &lanes, i, LABEL_HOLD);
-        CHECK(EVENTUALLY(__builtin_popcountll(__atomic_load_n(&lanes.held, __ATOMIC_SEQ_CST)) ==
+    lanes->held = 0;
+    lanes->turns = 0;
+    for (uint32_t i = 0; i < lanes->cpus; i++) {
+        holder_start(&holders[i], lanes, i, LABEL_HOLD);
+        CHECK(EVENTUALLY(__builtin_popcountll(__atomic_load_n(&lanes->held, __ATOMIC_SEQ_CST)) ==
                          (int)i + 1));
     }
     for (uint32_t i = 0; i < QUEUED; i++) {
-        queued[i] = (struct holder){.lanes = &lanes,
-                                    .cpu = i % lanes.cpus,
+        queued[i] = (struct holder){.lanes = lanes,
+                                    .cpu = i % lanes->cpus,
                                     .label = LABEL_TURN,
                                     .priority = callers[i].priority};
         worker_start(&queued[i].worker, hold, &queued[i]);
-        CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_CALL) == lanes.cpus + i + 1));
+        CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_CALL) == lanes->cpus + i + 1));
     }
     for (uint32_t i = 0; i < QUEUED; i++)
         if (callers[i].later != 0)
             OK(sys_thread_set_priority(queued[i].worker.thread, callers[i].later));
-    OK(sys_notification_signal(lanes.bell, UINT64_C(1) << (lanes.cpus - 1)));
+    bool as_wanted = levels_are_priorities();
+    OK(sys_notification_signal(lanes->bell, UINT64_C(1) << (lanes->cpus - 1)));
     for (uint32_t i = 0; i < QUEUED; i++) {
         CHECK(worker_join(&queued[i].worker));
-        CHECK(queued[i].worker.value == callers[i].turn);
+        CHECK(!as_wanted || queued[i].worker.value == callers[i].turn);
     }
-    OK(sys_notification_signal(lanes.bell, UINT64_MAX));
-    for (uint32_t i = 0; i < lanes.cpus; i++)
+    OK(sys_notification_signal(lanes->bell, UINT64_MAX));
+    for (uint32_t i = 0; i < lanes->cpus; i++)
         CHECK(worker_join(&holders[i].worker) && holders[i].worker.value != UINT64_MAX);
+    return as_wanted;
+}
+
+static void test_lanes_best_callers_first(void)
+{
+    enum { ROUNDS = 100 };
+    struct lanes lanes;
+    uint32_t rounds = 1;
+    uint64_t bits;
+    lanes_start(&lanes, KMEM / 2);
+    while (!best_callers_go_first(&lanes) && rounds < ROUNDS) {
+        rounds++;
+        status_ignore(sys_notification_poll(lanes.bell, UINT64_MAX, &bits)); /* nobody took it */
+    }
+    CHECK(rounds < ROUNDS);
     check_local(&lanes);
     lanes_stop(&lanes);
 }
