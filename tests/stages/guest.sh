@@ -14,10 +14,13 @@ guest_build() {
 
 # guest_run NAME ARCH BUILD CPUS [OPTION…]: forwards the TAP of one run. A run that ends before its plan is a failed test, and so is a
 # data race that the kernel reports. With TEST_CPU the CPUs are of that model, and lack what tests skip; otherwise one that skips failed.
-# TEST_NAME tells one machine from another. As many CPUs must run as were asked for, or TEST_ONLINE.
+# TEST_NAME tells one machine from another. As many CPUs must run as were asked for, or TEST_ONLINE; with SMP= that many, but where
+# instructions are counted: there QEMU has one CPU wait for another's spinning.
 guest_run() {
     local name=$1 arch=$2 build=$3 cpus=$4 folder log label status skips='/ # SKIP /s/^ok/not ok/'
     shift 4
+    local TEST_SMP=${TEST_SMP:-}
+    [[ "$*" != *-icount* ]] || TEST_SMP=
     folder=$BUILD_ROOT/$arch/$build
     log=$folder/guest/$name/log-$cpus
     label="$arch, $build, ${TEST_SMP:-$cpus} CPUs"
