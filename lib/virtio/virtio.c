@@ -35,7 +35,13 @@ enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_ISR = 3, CFG_DEVICE = 4 };
 #define CAP_VENDOR 9u
 #define USED_NO_NOTIFY 1u
 
-/* A vendor capability (4.1.4): cfg_type at 3, bar at 4, offset at 8, length at 12. */
+static bool is_aligned(const volatile void *registers, uintptr_t bytes)
+{
+    return (uintptr_t)registers % bytes == 0;
+}
+
+/* A vendor capability (4.1.4): cfg_type at 3, bar at 4, offset at 8, length at 12. Common and device configuration are aligned to 4 bytes (4.1.4.3.1,
+ * 4.1.4.6.1): accesses to registers that are not would be faults on some machines. */
 static void take_structure(struct virtio *v, uint32_t at)
 {
     const struct device_info *info = v->device->info;
@@ -46,7 +52,8 @@ static void take_structure(struct virtio *v, uint32_t at)
         return;
     switch (info->config[at + 3]) {
     case CFG_COMMON:
-        v->common = length >= COMMON_BYTES && v->common == NULL ? mapped : v->common;
+        if (length >= COMMON_BYTES && is_aligned(mapped, 4) && v->common == NULL)
+            v->common = mapped;
         break;
     case CFG_NOTIFY:
         v->notify_window = bar;
@@ -58,8 +65,10 @@ static void take_structure(struct virtio *v, uint32_t at)
         v->isr = length >= 1 ? mapped : v->isr;
         break;
     case CFG_DEVICE:
-        v->config = mapped;
-        v->config_bytes = length;
+        if (is_aligned(mapped, 4)) {
+            v->config = mapped;
+            v->config_bytes = length;
+        }
         break;
     default:
         break;
@@ -152,7 +161,7 @@ status_t virtio_queue_open(struct virtio *v, struct virtqueue *q, uint16_t index
     uint64_t notify_at = v->notify_offset +
                          (uint64_t)mmio_read16(v->common + QUEUE_NOTIFY_OFF) * v->notify_multiplier;
     q->notify = (volatile uint16_t *)driver_registers(v->device, v->notify_window, notify_at, 2);
-    if (q->notify == NULL)
+    if (q->notify == NULL || !is_aligned(q->notify, 2))
         return STATUS_CORRUPT;
     q->descriptors = q->memory.address;
     q->available = (volatile uint16_t *)(void *)((uint8_t *)q->memory.address + available_at);

@@ -125,13 +125,19 @@ static status_t outcome(uint8_t status)
     return status == 0 ? STATUS_OK : status == 2 ? STATUS_UNSUPPORTED : STATUS_IO;
 }
 
+/* What the device may write of a request: what is read, and the status byte. */
+static uint64_t writable_bytes(const struct request *r)
+{
+    return (r->op == BLOCK_OP_READ ? r->bytes : 0) + UINT64_C(1);
+}
+
 void device_poll(void)
 {
     uint16_t head;
     uint32_t written;
     while (virtqueue_take(&blk.queue, &head, &written)) {
         struct request *r = &blk.requests[head % REQUESTS];
-        if (head >= REQUESTS || !r->busy) {
+        if (head >= REQUESTS || !r->busy || written > writable_bytes(r)) {
             blk.queue.broken = true;
             return;
         }
