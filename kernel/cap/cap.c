@@ -101,7 +101,7 @@ status_t cap_slot_take(struct process *process, struct cap *cap, handle_t *handl
     return status;
 }
 
-bool cap_slot_release(struct process *process, struct cap *cap)
+__attribute__((noinline)) bool cap_slot_release(struct process *process, struct cap *cap)
 {
     cspace_lock_acquire(&process->cspace);
     uint32_t index = (uint32_t)__atomic_load_n(&cap->handle, __ATOMIC_RELAXED);
@@ -150,8 +150,9 @@ static status_t tree_attach(struct thread *self, struct object *object, struct c
     return status;
 }
 
-/* The tree's part of closing: @cap has left its slot, or got none. True: it was the last live node. */
-static bool cap_leave(struct cap *cap)
+/* The tree's part of closing: @cap has left its slot, or got none. In the second case nobody has had @badge, if it was to be the first of that: the server
+ * is not told of the end of a badge that it may be about to make again. True: it was the last live node. */
+static bool cap_leave(struct cap *cap, uint64_t badge)
 {
     struct object *object = cap->object;
     tree_lock_acquire(&object->lock);
@@ -161,16 +162,16 @@ static bool cap_leave(struct cap *cap)
     bool retire = ours && cap->kind == CAP_REMOVED;
     tree_lock_release(&object->lock);
     if (ours)
-        cap_badge_drop(cap);
+        badge_drop(cap->closed, badge == 0);
     if (retire)
         cap_node_retire(cap);
     return last;
 }
 
-static void cap_end(struct cap *cap)
+static void cap_end(struct cap *cap, uint64_t badge)
 {
     struct object *object = cap->object;
-    if (cap_leave(cap))
+    if (cap_leave(cap, badge))
         object_end(object);
 }
 
@@ -184,7 +185,7 @@ status_t cap_create(struct process *process, struct object *object, uint32_t rig
     ASSERT(status == STATUS_OK);
     status = cap_slot_take(process, cap, handle);
     if (status != STATUS_OK)
-        (void)cap_leave(cap); /* even if it was the last: the object is the caller's */
+        (void)cap_leave(cap, 0); /* even if it was the last: the object is the caller's */
     return status;
 }
 
@@ -271,7 +272,7 @@ static status_t derive(struct thread *self, struct cap *source, const struct cap
         *derived = cap;
         return status;
     }
-    cap_badge_drop(cap);
+    badge_drop(cap->closed, out->badge == 0);
     cap_node_retire(cap);
     return status;
 }
@@ -306,14 +307,14 @@ status_t cap_transfer(struct thread *self, struct cap *source, struct process *t
         return status;
     status = cap_slot_take(to, cap, handle);
     if (status != STATUS_OK)
-        cap_end(cap);
+        cap_end(cap, badge);
     return status;
 }
 
 void cap_close(struct process *process, struct cap *cap)
 {
     if (cap_slot_release(process, cap))
-        cap_end(cap);
+        cap_end(cap, 0);
 }
 
 /* Messages. */
@@ -369,7 +370,7 @@ COLD status_t cap_from_message(struct cap *message, struct process *to, handle_t
     }
     status = cap_slot_take(to, message, handle);
     if (status != STATUS_OK)
-        cap_end(message);
+        cap_end(message, 0);
     return status == STATUS_BAD_HANDLE ? STATUS_GONE : status;
 }
 
@@ -382,7 +383,7 @@ COLD void cap_message_drop(struct cap *message)
     bool last = !revoked && tree_remove(object, message);
     bool retire = message->kind == CAP_REMOVED;
     tree_lock_release(&object->lock);
-    cap_badge_drop(message);
+    badge_drop(message->closed, true);
     if (retire)
         cap_node_retire(message);
     if (last)

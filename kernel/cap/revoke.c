@@ -56,7 +56,7 @@ static void undo_slot(struct cap *cap) NO_THREAD_SAFETY
     cap_slot_release(cap->holder, cap);
     if (cap->type == OBJECT_ENDPOINT)
         endpoint_cancel_cap(endpoint_of(cap->object), cap);
-    cap_badge_drop(cap);
+    badge_drop(cap->closed, true);
     cap_node_retire(cap);
 }
 

@@ -144,8 +144,12 @@ void notice_retire(struct notice *notice)
     rcu_call(&notice->rcu, notice_free);
 }
 
-void badge_drop(struct notice *closed)
+void badge_drop(struct notice *closed, bool had)
 {
-    if (__atomic_sub_fetch(&closed->count, 1, __ATOMIC_ACQ_REL) == 0)
+    if (closed == NULL || __atomic_sub_fetch(&closed->count, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    if (had)
         endpoint_notify(closed);
+    else
+        notice_retire(closed);
 }

@@ -44,13 +44,9 @@ struct notice *notice_create(struct budget *budget, struct endpoint *endpoint, u
                              uint64_t cookie);
 /** Free it after a grace period. Any lock may be held. */
 void notice_retire(struct notice *notice);
-void badge_drop(struct notice *closed);
-/** What a live node's end takes with it beside the tree: its badge. No lock from endpoint_lock on held. */
-static inline void cap_badge_drop(struct cap *cap)
-{
-    if (cap->closed != NULL)
-        badge_drop(cap->closed);
-}
+/** What a node's end takes with it beside the tree: its badge, @closed (NULL: none). It is told of the last one of a badge, unless nobody has @had it.
+ *  No lock from endpoint_lock on held. */
+void badge_drop(struct notice *closed, bool had);
 /** Free @cap's slot if it still holds it. True: this call did. */
 bool cap_slot_release(struct process *process, struct cap *cap);
 /** Put @cap, which is in the tree as CAP_SLOT, in a free slot. NO_MEMORY: table full or budget exhausted. GONE: the table is closed.
