@@ -154,6 +154,8 @@ static void leave(struct cpu *cpu)
         cpu->current == NULL ? NULL : container_of(cpu->current, struct actor, thread);
     jmp_buf here, *outer = out;
     host_cpu = cpu;
+    if (cpu->current == NULL)
+        cpu->last_clock_ns = machine_now_ns; /* as where an interrupt out of idling returns to */
     out = &here;
     if (setjmp(here) == 0)
         sched_leave();
@@ -173,6 +175,7 @@ static void pass(uint64_t ns)
             continue;
         struct actor *actor = container_of(cpus[i]->current, struct actor, thread);
         actor->ran_ns += ns;
+        actor->all_ns += ns;
         if (actor->compute_ns != 0)
             actor->left_ns -= ns;
     }
@@ -279,8 +282,21 @@ static void handle_events(void)
 
 /* ── The machine ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* The scheduler knows no CPU any more where somebody waits for the end of a turn. */
+static void stop(struct cpu *cpu)
+{
+    if (cpu->turn.armed == 0)
+        return;
+    host_cpu = cpu;
+    cpu->current = NULL;
+    (void)ktimer_cancel(&cpu->turn);
+    cpu->turn.fire(&cpu->turn, machine_now_ns);
+}
+
 void machine_start(uint32_t count)
 {
+    for (uint32_t i = 0; i < cpu_count; i++)
+        stop(cpus[i]);
     memset(machine_cpus, 0, sizeof(machine_cpus));
     memset(machine_interrupts, 0, sizeof(machine_interrupts));
     memset(actors, 0, sizeof(actors));
@@ -332,6 +348,34 @@ struct actor *machine_thread(uint8_t priority, uint64_t compute_ns, uint64_t wai
     return machine_thread_on(priority, compute_ns, wait_ns, UINT64_MAX, 0);
 }
 
+struct actor *machine_actor(unsigned number)
+{
+    return &actors[number];
+}
+
+unsigned machine_actor_count(void)
+{
+    return actor_count;
+}
+
+void machine_priority(struct actor *actor, uint8_t priority)
+{
+    host_cpu = cpus[0];
+    sched_interrupt_begin();
+    sched_set_priority(&actor->thread, priority);
+    leave(cpus[0]);
+    handle_events();
+}
+
+void machine_affinity(struct actor *actor, uint64_t affinity)
+{
+    host_cpu = cpus[0];
+    sched_interrupt_begin();
+    sched_set_affinity(&actor->thread, 0, affinity);
+    leave(cpus[0]);
+    handle_events();
+}
+
 void machine_realtime(struct actor *actor, uint8_t priority, struct allowance allowance)
 {
     host_cpu = cpus[0];
@@ -358,3 +402,94 @@ void machine_clear(void)
     for (unsigned i = 0; i < actor_count; i++)
         actors[i].ran_ns = actors[i].delay_ns = actors[i].stretch_ns = 0;
 }
+
+/* ── What always holds ───────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool holds;
+
+static void note(int line, const char *condition)
+{
+    holds = false;
+    printf("# machine.c:%d: %s\n", line, condition);
+    fflush(stdout);
+}
+
+#define HOLD(condition) ((condition) ? (void)0 : note(__LINE__, #condition))
+
+/* Nothing of that is what a fuzzer looks for. */
+#pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
+
+/* What it has of its turn or period is no more than one, and what it used no more than is counted. */
+static void check_level(const struct thread *thread)
+{
+    const struct allowance *allowance = thread->limited ? &thread->realtime->allowance : NULL;
+    uint8_t level = thread->priority, base = thread->base;
+    uint32_t fallen = base > TURN_LEVELS ? base - TURN_LEVELS : PRIORITY_IDLE + 1;
+    HOLD(thread->effective == level); /* nobody calls anybody */
+    if (allowance != NULL) {
+        HOLD(level == (allowance->spent ? PRIORITY_IDLE : base));
+        HOLD(allowance->left_ns <= (int64_t)allowance->budget_ns);
+    } else if (base == PRIORITY_IDLE || base > PRIORITY_NORMAL_MAX) {
+        HOLD(level == base);
+    } else {
+        HOLD(level >= fallen && level <= PRIORITY_NORMAL_MAX);
+    }
+    HOLD(thread->turn.used_ns <= TURN_LEVELS * TURN_NS);
+    HOLD((int64_t)thread->turn.left_ns <= TURN_NS);
+}
+
+static void check_queue(const struct cpu *cpu) NO_THREAD_SAFETY
+{
+    const struct runqueue *queue = &cpu->queue;
+    uint32_t count = 0;
+    for (uint32_t level = 0; level < PRIORITIES; level++) {
+        HOLD(list_is_empty(&queue->threads[level]) == ((queue->bitmap >> level & 1) == 0));
+        list_for_each (node, &queue->threads[level]) {
+            const struct thread *thread = list_entry(node, const struct thread, run_link);
+            HOLD(thread->queued == queue && thread->state == THREAD_READY);
+            HOLD(thread->queued_priority == level && thread_level(thread) == level);
+            HOLD(thread->cpu == cpu->id && sched_may_run_on(thread, cpu));
+            count++;
+        }
+    }
+    HOLD(queue->count == count);
+    HOLD(count == 0 || (cpu->current != NULL && cpu->turn.armed != 0));
+}
+
+static void check_cpu(const struct cpu *cpu) NO_THREAD_SAFETY
+{
+    const struct thread *thread = cpu->current;
+    check_queue(cpu);
+    HOLD(!cpu->resched && !interrupted[cpu->id]);
+    if (thread == NULL)
+        return;
+    HOLD(thread->state == THREAD_RUNNING && thread->queued == NULL && thread->cpu == cpu->id);
+    HOLD(sched_may_run_on(thread, cpu));
+    HOLD(cpu->queue.bitmap >> thread_level(thread) <= 1); /* nobody better waits here */
+}
+
+static void check_actor(const struct actor *actor)
+{
+    const struct thread *thread = &actor->thread;
+    const struct cpu *on = NULL;
+    for (uint32_t i = 0; i < cpu_count; i++)
+        on = cpus[i]->current == thread ? cpus[i] : on;
+    HOLD((on != NULL) + (thread->queued != NULL) + actor->waits == 1);
+    HOLD(actor->runs == (on != NULL));
+    HOLD(!actor->waits || thread->state == THREAD_WAITING);
+    HOLD(thread->cpu_time_ns + (on == NULL ? 0 : machine_now_ns - on->last_clock_ns) ==
+         actor->all_ns);
+    check_level(thread);
+}
+
+bool machine_check(void)
+{
+    holds = true;
+    for (uint32_t i = 0; i < cpu_count; i++)
+        check_cpu(cpus[i]);
+    for (unsigned i = 0; i < actor_count; i++)
+        check_actor(&actors[i]);
+    return holds;
+}
+
+#pragma clang attribute pop

@@ -83,6 +83,7 @@ static void check_fair(uint32_t cpu_total, unsigned count)
     machine_run(100 * MS);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     uint64_t fair_ns = WINDOW * MIN(cpu_total, count) / count;
     for (unsigned i = 0; i < count; i++) {
         bool is_fair =
@@ -118,6 +119,7 @@ static void check_no_starvation(uint32_t cpu_total)
     machine_run(2 * WINDOW);
     machine_clear();
     machine_run(10 * WINDOW);
+    CHECK(machine_check());
     for (unsigned i = 0; i < 4; i++) {
         CHECK(low[i]->ran_ns >= 8 * TURN_NS && low[i]->delay_ns < WINDOW);
         CHECK(low[i]->ran_ns < 10 * WINDOW / 16); /* and yet it is behind */
@@ -140,6 +142,7 @@ static void test_nobody_starves_behind_those_who_wait(void)
     machine_run(WINDOW);
     machine_clear();
     machine_run(5 * WINDOW);
+    CHECK(machine_check());
     CHECK(low->ran_ns >= 4 * TURN_NS && low->delay_ns < WINDOW);
 }
 
@@ -152,6 +155,7 @@ static void check_interactive(uint32_t cpu_total)
     machine_run(WINDOW);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     CHECK(typist->delay_ns == 0); /* before all the others, at once */
     CHECK(typist->ran_ns >= WINDOW / 51 - MS);
 }
@@ -171,6 +175,7 @@ static void test_waits_do_not_pay(void)
     machine_run(WINDOW);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     CHECK(honest->ran_ns * 100 >= cheat->ran_ns * 90);
 }
 
@@ -182,6 +187,7 @@ static void test_better_levels_go_first(void)
     machine_run(WINDOW);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     CHECK(high->ran_ns > 10 * low->ran_ns && low->ran_ns > 0 && idler->ran_ns == 0);
 }
 
@@ -202,6 +208,7 @@ static void test_no_ticks_where_nobody_waits(void)
     machine_run(10 * MS);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     CHECK(machine_interrupts[0] <= WINDOW / TURN_NS + 1);
 }
 
@@ -216,6 +223,7 @@ static void test_nobody_waits_behind_real_time(void)
     machine_run(WINDOW);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     for (unsigned i = 0; i < 4; i++)
         CHECK(hogs[i]->ran_ns > WINDOW / 2);
 }
@@ -251,6 +259,7 @@ static void test_steals_from_the_nearest_cpu(void)
     struct actor *far = machine_thread_on(16, 0, 0, UINT64_MAX, 0);
     struct actor *near = machine_thread_on(16, 0, 0, UINT64_MAX, 4);
     machine_run(4 * MS);
+    CHECK(machine_check());
     CHECK(near->ran_ns > 0 && far->ran_ns == 0);
     CHECK(cpus[7]->current == &near->thread);
 }
@@ -274,6 +283,7 @@ static void test_real_time_budgets_hold(void)
     machine_run(WINDOW);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     CHECK(limited->ran_ns == WINDOW / 5 && hog->ran_ns == WINDOW - WINDOW / 5);
     CHECK(limited->stretch_ns == 2 * MS && limited->delay_ns == 8 * MS);
 }
@@ -289,6 +299,7 @@ static void test_real_time_goes_first(void)
     machine_run(WINDOW);
     machine_clear();
     machine_run(WINDOW);
+    CHECK(machine_check());
     CHECK(limited->delay_ns == 0 && limited->ran_ns == WINDOW / 10);
 }
 
@@ -306,6 +317,7 @@ static void test_real_time_round_robin_and_fifo(void)
         machine_run(10 * MS);
         machine_clear();
         machine_run(80 * MS);
+        CHECK(machine_check());
         uint64_t less_ns = MIN(first->ran_ns, second->ran_ns);
         CHECK(less_ns == (turn_ms == 0 ? 0 : 40 * MS));
     }
