@@ -98,7 +98,8 @@ def name_programs(blocks, programs):
 
 
 def print_table(text, repeat, kernel, folder):
-    """The functions by their instructions, for each of @repeat repetitions."""
+    """The functions by their instructions, for each of @repeat repetitions: all, where they are, and the functions that have most, which with the rest are
+    all again."""
     blocks = list(read_blocks(text))
     functions, totals = collections.Counter(), collections.Counter()
     table = symbols(kernel)
@@ -110,8 +111,13 @@ def print_table(text, repeat, kernel, folder):
         functions[where, name] += count
         totals[where] += count
     whole = sum(totals.values()) or 1
+    print(f"{whole / repeat:14.1f}         all")
     for where, count in totals.most_common():
         print(f"{count / repeat:14.1f} {count / whole:6.1%}  {where}")
     print()
-    for (where, name), count in functions.most_common(SHOWN):
+    shown = functions.most_common(SHOWN)
+    for (where, name), count in shown:
         print(f"{count / repeat:14.1f} {count / whole:6.1%}  {where}: {name}")
+    rest = sum(totals.values()) - sum(count for _, count in shown)
+    if rest:
+        print(f"{rest / repeat:14.1f} {rest / whole:6.1%}  the rest")

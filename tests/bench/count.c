@@ -6,8 +6,8 @@
  *
  * The guest may mark a region by two instructions that do nothing (struct target says which). At its end a line "region" with the
  * counts goes to the file out=: of all CPUs, or, if CPUs marked turns of their own in it by two more, of those; at the end of the machine a line "total". With lines=on a region tells also how many different lines of 64
- * bytes the CPUs read or wrote. With poll= the longest paths with interrupts off are looked for (see there). With profile=region or profile=all each translated block is counted by itself: lines "block address
- * count code", from which tests/bench/blocks.py makes names; that wants one host thread (-accel tcg,thread=single).
+ * bytes the CPUs read or wrote. With poll= the longest paths with interrupts off are looked for (see there). With profile=region or profile=all each translated block is counted by itself, in
+ * the region that executed least (a figure's round), or always: lines "block address count code", from which tests/bench/blocks.py makes names; that wants one host thread (-accel tcg,thread=single).
  *
  * QEMU 7.2, include/qemu/qemu-plugin.h, version 1 of the interface. */
 #include "count.h"
@@ -57,6 +57,7 @@ static const struct target *target;
 #define CODE_BYTES 32u
 static struct block {
     uint64_t address, hash, count;
+    uint64_t least; /* its count in the region that executed least */
     uint8_t code[CODE_BYTES];
 } *blocks;
 
@@ -121,6 +122,20 @@ static void on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t add
         line_add(address >> 6);
 }
 
+/* The blocks' counts are those of a region that executed @instructions: kept if none executed less. */
+static void blocks_end_region(uint64_t instructions)
+{
+    static uint64_t least = UINT64_MAX;
+    bool is_least = instructions < least;
+    if (is_least)
+        least = instructions;
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        if (is_least)
+            blocks[i].least = blocks[i].count;
+        blocks[i].count = 0;
+    }
+}
+
 static void region_begin(void)
 {
     memset(lines, 0, sizeof(lines));
@@ -137,6 +152,8 @@ static void region_end(void)
         now.kind[kind] -= at_begin.kind[kind];
     in_region = false;
     report("region", counted.kind[INSTRUCTIONS] != 0 ? &counted : &now);
+    if (profile_region)
+        blocks_end_region(now.kind[INSTRUCTIONS]);
 }
 
 /* A CPU's own counts, by its own thread of the host. Whoever ends the region has heard by then that the turn is over. */
@@ -324,10 +341,11 @@ static void on_end(qemu_plugin_id_t id, void *unused)
     report("total", &total);
     paths_report();
     for (uint32_t i = 0; blocks != NULL && i < BLOCKS; i++) {
-        if (blocks[i].count == 0)
+        uint64_t count = profile_all ? blocks[i].count : blocks[i].least;
+        if (count == 0)
             continue;
         fprintf(out, "block %llx %llu ", (unsigned long long)blocks[i].address,
-                (unsigned long long)blocks[i].count);
+                (unsigned long long)count);
         for (uint32_t j = 0; j < CODE_BYTES; j++)
             fprintf(out, "%02x", blocks[i].code[j]);
         fprintf(out, "\n");
