@@ -4,14 +4,20 @@
  * unlinked, and the CPU goes over to the other thread. The words stay in the registers in which they came: entry code does not save them,
  * C preserves five and hands on the last, since all functions here are of one type and end in tail calls (IPC_FAST in arch.h).
  * The fast path first looks whether all of this holds, and has changed nothing if not; then the words are saved, and the general path
- * (endpoint.c) does the call from the start, with the same outcome:
- *   - the message is its label and six words: no bytes, capabilities, grants or NOWAIT; there is no deadline;
+ * (endpoint.c) does the call from the start, with the same outcome (tests/guest/kernel/test_fastpath.c; in brackets: a test that fails without):
+ *   - who calls is not foreign, its calls are not traced (test_trace_tells_of_system_calls), and its time is not limited
+ *     (test_real_time_budgets_hold_through_calls): entry code leads those elsewhere, by thread.syscall_limit;
+ *   - the message is its label and six words: no bytes, capabilities, grants or NOWAIT; there is no deadline (test_fastpath_deadlines,
+ *     test_fastpath_foreign_deadline);
  *   - the capability is there, of the type and with the right, and not of an older epoch; what is waited through is not dead
- *     (a call that is accepted needs no look at that: it was made before the revocation returned, see 3.3 of the architecture);
+ *     (test_fastpath_endpoint_is_revoked, test_fastpath_queue_is_revoked; a call that is accepted needs no look at that: it was made before the
+ *     revocation returned, see 3.3 of the architecture);
  *   - nobody holds the lock of this CPU's lane, nor the caller's reply_lock;
- *   - call: a worker waits in that lane. Answer: there is a caller, it waits for us still, and no call, notice or event is there to be received first;
+ *   - call: a worker waits in that lane. Answer: there is a caller, it waits for us still, for an answer of that kind
+ *     (test_fastpath_exception_gets_a_plain_answer, test_fastpath_exception_gets_a_value), and no call, notice or event is there to be received first;
  *   - the other thread is of another address space, ran on this CPU last, its affinity is as it was then, it has no deadline and no
- *     attention; once it runs nobody better is ready. A worker runs at its caller's priority at least, so a call need not look;
+ *     attention; it is not debugged (test_debug_across_message_calls), nor is its time limited: then thread.moved stays set. Once it runs nobody
+ *     better is ready (test_fastpath_better_thread_goes_first). A worker runs at its caller's priority at least, so a call need not look;
  *   - nothing has come up on this CPU (cpu->work).
  * The system call of a foreign thread, and the value that answers it, go the same way if their table and the answer say no more than the six
  * words and that value; such a thread has registers of its own, so both sides' are saved and loaded whole, and the address space may be the same.
