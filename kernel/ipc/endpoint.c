@@ -515,6 +515,8 @@ status_t raw_endpoint_reply_receive(struct thread *self)
             status = raised_answer(self, 0, info, &caller);
             if (status != STATUS_OK && status != STATUS_GONE)
                 return status;
+            if (caller == NULL)
+                abandon_current(self);
             return replied(self, caller, receive_from(self, caps, arch_ipc_deadline(self)));
         }
         status = message_prepare(self, info);

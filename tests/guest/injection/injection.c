@@ -6,7 +6,7 @@
 #include <inject.h>
 #include <kstring.h>
 
-enum { BUDGET, ASPACE, PORTS };
+enum { BUDGET, ASPACE, PORTS, PROCESS };
 
 #define PAGES UINT64_C(256)
 #define BYTES (PAGES * PAGE_SIZE)
@@ -14,6 +14,7 @@ enum { BUDGET, ASPACE, PORTS };
 #define PARTS 8u
 #define OFTEN 100u /* mappings: more than are gone through at a time */
 #define CAPS 200u
+#define WAITERS 80u /* more than are woken at a time */
 #define POINTS_MAX 100u
 #define SURVIVED 1000
 #define FAILED 1
@@ -113,6 +114,43 @@ static void make_paged(void)
 {
     make_filled();
     other = make(BYTES, MEMORY_PAGED);
+}
+
+static void wait_for_page(uint64_t offset)
+{
+    uint64_t word;
+
+    status_ignore(sys_memory_read(other, offset, &word, sizeof(word)));
+    status_ignore(sys_thread_exit());
+}
+
+static bool all_wait(void)
+{
+    struct process_info process = {0};
+    struct thread_info thread = {0};
+    unsigned count = 0;
+
+    must(sys_process_info(held(PROCESS), &process));
+    while (status_is_ok(sys_budget_thread_next(held(BUDGET), process.id, thread.id, &thread)))
+        count += thread.wait != THREAD_WAIT_NONE;
+    return count == WAITERS;
+}
+
+/* Pages that many threads wait for. */
+static void make_awaited(void)
+{
+    make_paged();
+    uint64_t stacks = put(make(WAITERS * PAGE_SIZE, MEMORY_COMMIT), held(ASPACE), 0,
+                          WAITERS * PAGE_SIZE, MAP_READ | MAP_WRITE);
+    for (uint64_t i = 0; i < WAITERS; i++) {
+        handle_t thread;
+
+        must(sys_thread_create(held(PROCESS), held(BUDGET), &thread));
+        must(sys_thread_start(thread, (uint64_t)wait_for_page, stacks + (i + 1) * PAGE_SIZE - 8,
+                              i * PAGE_SIZE, 0));
+    }
+    while (!all_wait())
+        must(sys_thread_yield());
 }
 
 static void make_holes(void)
@@ -317,6 +355,16 @@ static status_t shrink_paged(void)
     return sys_memory_set_size(other, 0);
 }
 
+static status_t fail(void)
+{
+    return sys_memory_fail(other, 0, BYTES, status_code(STATUS_IO));
+}
+
+static status_t detach(void)
+{
+    return sys_memory_detach(other);
+}
+
 static status_t revoke(void)
 {
     return sys_cap_revoke(memory);
@@ -340,6 +388,9 @@ static const struct operation operations[] = {
     {"memory.clone and write, mapped often", make_often, clone_often},
     {"memory.query", make_filled, query},
     {"memory.supply", make_paged, supply},
+    {"memory.supply, awaited", make_awaited, supply},
+    {"memory.fail, awaited", make_awaited, fail},
+    {"memory.detach, awaited", make_awaited, detach},
     {"memory.dirty_grant", make_holes, grant},
     {"memory.writeback_begin", make_dirty, writeback_begin},
     {"memory.writeback_end", make_writeback, writeback_end},
@@ -388,6 +439,17 @@ static bool budget_is_empty(handle_t budget)
     return used.pages_used == 0 && used.kmem_used == 0;
 }
 
+/* The number of the first thread of @child; 0: it has none. */
+static uint64_t first_thread(const struct child *child)
+{
+    struct process_info process = {0};
+    struct thread_info thread = {0};
+
+    OK(sys_process_info(child->process, &process));
+    return status_is_ok(sys_budget_thread_next(child->budget, process.id, 0, &thread)) ? thread.id
+                                                                                       : 0;
+}
+
 /* The exit status of one that runs @entry in a budget of its own: 0 if it was killed. */
 static int64_t run_once(const struct child *model, void (*entry)(void), uint64_t operation,
                         uint64_t point)
@@ -400,8 +462,14 @@ static int64_t run_once(const struct child *model, void (*entry)(void), uint64_t
     child_clone(&child, model, budget);
     start.handles[BUDGET] = child_give(&child, budget);
     start.handles[ASPACE] = child_give(&child, child.aspace);
+    start.handles[PROCESS] = child_give(&child, child.process);
     start.handles[PORTS] = child_give(&child, info->ioports);
+    uint64_t first = first_thread(&child);
     child_run(&child, &start, entry);
+    /* The kill is its first thread's. Others, which wait for what that one was about, go after it. */
+    CHECK(EVENTUALLY(first_thread(&child) != first));
+    if (first_thread(&child) != 0)
+        OK(sys_process_kill(child.process, 0));
     int64_t status = child_end(&child);
 
     CHECK(EVENTUALLY(budget_is_empty(budget)));

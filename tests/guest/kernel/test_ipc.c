@@ -514,6 +514,34 @@ static void test_ipc_endings_are_told(void)
     close_handle(endpoint);
 }
 
+static void answer_with_a_value(struct worker *self)
+{
+    struct ipc_regs regs = {.target = *(handle_t *)self->context, .deadline = DEADLINE_NEVER};
+
+    OK(ipc_raw_receive(&regs));
+    regs =
+        (struct ipc_regs){.target = *(handle_t *)self->context,
+                          .info = (uint64_t)IPC_KIND_FOREIGN << IPC_INFO_KIND_SHIFT | ANSWER_VALUE,
+                          .deadline = DEADLINE_NEVER};
+    self->value = (uint64_t)status_code(ipc_raw_reply_receive(&regs));
+}
+
+/* An answer as if to a foreign thread is none to a message: who gives it and receives has left his caller. */
+static void test_ipc_answer_of_another_kind(void)
+{
+    handle_t endpoint = endpoint_new();
+    struct worker caller, server;
+
+    worker_start(&server, answer_with_a_value, &endpoint);
+    CHECK(EVENTUALLY(threads_in(SYS_ENDPOINT_RECEIVE) == 1));
+    worker_start(&caller, plain_caller, &endpoint);
+    CHECK(worker_join(&caller) && status_from_code(caller.value) == STATUS_PEER_DIED);
+    CHECK(
+        EVENTUALLY(threads_in(SYS_ENDPOINT_RECEIVE) + threads_in(SYS_ENDPOINT_REPLY_RECEIVE) == 1));
+    close_handle(endpoint);
+    CHECK(worker_join(&server) && status_from_code(server.value) == STATUS_GONE);
+}
+
 static void test_ipc_receives_events(void)
 {
     struct server server;
@@ -1331,6 +1359,7 @@ const struct test ipc_tests[] = {
     TEST(test_ipc_deadline_and_nowait),
     TEST(test_ipc_saved_replies),
     TEST(test_ipc_endings_are_told),
+    TEST(test_ipc_answer_of_another_kind),
     TEST(test_ipc_receives_events),
     TEST(test_ipc_many_callers),
     TEST(test_ipc_between_processes),
