@@ -2,9 +2,9 @@
  * thread.cpu and thread.affinity may be seen late (store buffers) until a fence or a lock is taken.
  *
  * code: kernel/include/sched.h thread_moved | __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED); __atomic_thread_fence(__ATOMIC_SEQ_CST);
- * code: kernel/sched/sched.c steal_at | thread_moved(thread, cpu); if (likely(sched_may_run_on(thread, cpu))) return thread; make_ready_on(choose_cpu(thread), thread);
+ * code: kernel/sched/sched.c steal_at | thread_moved(thread, cpu); if (likely(sched_may_run_on(thread, cpu))) return thread; make_ready_again(choose_cpu(thread), thread);
  * code: kernel/sched/sched.c sched_set_affinity | __atomic_store_n(&thread->affinity[index], mask, __ATOMIC_RELAXED); __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE); sched_requeue_ready(thread);
- * code: kernel/sched/sched.c sched_requeue_ready | if (unqueue(thread)) { make_ready_on(choose_cpu(thread), thread); return; } __atomic_thread_fence(__ATOMIC_SEQ_CST); struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
+ * code: kernel/sched/sched.c sched_requeue_ready | if (unqueue(thread)) { make_ready_again(choose_cpu(thread), thread); return; } __atomic_thread_fence(__ATOMIC_SEQ_CST); struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
  *
  * fault READS_FIRST: whom to tell is read before the queue is looked at (as it was)
  * fault NO_LOOK: who has stolen it does not look again (as it was)

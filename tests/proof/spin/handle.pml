@@ -2,7 +2,7 @@
  * revoked, and somebody lists the table. One slot, one node made from one source, one object.
  *
  * code: kernel/cap/cap.c derive | tree_attach(self, source->object, source, cap, out->mode == CAP_TRANSFER_DERIVE, holder);
- * code: kernel/cap/cap.c cap_transfer | status = cap_slot_take(to, cap, handle); if (status != STATUS_OK) cap_end(cap);
+ * code: kernel/cap/cap.c cap_transfer | status = cap_slot_take(to, cap, handle); if (status != STATUS_OK) cap_end(cap, badge);
  * code: kernel/cap/cap.c cap_slot_take | cspace_lock_acquire(&process->cspace); if (process->table_closed) status = STATUS_GONE; else if (cap_is_dead(cap)) status = STATUS_BAD_HANDLE;
  * code: kernel/cap/cap.c cap_table_destroy_step | cspace_lock_acquire(&process->cspace); process->table_closed = true; cspace_lock_release(&process->cspace);
  * code: kernel/cap/cap.c cap_table_destroy_step | cap_close(process, cap);
