@@ -185,12 +185,10 @@ static COLD struct thread *steal_at(struct cpu *cpu, uint32_t bit)
     for (; victim != NULL; victim = crowded_from(victim->id + 1u)) {
         bool is_there = distance(victim, cpu) >> bit == 1;
         struct thread *thread = is_there ? steal_from(victim, cpu) : NULL;
-        if (thread == NULL)
-            continue;
-        thread_moved(thread, cpu);
-        if (likely(sched_may_run_on(thread, cpu)))
+        if (thread != NULL) {
+            thread_moved(thread, cpu);
             return thread;
-        make_ready_again(choose_cpu(thread), thread); /* not any more: see sched_requeue_ready() */
+        }
     }
     return NULL;
 }
@@ -458,12 +456,21 @@ static __attribute__((noinline)) void idle(struct cpu *cpu)
     sched_idle_set(cpu, false);
 }
 
+/* Whose affinity has changed since a CPU was chosen for it goes on to another. */
 static void choose(struct cpu *cpu)
 {
     struct thread *thread;
-    while ((thread = dequeue_best(cpu)) == NULL && (thread = steal(cpu)) == NULL) {
-        idle(cpu);
-        cpu->last_clock_ns = arch_time_now_ns();
+    for (;;) {
+        thread = dequeue_best(cpu);
+        if (thread == NULL && (thread = steal(cpu)) == NULL) {
+            idle(cpu);
+            cpu->last_clock_ns = arch_time_now_ns();
+        } else if (likely(!__atomic_load_n(&thread->moved, __ATOMIC_RELAXED)) ||
+                   likely(sched_may_run_on(thread, cpu))) {
+            break;
+        } else {
+            make_ready_again(choose_cpu(thread), thread);
+        }
     }
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELAXED);
     cpu->current = thread;
@@ -539,14 +546,15 @@ static COLD bool unqueue(struct thread *thread)
     return queued;
 }
 
-/* Who takes the thread off a queue meanwhile stores thread.cpu and then looks at what has been changed here. */
+/* Who has chosen a CPU for the thread meanwhile, or taken it off a queue, stores thread.cpu, and who runs it then looks at what has been
+ * changed here: choose(). */
 COLD void sched_requeue_ready(struct thread *thread)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (unqueue(thread)) {
         make_ready_again(choose_cpu(thread), thread);
         return;
     }
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
     if (cpu == arch_cpu_local())
         cpu->resched = true;

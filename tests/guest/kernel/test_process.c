@@ -283,8 +283,8 @@ static void test_thread_sleeps(void)
     OK(sys_thread_yield());
 }
 
-/* A thread of this process with @priority has come to the first CPU: until then it may run elsewhere, whatever its affinity says. */
-static bool is_on_first_cpu(uint32_t priority)
+/* A thread of this process with @priority has come to @cpu: until then it may run elsewhere, whatever its affinity says. */
+static bool is_on_cpu(uint32_t priority, uint32_t cpu)
 {
     struct process_info process = {0};
     struct thread_info thread = {0};
@@ -292,7 +292,7 @@ static bool is_on_first_cpu(uint32_t priority)
     OK(sys_process_info(info->process, &process));
     while (status_is_ok(sys_budget_thread_next(info->budget, process.id, thread.id, &thread)))
         if (thread.priority == priority)
-            return thread.cpu == 0;
+            return thread.cpu == cpu;
     return false;
 }
 
@@ -310,11 +310,11 @@ static void test_thread_priorities_hold(void)
     worker_start(&workers[0], spin, &low);
     OK(sys_thread_set_affinity(workers[0].thread, 0, 1));
     OK(sys_thread_set_priority(workers[0].thread, PRIORITY_IDLE));
-    CHECK(EVENTUALLY(is_on_first_cpu(PRIORITY_IDLE)));
+    CHECK(EVENTUALLY(is_on_cpu(PRIORITY_IDLE, 0)));
     worker_start(&workers[1], spin, &high);
     OK(sys_thread_set_affinity(workers[1].thread, 0, 1));
     OK(sys_thread_set_priority(workers[1].thread, 20));
-    CHECK(EVENTUALLY(is_on_first_cpu(20)));
+    CHECK(EVENTUALLY(is_on_cpu(20, 0)));
     uint64_t before = spins(&low), high_before = spins(&high);
 
     sleep_ms(20);
@@ -325,6 +325,71 @@ static void test_thread_priorities_hold(void)
     __atomic_store_n(&low.stop, true, __ATOMIC_RELEASE);
     CHECK(worker_join(&workers[0]) && worker_join(&workers[1]));
     OK(sys_thread_set_priority(info->thread, 16));
+    OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
+}
+
+/* A worker that a ringer wakes in each round, and that computes until the round is over. */
+struct woken {
+    handle_t bell;
+    uint32_t round, over; /* atomic: the one that has begun; that has ended */
+    uint32_t runs;        /* atomic: the one in which the worker runs */
+};
+
+enum { WOKEN_ROUNDS = 1500, WOKEN_PRIORITY = 40 };
+
+static void run_a_round(struct worker *self)
+{
+    struct woken *woken = self->context;
+    uint32_t round = 0;
+    uint64_t bits;
+    while (round != WOKEN_ROUNDS) {
+        OK(sys_notification_wait(woken->bell, 1, DEADLINE_NEVER, &bits));
+        round = __atomic_load_n(&woken->round, __ATOMIC_ACQUIRE);
+        __atomic_store_n(&woken->runs, round, __ATOMIC_RELEASE);
+        while (__atomic_load_n(&woken->over, __ATOMIC_ACQUIRE) != round)
+            continue;
+    }
+}
+
+static void ring_each_round(struct worker *self)
+{
+    struct woken *woken = self->context;
+    for (uint32_t round = 1; round <= WOKEN_ROUNDS; round++) {
+        while (__atomic_load_n(&woken->round, __ATOMIC_ACQUIRE) != round)
+            continue;
+        OK(sys_notification_signal(woken->bell, 1));
+    }
+}
+
+/* Who is woken while its affinity changes is where it may be in the end, though it computes and nothing disturbs it. */
+static void test_thread_woken_as_its_affinity_changes(void)
+{
+    struct woken woken = {0};
+    struct worker worker, ringer;
+    if (sys_thread_set_affinity(info->thread, 0, 8) != STATUS_OK)
+        return; /* it takes four CPUs */
+    OK(sys_thread_set_affinity(info->thread, 0, 1));
+    OK(sys_notification_create(info->budget, &woken.bell));
+    worker_start(&worker, run_a_round, &woken);
+    OK(sys_thread_set_priority(worker.thread, WOKEN_PRIORITY));
+    worker_start(&ringer, ring_each_round, &woken);
+    OK(sys_thread_set_affinity(ringer.thread, 0, 4));
+    for (uint32_t round = 1; round <= WOKEN_ROUNDS; round++) {
+        uint32_t cpu = round % 2 == 0 ? 1 : 3;
+        CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 1));
+        __atomic_store_n(&woken.round, round, __ATOMIC_RELEASE);
+        for (uint32_t i = 0; i < round * 7 % 1024; i++)
+            (void)__atomic_load_n(&woken.over, __ATOMIC_SEQ_CST);
+        OK(sys_thread_set_affinity(worker.thread, 0, UINT64_C(1) << cpu));
+        CHECK(EVENTUALLY(__atomic_load_n(&woken.runs, __ATOMIC_ACQUIRE) == round));
+        if (!EVENTUALLY(is_on_cpu(WOKEN_PRIORITY, cpu))) {
+            say("round %u", round);
+            CHECK(false);
+        }
+        __atomic_store_n(&woken.over, round, __ATOMIC_RELEASE);
+    }
+    CHECK(worker_join(&worker) && worker_join(&ringer));
+    close_handle(woken.bell);
     OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
 }
 
@@ -582,6 +647,7 @@ const struct test process_tests[] = {
     TEST(test_thread_interrupt_ends_a_wait),
     TEST(test_thread_sleeps),
     TEST(test_thread_priorities_hold),
+    TEST(test_thread_woken_as_its_affinity_changes),
     TEST(test_thread_slices_are_fair),
     TEST(test_thread_nobody_starves),
     TEST(test_thread_registers_are_its_own),
