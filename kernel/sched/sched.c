@@ -302,6 +302,21 @@ static struct thread *dequeue_best(struct cpu *cpu)
     return best;
 }
 
+/* Take @thread off the queue that it is on, if any. Only that queue's lock makes thread->queued point to it and not any more, so what
+ * is read under the lock is true. */
+static COLD bool unqueue(struct thread *thread)
+{
+    struct runqueue *queue = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED);
+    if (queue == NULL)
+        return false;
+    runqueue_lock_acquire(&queue->lock);
+    bool queued = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED) == queue;
+    if (queued)
+        queue_remove(queue, thread);
+    runqueue_lock_release(&queue->lock);
+    return queued;
+}
+
 /* ── The current thread ──────────────────────────────────────────────────────────────────────────────────────────── */
 
 bool sched_account(struct cpu *cpu)
@@ -350,8 +365,6 @@ void sched_let_interrupts_in(void)
     arch_irq_window();
     cpu->lets_in = false;
 }
-
-static COLD bool unqueue(struct thread *thread);
 
 /* Whose FPU state keeps it on @cpu goes where a CPU idles, if it is ready and another runs here. */
 static COLD void owner_leave(struct cpu *cpu, struct thread *owner)
@@ -530,21 +543,6 @@ COLD void sched_cpu_init(struct cpu *cpu) NO_THREAD_SAFETY
 }
 
 /* ── Parameters ──────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-/* Take @thread off the queue that it is on, if any. Only that queue's lock makes thread->queued point to it and not any more, so what
- * is read under the lock is true. */
-static COLD bool unqueue(struct thread *thread)
-{
-    struct runqueue *queue = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED);
-    if (queue == NULL)
-        return false;
-    runqueue_lock_acquire(&queue->lock);
-    bool queued = __atomic_load_n(&thread->queued, __ATOMIC_RELAXED) == queue;
-    if (queued)
-        queue_remove(queue, thread);
-    runqueue_lock_release(&queue->lock);
-    return queued;
-}
 
 /* Who has chosen a CPU for the thread meanwhile, or taken it off a queue, stores thread.cpu, and who runs it then looks at what has been
  * changed here: choose(). */

@@ -649,7 +649,7 @@ static bool revoke_once(struct revocations *all, handle_t source, handle_t *give
            EVENTUALLY(__atomic_load_n(over, __ATOMIC_ACQUIRE) == round);
 }
 
-static void test_fastpath_endpoint_is_revoked(void)
+static void revoke_often(bool queue)
 {
     struct revocations all;
     uint64_t enough = in_ms(REVOCATIONS_MS);
@@ -657,22 +657,20 @@ static void test_fastpath_endpoint_is_revoked(void)
 
     revocations_begin(&all);
     for (uint64_t i = 1; told && i <= REVOCATIONS && now_ns() < enough; i++)
-        told = revoke_once(&all, all.endpoint, &all.meeting->endpoint, i);
+        told = revoke_once(&all, queue ? all.queue : all.endpoint,
+                           queue ? &all.meeting->queue : &all.meeting->endpoint, i);
     CHECK(told);
     revocations_end(&all);
 }
 
+static void test_fastpath_endpoint_is_revoked(void)
+{
+    revoke_often(false);
+}
+
 static void test_fastpath_queue_is_revoked(void)
 {
-    struct revocations all;
-    uint64_t enough = in_ms(REVOCATIONS_MS);
-    bool told = true;
-
-    revocations_begin(&all);
-    for (uint64_t i = 1; told && i <= REVOCATIONS && now_ns() < enough; i++)
-        told = revoke_once(&all, all.queue, &all.meeting->queue, i);
-    CHECK(told);
-    revocations_end(&all);
+    revoke_often(true);
 }
 
 extern const struct test fastpath_tests[];
