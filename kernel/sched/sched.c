@@ -82,7 +82,7 @@ static inline uint32_t distance(const struct cpu *left, const struct cpu *right)
     return (left->arch_id ^ right->arch_id) | 1;
 }
 
-/* Where a woken thread goes: where it ran last unless that CPU is busy and another idles; of those the nearest. */
+/* Where a woken thread goes: where it ran last unless that CPU is busy and another idles; of those the nearest to who wakes it. */
 static struct cpu *choose_cpu(const struct thread *thread)
 {
     struct cpu *last = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
@@ -91,12 +91,13 @@ static struct cpu *choose_cpu(const struct thread *thread)
     if (choice != NULL &&
         (is_idle(last) || __atomic_load_n(&thread->fpu_cpu, __ATOMIC_RELAXED) == last->id))
         return last;
+    const struct cpu *here = arch_cpu_local();
     for (uint32_t i = 0; i < cpu_count && nearest > 1; i++) {
         struct cpu *cpu = cpus[i];
         if (!cpu_is_online(cpu) || !sched_may_run_on(thread, cpu))
             continue;
-        if (is_idle(cpu) && distance(cpu, last) < nearest) {
-            nearest = distance(cpu, last);
+        if (is_idle(cpu) && distance(cpu, here) < nearest) {
+            nearest = distance(cpu, here);
             choice = cpu;
         } else if (choice == NULL) {
             choice = cpu;

@@ -25,6 +25,7 @@ static jmp_buf *out; /* of who leaves last: an idle CPU lets others leave meanwh
 static void (*idle_event)(void);
 struct cpu *host_cpu;
 uint64_t machine_now_ns, machine_interrupts[CPU_MAX];
+uint32_t machine_waker;
 paddr_t kernelmap_root;
 
 /* ── What the scheduler needs of the rest of the kernel ──────────────────────────────────────────────────────────── */
@@ -302,6 +303,7 @@ void machine_start(uint32_t count)
     memset(actors, 0, sizeof(actors));
     actor_count = 0;
     machine_now_ns = 1;
+    machine_waker = 0;
     cpu_count = count;
     for (uint32_t i = 0; i < count; i++) {
         cpus[i] = &machine_cpus[i];
@@ -335,10 +337,10 @@ struct actor *machine_thread_on(uint8_t priority, uint64_t compute_ns, uint64_t 
     thread->affinity[0] = affinity;
     thread->cpu = (uint16_t)last;
     list_init(&thread->run_link);
-    host_cpu = cpus[0];
+    host_cpu = cpus[machine_waker];
     sched_interrupt_begin();
     thread_wake(thread);
-    leave(cpus[0]);
+    leave(cpus[machine_waker]);
     handle_events();
     return actor;
 }

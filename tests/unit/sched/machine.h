@@ -26,6 +26,7 @@ struct actor {
 /** Interrupts that each CPU has taken. */
 extern uint64_t machine_interrupts[CPU_MAX];
 extern uint64_t machine_now_ns;
+extern uint32_t machine_waker; /* the CPU on which threads are begun */
 
 /** A machine of @cpus CPUs, idle. */
 void machine_start(uint32_t cpus);

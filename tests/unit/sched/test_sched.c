@@ -237,16 +237,17 @@ static void start_all_busy(void)
     machine_thread_on(16, 3 * MS, WINDOW, 1ull << 7, 7);
 }
 
-/* Whose CPU is busy is woken on the nearest that idles, whatever its number. */
+/* Whose CPU is busy is woken on the nearest to its waker that idles, whatever its number and wherever it ran. */
 static void test_wakes_on_the_nearest_idle_cpu(void)
 {
     machine_start(8);
     for (uint32_t i = 0; i < 8; i++)
         if (i != 1 && i != 5 && i != 7)
             machine_thread_on(16, 0, 0, 1ull << i, i);
-    struct actor *first = machine_thread_on(16, 0, 0, UINT64_MAX, 6);
-    struct actor *second = machine_thread_on(16, 0, 0, UINT64_MAX, 6);
-    struct actor *third = machine_thread_on(16, 0, 0, UINT64_MAX, 6);
+    machine_waker = 6;
+    struct actor *first = machine_thread_on(16, 0, 0, UINT64_MAX, 2);
+    struct actor *second = machine_thread_on(16, 0, 0, UINT64_MAX, 2);
+    struct actor *third = machine_thread_on(16, 0, 0, UINT64_MAX, 2);
     CHECK(cpus[7]->current == &first->thread);
     CHECK(cpus[5]->current == &second->thread);
     CHECK(cpus[1]->current == &third->thread);
