@@ -77,7 +77,7 @@ debug: $(GOALS_$(BOOT))
 
 # PROFILE=figure tells where its instructions are spent. The budgets are of the release build, and each figure has a machine of its own.
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
-$(foreach v,BUILD SMP MEM,$(if $(filter command%,$(origin $(v))),$(if $(filter BUILD=release,$(v)=$($(v))),,$(error \
+$(foreach v,BUILD SMP MEM,$(if $(call is-given,$(v)),$(if $(filter BUILD=release,$(v)=$($(v))),,$(error \
   make bench $(v)=$($(v)): it measures the release build, on the machines that tests/bench/README.md names))))
 endif
 PROFILE ?=

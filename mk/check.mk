@@ -195,15 +195,16 @@ prove: gen
 # STAGES='10-format …' runs only those; ARCH=… only what that architecture has, else it is the one for what is done once.
 STAGES ?=
 ARCHS := $(ARCH) $(if $(filter file,$(origin ARCH)),$(filter-out $(ARCH),$(ARCHS_ALL)))
-# BUILD, SMP and MEM change what the guest and system tests run on when they are given; else each stage has its own.
-given = $(if $(filter command%,$(origin $(1))),$(2)=$($(1)))
-TEST_RUNNER = $(call given,BUILD,BUILDS) $(call given,BUILD,TEST_BUILD) $(call given,SMP,TEST_SMP) $(call given,MEM,TEST_MEM) \
+# BUILD, SMP and MEM change what the guest and system tests run on when they are given (tests/stages/README.md); else each stage has its own, and
+# what a test starts by make has the defaults.
+given = $(if $(call is-given,$(1)),$(2)=$($(1)))
+TEST_RUNNER = env -u BUILD -u SMP -u MEM -u DISK $(call given,BUILD,BUILDS) $(call given,BUILD,TEST_BUILD) $(call given,SMP,TEST_SMP) $(call given,MEM,TEST_MEM) \
               SETUP_SECONDS=$(SETUP_SECONDS) BUILD_ROOT=$(BUILD_ROOT) ARCH=$(ARCH) ARCHS='$(ARCHS)' MAKE=$(MAKE) JOBS=$${JOBS:-$$(nproc)} tools/test-runner \
               $(if $(STAGES),--only $(STAGES) --)
 test:
-	+@$(TEST_RUNNER) tests/stages
+	@$(TEST_RUNNER) tests/stages
 test-long:
-	+@$(TEST_RUNNER) tests/stages tests/stages-long
+	@$(TEST_RUNNER) tests/stages tests/stages-long
 # The README's table of features and architectures, from what the last test run left.
 parity:
 	@BUILD_ROOT=$(BUILD_ROOT) tools/parity --build-root $(BUILD_ROOT) --write README.md

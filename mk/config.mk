@@ -32,6 +32,9 @@ SCREEN ?=
 WRITE ?=
 BUILD_ROOT ?= build
 
+# Was the variable set by who calls make?
+is-given = $(filter command% environment%,$(origin $(1)))
+
 ifeq ($(filter $(BUILD),release debug kasan kcsan kcov),)
 $(error BUILD=$(BUILD): one of release, debug, kasan, kcsan, kcov)
 endif

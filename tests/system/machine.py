@@ -18,6 +18,7 @@ STALL_SECONDS = 180.0
 BUILD = os.environ.get("TEST_BUILD", "release")
 SMP = int(os.environ.get("TEST_SMP", "4"))
 MEM = os.environ.get("TEST_MEM", "256M")
+MEM_BYTES = int(MEM.rstrip("MG")) << (30 if MEM.endswith("G") else 20)
 PROMPT = re.compile(r"vsh:[^\n$]*\$ (\x1b\[K)?$")
 
 

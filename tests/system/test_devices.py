@@ -43,7 +43,7 @@ def ways(arch):
 
 def boot(arch, folder, disk, devices, options, command, machine_words="", append=""):
     """The console's output, the status, the log."""
-    base = os.path.join(os.environ.get("BUILD_ROOT", os.path.join(machine.ROOT, "build")), arch, "release")
+    base = os.path.join(os.environ.get("BUILD_ROOT", os.path.join(machine.ROOT, "build")), arch, machine.BUILD)
     log = f"{folder}/log"
     arguments = [os.path.join(machine.ROOT, "tools", "run"), "--arch", arch, "--kernel", f"{base}/kernel.elf", "--archive",
                  f"{base}/boot.img", "--log", log, "--append", append, "--command", command]

@@ -30,7 +30,7 @@ class Drivers:
         self.guest, self.monitor = guest, monitor
         plain = sorted(path for path in host_files(tree) if all(c.isalnum() or c in "/._-+" for c in path))
         self.sums = {path: digest(tree + path) for path in plain[10::len(plain) // 20][:20]}
-        self.ram = int(machine.MEM.rstrip("M")) * MIB
+        self.ram = machine.MEM_BYTES
 
     def throttle(self, **limits):
         self.monitor.run("block_set_io_throttle", device="root", **dict(THROTTLE, **limits))

@@ -2,7 +2,8 @@
  *
  * A level interrupt. The one for an empty transmitter comes when the FIFO falls below its trigger level, so it is enabled only while the FIFO
  * is full and more waits; those for received bytes only while the line discipline has room. Without room RTS falls and the bytes
- * stay in the FIFO. What was typed while no driver ran is still there: a chip that runs as we want it is not set up again. */
+ * stay in the FIFO. What was typed while no driver ran is still there: a chip that runs as we want it is not set up again, and what another has is
+ * taken before its FIFO is made anew. */
 #include <console/console.h>
 #include <veridian/syscalls.h>
 
@@ -77,6 +78,18 @@ static void set_rate(uint32_t clock_hz)
     uart_out(FBRD, (uint32_t)(divisor & 63));
 }
 
+/* Take what came, while there is room for it. True: something came. */
+static bool receive(void)
+{
+    uint32_t taken = 0;
+    for (; taken < FIFO_BYTES && (uart_in(FR) & FR_RX_EMPTY) == 0 && console_has_room(); taken++) {
+        uint32_t data = uart_in(DR);
+        if ((data & DR_BAD_BYTE) == 0)
+            console_key((uint8_t)data);
+    }
+    return taken != 0;
+}
+
 /* 3.3.8: off, and the last byte gone, before anything is changed; the line control comes after the divisor, which it makes valid. */
 static status_t set_up(uint32_t clock_hz)
 {
@@ -85,6 +98,7 @@ static status_t set_up(uint32_t clock_hz)
         if (looks == IDLE_LOOKS_MAX)
             return STATUS_IO;
     set_rate(clock_hz);
+    (void)receive();
     uart_out(LCR_H, LCR_8N1_FIFOS);
     return STATUS_OK;
 }
@@ -108,18 +122,6 @@ static status_t uart_start(struct driver_device *device)
     uart.interrupts = INT_RX | INT_RX_TIMEOUT;
     uart_out(IMSC, uart.interrupts);
     return STATUS_OK;
-}
-
-/* Take what came, while there is room for it. True: something came. */
-static bool receive(void)
-{
-    uint32_t taken = 0;
-    for (; taken < FIFO_BYTES && (uart_in(FR) & FR_RX_EMPTY) == 0 && console_has_room(); taken++) {
-        uint32_t data = uart_in(DR);
-        if ((data & DR_BAD_BYTE) == 0)
-            console_key((uint8_t)data);
-    }
-    return taken != 0;
 }
 
 /* True: something left. */

@@ -4,8 +4,10 @@
  * The interrupt is an edge on a PC, so it is served until the chip says that none is pending (8.6), and once more after it was let
  * through again: an edge in between would be lost. The interrupt for an empty transmitter is enabled only while something waits to be sent; the
  * one for received bytes only while the line discipline has room. Without room RTS falls and the bytes stay in the FIFO, which is what
- * the other side's flow control sees. What was typed while no driver ran is still in the FIFO: starting does not clear it. */
+ * the other side's flow control sees. What was typed while no driver ran is still there: to enable FIFOs that are enabled does not clear them,
+ * and where bytes wait without one, they are enabled when nothing has come for a while. */
 #include <console/console.h>
+#include <os/clock.h>
 #include <veridian/syscalls.h>
 
 #define BAUD 115200u
@@ -14,6 +16,7 @@
 #define REG_SHIFT_MAX 4u
 /** Turns of one service: more is a chip that is never content. */
 #define TURNS_MAX 4096u
+#define QUIET_NS (100 * NS_PER_MS)
 
 /* Registers (8.0, table II). The divisor latch takes the place of the first two while LCR_DLAB is set. */
 enum uart_register {
@@ -55,6 +58,7 @@ static struct {
     volatile uint8_t *memory; /* first register */
     uint32_t shift, width;    /* registers are 1 << shift apart and read @width bytes at a time */
     uint32_t fifo_bytes;
+    uint64_t heard_ns; /* when a byte came last, while the FIFOs are yet to be enabled; else 0 */
     uint8_t interrupts, modem; /* what IER and MCR hold */
 } uart;
 
@@ -120,6 +124,14 @@ static void set_rate(uint32_t clock_hz)
     uart_out(LCR, LCR_8N1);
 }
 
+/* This clears them (8.5). */
+static void enable_fifos(void)
+{
+    uart_out(FCR, FCR_ENABLE | FCR_TRIGGER_8);
+    uart.fifo_bytes = (uart_in(IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_BYTES : 1;
+    uart.heard_ns = 0;
+}
+
 static status_t uart_start(struct driver_device *device)
 {
     status_t status = find_registers(device);
@@ -128,8 +140,11 @@ static status_t uart_start(struct driver_device *device)
     if (!is_present())
         return STATUS_IO;
     set_rate(device->info->clock_hz);
-    uart_out(FCR, FCR_ENABLE | FCR_TRIGGER_8);
-    uart.fifo_bytes = (uart_in(IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_BYTES : 1;
+    uart.fifo_bytes = 1;
+    if ((uart_in(IIR) & IIR_FIFOS) != 0 || (uart_in(LSR) & LSR_DATA_READY) == 0)
+        enable_fifos();
+    else
+        uart.heard_ns = clock_now_ns();
     uart.modem = MCR_DTR | MCR_RTS | MCR_OUT2;
     uart_out(MCR, uart.modem);
     uart.interrupts = IER_RECEIVED;
@@ -174,12 +189,23 @@ static void update(void)
     uart.interrupts = interrupts;
 }
 
+static void look_whether_quiet(uint8_t state)
+{
+    uint64_t now_ns = clock_now_ns();
+    if ((state & LSR_DATA_READY) != 0)
+        uart.heard_ns = now_ns;
+    else if (now_ns - uart.heard_ns > QUIET_NS)
+        enable_fifos();
+}
+
 static bool uart_service(void)
 {
     for (uint32_t turn = 0; turn < TURNS_MAX; turn++) {
         uint8_t state = uart_in(LSR);
         if (state == 0xff)
             return false;
+        if (uart.heard_ns != 0)
+            look_whether_quiet(state);
         receive(state);
         transmit(state);
         console_pump();
