@@ -67,10 +67,12 @@ struct cap *cap_node_create(struct budget *budget, struct object *object, uint32
     return cap;
 }
 
-static void cap_free_rcu(struct rcu_head *head)
+static void cap_free_rcu(struct rcu_head *head) NO_THREAD_SAFETY
 {
     struct cap *cap = container_of(head, struct cap, rcu);
     struct budget *budget = cap->budget;
+    if (unlikely(cap->callers.next != NULL))
+        callers_leave(cap);
     kmem_free(budget, cap, sizeof(*cap));
     object_unref(&budget->object);
 }

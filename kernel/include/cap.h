@@ -31,7 +31,6 @@ struct cap {
     uint8_t kind GUARDED_BY(tree_lock);
     bool dead; /* atomic: closed or revoked; out of the tree unless it is a ghost */
     uint16_t held GUARDED_BY(tree_lock); /* a revocation works on this node: keep it as a ghost */
-    bool queued; /* endpoints: a call has been queued through it; the endpoint's lock */
     uint64_t id;
     struct process *holder GUARDED_BY(tree_lock); /* CAP_SLOT only */
     struct budget *budget;                        /* charged for the node */
@@ -46,6 +45,13 @@ struct cap {
         uint64_t source_id; /* all others: the node that it was derived or copied from; 0: none */
     };
     struct rcu_head rcu;
+    union {
+        /** Endpoints: who is queued through it, by call_link; next is NULL before the first one, from whom on the node has a reference on its
+         *  object. They may outlive it. */
+        struct list callers GUARDED_BY(endpoint_lock);
+        struct list
+            pieces; /* a mapping's: the others of a head, or their link there; aspace_lock */
+    };
 };
 
 static inline bool cap_is_dead(const struct cap *cap)

@@ -64,6 +64,8 @@ NORETURN void ipc_interrupted(struct thread *self, uint64_t sequence);
 void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue);
 /** Revocation: cancel the calls and receives that wait through @cap (already dead). */
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap);
+/** @cap, through which calls have been queued, is about to be freed: those that are still queue on. No lock from endpoint_lock on held. */
+void callers_leave(struct cap *cap);
 /** The same for receives that named a queue by @cap; and when @queue, associated with @endpoint, has ended. */
 void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap);
 void endpoint_queue_ended(struct endpoint *endpoint, const struct queue *queue);

@@ -97,7 +97,7 @@ struct __attribute__((aligned(64))) thread {
         /* of a saved reply: tells the server that this caller is gone; NULL: it does not want to know */
         struct notice *gone GUARDED_BY(reply_lock);
     };
-    uint64_t call_cap_id;  /* node through which it came, for revocation while queued */
+    uint64_t call_cap_id;  /* node through which it came; 0: the kernel made the call */
     struct spinlock reply; /* reply_lock */
     bool in_syscall;       /* else it came by an exception or interrupt */
     bool wait_restarts;    /* woken, it executes its system call again */
@@ -146,9 +146,10 @@ struct __attribute__((aligned(64))) thread {
     uint64_t call_deadline_ns;
     struct cap *message_caps[IPC_CAPS_MAX]; /* capabilities of the outgoing message */
     uint32_t message_cap_count;
-    uint32_t index;         /* in the thread table: tokens of saved replies */
-    struct list saved_link; /* server's process.saved */
-    uint64_t progress_key;  /* the restarted call whose first @progress bytes are done (mm) */
+    uint32_t index; /* in the thread table: tokens of saved replies */
+    /* queued: callers of the capability that it came through; its reply saved: the server's process.saved */
+    struct list call_link;
+    uint64_t progress_key; /* the restarted call whose first @progress bytes are done (mm) */
     uint64_t progress;
     uint64_t raised; /* the call that the kernel makes in its name: see ipc/raise.c */
     uint64_t raised_words[3];

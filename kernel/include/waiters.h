@@ -43,8 +43,9 @@ static inline void waiter_move(struct thread *thread, struct list *found)
  *  What follows @next's place then: @next itself, or another node, or the list's head. A node that is nobody's stands there meanwhile, so
  *  others may put in and take out what is theirs, but not go through the list. With @next NULL there is no list. */
 struct list *walk_pause(struct list *next, struct spinlock *lock, enum lock_rank rank);
-/** Wake all of @found; @status is for those whose call does not start again. No lock held. Interrupts come in between. */
-void waiters_wake(struct list *found, status_t status);
+/** Wake all of @found, which (unless it is NULL) were callers of @endpoint; @status is for those whose call does not start again. No lock held.
+ *  Interrupts come in between. */
+void waiters_wake(struct list *found, struct endpoint *endpoint, status_t status);
 /** Wake those who wait on @object, by the list of @wait_class, and are @wanted (NULL: all). As waiters_wake(). */
 void waiters_end(const struct wait_class *wait_class, void *object,
                  bool (*wanted)(const struct thread *, const void *), const void *context,

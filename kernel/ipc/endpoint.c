@@ -144,7 +144,7 @@ COLD void reply_take(struct thread *caller, bool gone)
         __atomic_store_n(&worker->current_reply, NULL, __ATOMIC_RELAXED);
     if (worker == NULL && caller->reply_server != NULL) {
         futex_lock_acquire(&caller->reply_server->saved_lock);
-        list_remove(&caller->saved_link);
+        list_remove(&caller->call_link);
         notice = caller->gone;
         futex_lock_release(&caller->reply_server->saved_lock);
     }
@@ -207,7 +207,7 @@ static inline struct thread *take_current(struct thread *worker)
 
 static inline __attribute__((always_inline)) status_t call_queue(struct thread *self,
                                                                  struct endpoint *endpoint,
-                                                                 uint64_t info)
+                                                                 struct cap *cap, uint64_t info)
     RELEASE(endpoint_lock)
 {
     if ((info & INFO_NOWAIT) != 0) {
@@ -215,7 +215,7 @@ static inline __attribute__((always_inline)) status_t call_queue(struct thread *
         cap_messages_drop_all(self);
         return STATUS_BUSY;
     }
-    status_t status = caller_queue(self, endpoint, &queued_wait);
+    status_t status = caller_queue(self, endpoint, cap);
     if (unlikely(status != KERNEL_BLOCKED))
         cap_messages_drop_all(self);
     return status;
@@ -264,10 +264,8 @@ status_t raw_endpoint_call(struct thread *self)
         worker = waiter_take(&endpoint->home.workers);
         if (unlikely(worker == NULL) && unlikely(endpoint->lanes != NULL))
             worker = lanes_take(endpoint);
-        if (unlikely(worker == NULL)) {
-            __atomic_store_n(&cap->queued, true, __ATOMIC_RELAXED);
-            return call_queue(self, endpoint, info);
-        }
+        if (unlikely(worker == NULL))
+            return call_queue(self, endpoint, cap, info);
         endpoint_lock_release(&endpoint->home.lock);
     }
     (void)sched_account(arch_cpu_local()); /* until now it was its own */
@@ -351,6 +349,7 @@ static inline __attribute__((always_inline)) bool receive_queued(struct thread *
         return false;
     struct thread *caller = list_entry(node, struct thread, wait_link);
     bool raised = caller->wait_class == &raised_queued_wait;
+    list_remove(&caller->call_link);
     __atomic_store_n(&caller->wait_class, NULL, __ATOMIC_RELEASE);
     struct thread *helped = caller_taken(endpoint, self);
     endpoint_lock_release(&endpoint->home.lock);
@@ -630,7 +629,7 @@ status_t sys_endpoint_reply_save(struct thread *self, handle_t handle, uint64_t 
         caller->gone = notice;
         *token = reply_token(caller);
         futex_lock_acquire(&server->saved_lock);
-        list_push_back(&server->saved, &caller->saved_link);
+        list_push_back(&server->saved, &caller->call_link);
         futex_lock_release(&server->saved_lock);
     }
     reply_lock_release(&caller->reply);
@@ -850,17 +849,16 @@ static bool is_of_epoch(const struct thread *caller, const void *context)
     return (caller->call_badge & IPC_BADGE_SESSION) != 0 || caller->call_cap_id == 0;
 }
 
-/* @cap is dead: who comes to the lock after us does not queue through it. Callers may be many, and so may the capabilities that none of them
- * came through; and through one without the right to receive no worker has. */
+/* @cap is dead: who comes to the lock after us does not queue through it. Through one without the right to receive no worker has come. */
 void endpoint_cancel_cap(struct endpoint *endpoint, struct cap *cap) NO_THREAD_SAFETY
 {
     endpoint_lock_acquire(&endpoint->home.lock);
-    bool queued = __atomic_load_n(&cap->queued, __ATOMIC_RELAXED);
+    bool queued = cap->callers.next != NULL;
     endpoint_lock_release(&endpoint->home.lock);
     if (unlikely((cap->rights & RIGHT_RECEIVE) != 0))
         workers_end(endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
     if (unlikely(queued))
-        callers_end(endpoint, waiter_came_through, cap, STATUS_BAD_HANDLE);
+        callers_revoked(endpoint, cap);
 }
 
 void endpoint_queue_revoked(struct endpoint *endpoint, const struct cap *cap)
@@ -891,7 +889,8 @@ static COLD void epoch_end(struct endpoint *endpoint, bool dead)
         endpoint_lock_release(&lane->lock);
         sched_let_interrupts_in();
     }
-    callers_end(endpoint, dead ? NULL : is_of_epoch, NULL, dead ? STATUS_PEER_DIED : STATUS_STALE);
+    waiters_end(&queued_wait, endpoint, dead ? NULL : is_of_epoch, NULL,
+                dead ? STATUS_PEER_DIED : STATUS_STALE);
     while ((node = list_take(&notices)) != NULL) {
         notice_retire(list_entry(node, struct notice, link));
         sched_let_interrupts_in();
@@ -917,7 +916,7 @@ COLD void ipc_process_died(struct process *process)
     for (;;) {
         futex_lock_acquire(&process->saved_lock);
         struct list *node = list_first(&process->saved);
-        struct thread *caller = node == NULL ? NULL : list_entry(node, struct thread, saved_link);
+        struct thread *caller = node == NULL ? NULL : list_entry(node, struct thread, call_link);
         uint64_t token = caller == NULL ? 0 : reply_token(caller);
         futex_lock_release(&process->saved_lock);
         if (caller == NULL)

@@ -119,6 +119,6 @@ status_t sys_thread_futex_wake(struct thread *self, uint64_t address, uint32_t c
     }
     bucket->busy = false;
     futex_lock_release(&bucket->lock);
-    waiters_wake(&ready, STATUS_OK);
+    waiters_wake(&ready, NULL, STATUS_OK);
     return STATUS_OK;
 }

@@ -86,34 +86,62 @@ struct thread *callers_help(struct endpoint *endpoint)
     return worker != NULL && helper_set(worker, helper) ? worker : NULL;
 }
 
-/* Some have been taken off; none has come back to be freed before we leave the kernel. */
-static COLD void callers_left(struct endpoint *endpoint)
+/* None has come back to be freed before we leave the kernel. */
+COLD void caller_left(struct endpoint *endpoint, struct thread *caller)
 {
     endpoint_lock_acquire(&endpoint->home.lock);
+    list_remove(&caller->call_link);
     struct thread *worker = callers_help(endpoint);
     endpoint_lock_release(&endpoint->home.lock);
     if (worker != NULL)
         level_follow(worker);
 }
 
-COLD void callers_end(struct endpoint *endpoint,
-                      bool (*wanted)(const struct thread *, const void *), const void *context,
-                      status_t status)
+/* Who is found is taken off first: if another CPU ends its wait meanwhile, it is not found again. */
+COLD void callers_revoked(struct endpoint *endpoint, struct cap *cap)
 {
-    waiters_end(&queued_wait, endpoint, wanted, context, status);
-    callers_left(endpoint);
+    for (;;) {
+        endpoint_lock_acquire(&endpoint->home.lock);
+        struct list *node = list_take(&cap->callers);
+        struct thread *caller = node == NULL ? NULL : list_entry(node, struct thread, call_link);
+        uint64_t sequence = node == NULL ? 0 : caller->wait_sequence;
+        endpoint_lock_release(&endpoint->home.lock);
+        if (node == NULL)
+            return;
+        if (caller_cancel(caller, &queued_wait, sequence))
+            thread_wake_status(caller, STATUS_BAD_HANDLE);
+        sched_let_interrupts_in();
+    }
 }
 
-status_t caller_queue(struct thread *self, struct endpoint *endpoint,
-                      const struct wait_class *wait_class)
+/* Nobody queues through it any more, but who did may be being taken off at this moment: so under the lock, for which the endpoint has stayed. */
+COLD void callers_leave(struct cap *cap)
 {
+    struct endpoint *endpoint = endpoint_of(cap->object);
+    endpoint_lock_acquire(&endpoint->home.lock);
+    list_remove(&cap->callers);
+    endpoint_lock_release(&endpoint->home.lock);
+    object_unref(&endpoint->object);
+}
+
+status_t caller_queue(struct thread *self, struct endpoint *endpoint, struct cap *cap)
+{
+    const struct wait_class *wait_class = cap != NULL ? &queued_wait : &raised_queued_wait;
     struct thread *worker = NULL;
     __atomic_store_n(&endpoint->home.pending, 1, __ATOMIC_RELAXED);
     list_insert_before(place_for(endpoint, thread_level(self)), &self->wait_link);
+    if (likely(cap != NULL)) {
+        if (unlikely(cap->callers.next == NULL)) {
+            list_init(&cap->callers);
+            object_ref(cap->object); /* until the node is freed */
+        }
+        list_push_back(&cap->callers, &self->call_link);
+    }
     bool waits = thread_wait_begin(self, wait_class, endpoint, self->call_deadline_ns);
-    if (!waits)
+    if (!waits) {
         list_remove(&self->wait_link);
-    else if (endpoint->callers.next == &self->wait_link)
+        list_remove(&self->call_link);
+    } else if (endpoint->callers.next == &self->wait_link)
         worker = callers_help(endpoint);
     endpoint_lock_release(&endpoint->home.lock);
     if (!waits)
@@ -130,7 +158,7 @@ COLD bool caller_cancel(struct thread *thread, const struct wait_class *wait_cla
     if (!wait_cancel_listed(thread, wait_class, sequence))
         return false;
     cap_messages_drop_all(thread);
-    callers_left(__atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED));
+    caller_left(__atomic_load_n(&thread->wait_object, __ATOMIC_RELAXED), thread);
     return true;
 }
 

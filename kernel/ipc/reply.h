@@ -90,10 +90,10 @@ bool answer_cancel_class(struct thread *thread, uint64_t sequence,
 
 /* ── Who waits for a worker: help.c ──────────────────────────────────────────────────────────────────────────────── */
 
-/** @self, the current thread, queues at @endpoint, behind its equals, as @wait_class; the first in the queue helps one of those who serve there.
- *  KERNEL_BLOCKED: there is no current thread any more. INTERRUPTED: it is still that. */
-MUST_CHECK status_t caller_queue(struct thread *self, struct endpoint *endpoint,
-                                 const struct wait_class *wait_class) RELEASE(endpoint_lock);
+/** @self, the current thread, queues at @endpoint through @cap (NULL: the kernel made the call), behind its equals; the first in the queue helps
+ *  one of those who serve there. KERNEL_BLOCKED: there is no current thread any more. INTERRUPTED: it is still that. */
+MUST_CHECK status_t caller_queue(struct thread *self, struct endpoint *endpoint, struct cap *cap)
+    RELEASE(endpoint_lock);
 /** The first of the callers of @endpoint may be another, or its level: he helps the one who is helped there, or else whom he may. Returns who has
  *  another level by that, if any: he is to be followed (level_follow) when the lock has been given back. */
 struct thread *callers_help(struct endpoint *endpoint) REQUIRES(endpoint_lock);
@@ -111,9 +111,10 @@ static inline struct thread *caller_taken(struct endpoint *endpoint, struct thre
     __atomic_store_n(&self->helper, next, __ATOMIC_RELAXED);
     return NULL;
 }
-/** Callers of @endpoint who are @wanted, as waiters_end(). */
-void callers_end(struct endpoint *endpoint, bool (*wanted)(const struct thread *, const void *),
-                 const void *context, status_t status);
+/** @caller, ours, has been taken off the callers of @endpoint: it leaves those of its capability, too. No lock held. */
+void caller_left(struct endpoint *endpoint, struct thread *caller);
+/** Those who are queued through @cap, which is dead, get BAD_HANDLE, one at a time. No lock held. Interrupts come in between. */
+void callers_revoked(struct endpoint *endpoint, struct cap *cap);
 /** wait_class.cancel of queued calls. */
 bool caller_cancel(struct thread *thread, const struct wait_class *wait_class, uint64_t sequence);
 /** @self, the current thread, serves @endpoint from now on (NULL: nobody), whose callers may help it. */

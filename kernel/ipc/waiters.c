@@ -5,6 +5,7 @@
 #include "arch_cpu.h"
 #include "cap.h"
 #include "inject.h"
+#include "reply.h"
 #include "sched.h"
 
 COLD struct list *walk_pause(struct list *next, struct spinlock *lock, enum lock_rank rank)
@@ -39,13 +40,15 @@ static void take(struct list *waiters, struct list *found,
         list_move_all(found, waiters);
 }
 
-COLD void waiters_wake(struct list *found, status_t status)
+COLD void waiters_wake(struct list *found, struct endpoint *endpoint, status_t status)
 {
     struct list *node;
     while ((node = list_take(found)) != NULL) {
         struct thread *thread = list_entry(node, struct thread, wait_link);
         thread_wait_end(thread);
         cap_messages_drop_all(thread);
+        if (endpoint != NULL)
+            caller_left(endpoint, thread);
         if (thread->wait_restarts)
             thread_wake(thread);
         else
@@ -64,7 +67,7 @@ COLD void waiters_end(const struct wait_class *wait_class, void *object,
     spinlock_take(lock, wait_class->lock_rank);
     take((void *)((char *)object + wait_class->list_offset), &found, wanted, context);
     spinlock_give(lock, wait_class->lock_rank);
-    waiters_wake(&found, status);
+    waiters_wake(&found, wait_class == &queued_wait ? object : NULL, status);
 }
 
 bool waiter_came_through(const struct thread *thread, const void *cap)

@@ -188,7 +188,7 @@ static void mapping_leave(struct aspace *aspace, struct mapping *mapping) REQUIR
     aspace->recent = NULL;
     mapping_remove(&aspace->mappings, mapping);
     if (mapping != head)
-        list_remove(&mapping->pieces_link);
+        list_remove(&mapping->leaf.pieces);
 }
 
 /* Nobody looks at @mapping any more. */
@@ -306,8 +306,8 @@ COLD void mapping_sever(struct cap *leaf)
     do {
         aspace_lock_acquire(&aspace->lock);
         kept_drop(aspace);
-        struct list *node = list_first(&head->pieces_link);
-        struct mapping *piece = node != NULL ? list_entry(node, struct mapping, pieces_link) : head;
+        struct list *node = list_first(&head->leaf.pieces);
+        struct mapping *piece = node != NULL ? list_entry(node, struct mapping, leaf.pieces) : head;
         more = piece->state == MAPPING_LIVE;
         bool whole = !more || mapping_detach(piece, UNMAP_EFFORT);
         aspace_lock_release(&aspace->lock);
@@ -364,7 +364,7 @@ struct mapping *mapping_create(struct aspace *aspace, struct memory *memory)
     mapping->aspace = aspace;
     mapping->memory = memory;
     mapping->head = mapping;
-    list_init(&mapping->pieces_link);
+    list_init(&mapping->leaf.pieces);
     return mapping;
 }
 
@@ -547,7 +547,7 @@ static COLD status_t mapping_split(struct aspace *aspace, struct mapping *mappin
             mapping->protect_cursor = 0;
     }
     mapping->head->pieces++;
-    list_push_back(&mapping->head->pieces_link, &upper->pieces_link);
+    list_push_back(&mapping->head->leaf.pieces, &upper->leaf.pieces);
     memory_lock_acquire(memory->lock);
     mapping->pages = lower_pages;
     list_push_front(&mapping->memory_link, &upper->memory_link); /* behind @mapping */

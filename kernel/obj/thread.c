@@ -239,7 +239,7 @@ status_t thread_create(struct process *process, struct budget *budget, struct th
         thread->affinity[i] = ~0ull;
     list_init(&thread->run_link);
     list_init(&thread->wait_link);
-    list_init(&thread->saved_link);
+    list_init(&thread->call_link);
     object_ref(&process->object);
     process_lock_acquire(&process->lock);
     thread->aspace = process->aspace;

@@ -17,7 +17,8 @@ enum mapping_state { MAPPING_NEW, MAPPING_LIVE, MAPPING_GONE, MAPPING_FREE };
 /* A run of pages of one Memory. Unmapping or protecting a part splits it; the pieces share the capability leaf of the first, their
  * head, which stays (hollow, if need be) until the last piece is gone. */
 struct mapping {
-    struct cap leaf; /* head: in the Memory's derivation tree, if it has a sever() */
+    struct cap
+        leaf; /* head: in the Memory's derivation tree, if it has a sever(); all: leaf.pieces */
     struct aspace *aspace;
     struct memory *memory; /* reference */
     uint64_t start, pages; /* aspace_lock and memory_lock to write, either to read */
@@ -35,7 +36,6 @@ struct mapping {
     uint64_t protect_cursor;
     struct mapping *head;              /* of its pieces; itself if it is the first */
     uint32_t pieces;                   /* head: LIVE ones; aspace_lock */
-    struct list pieces_link;           /* head: the list of the others; aspace_lock */
     struct mapping *parent, *child[2]; /* aspace_lock: aspace.mappings; left and right */
     struct list order;                 /* aspace_lock: mapping_tree.order */
     struct list memory_link;           /* memory_lock */

@@ -202,6 +202,78 @@ static uint64_t wide_waited_cost(handle_t endpoint, handle_t top, unsigned count
     return cost;
 }
 
+/* ── Callers that are queued through what is revoked ─────────────────────────────────────────────────────────────── */
+
+#define QUEUED 1000u
+#define CALLER_STACK_BYTES 1024u
+
+struct queued {
+    uint64_t calling, ended, otherwise; /* atomic */
+};
+
+/* Of the client, which is a copy of this process. */
+static void queued_caller(handle_t endpoint)
+{
+    struct queued *queued = (struct queued *)child_start.values[0];
+    struct ipc_regs regs = {.target = endpoint, .deadline = DEADLINE_NEVER};
+
+    __atomic_fetch_add(&queued->calling, 1, __ATOMIC_SEQ_CST);
+    status_t status = ipc_raw_call(&regs);
+
+    __atomic_fetch_add(status == STATUS_BAD_HANDLE ? &queued->ended : &queued->otherwise, 1,
+                       __ATOMIC_SEQ_CST);
+    status_ignore(sys_thread_exit());
+}
+
+/* What it costs to revoke @count capabilities, if through each of them a thread is queued at @endpoint, and one through another capability
+ * stays so. */
+static uint64_t queued_cost(handle_t endpoint, unsigned count)
+{
+    handle_t top = with_rights(endpoint, RIGHTS | RIGHT_REVOKE), memory, thread;
+    uint64_t bytes = PAGE_SIZE + (count + 1) * CALLER_STACK_BYTES;
+    struct queued *queued = map_new((bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), &memory);
+    struct child client;
+
+    callers_model(&client, memory);
+    OK(sys_aspace_map(client.aspace, memory, 0, 0, (bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1),
+                      MAP_READ | MAP_WRITE, 0, &client.stack_top));
+    for (unsigned i = 0; i <= count; i++) {
+        handle_t there =
+            give(client.process, i == count ? endpoint : top, RIGHT_CALL, CAP_TRANSFER_DERIVE);
+
+        OK(sys_thread_create(client.process, info->budget, &thread));
+        OK(sys_thread_set_priority(thread, 8)); /* none runs while it is measured, on one CPU */
+        OK(sys_thread_start(thread, (uint64_t)queued_caller,
+                            client.stack_top + PAGE_SIZE + (i + 1) * CALLER_STACK_BYTES - 8, there,
+                            0));
+        close_handle(thread);
+    }
+    CHECK(EVENTUALLY(__atomic_load_n(&queued->calling, __ATOMIC_SEQ_CST) == count + 1));
+    sleep_ms(10); /* the last ones may not have come to wait */
+    uint64_t cost = revoke_cost(top);
+
+    CHECK(EVENTUALLY(__atomic_load_n(&queued->ended, __ATOMIC_SEQ_CST) == count));
+    CHECK(queued->otherwise == 0);
+    OK(sys_process_kill(client.process, 1));
+    CHECK(child_end(&client) == 1);
+    unmap(queued, (bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1));
+    close_handle(memory);
+    close_handle(top);
+    return cost;
+}
+
+static void test_limits_revoked_callers(void)
+{
+    handle_t endpoint;
+
+    OK(sys_endpoint_create(info->budget, &endpoint));
+    queued_cost(endpoint, QUEUED); /* what is allocated once is */
+    uint64_t few = queued_cost(endpoint, QUEUED / 10), many = queued_cost(endpoint, QUEUED);
+
+    check_linear(" with a caller each", few, many, QUEUED);
+    close_handle(endpoint);
+}
+
 static void test_limits_wide_tree(void)
 {
     unsigned count = WIDTH / scale();
@@ -254,6 +326,7 @@ static void test_limits_deep_tree(void)
 extern const struct test tree_tests[];
 const struct test tree_tests[] = {
     TEST(test_limits_wide_tree),
+    TEST(test_limits_revoked_callers),
     TEST(test_limits_deep_tree),
     {0},
 };

@@ -42,6 +42,7 @@ static void thread_init(struct thread *thread)
     thread->fpu_cpu = UINT32_MAX;
     thread->affinity[0] = ~0ull;
     list_init(&thread->wait_link);
+    list_init(&thread->call_link);
 }
 
 /* An endpoint with a capability derived from its first, and a queue. */
@@ -295,7 +296,6 @@ static void test_revocation_finds_its_own_among_many(void)
     gather();
     for (unsigned i = 0; i < CROWD; i++)
         wanted += is_wanted(i);
-    CHECK(__atomic_load_n(&derived_cap->queued, __ATOMIC_RELAXED));
     __atomic_store_n(&derived_cap->dead, true, __ATOMIC_SEQ_CST);
     endpoint_cancel_cap(endpoint, derived_cap);
     CHECK(with_status(STATUS_BAD_HANDLE) == wanted && environment_wakes == wanted);
@@ -305,6 +305,82 @@ static void test_revocation_finds_its_own_among_many(void)
     close_endpoint();
     CHECK(with_status(STATUS_PEER_DIED) == CROWD - wanted);
     tear_down("test_revocation_finds_its_own_among_many");
+}
+
+static unsigned listed(const struct cap *cap) NO_THREAD_SAFETY
+{
+    unsigned count = 0;
+    list_for_each (node, &cap->callers)
+        count++;
+    return count;
+}
+
+/* The handle is closed and its node freed: who is queued through it stays so, off its list, and leaves when and how he likes. */
+static void test_queued_callers_outlive_their_capability(void) NO_THREAD_SAFETY
+{
+    set_up();
+    gather();
+    CHECK(listed(other_cap) == CROWD - listed(derived_cap));
+    int32_t refs = (int32_t)endpoint->object.refs;
+    cap_close(&process, other_cap);
+    environment_grace_period();
+    CHECK((int32_t)endpoint->object.refs == refs - 1 && queued_in_order() == CROWD);
+    for (unsigned i = 0; i < CROWD; i++)
+        if (i % 3 == 1)
+            CHECK(thread_cancel_wait(&crowd[i], STATUS_TIMED_OUT) &&
+                  list_is_empty(&crowd[i].call_link));
+    for (unsigned i = 1; i < 5; i++) { /* what is gone has no mark on them */
+        CHECK(receive(endpoint_cap, NULL) == KERNEL_DONE);
+        CHECK(thread_cancel_wait(worker.current_reply, STATUS_TIMED_OUT));
+    }
+    close_endpoint();
+    for (unsigned i = 0; i < CROWD; i++)
+        CHECK(crowd[i].wait_class == NULL && list_is_empty(&crowd[i].call_link));
+    CHECK(environment_wakes == CROWD);
+    tear_down("test_queued_callers_outlive_their_capability");
+}
+
+static void first_gives_up(void)
+{
+    CHECK(thread_cancel_wait(&crowd[0], STATUS_TIMED_OUT));
+}
+
+static void first_calls_again(void)
+{
+    first_gives_up();
+    thread_init(&crowd[0]);
+    crowd[0].wait_sequence = 1000; /* as it would have gone on to */
+    CHECK(call_through(&crowd[0], endpoint_cap) == KERNEL_BLOCKED);
+}
+
+/* A caller that a revocation is about to end gives up on another CPU; or has, and is queued again through what is not revoked. */
+static void test_revocation_meets_the_end_of_a_call(void)
+{
+    unsigned wanted = 0;
+    for (unsigned i = 0; i < CROWD; i++)
+        wanted += is_wanted(i);
+    set_up();
+    gather();
+    environment_other_holds(&endpoint->home.lock, first_gives_up);
+    __atomic_store_n(&derived_cap->dead, true, __ATOMIC_SEQ_CST);
+    endpoint_cancel_cap(endpoint, derived_cap);
+    CHECK(environment_other_is_done() && has_status(&crowd[0], STATUS_TIMED_OUT));
+    CHECK(with_status(STATUS_BAD_HANDLE) == wanted - 1 && listed(derived_cap) == 0);
+    __atomic_store_n(&derived_cap->dead, false, __ATOMIC_SEQ_CST);
+    cap_close(&process, other_cap);
+    close_endpoint();
+    tear_down("test_revocation_meets_the_end_of_a_call");
+    set_up();
+    gather();
+    environment_other_holds(&endpoint->home.lock, first_calls_again);
+    __atomic_store_n(&derived_cap->dead, true, __ATOMIC_SEQ_CST);
+    endpoint_cancel_cap(endpoint, derived_cap);
+    CHECK(environment_other_is_done() && crowd[0].wait_class != NULL && listed(endpoint_cap) == 1);
+    CHECK(with_status(STATUS_BAD_HANDLE) == wanted - 1 && listed(derived_cap) == 0);
+    __atomic_store_n(&derived_cap->dead, false, __ATOMIC_SEQ_CST);
+    cap_close(&process, other_cap);
+    close_endpoint();
+    tear_down("test_revocation_spares_a_later_call");
 }
 
 static status_t session_make(void)
@@ -410,7 +486,6 @@ static uint64_t saved_token;
 static void save(void)
 {
     set_up();
-    list_init(&owner.saved_link);
     environment_thread = &owner;
     CHECK(receive(endpoint_cap, NULL) == KERNEL_BLOCKED);
     CHECK(call_through(&owner, endpoint_cap) == KERNEL_BLOCKED);
@@ -518,7 +593,6 @@ static void test_gone_ends_with_its_server(void)
 static void test_save_fails_without_memory(void)
 {
     set_up();
-    list_init(&owner.saved_link);
     environment_thread = &owner;
     CHECK(sys_endpoint_reply_save(&worker, endpoint_cap->handle, 1, &saved_token) ==
           STATUS_NOT_FOUND);
@@ -754,6 +828,8 @@ int main(void)
     test_wait_cancel_comes_late();
     test_end_wakes_all();
     test_revocation_finds_its_own_among_many();
+    test_queued_callers_outlive_their_capability();
+    test_revocation_meets_the_end_of_a_call();
     test_new_epoch_spares_its_own_sessions();
     test_futex_wakes_as_many_as_asked();
     test_call_ends_after_the_copy();

@@ -1,5 +1,7 @@
 #include "environment.h"
 
+#include "../../../kernel/ipc/reply.h"
+
 #include <arch.h>
 #include <arch_accessors.h>
 #include <arch_cpu.h>
@@ -239,6 +241,15 @@ void thread_wake_status(struct thread *thread, status_t status)
 {
     arch_syscall_status_set(thread, status);
     env.wakes++;
+}
+
+const struct wait_class queued_wait = {.name = "call"}; /* nobody waits so */
+
+void caller_left(struct endpoint *endpoint, struct thread *caller)
+{
+    (void)endpoint;
+    (void)caller;
+    abort();
 }
 
 void endpoint_queue_event(struct endpoint *endpoint, struct queue *queue)
