@@ -175,8 +175,8 @@ static void cap_end(struct cap *cap, uint64_t badge)
         object_end(object);
 }
 
-status_t cap_create(struct process *process, struct object *object, uint32_t rights,
-                    handle_t *handle)
+COLD status_t cap_create(struct process *process, struct object *object, uint32_t rights,
+                         handle_t *handle)
 {
     struct cap *cap = cap_node_create(process->object.budget, object, rights);
     if (cap == NULL)

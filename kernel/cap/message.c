@@ -18,15 +18,18 @@ void cap_messages_drop_all(struct thread *from)
 
 /* Those that are moved come last: copies and derivations may have to wait for a revocation, and then the call starts again. */
 status_t cap_messages_make(struct thread *self, const struct cap_out *out, uint32_t count,
-                           struct cap **messages)
+                           uint64_t deadline_ns, struct cap **messages)
 {
     status_t status = STATUS_OK;
+    self->derive_deadline_ns = deadline_ns;
     for (uint32_t i = 0; i < count; i++)
         messages[i] = NULL;
     for (unsigned moves = 0; moves < 2; moves++)
         for (uint32_t i = 0; i < count && status_is_ok(status); i++)
             if ((out[i].mode == CAP_TRANSFER_MOVE) == moves)
                 status = cap_to_message(self, &out[i], &messages[i]);
+    if (status != KERNEL_BLOCKED) /* else it may be gone */
+        self->derive_deadline_ns = DEADLINE_NEVER;
     if (!status_is_ok(status))
         cap_messages_drop(messages, count);
     return status;

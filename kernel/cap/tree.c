@@ -5,6 +5,7 @@
  * goes the object ends. Ghosts without children are retired at once, walking towards the root: at most CAP_DEPTH_MAX steps. */
 #include "tree.h"
 
+#include "arch.h"
 #include "budget.h"
 #include "endpoint.h"
 #include "kmem.h"
@@ -123,11 +124,17 @@ static const struct wait_class revoked_wait = {.name = "revocation",
 
 COLD status_t tree_wait_revoked(struct thread *self, struct object *object)
 {
-    thread_restart_on_wake(self);
-    status_t status =
-        waiter_enqueue(self, &object->derivers, &revoked_wait, object, DEADLINE_NEVER);
+    uint64_t deadline_ns = self->derive_deadline_ns;
+    status_t status = STATUS_TIMED_OUT;
+    self->derive_deadline_ns = DEADLINE_NEVER;
+    if (deadline_ns > arch_time_now_ns()) { /* else it has waited as long as it was to */
+        thread_restart_on_wake(self);
+        status = waiter_enqueue(self, &object->derivers, &revoked_wait, object, deadline_ns);
+        if (status != KERNEL_BLOCKED)
+            status = KERNEL_DONE;
+    }
     tree_lock_release(&object->lock);
-    return status == KERNEL_BLOCKED ? status : KERNEL_DONE;
+    return status;
 }
 
 /* Notices. */

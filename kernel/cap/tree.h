@@ -34,8 +34,8 @@ bool tree_remove(struct object *object, struct cap *cap) REQUIRES(tree_lock);
 void tree_prune(struct cap *cap) REQUIRES(tree_lock);
 /** The tree's last live node went: tell the type, drop the tree's reference. */
 void object_end(struct object *object);
-/** @object is being revoked: queue @self until that is over (its call restarts) and return KERNEL_BLOCKED, or KERNEL_DONE if it may
- *  not wait: the call restarts at once. */
+/** @object is being revoked: queue @self until that is over, or its derive_deadline_ns (its call restarts), and return KERNEL_BLOCKED, or
+ *  KERNEL_DONE if it may not wait: the call restarts at once. TIMED_OUT: that moment has come. */
 MUST_CHECK status_t tree_wait_revoked(struct thread *self, struct object *object)
     RELEASE(tree_lock);
 

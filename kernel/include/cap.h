@@ -97,9 +97,10 @@ MUST_CHECK status_t cap_to_message(struct thread *self, const struct cap_out *ou
 /** Put @message (not NULL) into the table of @to; the node is used up either way. GONE: revoked on its way. NO_MEMORY. */
 MUST_CHECK status_t cap_from_message(struct cap *message, struct process *to, handle_t *handle);
 void cap_message_drop(struct cap *message);
-/** The @count capabilities of a message, all or none, as cap_to_message(); what was moved by then is gone. @out is not the user's any more. */
+/** The @count capabilities of a message, all or none, as cap_to_message(); what was moved by then is gone. @out is not the user's any more.
+ *  TIMED_OUT: at @deadline_ns one was still being revoked; none was moved. */
 MUST_CHECK status_t cap_messages_make(struct thread *self, const struct cap_out *out,
-                                      uint32_t count, struct cap **messages);
+                                      uint32_t count, uint64_t deadline_ns, struct cap **messages);
 /** Put @count of them (not NULL) where @to has announced room; the others are dropped. Returns for how many it had. */
 uint32_t cap_messages_install(struct thread *to, struct cap *const *messages, uint32_t count);
 /** Those of @count that are not NULL. */

@@ -144,6 +144,8 @@ struct __attribute__((aligned(64))) thread {
     struct process *reply_server GUARDED_BY(reply_lock); /* whose saved reply this call is */
     uint64_t call_badge;
     uint64_t call_deadline_ns;
+    /* until when it waits for a revocation: DEADLINE_NEVER, but in cap_messages_make() */
+    uint64_t derive_deadline_ns;
     struct cap *message_caps[IPC_CAPS_MAX]; /* capabilities of the outgoing message */
     uint32_t message_cap_count;
     uint32_t index; /* in the thread table: tokens of saved replies */
@@ -262,5 +264,5 @@ static inline void thread_wait_end(struct thread *thread)
 }
 /** Make a thread that belongs to the caller runnable. Locks up to endpoint_lock may be held. */
 void thread_wake(struct thread *thread);
-/** thread_wake after setting the status of its system call. */
+/** thread_wake after setting the status of its system call, unless it executes that again. */
 void thread_wake_status(struct thread *thread, status_t status);

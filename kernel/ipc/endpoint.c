@@ -54,9 +54,9 @@ static inline uint32_t info_grants(uint64_t info)
 
 /* ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Check an outgoing message that has more than words, and turn its capabilities into message nodes. On failure nothing is changed,
- * but for capabilities that were moved: those are dropped. */
-static COLD status_t message_prepare(struct thread *self, uint64_t info)
+/* Check an outgoing message that has more than words, and turn its capabilities into message nodes, waiting until @deadline_ns for their
+ * revocations. On failure nothing is changed, but for capabilities that were moved: those are dropped. */
+static COLD status_t message_prepare(struct thread *self, uint64_t info, uint64_t deadline_ns)
 {
     uint32_t caps = info_caps(info);
     if (self->buffer == NULL || info_data(info) > IPC_DATA_MAX || caps > IPC_CAPS_MAX ||
@@ -68,11 +68,12 @@ static COLD status_t message_prepare(struct thread *self, uint64_t info)
     struct cap_out out[IPC_CAPS_MAX];
     struct cap *nodes[IPC_CAPS_MAX];
     memcpy(out, self->buffer->caps, sizeof(out));
-    status_t status = cap_messages_make(self, out, caps, nodes);
+    bool waits = (info & INFO_NOWAIT) == 0;
+    status_t status = cap_messages_make(self, out, caps, waits ? deadline_ns : 0, nodes);
     if (status == KERNEL_BLOCKED)
         sched_forget_current(); /* for a revocation; @self may run elsewhere by now */
     if (status != STATUS_OK)
-        return status;
+        return status == STATUS_TIMED_OUT && !waits ? STATUS_BUSY : status;
     memcpy(self->message_caps, nodes, caps * sizeof(*nodes));
     self->message_cap_count = caps;
     return STATUS_OK;
@@ -215,7 +216,7 @@ static inline __attribute__((always_inline)) status_t call_queue(struct thread *
         cap_messages_drop_all(self);
         return STATUS_BUSY;
     }
-    status_t status = caller_queue(self, endpoint, cap);
+    status_t status = caller_queue(self, endpoint, cap, &queued_wait);
     if (unlikely(status != KERNEL_BLOCKED))
         cap_messages_drop_all(self);
     return status;
@@ -243,7 +244,7 @@ status_t raw_endpoint_call(struct thread *self)
         return status;
     uint64_t info = arch_ipc_info(self);
     if (unlikely((info & INFO_EXTRA_MASK & ~INFO_NOWAIT) != 0)) {
-        status = message_prepare(self, info);
+        status = message_prepare(self, info, arch_ipc_deadline(self));
         if (status != STATUS_OK)
             return status;
     }
@@ -518,7 +519,7 @@ status_t raw_endpoint_reply_receive(struct thread *self)
                 abandon_current(self);
             return replied(self, caller, receive_from(self, caps, arch_ipc_deadline(self)));
         }
-        status = message_prepare(self, info);
+        status = message_prepare(self, info, DEADLINE_NEVER);
         if (status != STATUS_OK)
             return status;
     }
@@ -585,7 +586,7 @@ COLD status_t raw_endpoint_reply(struct thread *self)
         return status;
     }
     if ((info & INFO_EXTRA_MASK) != 0) {
-        status_t status = message_prepare(self, info);
+        status_t status = message_prepare(self, info, DEADLINE_NEVER);
         if (status != STATUS_OK)
             return status;
     }
@@ -601,8 +602,8 @@ COLD status_t raw_endpoint_reply(struct thread *self)
     return STATUS_OK;
 }
 
-status_t sys_endpoint_reply_save(struct thread *self, handle_t handle, uint64_t cookie,
-                                 uint64_t *token)
+COLD status_t sys_endpoint_reply_save(struct thread *self, handle_t handle, uint64_t cookie,
+                                      uint64_t *token)
 {
     struct thread *caller = __atomic_load_n(&self->current_reply, __ATOMIC_RELAXED);
     struct process *server = self->process;

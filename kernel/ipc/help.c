@@ -124,9 +124,9 @@ COLD void callers_leave(struct cap *cap)
     object_unref(&endpoint->object);
 }
 
-status_t caller_queue(struct thread *self, struct endpoint *endpoint, struct cap *cap)
+status_t caller_queue(struct thread *self, struct endpoint *endpoint, struct cap *cap,
+                      const struct wait_class *wait_class)
 {
-    const struct wait_class *wait_class = cap != NULL ? &queued_wait : &raised_queued_wait;
     struct thread *worker = NULL;
     __atomic_store_n(&endpoint->home.pending, 1, __ATOMIC_RELAXED);
     list_insert_before(place_for(endpoint, thread_level(self)), &self->wait_link);

@@ -166,7 +166,7 @@ bool raise_call(struct thread *self, const struct raise_target *target, uint64_t
         worker = worker_find(endpoint);
         if (unlikely(worker == NULL)) {
             /* If attention is pending it is seen to first, and what led here executed again. */
-            status_ignore(caller_queue(self, endpoint, NULL));
+            status_ignore(caller_queue(self, endpoint, NULL, &raised_queued_wait));
             return true;
         }
         endpoint_lock_release(&endpoint->home.lock);

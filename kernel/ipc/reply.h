@@ -90,10 +90,10 @@ bool answer_cancel_class(struct thread *thread, uint64_t sequence,
 
 /* ── Who waits for a worker: help.c ──────────────────────────────────────────────────────────────────────────────── */
 
-/** @self, the current thread, queues at @endpoint through @cap (NULL: the kernel made the call), behind its equals; the first in the queue helps
- *  one of those who serve there. KERNEL_BLOCKED: there is no current thread any more. INTERRUPTED: it is still that. */
-MUST_CHECK status_t caller_queue(struct thread *self, struct endpoint *endpoint, struct cap *cap)
-    RELEASE(endpoint_lock);
+/** @self, the current thread, queues at @endpoint through @cap (NULL: the kernel made the call), behind its equals, as @wait_class; the first in
+ *  the queue helps one of those who serve there. KERNEL_BLOCKED: there is no current thread any more. INTERRUPTED: it is still that. */
+MUST_CHECK status_t caller_queue(struct thread *self, struct endpoint *endpoint, struct cap *cap,
+                                 const struct wait_class *wait_class) RELEASE(endpoint_lock);
 /** The first of the callers of @endpoint may be another, or its level: he helps the one who is helped there, or else whom he may. Returns who has
  *  another level by that, if any: he is to be followed (level_follow) when the lock has been given back. */
 struct thread *callers_help(struct endpoint *endpoint) REQUIRES(endpoint_lock);

@@ -49,10 +49,7 @@ COLD void waiters_wake(struct list *found, struct endpoint *endpoint, status_t s
         cap_messages_drop_all(thread);
         if (endpoint != NULL)
             caller_left(endpoint, thread);
-        if (thread->wait_restarts)
-            thread_wake(thread);
-        else
-            thread_wake_status(thread, status);
+        thread_wake_status(thread, status);
         sched_let_interrupts_in();
     }
 }

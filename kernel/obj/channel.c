@@ -156,7 +156,7 @@ static status_t slot_fill(struct thread *self, struct slot *slot, struct user_in
         data.length == 0 ? STATUS_OK : user_copy_in(self, slot->data, data.address, data.length);
 
     if (status_is_ok(status))
-        status = cap_messages_make(self, outs, count, slot->caps);
+        status = cap_messages_make(self, outs, count, DEADLINE_NEVER, slot->caps);
     if (status_is_ok(status))
         slot->cap_count = count;
     return status;

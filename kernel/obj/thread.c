@@ -235,6 +235,7 @@ status_t thread_create(struct process *process, struct budget *budget, struct th
     thread->turn.left_ns = TURN_NS;
     thread->cpu = arch_cpu_local()->id;
     thread->fpu_cpu = UINT32_MAX;
+    thread->derive_deadline_ns = DEADLINE_NEVER;
     for (uint32_t i = 0; i < CPU_MAX / 64; i++)
         thread->affinity[i] = ~0ull;
     list_init(&thread->run_link);

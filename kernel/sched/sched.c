@@ -136,7 +136,8 @@ void thread_wake(struct thread *thread)
 
 void thread_wake_status(struct thread *thread, status_t status)
 {
-    arch_syscall_status_set(thread, status);
+    if (!thread->wait_restarts)
+        arch_syscall_status_set(thread, status);
     thread_wake(thread);
 }
 

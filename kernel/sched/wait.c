@@ -98,10 +98,7 @@ bool thread_cancel_wait(struct thread *thread, status_t status)
     while ((wait_class = __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST)) != NULL) {
         if (wait_cancel(thread, wait_class,
                         __atomic_load_n(&thread->wait_sequence, __ATOMIC_ACQUIRE))) {
-            if (thread->wait_restarts)
-                thread_wake(thread);
-            else
-                thread_wake_status(thread, status);
+            thread_wake_status(thread, status);
             return true;
         }
         if (wait_class == __atomic_load_n(&thread->wait_class, __ATOMIC_SEQ_CST))

@@ -1338,6 +1338,100 @@ static void held_up(bool in_reply)
     OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
 }
 
+/* A thread that keeps the one CPU from the revoker until it is told, or for a while. */
+struct hog {
+    handle_t bell;
+    uint32_t stop; /* atomic */
+};
+
+#define HOG_MS 3000u
+
+static void hog_run(struct worker *self)
+{
+    struct hog *hog = self->context;
+    uint64_t bits;
+
+    OK(sys_notification_wait(hog->bell, SENDER_BIT, DEADLINE_NEVER, &bits));
+    for (uint64_t end = in_ms(HOG_MS);
+         __atomic_load_n(&hog->stop, __ATOMIC_SEQ_CST) == 0 && now_ns() < end;)
+        continue;
+}
+
+static bool is_done(const struct worker *worker)
+{
+    return __atomic_load_n(&worker->done, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* A call whose message has @moved and what is derived from @revoked. */
+static status_t bounded_call(handle_t endpoint, handle_t revoked, handle_t moved, uint64_t flags,
+                             uint64_t deadline_ns)
+{
+    struct ipc_regs regs = {.target = endpoint,
+                            .info = message_info(LABEL_CAPS, 0, 2, 0) | flags,
+                            .deadline = deadline_ns};
+
+    my_buffer()->caps[0] = (struct cap_out){moved, 0, 0, CAP_TRANSFER_MOVE};
+    my_buffer()->caps[1] = (struct cap_out){revoked, 0, RIGHT_CALL, CAP_TRANSFER_DERIVE};
+    return ipc_raw_call(&regs);
+}
+
+/* The call's deadline and NOWAIT bound that wait, too, and nothing is moved then; no other wait is bounded by what they were. */
+static void test_ipc_revocation_is_waited_for_as_long_as_told(void)
+{
+    struct held held = {.endpoint = endpoint_new()};
+    struct hog hog = {0};
+    struct worker revoker, spinner;
+    handle_t middle = 0, moved;
+    uint64_t bits;
+
+    OK(sys_thread_set_affinity(info->thread, 0, 1));
+    OK(sys_thread_set_priority(info->thread, 50));
+    OK(sys_notification_create(info->budget, &held.revoked));
+    OK(sys_notification_create(info->budget, &held.bell));
+    OK(sys_notification_create(info->budget, &moved));
+    hog.bell = held.bell;
+    for (unsigned i = 0; i < HELD_CHILDREN; i++) {
+        handle_t child = with_rights(held.revoked, RIGHT_CALL | RIGHT_RECEIVE);
+
+        if (i == HELD_CHILDREN / 2)
+            middle = child;
+    }
+    worker_start(&revoker, held_revoke, &held);
+    worker_start(&spinner, hog_run, &hog);
+    CHECK(EVENTUALLY(threads_in(SYS_NOTIFICATION_WAIT) == 2));
+    OK(sys_thread_set_affinity(revoker.thread, 0, 1));
+    OK(sys_thread_set_affinity(spinner.thread, 0, 1));
+    OK(sys_thread_set_priority(revoker.thread, 5));
+    OK(sys_thread_set_priority(spinner.thread, 40));
+    OK(sys_notification_signal(held.bell, MAIN_BIT));
+    CHECK_STATUS(STATUS_BAD_HANDLE, sys_notification_wait(middle, 1, DEADLINE_NEVER, &bits));
+    OK(sys_notification_signal(held.bell, SENDER_BIT));
+
+    CHECK_STATUS(STATUS_BUSY, bounded_call(held.endpoint, held.revoked, moved,
+                                           UINT64_C(1) << IPC_INFO_NOWAIT_SHIFT, DEADLINE_NEVER));
+    CHECK(!is_done(&revoker));
+    CHECK_STATUS(STATUS_TIMED_OUT, bounded_call(held.endpoint, held.revoked, moved, 0, now_ns()));
+    CHECK(!is_done(&revoker));
+    uint64_t deadline_ns = in_ms(20);
+
+    CHECK_STATUS(STATUS_TIMED_OUT,
+                 bounded_call(held.endpoint, held.revoked, moved, 0, deadline_ns));
+    CHECK(!is_done(&revoker) && now_ns() >= deadline_ns);
+    OK(sys_notification_signal(moved, 1));
+    __atomic_store_n(&hog.stop, 1, __ATOMIC_SEQ_CST);
+    handle_t derived = with_rights(held.revoked, RIGHT_CALL);
+
+    OK(sys_notification_signal(derived, 1)); /* it was made after the revocation */
+    CHECK(worker_join(&revoker) && worker_join(&spinner));
+    OK(sys_thread_set_priority(info->thread, 16));
+    OK(sys_thread_set_affinity(info->thread, 0, UINT64_MAX));
+    close_handle(derived);
+    close_handle(moved);
+    close_handle(held.revoked);
+    close_handle(held.bell);
+    close_handle(held.endpoint);
+}
+
 static void test_ipc_call_waits_for_a_revocation(void)
 {
     held_up(false);
@@ -1374,6 +1468,7 @@ const struct test ipc_tests[] = {
     TEST(test_ipc_every_reply_saved),
     TEST(test_ipc_old_sessions_reach_no_new_instance),
     TEST(test_ipc_call_waits_for_a_revocation),
+    TEST(test_ipc_revocation_is_waited_for_as_long_as_told),
     TEST(test_ipc_reply_waits_for_a_revocation),
     {0},
 };

@@ -44,6 +44,7 @@ static void tree_make(void)
     uint32_t depth = any_below(CAP_DEPTH_MAX);
     tables_make();
     self.process = &process_b;
+    self.derive_deadline_ns = any_u64();
     object_make(any_below(2));
     node_make(&top, NULL, any_bool() ? CAP_GHOST : CAP_SLOT, depth);
     node_make(&source, &top, CAP_SLOT, depth + 1);

@@ -94,7 +94,8 @@ static void message(void)
     ASSUME(info_caps(info) == 0);
     if (any_bool())
         self.buffer = NULL;
-    if ((info & INFO_EXTRA_MASK & ~INFO_NOWAIT) != 0 && message_prepare(&self, info) != STATUS_OK)
+    if ((info & INFO_EXTRA_MASK & ~INFO_NOWAIT) != 0 &&
+        message_prepare(&self, info, any_u64()) != STATUS_OK)
         return;
     uint64_t seen = message_deliver(&self, &caller, info);
     PROVE(info_data(seen) <= IPC_DATA_MAX && info_grants(seen) <= IPC_GRANTS_MAX,

@@ -68,6 +68,7 @@ void set_up(void)
         processes[i].secret = 77u + (unsigned)i;
         cap_table_init(&processes[i]);
         threads[i].process = &processes[i];
+        threads[i].derive_deadline_ns = DEADLINE_NEVER;
         revoking[i] = -1;
     }
 }

@@ -40,6 +40,7 @@ static void thread_init(struct thread *thread)
     memset(thread, 0, sizeof(*thread));
     thread->process = &process;
     thread->fpu_cpu = UINT32_MAX;
+    thread->derive_deadline_ns = DEADLINE_NEVER;
     thread->affinity[0] = ~0ull;
     list_init(&thread->wait_link);
     list_init(&thread->call_link);
