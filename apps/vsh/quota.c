@@ -394,11 +394,8 @@ bool quota_awaits(status_t status, unsigned *tries)
     return true;
 }
 
-bool quota_has_room(const struct job *job, size_t bytes)
+static bool has_room(const struct job *job, size_t bytes)
 {
-    if (quota.front == HANDLE_NONE) {
-        return true;
-    }
     struct budget_info own = look(os_cap("quota"));
     uint64_t pages = spare(own.pages_limit, own.pages_used, 0);
     uint64_t kernel_bytes = spare(own.kmem_limit, own.kmem_used, 0);
@@ -406,4 +403,19 @@ bool quota_has_room(const struct job *job, size_t bytes)
     uint64_t keep_pages = quota.keep_pages * quarters / QUARTERS;
     return pages > keep_pages && (pages - keep_pages) * PAGE_SIZE >= bytes &&
            kernel_bytes > quota.keep_kernel_bytes * quarters / QUARTERS;
+}
+
+/* What threads and pipes gave back just now returns after a grace period: that is waited for. */
+bool quota_has_room(const struct job *job, size_t bytes)
+{
+    unsigned tries = 0;
+    if (quota.front == HANDLE_NONE) {
+        return true;
+    }
+    while (!has_room(job, bytes)) {
+        if (!quota_awaits(STATUS_NO_MEMORY, &tries)) {
+            return false;
+        }
+    }
+    return true;
 }

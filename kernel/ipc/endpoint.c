@@ -934,7 +934,7 @@ COLD void ipc_process_died(struct process *process)
 
 /* ── The object ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static void endpoint_destroy(struct object *object)
+static COLD void endpoint_destroy(struct object *object)
 {
     struct endpoint *endpoint = endpoint_of(object);
     epoch_end(endpoint, true);

@@ -264,7 +264,7 @@ void mapping_forget(struct mapping *mapping)
     mapping_leave(mapping->aspace, mapping);
 }
 
-static void mapping_free_rcu(struct rcu_head *head)
+static COLD void mapping_free_rcu(struct rcu_head *head)
 {
     struct mapping *mapping = container_of(head, struct mapping, leaf.rcu);
     object_unref(&mapping->memory->object);

@@ -142,7 +142,7 @@ status_t sys_notification_bind(struct thread *self, struct cap *cap, struct cap 
     return status;
 }
 
-static void notification_destroy(struct object *object)
+static COLD void notification_destroy(struct object *object)
 {
     struct notification *notification = notification_of(object);
 
@@ -153,13 +153,13 @@ static void notification_destroy(struct object *object)
     waiters_end(&notification_wait_class, notification, NULL, NULL, STATUS_GONE);
 }
 
-static void notification_revoked(struct object *object, const struct cap *cap)
+static COLD void notification_revoked(struct object *object, const struct cap *cap)
 {
     waiters_end(&notification_wait_class, notification_of(object), waiter_came_through, cap,
                 STATUS_BAD_HANDLE);
 }
 
-static void notification_free(struct object *object)
+static COLD void notification_free(struct object *object)
 {
     object_release(object, sizeof(struct notification));
 }

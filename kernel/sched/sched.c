@@ -471,7 +471,15 @@ static __attribute__((noinline)) void idle(struct cpu *cpu)
     sched_idle_set(cpu, false);
 }
 
-/* Whose affinity has changed since a CPU was chosen for it goes on to another. */
+/* Whose affinity has changed since @cpu was chosen for it goes on to another. */
+static COLD bool stays(struct cpu *cpu, struct thread *thread)
+{
+    if (sched_may_run_on(thread, cpu))
+        return true;
+    make_ready_again(choose_cpu(thread), thread);
+    return false;
+}
+
 static void choose(struct cpu *cpu)
 {
     struct thread *thread;
@@ -481,10 +489,8 @@ static void choose(struct cpu *cpu)
             idle(cpu);
             cpu->last_clock_ns = arch_time_now_ns();
         } else if (likely(!__atomic_load_n(&thread->moved, __ATOMIC_RELAXED)) ||
-                   likely(sched_may_run_on(thread, cpu))) {
+                   stays(cpu, thread)) {
             break;
-        } else {
-            make_ready_again(choose_cpu(thread), thread);
         }
     }
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELAXED);

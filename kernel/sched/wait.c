@@ -52,7 +52,7 @@ static void settle(struct thread *self)
     self->turn.since_ns = cpu->last_clock_ns;
 }
 
-void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
+COLD void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)
 {
     settle(self);
     __atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_RELAXED);
@@ -124,7 +124,7 @@ COLD void thread_set_attention(struct thread *thread, uint32_t bits)
 
 /* Grace periods end by themselves, soon. */
 
-static bool grace_cancel(struct thread *thread, uint64_t sequence)
+static COLD bool grace_cancel(struct thread *thread, uint64_t sequence)
 {
     (void)thread;
     (void)sequence;
@@ -133,7 +133,7 @@ static bool grace_cancel(struct thread *thread, uint64_t sequence)
 
 static const struct wait_class grace_wait = {.name = "grace period", .cancel = grace_cancel};
 
-static void grace_over(struct rcu_head *head)
+static COLD void grace_over(struct rcu_head *head)
 {
     struct thread *thread = container_of(head, struct thread, rcu_wait);
     thread_wait_end(thread);
@@ -155,7 +155,7 @@ static bool suspended_cancel(struct thread *thread, uint64_t sequence);
 static const struct wait_class suspended_wait = {.name = "suspended", .cancel = suspended_cancel};
 
 /* Taken off by whoever changes wait_class from suspended to NULL. */
-static bool suspended_cancel(struct thread *thread, uint64_t sequence)
+static COLD bool suspended_cancel(struct thread *thread, uint64_t sequence)
 {
     const struct wait_class *expected = &suspended_wait;
     (void)sequence;
