@@ -354,34 +354,43 @@ static void first_calls_again(void)
     CHECK(call_through(&crowd[0], endpoint_cap) == KERNEL_BLOCKED);
 }
 
-/* A caller that a revocation is about to end gives up on another CPU; or has, and is queued again through what is not revoked. */
-static void test_revocation_meets_the_end_of_a_call(void)
+/* What the crowd queued through is revoked, and as its callers are about to be ended another CPU does @meanwhile to the first. */
+static void revoke_meanwhile(void (*meanwhile)(void))
 {
     unsigned wanted = 0;
     for (unsigned i = 0; i < CROWD; i++)
         wanted += is_wanted(i);
     set_up();
     gather();
-    environment_other_holds(&endpoint->home.lock, first_gives_up);
+    environment_other_holds(&endpoint->home.lock, meanwhile);
     __atomic_store_n(&derived_cap->dead, true, __ATOMIC_SEQ_CST);
     endpoint_cancel_cap(endpoint, derived_cap);
-    CHECK(environment_other_is_done() && has_status(&crowd[0], STATUS_TIMED_OUT));
-    CHECK(with_status(STATUS_BAD_HANDLE) == wanted - 1 && listed(derived_cap) == 0);
+    CHECK(environment_other_is_done() && listed(derived_cap) == 0);
+    CHECK(with_status(STATUS_BAD_HANDLE) == wanted - 1);
+}
+
+static void end_meanwhile(const char *name)
+{
     __atomic_store_n(&derived_cap->dead, false, __ATOMIC_SEQ_CST);
     cap_close(&process, other_cap);
     close_endpoint();
-    tear_down("test_revocation_meets_the_end_of_a_call");
-    set_up();
-    gather();
-    environment_other_holds(&endpoint->home.lock, first_calls_again);
-    __atomic_store_n(&derived_cap->dead, true, __ATOMIC_SEQ_CST);
-    endpoint_cancel_cap(endpoint, derived_cap);
-    CHECK(environment_other_is_done() && crowd[0].wait_class != NULL && listed(endpoint_cap) == 1);
-    CHECK(with_status(STATUS_BAD_HANDLE) == wanted - 1 && listed(derived_cap) == 0);
-    __atomic_store_n(&derived_cap->dead, false, __ATOMIC_SEQ_CST);
-    cap_close(&process, other_cap);
-    close_endpoint();
-    tear_down("test_revocation_spares_a_later_call");
+    tear_down(name);
+}
+
+/* A caller that a revocation is about to end gives up on another CPU. */
+static void test_revocation_meets_the_end_of_a_call(void)
+{
+    revoke_meanwhile(first_gives_up);
+    CHECK(has_status(&crowd[0], STATUS_TIMED_OUT));
+    end_meanwhile("test_revocation_meets_the_end_of_a_call");
+}
+
+/* Or has, and is queued again through what is not revoked. */
+static void test_revocation_spares_a_later_call(void)
+{
+    revoke_meanwhile(first_calls_again);
+    CHECK(crowd[0].wait_class != NULL && listed(endpoint_cap) == 1);
+    end_meanwhile("test_revocation_spares_a_later_call");
 }
 
 static status_t session_make(void)
@@ -831,6 +840,7 @@ int main(void)
     test_revocation_finds_its_own_among_many();
     test_queued_callers_outlive_their_capability();
     test_revocation_meets_the_end_of_a_call();
+    test_revocation_spares_a_later_call();
     test_new_epoch_spares_its_own_sessions();
     test_futex_wakes_as_many_as_asked();
     test_call_ends_after_the_copy();
