@@ -111,14 +111,13 @@ static inline void level_look_again(struct thread *thread)
     if (unlikely(caller != NULL) && unlikely(thread_level(caller) > thread_level(thread)))
         level_settle(thread);
 }
+/** The affinity of @thread is looked at after this: thread.moved is taken back, but of those who are never handed a CPU. True: it is one of them. */
+bool sched_look_at_move(struct thread *thread);
 /** May @next be handed @cpu? Looks at its affinity if that has changed. */
 static inline bool sched_may_be_handed(struct thread *next, const struct cpu *cpu)
 {
-    bool never = false;
-    if (unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED))) {
-        never = __atomic_load_n(&next->limited, __ATOMIC_RELAXED) || thread_is_debugged(next);
-        (void)__atomic_exchange_n(&next->moved, never, __ATOMIC_ACQUIRE);
-    }
+    bool never =
+        unlikely(__atomic_load_n(&next->moved, __ATOMIC_RELAXED)) && sched_look_at_move(next);
     return likely(!never && sched_may_run_on(next, cpu));
 }
 /** Direct handoff on this CPU: @next (which belongs to the caller) becomes current without passing the queue. The former current

@@ -471,9 +471,17 @@ static __attribute__((noinline)) void idle(struct cpu *cpu)
     sched_idle_set(cpu, false);
 }
 
+COLD bool sched_look_at_move(struct thread *thread)
+{
+    bool never = __atomic_load_n(&thread->limited, __ATOMIC_RELAXED) || thread_is_debugged(thread);
+    (void)__atomic_exchange_n(&thread->moved, never, __ATOMIC_ACQUIRE);
+    return never;
+}
+
 /* Whose affinity has changed since @cpu was chosen for it goes on to another. */
 static COLD bool stays(struct cpu *cpu, struct thread *thread)
 {
+    (void)sched_look_at_move(thread);
     if (sched_may_run_on(thread, cpu))
         return true;
     make_ready_again(choose_cpu(thread), thread);
@@ -483,16 +491,12 @@ static COLD bool stays(struct cpu *cpu, struct thread *thread)
 static void choose(struct cpu *cpu)
 {
     struct thread *thread;
-    for (;;) {
-        thread = dequeue_best(cpu);
-        if (thread == NULL && (thread = steal(cpu)) == NULL) {
+    do {
+        while ((thread = dequeue_best(cpu)) == NULL && (thread = steal(cpu)) == NULL) {
             idle(cpu);
             cpu->last_clock_ns = arch_time_now_ns();
-        } else if (likely(!__atomic_load_n(&thread->moved, __ATOMIC_RELAXED)) ||
-                   stays(cpu, thread)) {
-            break;
         }
-    }
+    } while (unlikely(__atomic_load_n(&thread->moved, __ATOMIC_RELAXED)) && !stays(cpu, thread));
     __atomic_store_n(&thread->state, THREAD_RUNNING, __ATOMIC_RELAXED);
     cpu->current = thread;
     cpu->resched = false;

@@ -5,8 +5,9 @@
  * code: kernel/sched/sched.c make_ready_on | enqueue_on(cpu, thread, false);
  * code: kernel/sched/sched.c enqueue_on | runqueue_lock_acquire(&cpu->queue.lock); __atomic_store_n(&thread->cpu, cpu->id, __ATOMIC_RELAXED); queue_insert(&cpu->queue, thread, front);
  * code: kernel/sched/sched.c steal_at | if (thread != NULL) { thread_moved(thread, cpu); return thread; }
- * code: kernel/sched/sched.c choose | } else if (likely(!__atomic_load_n(&thread->moved, __ATOMIC_RELAXED)) || stays(cpu, thread)) { break; }
- * code: kernel/sched/sched.c stays | if (sched_may_run_on(thread, cpu)) return true; make_ready_again(choose_cpu(thread), thread); return false;
+ * code: kernel/sched/sched.c choose | while (unlikely(__atomic_load_n(&thread->moved, __ATOMIC_RELAXED)) && !stays(cpu, thread));
+ * code: kernel/sched/sched.c stays | (void)sched_look_at_move(thread); if (sched_may_run_on(thread, cpu)) return true; make_ready_again(choose_cpu(thread), thread); return false;
+ * code: kernel/sched/sched.c sched_look_at_move | (void)__atomic_exchange_n(&thread->moved, never, __ATOMIC_ACQUIRE);
  * code: kernel/sched/sched.c sched_set_affinity | __atomic_store_n(&thread->affinity[index], mask, __ATOMIC_RELAXED); __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE); sched_requeue_ready(thread);
  * code: kernel/sched/sched.c sched_requeue_ready | __atomic_thread_fence(__ATOMIC_SEQ_CST); if (unqueue(thread)) { make_ready_again(choose_cpu(thread), thread); return; } struct cpu *cpu = cpus[__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED)];
  *
