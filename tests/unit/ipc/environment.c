@@ -174,6 +174,12 @@ bool sched_should_yield(void)
     return false;
 }
 
+bool sched_look_at_move(struct thread *thread)
+{
+    (void)__atomic_exchange_n(&thread->moved, false, __ATOMIC_ACQUIRE);
+    return false;
+}
+
 void (*environment_interrupt)(void);
 unsigned environment_windows;
 
