@@ -178,7 +178,7 @@ int job_start(struct shell *shell, struct node *node)
     // It is not done, and nobody's to join, before its thread is known.
     pthread_mutex_lock(&shell->session->lock);
     const unsigned number = job->number;
-    bool started = pthread_create(&job->thread, &attributes, job_main, start) == 0;
+    bool started = quota_thread_create(&job->thread, &attributes, job_main, start);
     pthread_mutex_unlock(&shell->session->lock);
     if (!started) {
         quota_job_end(job);

@@ -221,7 +221,7 @@ static struct port *pump_port(const struct shell *shell, struct pump *pump)
     }
     struct port *port = port_new(in ? read_end : write_end);
     if (!status_is_ok(stream_open(&pump->stream, in ? write_end : read_end)) || !port ||
-        pthread_create(&pump->thread, NULL, pump_main, pump) != 0) {
+        !quota_thread_create(&pump->thread, NULL, pump_main, pump)) {
         pump_free(pump);
         port_release(port);
         return NULL;

@@ -39,7 +39,7 @@
 #define END_NS NS_PER_MS
 #define RETURNS 200u
 
-/** How often, and how long after each other, memory is asked for. */
+/** How often memory is asked for, and after how long at least. */
 #define TRIES 20u
 #define TRY_NS (10 * NS_PER_MS)
 
@@ -384,14 +384,37 @@ void quota_job_end(struct job *job)
     }
 }
 
+/* Long enough for what ends to have been given back; then until every CPU, however seldom the host lets it run, has been where it does that: a
+ * revocation waits for it (docs/capabilities.md), of whatever it is. */
+static void await_memory(void)
+{
+    handle_t mark;
+    clock_sleep(TRY_NS);
+    if (status_is_ok(sys_notification_create(os_self.budget, &mark))) {
+        status_ignore(sys_cap_revoke(mark));
+        status_ignore(sys_cap_close(mark));
+    }
+}
+
 bool quota_awaits(status_t status, unsigned *tries)
 {
     if (status != STATUS_NO_MEMORY || ++*tries > TRIES) {
         return false;
     }
-    clock_sleep(TRY_NS);
+    await_memory();
     grow_front();
     return true;
+}
+
+bool quota_thread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                         void *(*routine)(void *), void *argument)
+{
+    unsigned tries = 0;
+    int error;
+    do {
+        error = pthread_create(thread, attributes, routine, argument);
+    } while (error != 0 && quota_awaits(STATUS_NO_MEMORY, &tries));
+    return error == 0;
 }
 
 static bool has_room(const struct job *job, size_t bytes)
@@ -405,7 +428,6 @@ static bool has_room(const struct job *job, size_t bytes)
            kernel_bytes > quota.keep_kernel_bytes * quarters / QUARTERS;
 }
 
-/* What threads and pipes gave back just now returns after a grace period: that is waited for. */
 bool quota_has_room(const struct job *job, size_t bytes)
 {
     unsigned tries = 0;

@@ -204,7 +204,7 @@ static bool part_start(struct part *part)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
     part->started = quota_has_room(part->shell->job, 0) &&
-                    pthread_create(&part->thread, &attributes, part_main, part) == 0;
+                    quota_thread_create(&part->thread, &attributes, part_main, part);
     pthread_attr_destroy(&attributes);
     return part->started;
 }

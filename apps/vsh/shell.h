@@ -148,10 +148,14 @@ void quota_front_end(void);
 bool quota_job_begin(struct job *job);
 /** It has ended: so does all that it left. */
 void quota_job_end(struct job *job);
-/** Whether to try again what ended with @status: what a program had comes back a little after its end. @tries: of them so far. */
+/** Whether to try again what ended with @status: what programs, threads and pipes had comes back a little after their end. @tries: of them so
+ *  far. */
 bool quota_awaits(status_t status, unsigned *tries);
 /** The same of DENIED: @shell's turn is a budget in each period, and its part has been given as much more of what the shell has. */
 bool quota_admits(const struct shell *shell, status_t status, unsigned *tries);
+/** pthread_create(), again as long as memory for it is awaited; false: there is none. */
+bool quota_thread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                         void *(*routine)(void *), void *argument);
 /** A text takes this many times its bytes while it is expanded, or parsed. */
 #define QUOTA_TEXT_FACTOR 8u
 /** Whether the shell may grow by @bytes, and by a thread, for @job, NULL: for the foreground. */
