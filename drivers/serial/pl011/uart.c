@@ -3,8 +3,9 @@
  * A level interrupt. The one for an empty transmitter comes when the FIFO falls below its trigger level, so it is enabled only while the FIFO
  * is full and more waits; those for received bytes only while the line discipline has room. Without room RTS falls and the bytes
  * stay in the FIFO. What was typed while no driver ran is still there: a chip that runs as we want it is not set up again, and what another has is
- * taken before its FIFO is made anew. */
+ * taken before its FIFO is made anew, until nothing has come for a while: QEMU's chip receives although it is off, and would lose it. */
 #include <console/console.h>
+#include <os/clock.h>
 #include <veridian/syscalls.h>
 
 #define BAUD 115200u
@@ -13,6 +14,7 @@
 #define TURNS_MAX 4096u
 /** Looks at a transmitter that is to become idle: a FIFO at 1,200 baud, with a look taking no less than 100 ns. */
 #define IDLE_LOOKS_MAX 4000000u
+#define QUIET_MS 20u
 
 /* Registers (3.2, table 3-1). */
 enum uart_register {
@@ -98,7 +100,8 @@ static status_t set_up(uint32_t clock_hz)
         if (looks == IDLE_LOOKS_MAX)
             return STATUS_IO;
     set_rate(clock_hz);
-    (void)receive();
+    for (uint32_t quiet = 0; quiet < QUIET_MS; quiet = receive() ? 0 : quiet + 1)
+        clock_sleep(NS_PER_MS);
     uart_out(LCR_H, LCR_8N1_FIFOS);
     return STATUS_OK;
 }
