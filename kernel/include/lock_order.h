@@ -36,6 +36,7 @@ struct CAPABILITY("lock class") lock_class {
     X(lane_lock)     /* a lane's workers, looked through by who holds the Endpoint's lock */     \
     X(futex_lock)    /* a bucket of futex waiters */                                             \
     X(registry_lock) /* lists of all processes and threads */                                    \
+    X(realtime_lock) /* what a thread of the real-time band has left of its period */            \
     X(timer_lock)    /* a CPU's timer heap */                                                    \
     X(runqueue_lock) /* a CPU's run queue */                                                     \
     X(rcu_lock)      /* grace periods */                                                         \
@@ -64,7 +65,8 @@ extern struct lock_class endpoint_lock ACQUIRED_AFTER(queue_lock);
 extern struct lock_class lane_lock ACQUIRED_AFTER(endpoint_lock);
 extern struct lock_class futex_lock ACQUIRED_AFTER(lane_lock);
 extern struct lock_class registry_lock ACQUIRED_AFTER(futex_lock);
-extern struct lock_class timer_lock ACQUIRED_AFTER(registry_lock);
+extern struct lock_class realtime_lock ACQUIRED_AFTER(registry_lock);
+extern struct lock_class timer_lock ACQUIRED_AFTER(realtime_lock);
 extern struct lock_class runqueue_lock ACQUIRED_AFTER(timer_lock);
 extern struct lock_class rcu_lock ACQUIRED_AFTER(runqueue_lock);
 extern struct lock_class budget_lock ACQUIRED_AFTER(rcu_lock);

@@ -13,19 +13,34 @@
 /** After how many looks at which it was the first of its level, and others ran, a thread climbs a level. */
 #define TURN_PATIENCE 4u
 
-/** A thread's part in it. Written by the CPU whose current thread it is or serves, by who wakes it, or under its run queue's lock. */
+/** A thread's part in it. Written by the CPU whose current thread it is or serves, by who wakes it, or under its run queue's lock. Who serves a call that
+ *  another CPU breaks off does so beside the caller for a moment: all are atomic, and of two that write at once one is lost. */
 struct turn {
     uint64_t left_ns;  /* of its turn; less than 0: it has had more */
     uint64_t since_ns; /* when it began to wait, or its last turn ended */
-    uint32_t used_ns;  /* turns that it has not waited off, at most TURN_LEVELS; atomic */
+    uint32_t used_ns;  /* turns that it has not waited off, at most TURN_LEVELS */
     uint8_t passed;    /* looks at which it was passed over */
 };
 
 /** It ran for @ns. True: its turn is over. */
 static inline bool turn_charge(struct turn *turn, uint64_t ns)
 {
-    turn->left_ns -= ns;
-    return unlikely((int64_t)turn->left_ns <= 0);
+    uint64_t left_ns = __atomic_load_n(&turn->left_ns, __ATOMIC_RELAXED) - ns;
+    __atomic_store_n(&turn->left_ns, left_ns, __ATOMIC_RELAXED);
+    return unlikely((int64_t)left_ns <= 0);
+}
+/** From @now_ns on its waiting counts. */
+static inline void turn_rest(struct turn *turn, uint64_t now_ns)
+{
+    __atomic_store_n(&turn->since_ns, now_ns, __ATOMIC_RELAXED);
+}
+/** Another look at which it was passed over: the count of them, which stops at the most there can be. */
+static inline uint8_t turn_passed_over(struct turn *turn)
+{
+    uint8_t before = __atomic_load_n(&turn->passed, __ATOMIC_RELAXED);
+    uint8_t passed = (uint8_t)MIN(before + 1, UINT8_MAX);
+    __atomic_store_n(&turn->passed, passed, __ATOMIC_RELAXED);
+    return passed;
 }
 
 #define REALTIME_PERIOD_MIN_NS 100000u
@@ -38,7 +53,6 @@ struct allowance {
     uint64_t ends_ns; /* of the period */
     int64_t left_ns;  /* less than 0: it has had more */
     int64_t turn_left_ns;
-    bool spent; /* until the period ends it is of the idle band */
 };
 
 /** It ran for @ran_ns until @now_ns. True: nothing is left. */

@@ -42,6 +42,8 @@ static inline __attribute__((always_inline)) void sched_leave_quickly(void)
         arch_fpu_switch(thread);
     arch_thread_resume(thread);
 }
+/** Its thread is dead: no time is kept for it any more, though who serves its last call may be charging it yet. */
+void level_end(struct realtime *realtime);
 /** Whose time @thread runs on: its own, or that of the caller whose level it has. */
 struct thread *level_payer(struct thread *thread);
 /** @thread has the level that follows from its own and those that are lent to it now, whoever changes one of them meanwhile and does this afterwards. */
@@ -161,6 +163,8 @@ void sched_let_interrupts_in(void);
 void sched_cpu_init(struct cpu *cpu);
 /** @thread, whose level or affinity may have changed, is where it belongs then, if it is ready or runs. */
 void sched_requeue_ready(struct thread *thread);
+/** Which calls of @thread, which is not traced, go the short way may have changed. Who changes that does this afterwards: who comes last has seen it all. */
+void sched_settle_syscall_limit(struct thread *thread);
 /** Priority and affinity of any thread; requeues it where needed. */
 void sched_set_priority(struct thread *thread, uint8_t priority);
 /** The same of the real-time band, with thread->realtime there. */

@@ -54,8 +54,10 @@ struct wait_class {
 /** What a thread of the real-time band has beside its turn. */
 struct realtime {
     struct thread *thread;
-    struct allowance allowance;
-    struct ktimer refill; /* armed while it is spent */
+    struct spinlock lock; /* realtime_lock */
+    struct allowance allowance GUARDED_BY(realtime_lock);
+    bool spent; /* atomic; realtime_lock to write: it is of the idle band until the period ends */
+    struct ktimer refill; /* armed while it is spent, by who has the lock */
     uint64_t share;       /* process_lock of the thread's: what its Budget is charged for it */
 };
 

@@ -192,8 +192,8 @@ static inline struct thread *take_current(struct thread *worker)
                 __atomic_load_n(&caller->wait_class, __ATOMIC_RELAXED) == &answer_wait;
     if (likely(ours)) {
         caller->reply_worker = NULL;
-        caller->turn.since_ns =
-            arch_cpu_local()->last_clock_ns; /* what was done for it was no wait */
+        /* what was done for it was no wait */
+        turn_rest(&caller->turn, arch_cpu_local()->last_clock_ns);
         thread_wait_end(caller);
     }
     reply_lock_release(&caller->reply);
@@ -626,7 +626,7 @@ COLD status_t sys_endpoint_reply_save(struct thread *self, handle_t handle, uint
     if (ours) {
         caller->reply_worker = NULL;
         caller->reply_server = server;
-        caller->turn.since_ns = arch_cpu_local()->last_clock_ns; /* now it waits */
+        turn_rest(&caller->turn, arch_cpu_local()->last_clock_ns); /* now it waits */
         caller->gone = notice;
         *token = reply_token(caller);
         futex_lock_acquire(&server->saved_lock);

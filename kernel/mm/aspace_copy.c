@@ -66,8 +66,9 @@ static inline void bytes_copy(void *to, const void *from, size_t bytes, bool sam
         user_memcpy(to, from, bytes);
 }
 
-status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, uint64_t address,
-                        size_t bytes, size_t *done)
+__attribute__((noinline)) status_t aspace_copy_in(struct aspace *aspace, struct thread *self,
+                                                  void *to, uint64_t address, size_t bytes,
+                                                  size_t *done)
 {
     size_t copied = 0;
     status_t status = STATUS_OK;
@@ -83,8 +84,9 @@ status_t aspace_copy_in(struct aspace *aspace, struct thread *self, void *to, ui
     return status;
 }
 
-status_t aspace_copy_out(struct aspace *aspace, struct thread *self, uint64_t address,
-                         const void *from, size_t bytes, size_t *done)
+__attribute__((noinline)) status_t aspace_copy_out(struct aspace *aspace, struct thread *self,
+                                                   uint64_t address, const void *from, size_t bytes,
+                                                   size_t *done)
 {
     size_t copied = 0;
     status_t status = STATUS_OK;

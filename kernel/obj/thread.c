@@ -156,7 +156,7 @@ static void thread_end(struct thread *thread)
     thread->continuation = NULL;
     struct realtime *realtime = __atomic_load_n(&thread->realtime, __ATOMIC_ACQUIRE);
     if (realtime != NULL) {
-        (void)ktimer_cancel(&realtime->refill);
+        level_end(realtime);
         process_lock_acquire(&thread->process->lock);
         status_ignore(share_set(thread, 0));
         process_lock_release(&thread->process->lock);

@@ -229,7 +229,7 @@ void trace_call(struct thread *self)
     struct ring *ring = ring_for(TRACE_CALL | TRACE_RETURN | TRACE_SAMPLE);
     uint64_t number = arch_syscall_number(self), pc = self->context.ARCH_PC;
     if (ring == NULL) {
-        self->syscall_limit = thread_syscall_limit(self);
+        sched_settle_syscall_limit(self);
         return;
     }
     trace_join(arch_cpu_local()); /* it may have been made so on another CPU */
@@ -285,9 +285,10 @@ void trace_leave(struct cpu *cpu, struct thread *thread)
         call_end(thread);
     else
         thread->traced_pc = 0;
-    thread->syscall_limit = ring_for(TRACE_CALL | TRACE_RETURN | TRACE_SAMPLE) != NULL
-                                ? 0
-                                : thread_syscall_limit(thread);
+    if (ring_for(TRACE_CALL | TRACE_RETURN | TRACE_SAMPLE) == NULL)
+        sched_settle_syscall_limit(thread);
+    else
+        __atomic_store_n(&thread->syscall_limit, 0, __ATOMIC_RELAXED);
 }
 
 /* ── The object ──────────────────────────────────────────────────────────────────────────────────────────────────── */

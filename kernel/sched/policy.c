@@ -8,26 +8,28 @@
  * next: it gets what nobody else wants, as POSIX has it of a sporadic server, and so keeps nobody waiting whom it owes an answer. */
 #include "policy.h"
 
-/* Others look at a thread's level while it takes turns. */
+/* It begins to be passed over again. */
 static void set_used(struct turn *turn, uint32_t used_ns)
 {
     __atomic_store_n(&turn->used_ns, used_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&turn->passed, 0, __ATOMIC_RELAXED);
 }
 
 void turn_begin(struct turn *turn, uint64_t now_ns)
 {
-    int64_t left_ns = MAX((int64_t)turn->left_ns, -(int64_t)TURN_NS / 2);
-    turn->left_ns = (uint64_t)(left_ns + TURN_NS);
-    set_used(turn, MIN(turn->used_ns + TURN_NS, TURN_LEVELS * TURN_NS));
-    turn->since_ns = now_ns;
-    turn->passed = 0;
+    int64_t left_ns = (int64_t)__atomic_load_n(&turn->left_ns, __ATOMIC_RELAXED);
+    uint32_t used_ns = __atomic_load_n(&turn->used_ns, __ATOMIC_RELAXED);
+    left_ns = MAX(left_ns, -(int64_t)TURN_NS / 2) + TURN_NS;
+    __atomic_store_n(&turn->left_ns, (uint64_t)left_ns, __ATOMIC_RELAXED);
+    set_used(turn, MIN(used_ns + TURN_NS, TURN_LEVELS * TURN_NS));
+    turn_rest(turn, now_ns);
 }
 
 void turn_waited(struct turn *turn, uint64_t now_ns)
 {
-    uint64_t off = (now_ns - turn->since_ns) / TURN_RECOVERY;
-    set_used(turn, turn->used_ns - (uint32_t)MIN(off, turn->used_ns));
-    turn->passed = 0;
+    uint64_t off = (now_ns - __atomic_load_n(&turn->since_ns, __ATOMIC_RELAXED)) / TURN_RECOVERY;
+    uint32_t used_ns = __atomic_load_n(&turn->used_ns, __ATOMIC_RELAXED);
+    set_used(turn, used_ns - (uint32_t)MIN(off, used_ns));
 }
 
 uint8_t turn_level(const struct turn *turn, uint8_t priority)
@@ -58,5 +60,4 @@ void allowance_refill(struct allowance *allowance)
     allowance->ends_ns += allowance->period_ns;
     allowance->left_ns =
         (int64_t)allowance->budget_ns + MAX(allowance->left_ns, -(int64_t)allowance->budget_ns / 2);
-    allowance->spent = false;
 }

@@ -238,6 +238,7 @@ static COLD struct thread *take_passed_over(struct cpu *cpu)
 {
     struct runqueue *queue = &cpu->queue;
     struct thread *ripest = NULL;
+    uint8_t most = TURN_PATIENCE;
     runqueue_lock_acquire(&queue->lock);
     uint64_t normal = (2ull << PRIORITY_NORMAL_MAX) - (2ull << PRIORITY_IDLE);
     uint64_t bitmap = queue->bitmap & normal & ((1ull << thread_level(cpu->current)) - 1);
@@ -246,13 +247,15 @@ static COLD struct thread *take_passed_over(struct cpu *cpu)
         struct thread *first =
             list_entry(list_first(&queue->threads[level]), struct thread, run_link);
         bitmap &= ~(1ull << level);
-        first->turn.passed = (uint8_t)MIN(first->turn.passed + 1, UINT8_MAX);
-        if (first->turn.passed > MAX(TURN_PATIENCE, ripest == NULL ? 0 : ripest->turn.passed))
+        uint8_t passed = turn_passed_over(&first->turn);
+        if (passed > most) {
             ripest = first;
+            most = passed;
+        }
     }
     if (ripest != NULL) {
         queue_remove(queue, ripest);
-        ripest->turn.passed = 0;
+        __atomic_store_n(&ripest->turn.passed, 0, __ATOMIC_RELAXED);
         uint8_t level = (uint8_t)MIN(ripest->queued_priority + 1u, PRIORITY_NORMAL_MAX);
         __atomic_store_n(&ripest->priority, level, __ATOMIC_RELAXED);
         __atomic_store_n(&ripest->effective, level, __ATOMIC_RELAXED);
@@ -572,10 +575,20 @@ COLD void sched_requeue_ready(struct thread *thread)
         arch_ipi_send(cpu->id);
 }
 
+COLD void sched_settle_syscall_limit(struct thread *thread)
+{
+    uint64_t limit;
+    do {
+        limit = thread_syscall_limit(thread);
+        __atomic_store_n(&thread->syscall_limit, limit, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    } while (limit != thread_syscall_limit(thread));
+}
+
 COLD void sched_set_priority(struct thread *thread, uint8_t priority)
 {
     __atomic_store_n(&thread->limited, false, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread->syscall_limit, thread_syscall_limit(thread), __ATOMIC_RELAXED);
+    sched_settle_syscall_limit(thread);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
     level_update(thread);
     level_follow(thread);
@@ -583,11 +596,8 @@ COLD void sched_set_priority(struct thread *thread, uint8_t priority)
 
 COLD void sched_set_realtime(struct thread *thread, uint8_t priority, struct allowance allowance)
 {
-    (void)ktimer_cancel(&thread->realtime->refill);
-    thread->realtime->allowance = allowance;
-    thread->turn.left_ns = 0; /* so each use is looked at */
-    __atomic_store_n(&thread->limited, true, __ATOMIC_RELEASE);
-    __atomic_store_n(&thread->syscall_limit, thread_syscall_limit(thread), __ATOMIC_RELAXED);
+    level_limit(thread, &allowance);
+    sched_settle_syscall_limit(thread);
     __atomic_store_n(&thread->moved, true, __ATOMIC_RELEASE);
     __atomic_store_n(&thread->base, priority, __ATOMIC_RELAXED);
     level_update(thread);

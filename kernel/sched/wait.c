@@ -49,7 +49,7 @@ static void settle(struct thread *self)
     struct cpu *cpu = arch_cpu_local();
     sched_save_fpu(cpu, self);
     (void)sched_account(cpu);
-    self->turn.since_ns = cpu->last_clock_ns;
+    turn_rest(&self->turn, cpu->last_clock_ns);
 }
 
 COLD void thread_wait_uncancellable(struct thread *self, const struct wait_class *wait_class)

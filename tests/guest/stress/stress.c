@@ -157,6 +157,8 @@ static void test_stress_work_goes_on_while_peers_are_killed(void)
     close_handle(board_memory);
 }
 
-static const struct test stress_tests[] = {TEST(test_stress_work_goes_on_while_peers_are_killed),
-                                           {NULL, NULL}};
+static const struct test stress_tests[] = {
+    TEST(test_stress_calls_are_broken_off_while_they_are_served),
+    TEST(test_stress_work_goes_on_while_peers_are_killed),
+    {NULL, NULL}};
 const struct test *const test_groups[] = {stress_tests, NULL};

@@ -49,3 +49,6 @@ enum {
 
 /** The child: works until its process is killed. */
 void stress_child(void);
+
+/** Two CPUs charge one account at a time (accounts.c). */
+void test_stress_calls_are_broken_off_while_they_are_served(void);

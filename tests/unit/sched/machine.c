@@ -422,15 +422,15 @@ static void note(int line, const char *condition)
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
 
 /* What it has of its turn or period is no more than one, and what it used no more than is counted. */
-static void check_level(const struct thread *thread)
+static void check_level(const struct thread *thread) NO_THREAD_SAFETY
 {
-    const struct allowance *allowance = thread->limited ? &thread->realtime->allowance : NULL;
+    const struct realtime *realtime = thread->limited ? thread->realtime : NULL;
     uint8_t level = thread->priority, base = thread->base;
     uint32_t fallen = base > TURN_LEVELS ? base - TURN_LEVELS : PRIORITY_IDLE + 1;
     HOLD(thread->effective == level); /* nobody calls anybody */
-    if (allowance != NULL) {
-        HOLD(level == (allowance->spent ? PRIORITY_IDLE : base));
-        HOLD(allowance->left_ns <= (int64_t)allowance->budget_ns);
+    if (realtime != NULL) {
+        HOLD(level == (realtime->spent ? PRIORITY_IDLE : base));
+        HOLD(realtime->allowance.left_ns <= (int64_t)realtime->allowance.budget_ns);
     } else if (base == PRIORITY_IDLE || base > PRIORITY_NORMAL_MAX) {
         HOLD(level == base);
     } else {

@@ -304,6 +304,25 @@ static void test_real_time_goes_first(void)
     CHECK(limited->delay_ns == 0 && limited->ran_ns == WINDOW / 10);
 }
 
+/* Who dies while it is charged for its last call is refilled no more: nobody would stop that. */
+static void test_nothing_is_kept_for_the_dead(void)
+{
+    machine_start(1);
+    struct actor *limited = machine_thread(16, 0, 0);
+    struct thread *thread = &limited->thread;
+    machine_realtime(limited, 40, (struct allowance){.budget_ns = 2 * MS, .period_ns = 10 * MS});
+    CHECK(level_turn_over(thread, thread, 3 * MS, machine_now_ns));
+    CHECK(limited->realtime.spent && limited->realtime.refill.armed != 0);
+    uint8_t state = thread->state;
+    thread->state = THREAD_DEAD;
+    level_end(&limited->realtime);
+    CHECK(limited->realtime.refill.armed == 0);
+    limited->realtime.spent = false;
+    CHECK(level_turn_over(thread, thread, 20 * MS, machine_now_ns));
+    CHECK(limited->realtime.spent && limited->realtime.refill.armed == 0);
+    thread->state = state;
+}
+
 /* With a turn of their own equals share; without, the first keeps the CPU. */
 static void test_real_time_round_robin_and_fifo(void)
 {
@@ -515,6 +534,7 @@ int main(void)
                  TEST(test_allowance_is_what_a_period_has),
                  TEST(test_real_time_budgets_hold),
                  TEST(test_real_time_goes_first),
+                 TEST(test_nothing_is_kept_for_the_dead),
                  TEST(test_real_time_round_robin_and_fifo),
                  TEST(test_way_is_given_to_who_is_better),
                  TEST(test_way_is_given_at_the_end_of_a_turn),
