@@ -101,7 +101,9 @@ static void *job_main(void *argument)
     struct job_start *start = argument;
     run_node(start->shell, start->job->node->left);
     quota_job_end(start->job);
+    // Whoever finds it done may join this thread.
     pthread_mutex_lock(&start->session->lock);
+    start->job->thread = pthread_self();
     start->job->status = start->shell->status;
     start->job->done = true;
     pthread_mutex_unlock(&start->session->lock);
@@ -159,6 +161,7 @@ int job_start(struct shell *shell, struct node *node)
     bool room = job && quota_has_room(job, 0) && quota_job_begin(job);
     struct shell *clone = job && start && room ? shell_clone(shell) : NULL;
     pthread_attr_t attributes;
+    pthread_t thread;
     if (!clone || !clone_is_of(clone, job, shell)) {
         if (clone) {
             shell_free(clone);
@@ -175,12 +178,8 @@ int job_start(struct shell *shell, struct node *node)
     job->shell = clone;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, JOB_STACK_BYTES);
-    // It is not done, and nobody's to join, before its thread is known.
-    pthread_mutex_lock(&shell->session->lock);
-    const unsigned number = job->number;
-    bool started = quota_thread_create(&job->thread, &attributes, job_main, start);
-    pthread_mutex_unlock(&shell->session->lock);
-    if (!started) {
+    const unsigned number = job->number; // from now on it may end, and be forgotten
+    if (!quota_thread_create(&thread, &attributes, job_main, start)) {
         quota_job_end(job);
         shell_complain(shell, "no memory for a thread");
         shell_free(clone);

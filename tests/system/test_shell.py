@@ -121,7 +121,12 @@ class Session:
 
     def disk_is_read_only(self):
         output, status = self.guest.run("mkdir /new")
-        return status != 0 or f"{output!r}"
+        return status != 0 and "read-only" in output.lower() or f"{status} {output!r}"
+
+    def disk_is_large(self):
+        """The tree that the disk is made of has 5,000 files and 50 MB at least: those whose sums are compared."""
+        total = sum(os.path.getsize(path) for path in self.files.values())
+        return len(self.files) >= 5000 and total >= 50_000_000 or f"{len(self.files)} files, {total} bytes"
 
     def copies_and_changes(self):
         """A tree is copied to memory and changed by the same commands as a copy of it on the host: the same files come out."""
@@ -205,7 +210,7 @@ def main():
             tap.run("a prompt appears", lambda: guest.expect(machine.PROMPT) and None)
             session = Session(guest, options.tree, tap)
             for test in (session.lists_folder, session.reads_text, session.counts_lines, session.searches, session.sorts,
-                         session.missing_file, session.disk_is_read_only, session.copies_and_changes, session.fills_memory,
+                         session.missing_file, session.disk_is_read_only, session.disk_is_large, session.copies_and_changes, session.fills_memory,
                          session.threads_show_their_requests, session.commands_have_another_priority):
                 tap.run(test.__name__.replace("_", " "), test)
             for top in sorted({"/" + path.split("/")[1] for path in session.files if path.count("/") > 1}):
