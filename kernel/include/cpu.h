@@ -71,6 +71,7 @@ struct __attribute__((aligned(64))) cpu {
 #ifdef CONFIG_DEBUG
     uint8_t held_ranks[16];
     uint32_t held_count;
+    uint64_t unmaps_seen, unmaps_passed; /* the latter atomic: see frames_unmapped() */
 #endif
 };
 

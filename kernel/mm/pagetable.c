@@ -96,6 +96,7 @@ static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable
 {
     if (change == PAGETABLE_REMOVE) {
         pagetable_write(at, 0);
+        frames_unmapped(arch_pte_address(entry), arch_pt_span(level) >> PAGE_SHIFT);
         *removed += arch_pt_span(level) >> PAGE_SHIFT;
         return true;
     }
@@ -103,6 +104,7 @@ static bool leaf_restrict(pte_t *at, pte_t entry, unsigned level, enum pagetable
     if (less == entry)
         return false;
     pagetable_write(at, less);
+    frames_unmapped(arch_pte_address(entry), arch_pt_span(level) >> PAGE_SHIFT);
     return true;
 }
 
@@ -113,7 +115,9 @@ bool pagetable_unmap(pte_t *slot, uint64_t pages, uint64_t *removed)
         if (!arch_pte_is_present(pagetable_read(slot)))
             continue;
         /* The CPU marks an entry, if it does, before it keeps it, and only one that is there. */
-        kept |= arch_pte_is_accessed(__atomic_exchange_n(slot, 0, __ATOMIC_ACQ_REL));
+        pte_t entry = __atomic_exchange_n(slot, 0, __ATOMIC_ACQ_REL);
+        kept |= arch_pte_is_accessed(entry);
+        frames_unmapped(arch_pte_address(entry), 1);
         ++*removed;
     }
     return kept;
@@ -224,6 +228,7 @@ static COLD bool prune_table(paddr_t table, unsigned level, uint64_t base,
             pruned |= prune_table(arch_pte_address(entry), level - 1, from, prune);
         if (from >= prune->low && from + span <= prune->high) {
             pagetable_write(at, 0);
+            frames_unmapped(arch_pte_address(entry), 1);
             table_retire(arch_pte_address(entry));
             pruned = true;
         }

@@ -48,6 +48,10 @@ struct frame {
      * before the frame is anybody's own, 0 if none. */
     uint64_t word;
     struct budget *owner; /* charged one page; holds a reference */
+#ifdef CONFIG_DEBUG
+    uint64_t
+        unmapped; /* atomic: the number of the last of unmaps that was of it; 0: none since it was taken */
+#endif
 };
 
 struct zone {
@@ -251,9 +255,61 @@ static bool zones_take(uint32_t order, uint64_t limit, uint64_t *number) REQUIRE
     return true;
 }
 
-static struct frame *frame_begin(uint64_t number)
+/* ── No frame is used again while a TLB may have it ───────────────────────────────────────────────────────────────── */
+
+#ifdef CONFIG_DEBUG
+static uint64_t unmaps; /* atomic */
+
+void frames_unmapped(paddr_t address, uint64_t pages)
+{
+    const uint64_t first = address >> PAGE_SHIFT;
+    struct zone *zone = zone_find(first);
+    if (zone == NULL)
+        return;
+    uint64_t number = __atomic_add_fetch(&unmaps, 1, __ATOMIC_SEQ_CST);
+    for (uint64_t i = first - zone->first; pages > 0 && i < zone->pages; pages--, i++)
+        __atomic_store_n(&zone->frames[i].unmapped, number, __ATOMIC_RELAXED);
+}
+
+/* A CPU without an address space uses no user's translations, and none that is older than this from the next one that it loads. */
+void frames_unmaps_see(struct cpu *cpu)
+{
+    cpu->unmaps_seen = __atomic_load_n(&unmaps, __ATOMIC_SEQ_CST);
+    if (cpu->aspace == NULL)
+        frames_unmaps_pass(cpu);
+}
+
+void frames_unmaps_pass(struct cpu *cpu)
+{
+    __atomic_store_n(&cpu->unmaps_passed, cpu->unmaps_seen, __ATOMIC_SEQ_CST);
+}
+
+static void reuse_check(uint64_t first, uint64_t pages)
+{
+    for (struct frame *frame = frame_at(first), *end = frame + pages; frame < end; frame++) {
+        uint64_t number = __atomic_exchange_n(&frame->unmapped, 0, __ATOMIC_RELAXED);
+        for (uint32_t i = 0; number != 0 && i < cpu_count; i++) {
+            const struct cpu *cpu = cpus[i];
+            if (cpu_is_online(cpu) && __atomic_load_n(&cpu->aspace, __ATOMIC_SEQ_CST) != NULL &&
+                __atomic_load_n(&cpu->unmaps_passed, __ATOMIC_SEQ_CST) < number)
+                panic("frame 0x%llx is used again before CPU %u has looked at its TLB",
+                      (unsigned long long)(first + pages - (uint64_t)(end - frame)), i);
+        }
+    }
+}
+#else
+static inline void reuse_check(uint64_t first, uint64_t pages)
+{
+    (void)first;
+    (void)pages;
+}
+#endif
+
+/* @pages frames from @number on are taken. */
+static struct frame *frame_begin(uint64_t number, uint64_t pages)
 {
     struct frame *frame = frame_at(number);
+    reuse_check(number, pages);
     ASSERT(__atomic_load_n(&frame->word, __ATOMIC_RELAXED) == 0 && frame->owner == NULL);
     __atomic_store_n(&frame->word, 1, __ATOMIC_RELAXED);
     return frame;
@@ -281,7 +337,7 @@ static struct phys_cpu *phys_cpu_make(void)
     phys_lock_release(&zones_lock);
     if (!found)
         return NULL;
-    (void)frame_begin(number);
+    (void)frame_begin(number, 1);
     kasan_unpoison(phys_to_virt(number << PAGE_SHIFT), PAGE_SIZE);
     struct phys_cpu *cache = phys_to_virt(number << PAGE_SHIFT);
     memset(cache, 0, sizeof(*cache));
@@ -360,7 +416,7 @@ bool phys_alloc(uint32_t order, paddr_t *frame)
         return phys_alloc_below(order, UINT64_MAX, frame);
     if (!frame_take(&number))
         return false;
-    (void)frame_begin(number);
+    (void)frame_begin(number, 1);
     *frame = number << PAGE_SHIFT;
     return true;
 }
@@ -375,7 +431,7 @@ bool phys_alloc_below(uint32_t order, paddr_t limit, paddr_t *frame)
     phys_lock_release(&zones_lock);
     if (!found)
         return false;
-    (void)frame_begin(number);
+    (void)frame_begin(number, 1ull << order);
     *frame = number << PAGE_SHIFT;
     kasan_unpoison(phys_to_virt(*frame), PAGE_SIZE << order);
     return true;
@@ -451,7 +507,7 @@ bool phys_alloc_range(uint64_t pages, paddr_t limit, paddr_t *base)
     phys_lock_release(&zones_lock);
     if (!found)
         return false;
-    (void)frame_begin(number);
+    (void)frame_begin(number, pages);
     *base = number << PAGE_SHIFT;
     kasan_unpoison(phys_to_virt(*base), pages * PAGE_SIZE);
     return true;
@@ -493,7 +549,7 @@ status_t frame_create_at(struct budget *budget, paddr_t wanted, paddr_t *frame)
         return STATUS_NO_MEMORY;
     }
     object_ref(&budget->object);
-    frame_begin(number)->owner = budget;
+    frame_begin(number, 1)->owner = budget;
     *frame = number << PAGE_SHIFT;
     return STATUS_OK;
 }

@@ -16,6 +16,7 @@
 #include "arch.h"
 #include "arch_cpu.h"
 #include "mm/blocks.h"
+#include "mm/phys.h"
 #include "sched.h"
 
 #define RCU_DELAY_NS 1000000ull
@@ -72,6 +73,7 @@ void rcu_quiescent(uint64_t period)
     if (likely(__atomic_load_n(&cpu->quiescent, __ATOMIC_RELAXED) == period))
         return;
     bool nothing_loaded = cpu->aspace == NULL;
+    frames_unmaps_pass(cpu);
     rcu_lock_acquire(&lock);
     blocks_catch_up(cpu);
     if (nothing_loaded || period == rcu_period)

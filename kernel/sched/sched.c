@@ -18,6 +18,7 @@
 #include "level.h"
 #include "mm/aspace.h"
 #include "mm/kernelmap.h"
+#include "mm/phys.h"
 #include "process.h"
 #include "rcu.h"
 #include "trace.h"
@@ -532,6 +533,7 @@ NORETURN void sched_leave(void)
         if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) &&
             thread_attend(thread))
             continue;
+        frames_unmaps_see(cpu);
         uint64_t period = rcu_period_now(); /* before the flush: see rcu.c */
         if (unlikely(!aspace_is_current(thread->aspace, cpu)))
             aspace_load(thread->aspace, cpu);

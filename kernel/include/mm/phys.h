@@ -5,6 +5,7 @@
 #include "arch_pt.h"
 
 struct budget;
+struct cpu;
 
 /** Orders 0 (4 KiB) to this one (1 GiB). */
 #define PHYS_ORDER_MAX 18u
@@ -54,6 +55,29 @@ void frame_ref(paddr_t frame);
 /** Drop one; true if it was the last: the caller owns the frame (and its one remaining reference) and frees it. */
 bool frame_unref(paddr_t frame);
 uint32_t frame_refs(paddr_t frame);
+/** Debug builds check that no frame is used again before every CPU could have flushed its TLB. A translation of the @pages frames from @frame on has
+ *  been taken away, or allows less. (What is no RAM does not matter.) */
+#ifdef CONFIG_DEBUG
+void frames_unmapped(paddr_t frame, uint64_t pages);
+/** @cpu, this one, is about to look whether it has to flush. */
+void frames_unmaps_see(struct cpu *cpu);
+/** It has looked since, and flushed. */
+void frames_unmaps_pass(struct cpu *cpu);
+#else
+static inline void frames_unmapped(paddr_t frame, uint64_t pages)
+{
+    (void)frame;
+    (void)pages;
+}
+static inline void frames_unmaps_see(struct cpu *cpu)
+{
+    (void)cpu;
+}
+static inline void frames_unmaps_pass(struct cpu *cpu)
+{
+    (void)cpu;
+}
+#endif
 /** May it be written in place by who holds a reference that nobody else can add to: is it the only one, and was it for a grace period? */
 bool frame_is_own(paddr_t frame);
 /** The same of @count consecutive frames that are in use (each has a reference of the caller's). */

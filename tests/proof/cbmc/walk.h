@@ -42,6 +42,12 @@ status_t frame_create(struct budget *payer, paddr_t *frame)
     return STATUS_OK;
 }
 
+void frames_unmapped(paddr_t frame, uint64_t pages)
+{
+    (void)frame;
+    (void)pages;
+}
+
 void frame_zero(paddr_t frame)
 {
     pte_t *table = table_by_address(frame);

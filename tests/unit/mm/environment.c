@@ -156,6 +156,8 @@ void environment_grace(void)
             blocks_catch_up(host_cpu);
             if (host_cpu->aspace != NULL)
                 aspace_activate(host_cpu->aspace);
+            frames_unmaps_see(host_cpu);
+            frames_unmaps_pass(host_cpu);
         }
         host_cpu = now;
         periods_over++;

@@ -3,6 +3,7 @@
 #include <arch.h>
 #include <mm/aspace.h>
 #include <mm/kernelmap.h>
+#include <mm/phys.h>
 #include <no_trace.h>
 #include <one_cpu.h>
 #include <process.h>
@@ -60,6 +61,17 @@ bool arch_irq_pending(void)
 void level_follow(struct thread *thread)
 {
     sched_requeue_ready(thread); /* nobody calls anybody here */
+}
+
+/* Nothing is mapped. */
+void frames_unmaps_see(struct cpu *cpu)
+{
+    (void)cpu;
+}
+
+void frames_unmaps_pass(struct cpu *cpu)
+{
+    (void)cpu;
 }
 
 void blocks_catch_up(struct cpu *cpu)
