@@ -53,6 +53,7 @@ void level_update(struct thread *thread)
 {
     uint8_t base;
     bool spent;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     do {
         base = __atomic_load_n(&thread->base, __ATOMIC_RELAXED);
         spent = is_spent(thread);
@@ -105,12 +106,13 @@ uint64_t level_left_ns(struct thread *thread)
 
 static void refill(struct ktimer *timer, uint64_t now_ns)
 {
-    (void)now_ns;
     struct realtime *realtime = container_of(timer, struct realtime, refill);
     realtime_lock_acquire(&realtime->lock);
-    if (realtime->spent) /* else it has been given another allowance meanwhile */
+    /* Else it has been given another allowance meanwhile. */
+    if (realtime->spent && now_ns >= realtime->allowance.ends_ns) {
         allowance_refill(&realtime->allowance);
-    __atomic_store_n(&realtime->spent, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&realtime->spent, false, __ATOMIC_RELAXED);
+    }
     realtime_lock_release(&realtime->lock);
     level_update(realtime->thread);
     level_follow(realtime->thread);
@@ -149,6 +151,8 @@ void level_limit(struct thread *thread, const struct allowance *allowance)
     realtime_lock_acquire(&realtime->lock);
     (void)ktimer_cancel(&realtime->refill);
     realtime->allowance = *allowance;
+    realtime->allowance.left_ns = (int64_t)allowance->budget_ns;
+    realtime->allowance.turn_left_ns = (int64_t)allowance->turn_ns;
     __atomic_store_n(&realtime->spent, false, __ATOMIC_RELAXED);
     realtime_lock_release(&realtime->lock);
     __atomic_store_n(&thread->limited, true, __ATOMIC_RELEASE);

@@ -533,8 +533,8 @@ NORETURN void sched_leave(void)
         if (unlikely(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) != 0) &&
             thread_attend(thread))
             continue;
-        frames_unmaps_see(cpu);
         uint64_t period = rcu_period_now(); /* before the flush: see rcu.c */
+        frames_unmaps_see(cpu);             /* all that the period waits for */
         if (unlikely(!aspace_is_current(thread->aspace, cpu)))
             aspace_load(thread->aspace, cpu);
         if (unlikely(__atomic_load_n(&cpu->quiescent, __ATOMIC_RELAXED) != period)) {
@@ -580,6 +580,7 @@ COLD void sched_requeue_ready(struct thread *thread)
 COLD void sched_settle_syscall_limit(struct thread *thread)
 {
     uint64_t limit;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     do {
         limit = thread_syscall_limit(thread);
         __atomic_store_n(&thread->syscall_limit, limit, __ATOMIC_RELAXED);

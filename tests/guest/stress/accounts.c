@@ -14,7 +14,7 @@ struct pair {
     struct worker server, caller, interrupter;
     uint64_t cpu; /* of who calls; who serves is on the next */
     handle_t endpoint, receives;
-    uint32_t served, broken_off; /* of the caller's calls */
+    uint32_t served, broken_off; /* of the caller's calls; atomic */
     uint32_t done;               /* atomic */
 };
 
@@ -44,7 +44,8 @@ static void call(struct worker *self)
         struct ipc_regs regs = {.target = pair->endpoint, .deadline = DEADLINE_NEVER};
         status_t status = ipc_raw_call(&regs);
         CHECK(status == STATUS_OK || status == STATUS_INTERRUPTED);
-        *(status == STATUS_OK ? &pair->served : &pair->broken_off) += 1;
+        __atomic_fetch_add(status == STATUS_OK ? &pair->served : &pair->broken_off, 1,
+                           __ATOMIC_RELAXED);
     }
     __atomic_store_n(&pair->done, 1, __ATOMIC_RELEASE);
 }
@@ -55,8 +56,8 @@ static void interrupt(struct worker *self)
     uint64_t number;
     for (uint32_t i = 0; !is_done(pair); i++) {
         OK(sys_thread_interrupt(pair->caller.thread, &number));
-        if (i % 16 == 0)
-            sleep_ms(2); /* so that some are served */
+        if (i % 16 == 0) /* so that some are served, however slow the host is */
+            sleep_ms(__atomic_load_n(&pair->served, __ATOMIC_RELAXED) == 0 ? 2 + i / 16 : 2);
     }
 }
 
@@ -81,8 +82,8 @@ static void pair_start(struct pair *pair, uint64_t cpu)
 
 static void pair_end(struct pair *pair)
 {
+    CHECK(worker_join(&pair->interrupter)); /* first: it names the caller */
     CHECK(worker_join(&pair->caller));
-    CHECK(worker_join(&pair->interrupter));
     OK(sys_cap_revoke(pair->endpoint));
     CHECK(worker_join(&pair->server));
     close_handle(pair->endpoint);

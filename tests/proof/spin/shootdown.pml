@@ -6,7 +6,7 @@
  *
  * code: kernel/mm/aspace_map.c range_restrict | pagetable_restrict(aspace->root, start, end, change, effort, &removed); &&& kernel/mm/aspace_map.c range_restrict | if (changed) aspace_invalidate(aspace, PAGES_ALL);
  * code: kernel/mm/aspace.c aspace_invalidate | __atomic_add_fetch(&generations, 1, __ATOMIC_SEQ_CST); while (old < generation && !__atomic_compare_exchange_n(&aspace->generation, &old, generation, false, __ATOMIC_SEQ_CST, &&& kernel/mm/aspace.c aspace_invalidate | arch_ipi_send(i);
- * code: kernel/sched/sched.c sched_leave | uint64_t period = rcu_period_now(); if (unlikely(!aspace_is_current(thread->aspace, cpu))) aspace_load(thread->aspace, cpu); if (unlikely(__atomic_load_n(&cpu->quiescent, __ATOMIC_RELAXED) != period)) { rcu_quiescent(period); continue;
+ * code: kernel/sched/sched.c sched_leave | uint64_t period = rcu_period_now(); frames_unmaps_see(cpu); if (unlikely(!aspace_is_current(thread->aspace, cpu))) aspace_load(thread->aspace, cpu); if (unlikely(__atomic_load_n(&cpu->quiescent, __ATOMIC_RELAXED) != period)) { rcu_quiescent(period); continue;
  * code: kernel/sched/rcu.c rcu_quiescent | if (nothing_loaded || period == rcu_period) note(cpu); while (completed == rcu_period && needed > completed) { begin_period(); if (nothing_loaded) note(cpu); }
  * code: kernel/sched/rcu.c start_current | cpu->rcu_current_period = rcu_period + 1; period_need(rcu_period + 1); &&& kernel/sched/rcu.c period_need | needed = MAX(needed, period); if (completed == rcu_period) begin_period();
  *
