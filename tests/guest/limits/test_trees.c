@@ -242,7 +242,9 @@ static uint64_t queued_cost(handle_t endpoint, unsigned count)
             give(client.process, i == count ? endpoint : top, RIGHT_CALL, CAP_TRANSFER_DERIVE);
 
         OK(sys_thread_create(client.process, info->budget, &thread));
-        OK(sys_thread_set_priority(thread, 8)); /* none runs while it is measured, on one CPU */
+        OK(sys_thread_set_priority(
+            thread,
+            2)); /* none runs while it is measured, on one CPU, however far this one has fallen */
         OK(sys_thread_start(thread, (uint64_t)queued_caller,
                             client.stack_top + PAGE_SIZE + (i + 1) * CALLER_STACK_BYTES - 8, there,
                             0));
